@@ -1,0 +1,74 @@
+const SMALLEST_NORMAL = 2 ** -126;
+const LARGEST = 3.4028234663852886e38;
+
+/** A value as an error message shows it: what it is, in a few words. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return `the string ${JSON.stringify(value.slice(0, 40))}`;
+  if (typeof value === "bigint") return `the bigint ${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an Array";
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** The own properties of an options object, read once; a misspelt one is an error, not a silent default. */
+export function options<K extends string>(
+  value: unknown,
+  subject: string,
+  known: readonly K[],
+): { [P in K]?: unknown } {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${list(known)}.`);
+  }
+  const read: { [P in K]?: unknown } = {};
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key as K)) {
+      throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${list(known)}.`);
+    }
+    read[key as K] = (value as Record<string, unknown>)[key];
+  }
+  return read;
+}
+
+export function list(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+export function oneOf<T extends string>(value: unknown, subject: string, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    throw new TypeError(
+      `${subject} is ${shown(value)}; use ${allowed.map((word) => JSON.stringify(word)).join(" or ")}.`,
+    );
+  }
+  return value as T;
+}
+
+export function number(value: unknown, subject: string): number {
+  if (typeof value !== "number") throw new TypeError(`${subject} is ${shown(value)}; pass a number.`);
+  return value;
+}
+
+/** A positive normal float32, the only factors whose product with a gradient every GPU agrees on. */
+export function normalFloat(value: unknown, subject: string): number {
+  const rounded = Math.fround(number(value, subject));
+  if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
+    throw new RangeError(
+      `${subject} is ${value}; pass a positive float32 between ${SMALLEST_NORMAL} and ${LARGEST} (2^-126 and the largest).`,
+    );
+  }
+  return rounded;
+}
+
+/** A bound for a norm: 0 (everything becomes 0), a positive normal float32, or Infinity (nothing is clipped). */
+export function bound(value: unknown, subject: string): number {
+  if (number(value, subject) === 0 || value === Infinity) return value as number;
+  const rounded = Math.fround(value as number);
+  if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
+    throw new RangeError(
+      `${subject} is ${value}; pass 0, a positive float32 from ${SMALLEST_NORMAL} to ${LARGEST}, or Infinity to only measure.`,
+    );
+  }
+  return rounded;
+}

@@ -1,0 +1,191 @@
+import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
+import { NonFiniteGradientError } from "./errors.ts";
+import { type Gradients, readGradients, type Tensor, type TensorList } from "./gradients.ts";
+import type { ClipMethod } from "./methods/method.ts";
+import type { CheckedOptions } from "./options.ts";
+import { type ClipReport, type Counters, readCounters, readReport } from "./record.ts";
+import { SeenGradients } from "./seen.ts";
+import type { Bound, Stage, Values } from "./stage.ts";
+
+/** A method made ready for the gradients of one model; kept and used every step. */
+export interface Clip {
+  readonly method: ClipMethod;
+  /** Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. */
+  readonly ready: Promise<void>;
+  /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
+  readonly record?: GPUBuffer;
+  /**
+   * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
+   * bind groups 0 and 1 changed. Other gradients of the same structure (count, lengths, formats) may be passed.
+   * @throws TypeError for arrays on the CPU, RangeError or TypeError for gradients of another structure.
+   */
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
+  /** Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns. */
+  run(gradients?: Gradients): void;
+  /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
+  set(values: { maxNorm?: number; gradScale?: number }): void;
+  /**
+   * What the last submitted step found and did. Copies the record in a submit of its own.
+   * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
+   */
+  report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
+  /** Frees the clip's buffers; the gradients and their device are not touched. */
+  destroy(): void;
+}
+
+/** What is the same on every backend: checks, the values of the next step, and the report. */
+export class GradientClip implements Clip {
+  readonly method: ClipMethod;
+  readonly #stage: Stage;
+  readonly #list: TensorList;
+  readonly #prepared: Bound;
+  readonly #seen: SeenGradients;
+  readonly #gradScaleIsBuffer: boolean;
+  #values: Values;
+  #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
+  readonly #onDestroy: () => void;
+  #destroyed = false;
+
+  constructor(stage: Stage, list: TensorList, method: ClipMethod, options: CheckedOptions, onDestroy: () => void) {
+    this.method = method;
+    this.#onDestroy = onDestroy;
+    this.#stage = stage;
+    this.#list = list;
+    this.#prepared = stage.bind(list);
+    this.#seen = new SeenGradients(list.home);
+    this.#gradScaleIsBuffer = typeof options.gradScale !== "number";
+    this.#values = {
+      maxNorm: method.maxNorm ?? Infinity,
+      gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
+    };
+  }
+
+  get ready(): Promise<void> {
+    return this.#stage.ready;
+  }
+
+  get record(): GPUBuffer | undefined {
+    return this.#stage.record;
+  }
+
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
+    this.#refuseDestroyed();
+    this.#stage.encode(target, this.#boundFor(gradients), this.#values);
+  }
+
+  run(gradients?: Gradients): void {
+    this.#refuseDestroyed();
+    this.#stage.run(this.#boundFor(gradients), this.#values);
+  }
+
+  set(values: { maxNorm?: number; gradScale?: number }): void {
+    this.#refuseDestroyed();
+    const { maxNorm, gradScale } = readOptions(values, "set's values", ["maxNorm", "gradScale"]);
+    if (maxNorm !== undefined && this.method.maxNorm === undefined) {
+      throw new TypeError(`${this.method.name} has no maxNorm to set; prepare a clip with a method that has a bound.`);
+    }
+    if (gradScale !== undefined && this.#gradScaleIsBuffer) {
+      throw new TypeError(
+        "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
+      );
+    }
+    this.#values = {
+      maxNorm: maxNorm === undefined ? this.#values.maxNorm : checkBound(maxNorm, "set's maxNorm"),
+      gradScale: gradScale === undefined ? this.#values.gradScale : normalFloat(gradScale, "set's gradScale"),
+    };
+  }
+
+  async report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport> {
+    this.#refuseDestroyed();
+    const { throwIfNonFinite, signal } = readOptions(options, "report's options", ["throwIfNonFinite", "signal"]);
+    const record = await unlessAborted(() => this.#stage.readRecord(), signal as AbortSignal | undefined);
+    const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
+    this.#reported = readCounters(record);
+    if (throwIfNonFinite && report.nonFinite > 0) throw new NonFiniteGradientError(report);
+    return report;
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#stage.destroy();
+    this.#onDestroy();
+  }
+
+  #boundFor(gradients: Gradients | undefined): Bound {
+    if (gradients === undefined) return this.#prepared;
+    return this.#seen.get(gradients, () => {
+      const list = readGradients(gradients);
+      if (list.home !== undefined && this.#list.home !== undefined && list.home !== this.#list.home) {
+        throw new TypeError(
+          `The clip was prepared for gradients on the ${this.#list.home}, and these are on the ${list.home}; prepare another clip for them.`,
+        );
+      }
+      refuseOtherStructure(list, this.#list);
+      return this.#stage.bind(list);
+    });
+  }
+
+  /** A segment may run on through gradients that follow each other in memory and in the list. */
+  #locate(rank: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
+    let element = elementOfSegment;
+    let left = rank;
+    let start: Tensor | undefined;
+    for (const tensor of this.#list.tensors) {
+      const pieces = start ? 1 : Math.max(1, Math.ceil(tensor.length / this.#stage.pieceElements));
+      if (!start && left >= pieces) {
+        left -= pieces;
+        continue;
+      }
+      if (!start) element += left > 0 ? left * this.#stage.pieceElements : 0;
+      start ??= tensor;
+      if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
+      element -= tensor.length;
+    }
+    throw new Error(
+      `The record names segment ${rank}, element ${elementOfSegment}, which no gradient has; please report it.`,
+    );
+  }
+
+  #refuseDestroyed(): void {
+    if (this.#destroyed) throw new TypeError("The clip was destroyed; prepare a new one.");
+  }
+}
+
+function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
+  if (list.structure === prepared.structure) return;
+  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
+  if (now.length !== then.length) {
+    throw new RangeError(
+      `There are ${now.length} gradients, but the clip was prepared for ${then.length}; prepare another.`,
+    );
+  }
+  const index = now.findIndex((entry, i) => entry !== then[i]);
+  throw new RangeError(
+    `gradients[${index}] has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
+  );
+}
+
+/** An entry of a structure, as an error message shows it. */
+function inWords(entry = ""): string {
+  if (entry === "-" || entry === "") return "no gradient";
+  return `${Number.parseInt(entry, 10)} elements${entry.endsWith("i") ? " and an into" : ""}`;
+}
+
+async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return start();
+  if (typeof signal.addEventListener !== "function") {
+    throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
+  }
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([start(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

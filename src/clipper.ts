@@ -1,0 +1,157 @@
+import { oneOf, options as readOptions, shown } from "./check.ts";
+import { type Clip, GradientClip } from "./clip.ts";
+import { cpuStage } from "./cpu/stage.ts";
+import { DeviceLostError, NoWebGPUError } from "./errors.ts";
+import { type Gradients, readGradients } from "./gradients.ts";
+import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
+import { type ClipMethod, isMethod } from "./methods/method.ts";
+import { type ClipOptions, checkOptions } from "./options.ts";
+import type { ClipReport } from "./record.ts";
+import { type DeviceState, holdDevice, lossOf, releaseDevice } from "./webgpu/device.ts";
+import { requestOwnDevice, selfTest } from "./webgpu/ownDevice.ts";
+import { webgpuStage } from "./webgpu/stage.ts";
+
+export interface ClipperOptions {
+  /** The engine's device; never destroyed, reconfigured or replaced. Without one: an own device, or the CPU. */
+  device?: GPUDevice;
+  /**
+   * `"auto"` (default): WebGPU where there is a real adapter, else the CPU. `"webgpu"` takes a software adapter too and
+   * rejects with NoWebGPUError where there is none. `"cpu"`: typed arrays only.
+   */
+  backend?: "auto" | "webgpu" | "cpu";
+  /** Begins the labels of the GPU objects; default "gradclip". */
+  label?: string;
+}
+
+/** Prepares clips on one device, or on the CPU. */
+export interface Clipper {
+  readonly backend: "webgpu" | "cpu";
+  /** Why the CPU was taken: "no-webgpu", "insecure-context", "no-adapter", "software-adapter", "no-device" or "self-test". */
+  readonly fallbackReason?: string;
+  readonly device?: GPUDevice;
+  /**
+   * Reads and checks the gradients and begins to compile; changes no gradient. A clip runs where its gradients live.
+   * @throws TypeError or RangeError for whatever can be seen to be wrong, DeviceLostError.
+   */
+  prepare(gradients: Gradients, method?: ClipMethod, options?: ClipOptions): Clip;
+  /** Destroys the clips, and the device if the clipper made it. */
+  destroy(): void;
+}
+
+/**
+ * A clipper for a device, or for the best that there is here.
+ * @throws NoWebGPUError with `backend: "webgpu"` where there is none, DeviceLostError for a device that is already lost.
+ */
+export async function createClipper(options?: ClipperOptions): Promise<Clipper> {
+  const given = readOptions(options, "createClipper's options", ["device", "backend", "label"]);
+  const backend =
+    given.backend === undefined ? "auto" : oneOf(given.backend, "options.backend", ["auto", "webgpu", "cpu"]);
+  if (given.label !== undefined && typeof given.label !== "string") {
+    throw new TypeError(`options.label is ${shown(given.label)}; pass a string.`);
+  }
+  const label = given.label ?? "gradclip";
+  if (given.device !== undefined) return onDevice(given.device, backend, label);
+  if (backend === "cpu") return new GradientClipper(undefined, false, undefined);
+  try {
+    const device = await requestOwnDevice(backend === "webgpu");
+    const clipper = new GradientClipper(holdDevice(device, label), true, undefined);
+    await selfTest(clipper, device).catch((error) => {
+      clipper.destroy();
+      throw error;
+    });
+    return clipper;
+  } catch (error) {
+    if (backend === "webgpu" || !(error instanceof NoWebGPUError)) throw error;
+    return new GradientClipper(undefined, false, error.reason);
+  }
+}
+
+/**
+ * Clips once and reports: arrays on the CPU, GPU buffers with `{ device }`.
+ * @throws as `createClipper`, `Clipper.prepare` and `Clip.report` do.
+ */
+export async function clipGradients(
+  gradients: Gradients,
+  method?: ClipMethod,
+  options?: ClipOptions & { device?: GPUDevice },
+): Promise<ClipReport> {
+  const { device, ...rest } = options ?? {};
+  const clipper = await createClipper(device ? { device } : { backend: "cpu" });
+  try {
+    const clip = clipper.prepare(gradients, method, rest);
+    clip.run();
+    return await clip.report();
+  } finally {
+    clipper.destroy();
+  }
+}
+
+async function onDevice(device: unknown, backend: string, label: string): Promise<Clipper> {
+  if (!isDevice(device)) {
+    throw new TypeError(`options.device is ${shown(device)}; pass a GPUDevice, or leave it out.`);
+  }
+  if (backend === "cpu") {
+    throw new TypeError('options.backend is "cpu", but options.device is a GPUDevice; leave one of them out.');
+  }
+  const loss = await lossOf(device);
+  if (loss) throw new DeviceLostError(loss, "unchanged");
+  return new GradientClipper(holdDevice(device, label), false, undefined);
+}
+
+function isDevice(value: unknown): value is GPUDevice {
+  if (typeof value !== "object" || value === null) return false;
+  const { createBuffer, queue, limits } = value as Partial<GPUDevice>;
+  return typeof createBuffer === "function" && typeof queue === "object" && typeof limits === "object";
+}
+
+class GradientClipper implements Clipper {
+  readonly backend: "webgpu" | "cpu";
+  readonly fallbackReason?: string;
+  readonly #state: DeviceState | undefined;
+  readonly #ownsDevice: boolean;
+  readonly #clips = new Set<Clip>();
+  #destroyed = false;
+
+  constructor(state: DeviceState | undefined, ownsDevice: boolean, fallbackReason: string | undefined) {
+    this.backend = state ? "webgpu" : "cpu";
+    this.fallbackReason = fallbackReason;
+    this.#state = state;
+    this.#ownsDevice = ownsDevice;
+  }
+
+  get device(): GPUDevice | undefined {
+    return this.#state?.device;
+  }
+
+  prepare(gradients: Gradients, method: ClipMethod = clipByGlobalNorm(1), options?: ClipOptions): Clip {
+    if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
+    if (!isMethod(method)) {
+      throw new TypeError(`method is ${shown(method)}; pass what a method such as clipByGlobalNorm(1) returns.`);
+    }
+    const checked = checkOptions(options);
+    const list = readGradients(gradients);
+    const home = list.home ?? (this.#state ? "gpu" : "cpu");
+    if (home === "gpu" && !this.#state) {
+      throw new TypeError(
+        `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
+      );
+    }
+    const stage = home === "gpu" && this.#state ? webgpuStage(this.#state, method, checked) : cpuStage(method, checked);
+    try {
+      const clip = new GradientClip(stage, list, method, checked, () => this.#clips.delete(clip));
+      this.#clips.add(clip);
+      return clip;
+    } catch (error) {
+      stage.destroy();
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const clip of this.#clips) clip.destroy();
+    if (this.#state) releaseDevice(this.#state);
+    if (this.#ownsDevice) this.#state?.device.destroy();
+  }
+}

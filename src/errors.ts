@@ -1,0 +1,44 @@
+import type { ClipReport } from "./record.ts";
+
+/** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
+export class NoWebGPUError extends Error {
+  override readonly name = "NoWebGPUError";
+  readonly reason: string;
+
+  constructor(reason: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** The GPU device is gone. Its buffers are too: prepare again on a new device. */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
+  /** `"destroyed"` by its owner, or `"unknown"` (a crash, a reset, too little memory). */
+  readonly reason: string;
+  /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
+  readonly gradientsState: "unchanged" | "unknown";
+
+  constructor(info: { readonly reason?: string; readonly message?: string }, gradientsState: "unchanged" | "unknown") {
+    const detail = info.message ? `: ${info.message}` : "";
+    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); create a clipper on a new device.`);
+    this.reason = info.reason || "unknown";
+    this.gradientsState = gradientsState;
+  }
+}
+
+/** Thrown by `report({ throwIfNonFinite: true })` when the last step saw a NaN or an infinity. */
+export class NonFiniteGradientError extends Error {
+  override readonly name = "NonFiniteGradientError";
+  readonly report: ClipReport;
+
+  constructor(report: ClipReport) {
+    const first = report.firstNonFinite;
+    const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
+    const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
+    super(
+      `The gradients hold ${report.nonFinite} NaN or infinite values${where}; skip this step or lower the loss scale.`,
+    );
+    this.report = report;
+  }
+}

@@ -1,0 +1,300 @@
+import { list, options, shown } from "./check.ts";
+
+/** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
+export interface GradientView {
+  buffer: GPUBuffer | ArrayBufferView;
+  /** A multiple of the element size; default 0. For an array it counts from the start of the array. */
+  byteOffset?: number;
+  /** Elements; default: up to the end of the buffer. */
+  length?: number;
+  dtype?: "f32";
+  /** Where the clipped gradient goes instead; the gradient itself is then left alone. */
+  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
+  name?: string;
+}
+
+export type Gradient = GPUBuffer | Float32Array | GradientView;
+
+/** A list, or an object whose keys become names; a null or undefined entry is a parameter without a gradient. */
+export type Gradients = Iterable<Gradient | null | undefined> | Readonly<Record<string, Gradient | null | undefined>>;
+
+/** Bytes of a GPUBuffer, or of the ArrayBuffer under a typed array. */
+export interface Range {
+  readonly memory: GPUBuffer | ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** One gradient that has elements, checked. */
+export interface Tensor {
+  /** Its place in the caller's list. */
+  readonly index: number;
+  readonly name?: string;
+  readonly label: string;
+  /** Elements. */
+  readonly length: number;
+  readonly source: Range;
+  readonly into?: Range;
+}
+
+export interface TensorList {
+  readonly tensors: readonly Tensor[];
+  /** Where they live; undefined when there are none. */
+  readonly home: "gpu" | "cpu" | undefined;
+  /** Equal for lists of the same count, lengths and formats. */
+  readonly structure: string;
+}
+
+const STORAGE = 0x80;
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name"] as const;
+const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
+const ELEMENT_BYTES = 4;
+
+/** Reads a caller's gradients once, in order, refusing whatever can be seen to be wrong before anything is done. */
+export function readGradients(gradients: Gradients): TensorList {
+  const tensors: Tensor[] = [];
+  const structure: string[] = [];
+  for (const { gradient, index, name } of entries(gradients)) {
+    if (gradient === null || gradient === undefined) {
+      structure.push("-");
+      continue;
+    }
+    const tensor = readGradient(gradient, index, name);
+    structure.push(`${tensor.length}${tensor.into ? "i" : ""}`);
+    if (tensor.length > 0) tensors.push(tensor);
+  }
+  refuseMixture(tensors);
+  refuseOverlaps(tensors);
+  const first = tensors[0];
+  return { tensors, home: first && homeOf(first.source.memory), structure: structure.join() };
+}
+
+export function isGPUBuffer(value: unknown): value is GPUBuffer {
+  if (typeof value !== "object" || value === null) return false;
+  const { size, usage, mapAsync } = value as Partial<GPUBuffer>;
+  return typeof size === "number" && typeof usage === "number" && typeof mapAsync === "function";
+}
+
+/** Refuses what cannot be bound: a buffer without STORAGE usage, or still mapped. */
+export function checkBuffer(buffer: GPUBuffer, subject: string, usage = STORAGE, usageName = "STORAGE"): void {
+  if ((buffer.usage & usage) === 0) {
+    throw new TypeError(
+      `${subject} is a buffer with usage 0x${buffer.usage.toString(16)}, without ${usageName} (0x${usage.toString(16)}); create it with that usage too.`,
+    );
+  }
+  if (buffer.mapState !== undefined && buffer.mapState !== "unmapped") {
+    throw new TypeError(`${subject} is a buffer whose mapState is "${buffer.mapState}"; unmap it first.`);
+  }
+}
+
+export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
+    throw new RangeError(
+      `${subject}.byteOffset is ${shown(value)}; pass a non-negative multiple of ${multiple}, the size of an element in bytes.`,
+    );
+  }
+  return value;
+}
+
+function* entries(gradients: Gradients) {
+  if (typeof gradients !== "object" || gradients === null || ArrayBuffer.isView(gradients) || isGPUBuffer(gradients)) {
+    throw new TypeError(`gradients is ${shown(gradients)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
+  }
+  let index = 0;
+  if (Symbol.iterator in gradients) {
+    for (const gradient of gradients) yield { gradient, index: index++, name: undefined };
+  } else if (gradients instanceof ArrayBuffer) {
+    throw new TypeError(`gradients is an ArrayBuffer; pass a list or an object of gradients, each ${ACCEPTED}.`);
+  } else {
+    for (const [name, gradient] of Object.entries(gradients)) yield { gradient, index: index++, name };
+  }
+}
+
+function readGradient(gradient: Gradient, index: number, key: string | undefined): Tensor {
+  const nameless = `gradients[${index}]`;
+  const bare = isGPUBuffer(gradient) || gradient instanceof Float32Array;
+  if (!bare && (typeof gradient !== "object" || ArrayBuffer.isView(gradient) || !("buffer" in gradient))) {
+    throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${ACCEPTED}.`);
+  }
+  const view = bare ? { buffer: gradient } : options(gradient, key ? labelOf(index, key) : nameless, VIEW_KEYS);
+  const given = view as { [K in (typeof VIEW_KEYS)[number]]?: unknown };
+  const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
+  const label = labelOf(index, name);
+  if (given.dtype !== undefined && given.dtype !== "f32") {
+    throw new TypeError(`${label}.dtype is ${shown(given.dtype)}; use "f32".`);
+  }
+  const memory = memoryOf(given.buffer, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES, label);
+  const length = lengthOf(given.length, memory.byteLength - byteOffset, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, length, label);
+  return { index, name, label, length, source, into: readInto(given.into, source, length, label) };
+}
+
+function labelOf(index: number, name: string | undefined): string {
+  return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
+}
+
+function nameOfBuffer(buffer: unknown): string | undefined {
+  return (isGPUBuffer(buffer) && buffer.label) || undefined;
+}
+
+/** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
+function memoryOf(buffer: unknown, label: string): Range {
+  if (isGPUBuffer(buffer)) {
+    checkBuffer(buffer, label);
+    return { memory: buffer, byteOffset: 0, byteLength: buffer.size };
+  }
+  if (!ArrayBuffer.isView(buffer)) {
+    throw new TypeError(`${label}.buffer is ${shown(buffer)}; pass a GPUBuffer or a typed array.`);
+  }
+  if (buffer.byteLength === 0) refuseDetached(buffer, label);
+  return { memory: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };
+}
+
+function refuseDetached(view: ArrayBufferView, label: string): void {
+  try {
+    new Uint8Array(view.buffer);
+  } catch {
+    throw new TypeError(`${label} is on a detached ArrayBuffer; pass the array that now owns the memory.`);
+  }
+}
+
+function lengthOf(value: unknown, bytes: number, byteOffset: number, size: number, label: string): number {
+  if (bytes < 0) {
+    throw new RangeError(`${label} starts at byte ${byteOffset} of a buffer of ${size} bytes; start inside it.`);
+  }
+  if (value === undefined) {
+    if (bytes % ELEMENT_BYTES === 0) return bytes / ELEMENT_BYTES;
+    throw new RangeError(
+      `${label} spans ${bytes} bytes, which is not a multiple of ${ELEMENT_BYTES}; pass its length in elements.`,
+    );
+  }
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
+  }
+  return value;
+}
+
+function rangeIn(whole: Range, byteOffset: number, length: number, label: string): Range {
+  const byteLength = length * ELEMENT_BYTES;
+  if (byteOffset + byteLength > whole.byteLength) {
+    throw new RangeError(
+      `${label} needs ${byteLength} bytes from byte ${byteOffset} (${length} elements), but the buffer has ${whole.byteLength}; pass a length of at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / ELEMENT_BYTES))}.`,
+    );
+  }
+  const start = whole.byteOffset + byteOffset;
+  if (start % ELEMENT_BYTES !== 0) {
+    throw new RangeError(
+      `${label} starts at byte ${start} of its ArrayBuffer; start at a multiple of ${ELEMENT_BYTES}.`,
+    );
+  }
+  return { memory: whole.memory, byteOffset: start, byteLength };
+}
+
+function readInto(into: unknown, source: Range, length: number, owner: string): Range | undefined {
+  if (into === undefined) return undefined;
+  const label = `${owner}.into`;
+  const given = options(into, label, ["buffer", "byteOffset"]);
+  const memory = memoryOf(given.buffer, label);
+  const range = rangeIn(memory, byteOffsetOf(given.byteOffset, ELEMENT_BYTES, label), length, label);
+  return isSame(range, source) ? undefined : range;
+}
+
+export function isSame(a: Range, b: Range): boolean {
+  return a.memory === b.memory && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
+}
+
+function homeOf(memory: Range["memory"]): "gpu" | "cpu" {
+  return isGPUBuffer(memory) ? "gpu" : "cpu";
+}
+
+function refuseMixture(tensors: readonly Tensor[]): void {
+  const first = tensors[0];
+  if (!first) return;
+  for (const tensor of tensors) {
+    for (const range of [tensor.source, tensor.into ?? tensor.source]) {
+      if (homeOf(range.memory) !== homeOf(first.source.memory)) {
+        const [gpu, cpu] = homeOf(range.memory) === "gpu" ? [tensor, first] : [first, tensor];
+        const subject = gpu === cpu ? `${gpu.label} and its into` : list([gpu.label, cpu.label]);
+        throw new TypeError(
+          `${subject} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
+        );
+      }
+    }
+  }
+}
+
+/**
+ * A range listed twice is one gradient that two parameters share: counted twice, written once. Anything else that
+ * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
+ */
+function refuseOverlaps(tensors: readonly Tensor[]): void {
+  const uses = new Map<Range["memory"], { range: Range; tensor: Tensor; written: boolean }[]>();
+  const use = (range: Range, tensor: Tensor, written: boolean) => {
+    const known = uses.get(range.memory);
+    if (known) known.push({ range, tensor, written });
+    else uses.set(range.memory, [{ range, tensor, written }]);
+  };
+  for (const tensor of tensors) {
+    use(tensor.source, tensor, false);
+    if (tensor.into) use(tensor.into, tensor, true);
+  }
+  for (const ranges of uses.values()) {
+    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
+    let last = ranges[0];
+    for (const next of ranges.slice(1)) {
+      if (!last) break;
+      const overlap = next.range.byteOffset < last.range.byteOffset + last.range.byteLength;
+      if (overlap && !mayShare(last, next)) throw overlapError(last, next);
+      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;
+    }
+  }
+}
+
+interface Use {
+  range: Range;
+  tensor: Tensor;
+  written: boolean;
+}
+
+function mayShare(a: Use, b: Use): boolean {
+  if (!isSame(a.range, b.range) || a.written !== b.written) return false;
+  return !a.written || isSame(a.tensor.source, b.tensor.source);
+}
+
+function overlapError(a: Use, b: Use): RangeError {
+  const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
+  const subject = (use: Use) => `${use.tensor.label}${use.written ? ".into" : ""}`;
+  const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
+  return new RangeError(
+    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
+  );
+}
+
+/** What is to be written: each pair of source and destination once, those out of place first, as in place overwrites
+ * what they read. */
+export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
+  const seen = new Map<Range["memory"], Set<string>>();
+  const isNew = ({ source, into }: Tensor) => {
+    const keys = seen.get(source.memory) ?? new Set();
+    seen.set(source.memory, keys);
+    const key = `${source.byteOffset},${into ? idOf(into.memory) : ""},${into?.byteOffset ?? ""}`;
+    return !keys.has(key) && keys.add(key);
+  };
+  const distinct = tensors.filter(isNew);
+  return [...distinct.filter((tensor) => tensor.into), ...distinct.filter((tensor) => !tensor.into)];
+}
+
+const ids = new WeakMap<Range["memory"], number>();
+let lastId = 0;
+
+/** A number for a buffer: the same each time it is asked for. */
+export function idOf(memory: Range["memory"]): number {
+  let id = ids.get(memory);
+  if (id === undefined) {
+    id = ++lastId;
+    ids.set(memory, id);
+  }
+  return id;
+}

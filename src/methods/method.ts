@@ -1,0 +1,22 @@
+/**
+ * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
+ * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
+ */
+export interface Rule {
+  readonly name: string;
+  /** Defines `fn bound_for(norm: Wide, maxNorm: Wide) -> Wide`. */
+  readonly wgsl: string;
+  readonly boundFor: (norm: number, maxNorm: number) => number;
+}
+
+/** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
+export interface ClipMethod {
+  readonly name: string;
+  /** The bound to begin with; `Clip.set({ maxNorm })` changes it. Undefined for a method without one. */
+  readonly maxNorm?: number;
+  readonly rule: Rule;
+}
+
+export function isMethod(value: unknown): value is ClipMethod {
+  return typeof value === "object" && value !== null && typeof (value as ClipMethod).rule?.wgsl === "string";
+}

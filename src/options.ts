@@ -1,0 +1,78 @@
+import { normalFloat, number, oneOf, options, shown } from "./check.ts";
+import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
+
+export interface ClipOptions {
+  /**
+   * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): every gradient becomes 0 and the
+   * record's skip flag is set; `"keep"`: the bytes stay; `"propagate"`: as PyTorch, NaN everywhere or zeros and NaN.
+   */
+  nonFinite?: "zero" | "keep" | "propagate";
+  /** `"scale"` (default) writes the gradients; `"record"` leaves them and publishes the scale for the optimizer. */
+  apply?: "scale" | "record";
+  /**
+   * Multiplied in before the norm: 1 / (lossScale * accumulationSteps), a positive normal float32; default 1. A buffer
+   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients.
+   */
+  gradScale?: number | GPUBuffer;
+  /** A norm computed elsewhere, to be used instead: the norm itself, not squared, after gradScale. */
+  totalNorm?: number | { buffer: GPUBuffer; byteOffset?: number };
+}
+
+/** One float32 on the GPU. */
+export interface Source {
+  readonly buffer: GPUBuffer;
+  readonly byteOffset: number;
+}
+
+export interface CheckedOptions {
+  readonly nonFinite: "zero" | "keep" | "propagate";
+  readonly apply: "scale" | "record";
+  readonly gradScale: number | Source;
+  readonly totalNorm: number | Source | undefined;
+}
+
+export function checkOptions(given: ClipOptions | undefined): CheckedOptions {
+  const { nonFinite, apply, gradScale, totalNorm } = options(given, "options", [
+    "nonFinite",
+    "apply",
+    "gradScale",
+    "totalNorm",
+  ]);
+  return {
+    nonFinite: nonFinite === undefined ? "zero" : oneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
+    apply: apply === undefined ? "scale" : oneOf(apply, "options.apply", ["scale", "record"]),
+    gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
+    totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
+  };
+}
+
+function readGradScale(value: unknown): number | Source {
+  if (isGPUBuffer(value)) return readSource(value, 0, "options.gradScale");
+  if (typeof value !== "number") {
+    throw new TypeError(`options.gradScale is ${shown(value)}; pass a number, or a GPUBuffer that holds one float32.`);
+  }
+  return normalFloat(value, "options.gradScale");
+}
+
+function readTotalNorm(value: unknown): number | Source {
+  if (typeof value === "object" && value !== null) {
+    const { buffer, byteOffset } = options(value, "options.totalNorm", ["buffer", "byteOffset"]);
+    if (!isGPUBuffer(buffer)) {
+      throw new TypeError(`options.totalNorm.buffer is ${shown(buffer)}; pass a GPUBuffer that holds one float32.`);
+    }
+    return readSource(buffer, byteOffsetOf(byteOffset, 4, "options.totalNorm"), "options.totalNorm");
+  }
+  const norm = number(value, "options.totalNorm");
+  if (norm < 0) throw new RangeError(`options.totalNorm is ${norm}; pass a norm, which is at least 0.`);
+  return norm;
+}
+
+function readSource(buffer: GPUBuffer, byteOffset: number, subject: string): Source {
+  checkBuffer(buffer, subject);
+  if (byteOffset + 4 > buffer.size) {
+    throw new RangeError(
+      `${subject} needs 4 bytes from byte ${byteOffset}, but the buffer has ${buffer.size}; pass a buffer that holds one float32.`,
+    );
+  }
+  return { buffer, byteOffset };
+}

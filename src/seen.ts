@@ -1,0 +1,51 @@
+import { type Gradients, idOf, isGPUBuffer } from "./gradients.ts";
+import type { Bound } from "./stage.ts";
+
+/** How many sets of buffers a clip keeps bind groups for: engines with pooled tensors come back to a few. */
+const KEPT = 32;
+
+/** What was bound for gradients that were passed before, by identity of their buffers; the least recently used go. */
+export class SeenGradients {
+  readonly #kept = new Map<string, Bound>();
+  readonly #onGPU: boolean;
+
+  constructor(home: "gpu" | "cpu" | undefined) {
+    this.#onGPU = home === "gpu";
+  }
+
+  get(gradients: Gradients, bind: () => Bound): Bound {
+    // Arrays cost nothing to bind, and their memory may be detached in between.
+    const key = this.#onGPU ? keyOf(gradients) : undefined;
+    if (key === undefined) return bind();
+    const bound = this.#kept.get(key) ?? bind();
+    this.#kept.delete(key);
+    this.#kept.set(key, bound);
+    if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value as string);
+    return bound;
+  }
+}
+
+/** Undefined for anything unusual: that is read, checked and refused in full. */
+function keyOf(gradients: Gradients): string | undefined {
+  if (typeof gradients !== "object" || gradients === null) return undefined;
+  // An iterator can be read only once, and not here.
+  if (Symbol.iterator in gradients && !Array.isArray(gradients)) return undefined;
+  let key = "";
+  for (const gradient of Array.isArray(gradients) ? gradients : Object.values(gradients)) {
+    if (gradient === null || gradient === undefined) key += "-;";
+    else if (isGPUBuffer(gradient)) key += `${idOf(gradient)};`;
+    else if (typeof gradient === "object" && isGPUBuffer(gradient.buffer)) {
+      const { buffer, byteOffset, length, into } = gradient;
+      if (Object.keys(gradient).some((name) => !KEYED.has(name))) return undefined;
+      key += `${idOf(buffer)},${byteOffset},${length}`;
+      if (into !== undefined) {
+        if (!isGPUBuffer(into?.buffer)) return undefined;
+        key += `>${idOf(into.buffer)},${into.byteOffset}`;
+      }
+      key += ";";
+    } else return undefined;
+  }
+  return key;
+}
+
+const KEYED = new Set(["buffer", "byteOffset", "length", "into", "name"]);

@@ -1,0 +1,24 @@
+import type { TensorList } from "./gradients.ts";
+
+/** What may change from step to step. */
+export interface Values {
+  readonly maxNorm: number;
+  readonly gradScale: number;
+}
+
+/** Gradients as a backend has prepared them: opaque to everybody else. */
+export type Bound = object;
+
+/** What a backend does for one clip: the same steps on the GPU and on the CPU, which know nothing of each other. */
+export interface Stage {
+  readonly ready: Promise<void>;
+  readonly record?: GPUBuffer;
+  /** A gradient with more elements than this is worked on in pieces; each has a rank of its own in the record. */
+  readonly pieceElements: number;
+  bind(list: TensorList): Bound;
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, bound: Bound, values: Values): void;
+  run(bound: Bound, values: Values): void;
+  /** The record as it is after all that was submitted so far. */
+  readRecord(): Promise<DataView>;
+  destroy(): void;
+}

@@ -1,0 +1,33 @@
+/** How many workgroups a pass takes at most, by class of device. */
+export interface GridRow {
+  readonly norm: number;
+  readonly scale: number;
+}
+
+export type DeviceClass = "software" | "integrated" | "discrete";
+
+/**
+ * software: a workgroup is a job for a processor core, and starting one costs more than it gains; measured on SwiftShader.
+ * integrated: enough lanes in flight for the memory of a laptop or a phone.
+ * discrete: 1,024 workgroups of 256 lanes fill the largest cards, and finish folds them in four rounds.
+ */
+export const gridTable: Record<DeviceClass, GridRow> = {
+  software: { norm: 8, scale: 8 },
+  integrated: { norm: 256, scale: 512 },
+  discrete: { norm: 1024, scale: 2048 },
+};
+
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;
+const INTEGRATED = /intel|apple|arm|qualcomm|img-tec|samsung/i;
+
+export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
+  const names = [info.vendor, info.architecture, info.device, info.description].join(" ");
+  return info.isFallbackAdapter === true || SOFTWARE.test(names);
+}
+
+/** Browsers may hide who made the adapter; then the middle row serves. */
+export function classOf(info: Partial<GPUAdapterInfo> | undefined): DeviceClass {
+  if (!info) return "integrated";
+  if (isSoftware(info)) return "software";
+  return !info.vendor || INTEGRATED.test(info.vendor) ? "integrated" : "discrete";
+}

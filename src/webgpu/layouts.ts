@@ -1,0 +1,73 @@
+import { type DeviceState, filler } from "./device.ts";
+
+/** The bind group layouts that the kernels share; made once per device. */
+export interface Layouts {
+  /** Group 0 of norm: the gradients, read. */
+  readonly read: GPUBindGroupLayout;
+  /** Group 0 of scale in place: the gradients, written. */
+  readonly written: GPUBindGroupLayout;
+  /** Group 0 of scale into other buffers: half the slots read, half written. */
+  readonly readInto: GPUBindGroupLayout;
+  /** The same where a buffer is on both sides: WebGPU wants it writable on both. */
+  readonly writtenInto: GPUBindGroupLayout;
+  /** Group 1 of norm: its table and the partials. */
+  readonly partials: GPUBindGroupLayout;
+  /** Group 1 of scale: its table and the record. */
+  readonly record: GPUBindGroupLayout;
+  readonly finish: GPUBindGroupLayout;
+  /** Group 1 of finish: eight bytes. */
+  readonly bytes: GPUBindGroupLayout;
+}
+
+export const RECORD_BINDING = 1;
+const COMPUTE = 4;
+
+export function layoutsOf(state: DeviceState): Layouts {
+  state.layouts ??= makeLayouts(state);
+  return state.layouts;
+}
+
+/** Pairs of source and destination that one dispatch can bind. */
+export function pairSlots(state: DeviceState): number {
+  return Math.floor((state.slots + 1) / 2);
+}
+
+function makeLayouts(state: DeviceState): Layouts {
+  const make = (name: string, types: readonly (GPUBufferBindingType | "dynamic")[]) =>
+    state.device.createBindGroupLayout({
+      label: `${state.label} ${name}`,
+      entries: types.map((type, binding) => ({
+        binding,
+        visibility: COMPUTE,
+        buffer: type === "dynamic" ? { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } : { type },
+      })),
+    });
+  const many = (count: number, type: GPUBufferBindingType) => Array<GPUBufferBindingType>(count).fill(type);
+  const pairs = pairSlots(state);
+  const read = "read-only-storage";
+  return {
+    read: make("gradients, read", many(state.slots, read)),
+    written: make("gradients, written", many(state.slots, "storage")),
+    readInto: make("gradients and destinations", [...many(pairs, read), ...many(pairs, "storage")]),
+    writtenInto: make("gradients and destinations in shared buffers", many(2 * pairs, "storage")),
+    partials: make("table and partials", ["uniform", "storage"]),
+    record: make("table and record", ["uniform", "uniform"]),
+    finish: make("finish", [read, "storage", read, read, "uniform"]),
+    bytes: make("values of the step", Array(8).fill("dynamic")),
+  };
+}
+
+/** A bind group of buffers in slots; the slots that are left take ranges of the filler, which are all different. */
+export function slotGroup(
+  state: DeviceState,
+  layout: GPUBindGroupLayout,
+  count: number,
+  bound: readonly (GPUBufferBinding | undefined)[],
+): GPUBindGroup {
+  const entries: GPUBindGroupEntry[] = [];
+  for (let binding = 0; binding < count; binding++) {
+    const resource = bound[binding] ?? { buffer: filler(state), offset: 256 * binding, size: 256 };
+    entries.push({ binding, resource });
+  }
+  return state.device.createBindGroup({ label: `${state.label} gradients`, layout, entries });
+}

@@ -1,0 +1,89 @@
+import type { Clipper } from "../clipper.ts";
+import { NoWebGPUError } from "../errors.ts";
+import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import { stateOf } from "./device.ts";
+import { isSoftware } from "./grid.ts";
+import { readBack } from "./readBack.ts";
+
+const PATIENCE_MS = 2000;
+
+/** A device with room for many gradients in a dispatch. */
+export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice> {
+  const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (!gpu) {
+    const insecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
+    throw insecure
+      ? new NoWebGPUError("insecure-context", "This page is not a secure context; serve it by https or from localhost.")
+      : new NoWebGPUError("no-webgpu", "There is no navigator.gpu; use a browser with WebGPU, or the CPU.");
+  }
+  const adapter = await soon(gpu.requestAdapter()).catch(() => null);
+  if (!adapter) {
+    throw new NoWebGPUError(
+      "no-adapter",
+      "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.",
+    );
+  }
+  if (isSoftware(adapter.info) && !softwareToo) {
+    throw new NoWebGPUError(
+      "software-adapter",
+      'The adapter is software, slower than the CPU; ask for it by backend: "webgpu".',
+    );
+  }
+  const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  const requiredLimits = {
+    maxStorageBuffersPerShaderStage: Math.min(maxStorageBuffersPerShaderStage, 16),
+    maxStorageBufferBindingSize,
+    maxBufferSize,
+  };
+  try {
+    return await soon(adapter.requestDevice({ label: "gradclip", requiredLimits }));
+  } catch (cause) {
+    throw new NoWebGPUError("no-device", `The adapter gave no device: ${cause}; reload the page, or use the CPU.`, {
+      cause,
+    });
+  }
+}
+
+/** Some drivers compute wrongly (Mali's and Adreno's have): a known answer before anybody's gradients. */
+export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<void> {
+  const length = 1025;
+  const values = new Float32Array(length).fill(3);
+  values[length - 1] = 4e20;
+  const buffer = device.createBuffer({ label: "gradclip self-test", size: 4 * length, usage: 0x80 | 0x08 | 0x04 });
+  const failed = (what: string) =>
+    new NoWebGPUError(
+      "self-test",
+      `This GPU failed gradclip's self-test (${what}); update its driver, or use the CPU.`,
+    );
+  try {
+    device.queue.writeBuffer(buffer, 0, values);
+    const clip = clipper.prepare([buffer], clipByGlobalNorm(2));
+    await clip.ready;
+    clip.run();
+    const { norm, clipped } = await clip.report();
+    const state = stateOf(device);
+    const last = state && (await readBack(state, buffer, 4 * length)).getFloat32(4 * (length - 1), true);
+    if (norm !== Math.fround(4e20) || !clipped || last !== 2) throw failed(`norm ${norm}, last value ${last}`);
+    device.queue.writeBuffer(buffer, 0, new Uint32Array([0x7fc00001]));
+    clip.run();
+    const { nonFinite } = await clip.report();
+    if (nonFinite !== 1) throw failed(`${nonFinite} non-finite values instead of 1`);
+    clip.destroy();
+  } catch (error) {
+    throw error instanceof NoWebGPUError ? error : failed(String(error));
+  } finally {
+    buffer.destroy();
+  }
+}
+
+async function soon<T>(promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,37 @@
+import { DeviceLostError } from "../errors.ts";
+import type { DeviceState } from "./device.ts";
+
+const COPY_DST_MAP_READ = 0x08 | 0x01;
+const LOSS_MS = 500;
+
+/** A copy of a buffer as of everything submitted so far, through a staging buffer of its own. */
+export async function readBack(state: DeviceState, buffer: GPUBuffer, size: number): Promise<DataView> {
+  const { device } = state;
+  const staging = device.createBuffer({ label: `${state.label} read-back`, size, usage: COPY_DST_MAP_READ });
+  const encoder = device.createCommandEncoder({ label: `${state.label} read-back` });
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
+  device.queue.submit([encoder.finish()]);
+  try {
+    await orLost(state, staging.mapAsync(1));
+    const copy = staging.getMappedRange().slice(0);
+    staging.unmap();
+    return new DataView(copy);
+  } finally {
+    staging.destroy();
+  }
+}
+
+/** Settles when the device is lost, even where a browser forgets to; a mapping that fails for that reason says so. */
+async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<void> {
+  const lost = state.device.lost.then((info) => {
+    throw new DeviceLostError(info, "unknown");
+  });
+  try {
+    await Promise.race([mapped, lost]);
+  } catch (error) {
+    if (error instanceof DeviceLostError) throw error;
+    // The mapping may be rejected a moment before the loss is told.
+    await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig, type Plugin, type UserConfig } from "vite";
+
+const repository = import.meta.dirname;
+const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
+
+/** The shipped shaders without comments, blank lines and indentation. */
+export function strippedShaders(): Plugin {
+  return {
+    name: "stripped-shaders",
+    apply: "build",
+    enforce: "pre",
+    load: {
+      filter: { id: /\.wgsl\?raw$/ },
+      handler(id) {
+        const file = id.slice(0, -"?raw".length);
+        this.addWatchFile(file);
+        return `export default ${JSON.stringify(stripShader(readFileSync(file, "utf8")))};`;
+      },
+    },
+  };
+}
+
+/** WGSL has no string literals, so whatever looks like a comment is one. */
+export function stripShader(text: string): string {
+  const lines = text
+    .replace(/\/\/.*|\/\*[\s\S]*?\*\//g, (comment) => (comment.includes("\n") ? "\n" : " "))
+    .split("\n");
+  return lines
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join("\n");
+}
+
+/** One entry for each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
+function libraryEntries(): Record<string, string> {
+  const targets = Object.values(manifest.exports).map((target) => (target as { default: string }).default);
+  const names = targets.map((target) => target.replace(/^\.\/dist\/(.+)\.js$/, "$1"));
+  return Object.fromEntries(names.map((name) => [name, resolve(repository, `src/${name}.ts`)]));
+}
+
+const library: UserConfig = {
+  publicDir: false,
+  build: {
+    lib: { entry: libraryEntries(), formats: ["es"] },
+    target: "es2022",
+    minify: false,
+    sourcemap: true,
+    rolldownOptions: {
+      external: Object.keys(manifest.peerDependencies ?? {}).map((name) => new RegExp(`^${name}(/|$)`)),
+      output: { chunkFileNames: "shared/[name]-[hash].js" },
+    },
+  },
+};
+
+/** One file without imports, for engines that know neither Vite nor npm. */
+const conformance: UserConfig = {
+  publicDir: false,
+  build: {
+    lib: { entry: resolve(repository, "test/conformance/index.ts"), formats: ["es"], fileName: "suite" },
+    outDir: resolve(repository, ".cache/conformance"),
+    emptyOutDir: false,
+    target: "es2022",
+    minify: false,
+    rolldownOptions: { output: { codeSplitting: false } },
+  },
+};
+
+const demo = resolve(repository, "demo");
+const pages = () => readdirSync(demo).filter((file) => file.endsWith(".html"));
+
+/** Every demo/*.html is a page. The relative base lets the site lie under any path. */
+const site = (): UserConfig => ({
+  root: demo,
+  base: "./",
+  build: {
+    outDir: resolve(repository, "dist/site"),
+    emptyOutDir: true,
+    target: "es2022",
+    rolldownOptions: { input: pages().map((page) => resolve(demo, page)) },
+  },
+  server: { host: "127.0.0.1", port: 5173, fs: { allow: [repository] } },
+});
+
+export default defineConfig(({ mode }) => {
+  const configuration = mode === "library" ? library : mode === "conformance" ? conformance : site();
+  return { ...configuration, plugins: [strippedShaders()] };
+});

@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config";
+import { vulkanEnvironment } from "./test/engines/packaged.mjs";
+
+// Tests run in child processes, which get the software adapter from here.
+Object.assign(process.env, vulkanEnvironment());
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "pages",
+          include: ["test/pages/*.test.ts"],
+          globalSetup: "test/engines/site.ts",
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
