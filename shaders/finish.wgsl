@@ -26,7 +26,7 @@ struct Settings {
   unused: u32,
 }
 
-const WORKGROUP = 256u;
+const WORKGROUP = 64u;
 const ZERO = 0u;
 const KEEP = 1u;
 const GIVEN = 0xfffffffeu;
@@ -35,19 +35,11 @@ const SKIP = 2u;
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
 
-var<workgroup> found: array<Partial, 256>;
-
-fn total_of(partial: Partial) -> Wide {
-  var big = wide(bitcast<u32>(partial.big));
-  var small = wide(bitcast<u32>(partial.small));
-  big.exponent += 180;
-  small.exponent -= 192;
-  return sum(sum(big, wide(bitcast<u32>(partial.middle))), small);
-}
+var<workgroup> found: array<Partial, 64>;
 
 // Two normal factors whose product is the scale; below 2^-252 nothing but zero can come out.
 fn factors(scale: Wide) -> vec2u {
-  let power = scale.exponent + 23;
+  let power = scale.exponent + 31;
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
@@ -84,8 +76,8 @@ fn total_norm_bits() -> u32 {
   return totalNormSource[settings.totalNormIndex];
 }
 
-fn conclude_finite(squared: Wide, largest: u32, maxNormBits: u32, gradScale: Wide) {
-  var norm = product(root(squared), gradScale);
+fn conclude_finite(exactNorm: Wide, largest: u32, maxNormBits: u32, gradScale: Wide) {
+  var norm = product(rounded(exactNorm), gradScale);
   if (settings.totalNormIndex == GIVEN) {
     norm = settings.totalNorm;
   } else if (settings.totalNormIndex != NONE) {
@@ -97,42 +89,42 @@ fn conclude_finite(squared: Wide, largest: u32, maxNormBits: u32, gradScale: Wid
   if (clipped && settings.totalNormIndex != NONE) {
     scale = product(gradScale, quotient(bound, norm));
   } else if (clipped) {
-    scale = quotient(bound, root(squared)); // gradScale cancels
+    scale = quotient(bound, exactNorm); // gradScale cancels
   }
-  set_norm(float_bits(norm), select(0u, 0x3f000000u | (norm.mantissa & (TOP - 1u)), norm.mantissa != 0u),
-    select(0, norm.exponent + 24, norm.mantissa != 0u));
+  set_norm(float_bits(norm), select(0u, 0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), norm.mantissa != 0u),
+    select(0, norm.exponent + 32, norm.mantissa != 0u));
   record.maxAbs = float_bits(product(wide(largest), gradScale));
   record.scale = factors(scale);
   record.flags = select(0u, CLIPPED, clipped);
   record.clippedSteps += select(0u, 1u, clipped);
 }
 
-fn conclude(partial: Partial) {
+fn conclude(all: Partial) {
   let maxNormBits = byte0.x | (byte1.x << 8u) | (byte2.x << 16u) | (byte3.x << 24u);
   var gradScaleBits = byte4.x | (byte5.x << 8u) | (byte6.x << 16u) | (byte7.x << 24u);
   if (settings.gradScaleIndex != NONE) {
     gradScaleBits = gradScaleSource[settings.gradScaleIndex];
   }
   let totalNormBits = total_norm_bits();
-  var flags = partial.flags | settings.totalNormFlags;
+  var flags = all.flags | settings.totalNormFlags;
   // Anything but a positive normal factor, and a negative total norm, counts as a NaN among the gradients.
-  flags |= select(NAN_SEEN, 0u, gradScaleBits >= TOP && gradScaleBits < INFINITY_BITS);
+  flags |= select(NAN_SEEN, 0u, gradScaleBits >= HIDDEN && gradScaleBits < INFINITY_BITS);
   flags |= select(0u, NAN_SEEN, totalNormBits > INFINITY_BITS);
   flags |= select(0u, INFINITY_SEEN, totalNormBits == INFINITY_BITS);
 
-  record.nonFinite = partial.nonFinite;
-  record.firstRank = partial.firstRank;
-  record.firstElement = partial.firstElement;
+  record.nonFinite = all.nonFinite;
+  record.firstRank = all.firstRank;
+  record.firstElement = all.firstElement;
   record.maxNorm = maxNormBits;
   record.steps += 1u;
   if (flags != 0u) {
     conclude_non_finite(flags);
   } else {
-    conclude_finite(total_of(partial), partial.largest, maxNormBits, wide(gradScaleBits));
+    conclude_finite(root(all.sum), all.largest, maxNormBits, wide(gradScaleBits));
   }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var mine = nothing();
   for (var i = lane; i < settings.partialCount; i += WORKGROUP) {

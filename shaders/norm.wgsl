@@ -8,110 +8,127 @@
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
 const MAGNITUDE = Word(0x7fffffffu);
-const PLAIN_FROM = 0x27800000u; // 2^-48: what flushes to zero beside it in a tile is below 2^-26 of the sum
+// A lane whose largest magnitude lies between these takes the plain sum of squares: nothing overflows, and what may
+// flush to zero, at most 2^20 squares below 2^-126, is less than 2^-26 of the sum.
+const PLAIN_FROM = 0x2b800000u; // 2^-40
 const BIG_FROM = 0x56800000u;   // 2^46
 const SMALL_BELOW = 0x20000000u; // 2^-63
 const SUBNORMAL_BELOW = 0x00800000u;
 
-var<workgroup> found: array<Partial, 256>;
+var<workgroup> found: array<Partial, 64>;
 
-// Tile sums go to `run`, every 16th time `run` goes to `total`: long plain float32 sums lose digits.
-var<private> run: Values;
-var<private> total: Values;
-var<private> runExtremes: vec2f; // big, small
-var<private> totalExtremes: vec2f;
-var<private> tiles: u32;
-var<private> largest: u32;
-var<private> faults: Partial; // only its non-finite part is used
-
-fn fold_run() {
-  total += run;
-  run = Values();
-  totalExtremes += runExtremes;
-  runExtremes = vec2f();
-}
-
-fn note_fault(bits: u32, rank: u32, element: u32) {
-  faults.flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
-  faults.nonFinite += 1u;
-  if (is_before(rank, element, faults.firstRank, faults.firstElement)) {
-    faults.firstRank = rank;
-    faults.firstElement = element;
+fn word_of(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    #slots
+    case SLOTu: { return gradients_SLOT[i]; }
+    #end
+    default: { return Word(); }
   }
 }
 
-// Squares one word value by value, each in the range where its square is a normal number.
-fn add_by_range(word: Word, rank: u32, wordInSegment: u32) {
-  var middle = 0.0;
-  for (var lane = 0u; lane < LANES; lane += 1u) {
-    let bits = lane_of(word, lane);
-    if (bits >= INFINITY_BITS) {
-      note_fault(bits, rank, wordInSegment * LANES + lane);
-    } else if (bits >= BIG_FROM) {
-      let scaled = bitcast<f32>(bits - (90u << 23u));
-      runExtremes.x += scaled * scaled;
-    } else if (bits >= SMALL_BELOW) {
-      let value = bitcast<f32>(bits);
-      middle += value * value;
-    } else {
-      // From the integer, so that devices that flush subnormals see them.
-      let scaled = select(bitcast<f32>(bits + (96u << 23u)), f32(bits) * 0x1p-53f, bits < SUBNORMAL_BELOW);
-      runExtremes.y += scaled * scaled;
+fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) {
+  (*mine).flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
+  (*mine).nonFinite += 1u;
+  if (is_before(rank, element, (*mine).firstRank, (*mine).firstElement)) {
+    (*mine).firstRank = rank;
+    (*mine).firstElement = element;
+  }
+}
+
+// The square of a finite magnitude, scaled so that it is a normal number: big * 2^180, plain, small * 2^-192.
+fn square_by_range(bits: u32) -> vec3f {
+  if (bits >= BIG_FROM) {
+    let scaled = bitcast<f32>(bits - (90u << 23u));
+    return vec3f(scaled * scaled, 0.0, 0.0);
+  }
+  if (bits >= SMALL_BELOW) {
+    let value = bitcast<f32>(bits);
+    return vec3f(0.0, value * value, 0.0);
+  }
+  // A subnormal from its integer, so that devices that flush see it.
+  let scaled = select(bitcast<f32>(bits + (96u << 23u)), f32(bits) * 0x1p-53f, bits < SUBNORMAL_BELOW);
+  return vec3f(0.0, 0.0, scaled * scaled);
+}
+
+fn sum_by_range(squares: vec3f) -> Wide {
+  let big = wide(bitcast<u32>(squares.x));
+  let small = wide(bitcast<u32>(squares.z));
+  return sum(sum(Wide(big.mantissa, big.exponent + 180), wide(bitcast<u32>(squares.y))),
+    Wide(small.mantissa, small.exponent - 192));
+}
+
+// The lane's words once more, value by value: only where they hold something out of the ordinary.
+fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
+  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+    let segment = table.segments[s];
+    let span = span_of(segment, firstTile, endTile);
+    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+      let word = word_of(segment.slot, i) & MAGNITUDE;
+      var squares = vec3f();
+      for (var k = 0u; k < LANES; k += 1u) {
+        let bits = lane_of(word, k);
+        if (bits >= INFINITY_BITS) {
+          note_fault(mine, bits, segment.rank, (i - segment.first) * LANES + k);
+        } else {
+          squares += square_by_range(bits);
+        }
+      }
+      (*mine).sum = sum((*mine).sum, sum_by_range(squares));
     }
   }
-  run += only(middle);
 }
 
-fn add_words(word0: Word, word1: Word, word2: Word, word3: Word, rank: u32, wordInSegment: u32) {
-  let a = word0 & MAGNITUDE;
-  let b = word1 & MAGNITUDE;
-  let c = word2 & MAGNITUDE;
-  let d = word3 & MAGNITUDE;
-  let most = largest_of(max(max(a, b), max(c, d)));
-  if (most >= PLAIN_FROM && most < BIG_FROM) {
-    let x = bitcast<Values>(a);
-    let y = bitcast<Values>(b);
-    let z = bitcast<Values>(c);
-    let w = bitcast<Values>(d);
-    run += (x * x + y * y) + (z * z + w * w);
-  } else if (most != 0u) {
-    add_by_range(a, rank, wordInSegment);
-    add_by_range(b, rank, wordInSegment + WORKGROUP);
-    add_by_range(c, rank, wordInSegment + 2u * WORKGROUP);
-    add_by_range(d, rank, wordInSegment + 3u * WORKGROUP);
-  }
-  largest = max(largest, most);
-  tiles += 1u;
-  if (tiles % 16u == 0u) {
-    fold_run();
-  }
-}
-
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  faults = nothing();
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
-  var s = first_segment(firstTile);
+  var mine = nothing();
+  var largest = Word();
 
-  #slots
-  for (; s < slot_end(SLOTu) && table.segments[s].tile < endTile; s += 1u) {
+  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
-    let span = span_of(segment, firstTile, endTile, lane);
-    var i = span.at;
-    for (; i < span.wholeEnd; i += TILE) {
-      add_words(gradients_SLOT[i], gradients_SLOT[i + WORKGROUP], gradients_SLOT[i + 2u * WORKGROUP],
-        gradients_SLOT[i + 3u * WORKGROUP], segment.rank, i - segment.first);
-    }
-    for (; i < span.end; i += WORKGROUP) {
-      add_words(gradients_SLOT[i], Word(), Word(), Word(), segment.rank, i - segment.first);
+    let span = span_of(segment, firstTile, endTile);
+    for (var begin = span.begin; begin < span.end; begin += ROUND) {
+      let end = min(begin + ROUND, span.end);
+      let wholeEnd = whole_end(begin, end);
+      var i = begin + lane;
+      // Long plain float32 sums lose digits: a round is short, and the sum of the rounds has 32 bits.
+      var round = Values();
+      switch (segment.slot) {
+        #slots
+        case SLOTu: {
+          for (; i < wholeEnd; i += TILE) {
+            let a = gradients_SLOT[i] & MAGNITUDE;
+            let b = gradients_SLOT[i + WORKGROUP] & MAGNITUDE;
+            let c = gradients_SLOT[i + 2u * WORKGROUP] & MAGNITUDE;
+            let d = gradients_SLOT[i + 3u * WORKGROUP] & MAGNITUDE;
+            largest = max(largest, max(max(a, b), max(c, d)));
+            let x = bitcast<Values>(a);
+            let y = bitcast<Values>(b);
+            let z = bitcast<Values>(c);
+            let w = bitcast<Values>(d);
+            round += (x * x + y * y) + (z * z + w * w);
+          }
+          for (; i < end; i += WORKGROUP) {
+            let a = gradients_SLOT[i] & MAGNITUDE;
+            largest = max(largest, a);
+            let x = bitcast<Values>(a);
+            round += x * x;
+          }
+        }
+        #end
+        default: {}
+      }
+      mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(round))));
     }
   }
-  #end
+  mine.largest = largest_of(largest);
+  if (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= BIG_FROM)) {
+    mine.sum = Wide(0u, 0);
+    add_with_care(&mine, firstTile, endTile, lane);
+  }
 
-  fold_run();
-  found[lane] = Partial(totalExtremes.x, sum_of(total), totalExtremes.y, largest,
-    faults.nonFinite, faults.firstRank, faults.firstElement, faults.flags);
+  found[lane] = mine;
   workgroupBarrier();
   for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
     if (lane < half) {
@@ -120,10 +137,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     workgroupBarrier();
   }
   if (lane == 0u) {
-    var sum = found[0];
+    var all = found[0];
     if (table.fresh == 0u) {
-      sum = combined(partials[workgroup.x], sum);
+      all = combined(partials[workgroup.x], all);
     }
-    partials[workgroup.x] = sum;
+    partials[workgroup.x] = all;
   }
 }

@@ -11,10 +11,7 @@
 
 const ONE_BITS = 0x3f800000u;
 
-var<private> plain: bool;
-var<private> factor: f32;
-
-fn each_clipped(word: Word) -> Word {
+fn clipped_word(word: Word) -> Word {
   var changed = word;
   for (var lane = 0u; lane < LANES; lane += 1u) {
     changed = with_lane(changed, lane, clipped_bits(lane_of(word, lane), record));
@@ -22,45 +19,67 @@ fn each_clipped(word: Word) -> Word {
   return changed;
 }
 
-fn clipped_word(word: Word) -> Word {
-  if (plain) {
-    return bitcast<Word>(bitcast<Values>(word) * factor);
+fn word_of(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    #slots
+    case SLOTu: { return gradients_SLOT[i]; }
+    #end
+    default: { return Word(); }
   }
-  return each_clipped(word);
 }
 
-@compute @workgroup_size(256)
+fn set_word(slot: u32, i: u32, word: Word) {
+  switch (slot) {
+    #slots
+    case SLOTu: { TARGET_SLOT[i] = word; }
+    #end
+    default: {}
+  }
+}
+
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let unchanged = record.scale.x == ONE_BITS && record.scale.y == ONE_BITS;
   if (unchanged && IN_PLACE) {
     return;
   }
   // The usual case: nothing non-finite, one factor, and it shrinks, so that no subnormal value can matter.
-  plain = (record.flags & 14u) == 0u && record.scale.y == ONE_BITS && record.scale.x < ONE_BITS;
-  factor = bitcast<f32>(record.scale.x);
+  let plain = (record.flags & 14u) == 0u && record.scale.y == ONE_BITS && record.scale.x < ONE_BITS;
+  let factor = bitcast<f32>(record.scale.x);
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
-  var s = first_segment(firstTile);
 
-  #slots
-  for (; s < slot_end(SLOTu) && table.segments[s].tile < endTile; s += 1u) {
+  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
-    let span = span_of(segment, firstTile, endTile, lane);
-    let move = segment.into - segment.first; // wraps around where it is negative
-    var i = span.at;
-    for (; i < span.wholeEnd; i += TILE) {
-      let a = gradients_SLOT[i];
-      let b = gradients_SLOT[i + WORKGROUP];
-      let c = gradients_SLOT[i + 2u * WORKGROUP];
-      let d = gradients_SLOT[i + 3u * WORKGROUP];
-      TARGET_SLOT[i + move] = clipped_word(a);
-      TARGET_SLOT[i + move + WORKGROUP] = clipped_word(b);
-      TARGET_SLOT[i + move + 2u * WORKGROUP] = clipped_word(c);
-      TARGET_SLOT[i + move + 3u * WORKGROUP] = clipped_word(d);
+    let span = span_of(segment, firstTile, endTile);
+    let shift = segment.into - segment.first; // wraps around where it is negative
+    if (!plain) {
+      for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+        set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i)));
+      }
+      continue;
     }
-    for (; i < span.end; i += WORKGROUP) {
-      TARGET_SLOT[i + move] = clipped_word(gradients_SLOT[i]);
+    let wholeEnd = whole_end(span.begin, span.end);
+    var i = span.begin + lane;
+    switch (segment.slot) {
+      #slots
+      case SLOTu: {
+        for (; i < wholeEnd; i += TILE) {
+          let a = bitcast<Values>(gradients_SLOT[i]);
+          let b = bitcast<Values>(gradients_SLOT[i + WORKGROUP]);
+          let c = bitcast<Values>(gradients_SLOT[i + 2u * WORKGROUP]);
+          let d = bitcast<Values>(gradients_SLOT[i + 3u * WORKGROUP]);
+          TARGET_SLOT[i + shift] = bitcast<Word>(a * factor);
+          TARGET_SLOT[i + shift + WORKGROUP] = bitcast<Word>(b * factor);
+          TARGET_SLOT[i + shift + 2u * WORKGROUP] = bitcast<Word>(c * factor);
+          TARGET_SLOT[i + shift + 3u * WORKGROUP] = bitcast<Word>(d * factor);
+        }
+        for (; i < span.end; i += WORKGROUP) {
+          TARGET_SLOT[i + shift] = bitcast<Word>(bitcast<Values>(gradients_SLOT[i]) * factor);
+        }
+      }
+      #end
+      default: {}
     }
   }
-  #end
 }

@@ -1,14 +1,14 @@
-// Which words of which binding a dispatch works on. Tiles are numbered through all segments, in slot order;
-// a workgroup takes tilesPerWorkgroup of them in a row.
+// Which words of which binding a dispatch works on. Tiles are numbered through all segments; a workgroup takes
+// tilesPerWorkgroup of them in a row.
 struct Segment {
   first: u32, // first word, counted from the start of the binding
   count: u32, // words
   tile: u32,  // number of its first tile in the dispatch
   rank: u32,  // its place in the caller's order
   into: u32,  // the first word of its destination, counted from the start of that binding
+  slot: u32,  // which binding
   unused0: u32,
   unused1: u32,
-  unused2: u32,
 }
 
 struct Table {
@@ -16,22 +16,17 @@ struct Table {
   tilesPerWorkgroup: u32,
   fresh: u32, // 1: earlier partials are overwritten, 0: they are added to
   unused: u32,
-  slotEnds: array<vec4u, 4>, // per slot, the number of the first segment that is not in it
   segments: array<Segment, 240>,
 }
 
-const WORKGROUP = 256u;
-const TILE = 1024u; // words: four a lane
+const WORKGROUP = 64u;
+const TILE = 256u; // words: four a lane
+const ROUND = 16u * TILE; // what is worked on between two choices of the binding
 
-// The words of one segment that one workgroup works on, as seen by one lane.
+// The words of a segment that a workgroup works on.
 struct Span {
-  at: u32,   // the lane's first word
-  wholeEnd: u32, // as long as at is below this, the words at, at + 256, at + 512 and at + 768 all belong to the span
+  begin: u32,
   end: u32,
-}
-
-fn slot_end(slot: u32) -> u32 {
-  return table.slotEnds[slot / 4u][slot % 4u];
 }
 
 fn first_segment(tile: u32) -> u32 {
@@ -48,12 +43,14 @@ fn first_segment(tile: u32) -> u32 {
   return low;
 }
 
-fn span_of(segment: Segment, firstTile: u32, endTile: u32, lane: u32) -> Span {
-  let from = max(firstTile, segment.tile) - segment.tile;
-  let to = endTile - segment.tile;
-  let begin = min(from * TILE, segment.count);
-  // A tile count past the segment's end cannot overflow: segments have at most 2^28 words.
-  let end = min(to * TILE, segment.count);
-  let wholeEnd = begin + (end - begin) / TILE * TILE;
-  return Span(segment.first + begin + lane, segment.first + wholeEnd, segment.first + end);
+fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
+  let skipped = max(firstTile, segment.tile) - segment.tile;
+  let begin = min(skipped * TILE, segment.count);
+  let end = min((endTile - segment.tile) * TILE, segment.count);
+  return Span(segment.first + begin, segment.first + end);
+}
+
+// Where the tiles that are whole end.
+fn whole_end(begin: u32, end: u32) -> u32 {
+  return begin + (end - begin) / TILE * TILE;
 }

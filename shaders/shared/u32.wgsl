@@ -7,4 +7,3 @@ fn lane_of(word: Word, lane: u32) -> u32 { return word; }
 fn with_lane(word: Word, lane: u32, bits: u32) -> Word { return bits; }
 fn largest_of(word: Word) -> u32 { return word; }
 fn sum_of(values: Values) -> f32 { return values; }
-fn only(value: f32) -> Values { return value; } // sums to value, exactly

@@ -11,4 +11,3 @@ fn with_lane(word: Word, lane: u32, bits: u32) -> Word {
 }
 fn largest_of(word: Word) -> u32 { return max(max(word.x, word.y), max(word.z, word.w)); }
 fn sum_of(values: Values) -> f32 { return (values.x + values.y) + (values.z + values.w); }
-fn only(value: f32) -> Values { return Values(value, 0.0, 0.0, 0.0); } // sums to value, exactly

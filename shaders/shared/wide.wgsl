@@ -1,40 +1,24 @@
-// Positive numbers beyond float32's range, in integers: mantissa * 2^exponent with the mantissa in [2^23, 2^24), or 0.
-// WGSL's sqrt and division may be off by several ULP, its results may be flushed or assumed finite; these are
-// correctly rounded and the same on every device.
+// Positive numbers beyond float32's range, in integers: mantissa * 2^exponent, the mantissa 0 or with its top bit set.
+// WGSL's sqrt and division may be off by several ULP, and its results may be flushed or assumed finite; these are the
+// same on every device.
 struct Wide {
   mantissa: u32,
   exponent: i32,
 }
 
-const TOP = 0x800000u; // 2^23
+const FRACTION = 0x7fffffu;
+const HIDDEN = 0x800000u;
 
-// value * 2^exponent, rounded to 24 bits, ties to even.
-fn rounded(value: u32, exponent: i32) -> Wide {
-  if (value == 0u) {
-    return Wide(0u, 0);
-  }
+fn normalized(value: u32, exponent: i32) -> Wide {
   let zeros = countLeadingZeros(value);
-  let normal = value << zeros;
-  var mantissa = normal >> 8u;
-  let rest = normal & 0xffu;
-  if (rest > 0x80u || (rest == 0x80u && (mantissa & 1u) == 1u)) {
-    mantissa += 1u;
-  }
-  let shifted = exponent + 8 - i32(zeros);
-  if (mantissa == 2u * TOP) {
-    return Wide(TOP, shifted + 1);
-  }
-  return Wide(mantissa, shifted);
+  return Wide(value << (zeros & 31u), select(exponent - i32(zeros), 0, value == 0u));
 }
 
-// The magnitude of a finite float32.
+// The magnitude of a finite float32, exactly.
 fn wide(bits: u32) -> Wide {
   let biased = (bits >> 23u) & 0xffu;
-  let fraction = bits & (TOP - 1u);
-  if (biased == 0u) {
-    return rounded(fraction, -149);
-  }
-  return Wide(fraction | TOP, i32(biased) - 150);
+  let fraction = bits & FRACTION;
+  return normalized(select(fraction, fraction | HIDDEN, biased > 0u), i32(max(biased, 1u)) - 150);
 }
 
 fn exceeds(a: Wide, b: Wide) -> bool {
@@ -44,72 +28,78 @@ fn exceeds(a: Wide, b: Wide) -> bool {
   return a.exponent > b.exponent || (a.exponent == b.exponent && a.mantissa > b.mantissa);
 }
 
+// Truncated to 32 bits: a tree of these loses nothing that float32 could show.
 fn sum(a: Wide, b: Wide) -> Wide {
   let aFirst = exceeds(a, b);
   let large = Wide(select(b.mantissa, a.mantissa, aFirst), select(b.exponent, a.exponent, aFirst));
   let small = Wide(select(a.mantissa, b.mantissa, aFirst), select(a.exponent, b.exponent, aFirst));
-  let distance = u32(clamp(large.exponent - small.exponent, 0, 31));
-  if (small.mantissa == 0u) {
+  let distance = large.exponent - small.exponent;
+  if (small.mantissa == 0u || distance > 31) {
     return large;
   }
-  return rounded((large.mantissa << 7u) + ((small.mantissa << 7u) >> distance), large.exponent - 7);
+  let mantissa = large.mantissa + (small.mantissa >> u32(distance));
+  if (mantissa < large.mantissa) { // carried
+    return Wide((mantissa >> 1u) | 0x80000000u, large.exponent + 1);
+  }
+  return Wide(mantissa, large.exponent);
 }
 
+// To float32's 24 bits, ties to even.
+fn rounded(value: Wide) -> Wide {
+  let kept = value.mantissa >> 8u;
+  let rest = value.mantissa & 0xffu;
+  let up = rest > 0x80u || (rest == 0x80u && (kept & 1u) == 1u);
+  return normalized(kept + select(0u, 1u, up), value.exponent + 8);
+}
+
+// Of two numbers of 24 bits, rounded to 24.
 fn product(a: Wide, b: Wide) -> Wide {
-  let aHigh = a.mantissa >> 12u;
-  let aLow = a.mantissa & 0xfffu;
-  let bHigh = b.mantissa >> 12u;
-  let bLow = b.mantissa & 0xfffu;
+  let aHigh = a.mantissa >> 20u;
+  let aLow = (a.mantissa >> 8u) & 0xfffu;
+  let bHigh = b.mantissa >> 20u;
+  let bLow = (b.mantissa >> 8u) & 0xfffu;
   let cross = aHigh * bLow + aLow * bHigh;
   let low = aLow * bLow + ((cross & 0xfffu) << 12u);
   let high = aHigh * bHigh + (cross >> 12u) + (low >> 24u);
-  // high * 2^24 + the low 24 bits, of which the last 23 can only break a tie.
-  let rest = low & 0xffffffu;
-  let sticky = select(0u, 1u, (rest & 0x3fffffu) != 0u);
-  return rounded((high << 3u) | ((rest >> 22u) << 1u) | sticky, a.exponent + b.exponent + 21);
+  // high * 2^24 + the low 24 bits, of which the last 16 can only break a tie.
+  let sticky = select(0u, 1u, (low & 0xffffu) != 0u);
+  return rounded(normalized((high << 8u) | ((low >> 16u) & 0xffu) | sticky, a.exponent + b.exponent + 32));
 }
 
-// Digit by digit: 24 bits of the quotient, then the remainder decides the rounding.
+// Rounded to 24 bits, digit by digit; of either number the first 28 bits count.
 fn quotient(a: Wide, b: Wide) -> Wide {
   if (a.mantissa == 0u) {
     return a;
   }
-  var remainder = a.mantissa;
-  var exponent = a.exponent - b.exponent - 23;
-  if (remainder < b.mantissa) {
-    remainder <<= 1u;
-    exponent -= 1;
-  }
+  let divisor = b.mantissa >> 4u;
+  var remainder = a.mantissa >> 4u;
   var digits = 0u;
-  for (var i = 0u; i < 24u; i += 1u) {
+  for (var i = 0u; i < 26u; i += 1u) {
     digits <<= 1u;
-    if (remainder >= b.mantissa) {
-      remainder -= b.mantissa;
+    if (remainder >= divisor) {
+      remainder -= divisor;
       digits |= 1u;
     }
     remainder <<= 1u;
   }
-  // Here the remainder is doubled: it is compared with the divisor to round to nearest.
-  if (remainder > b.mantissa || (remainder == b.mantissa && (digits & 1u) == 1u)) {
-    digits += 1u;
-  }
-  return rounded(digits, exponent);
+  let sticky = select(0u, 1u, remainder != 0u);
+  return rounded(normalized((digits << 1u) | sticky, a.exponent - b.exponent - 26));
 }
 
-// Square root, two bits of the argument for each of the 24 digits; an exact tie cannot occur.
+// 28 digits of the square root; the last is set if anything follows, so that rounding this to 24 bits is exact.
 fn root(squared: Wide) -> Wide {
   if (squared.mantissa == 0u) {
     return squared;
   }
-  // squared = (high * 2^32 + low) * 2^exponent, 47 or 48 bits long and with an even exponent.
-  let shift = select(23u, 24u, ((squared.exponent + 23) & 1) != 0);
+  // squared = (high * 2^32 + low) * 2^exponent: 56 bits, or 55 to make the exponent even.
+  let shift = select(24u, 23u, (squared.exponent & 1) != 0);
   let exponent = squared.exponent - i32(shift);
   var high = squared.mantissa >> (32u - shift);
   var low = squared.mantissa << shift;
   var remainder = 0u;
   var digits = 0u;
-  for (var i = 0u; i < 24u; i += 1u) {
-    remainder = (remainder << 2u) | ((high >> 14u) & 3u);
+  for (var i = 0u; i < 28u; i += 1u) {
+    remainder = (remainder << 2u) | ((high >> 22u) & 3u);
     high = (high << 2u) | (low >> 30u);
     low <<= 2u;
     let trial = (digits << 2u) | 1u;
@@ -119,24 +109,25 @@ fn root(squared: Wide) -> Wide {
       digits |= 1u;
     }
   }
-  return rounded(digits + select(0u, 1u, remainder > digits), exponent / 2);
+  return normalized(digits | select(0u, 1u, remainder != 0u), exponent / 2);
 }
 
-// Nearest float32, at most the largest finite one.
+// The float32 nearest to a number of 24 bits, at most the largest finite one.
 fn float_bits(value: Wide) -> u32 {
-  let biased = value.exponent + 150;
+  let biased = value.exponent + 158;
   if (value.mantissa == 0u || biased < -24) {
     return 0u;
   }
   if (biased > 254) {
     return 0x7f7fffffu;
   }
+  let mantissa = value.mantissa >> 8u;
   if (biased > 0) {
-    return (u32(biased) << 23u) | (value.mantissa & (TOP - 1u));
+    return (u32(biased) << 23u) | (mantissa & FRACTION);
   }
   let drop = u32(1 - biased);
-  let kept = value.mantissa >> drop;
-  let rest = value.mantissa & ((1u << drop) - 1u);
+  let kept = mantissa >> drop;
+  let rest = mantissa & ((1u << drop) - 1u);
   let tie = 1u << (drop - 1u);
   return kept + select(0u, 1u, rest > tie || (rest == tie && (kept & 1u) == 1u));
 }

@@ -4,7 +4,7 @@ import type { CheckedOptions, Source } from "../options.ts";
 import type { Bound } from "../stage.ts";
 import { ALIGNMENT, constantBuffer, type DeviceState, filler } from "./device.ts";
 import { finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
-import { layoutsOf, pairSlots, slotGroup } from "./layouts.ts";
+import { filledApart, filledWithFirst, layoutsOf, pairSlots, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Dispatch, type Plan, planFor, type Window } from "./plan.ts";
 import { TABLE_BYTES } from "./table.ts";
@@ -64,8 +64,8 @@ export class Bindings {
     const writes = this.#options.apply === "scale" && this.#method.maxNorm !== undefined;
     const plan = planFor(tensors, limits, writes);
     const layout = this.#layoutFor(plan);
-    const norm = plan.norm.map((dispatch, i) => this.#step(this.#normKernel(dispatch), dispatch, layout.norm[i]));
-    const scale = plan.scale.map((dispatch, i) => this.#step(this.#scaleKernel(dispatch), dispatch, layout.scale[i]));
+    const norm = plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i] as GPUBindGroup));
+    const scale = plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i] as GPUBindGroup));
     const finish = { kernel: this.#finishKernel(), group: layout.finish };
     const kernels = [...norm, finish, ...scale].map((step) => step.kernel);
     return { norm, finish, scale, kernels };
@@ -76,17 +76,40 @@ export class Bindings {
     for (const { tables } of this.#layouts.values()) tables.destroy();
   }
 
-  #step(kernel: Kernel, dispatch: Dispatch, table: GPUBindGroup | undefined): Step {
-    const layout = kernel.layouts[0] as GPUBindGroupLayout;
-    const sources = dispatch.slots.map((slot) => bindingOf(slot.source));
-    const gradients =
-      dispatch.target === "in-place"
-        ? slotGroup(this.#state, layout, this.#state.slots, sources)
-        : slotGroup(this.#state, layout, 2 * pairSlots(this.#state), [
-            ...withLength(sources, pairSlots(this.#state)),
-            ...dispatch.slots.map((slot) => slot.into && bindingOf(slot.into)),
-          ]);
-    return { kernel, gradients, table: table as GPUBindGroup, workgroups: dispatch.workgroups };
+  #normStep(dispatch: Dispatch, table: GPUBindGroup): Step {
+    const kernel = this.#normKernel(dispatch);
+    const read = filledWithFirst(sourcesOf(dispatch), this.#state.slots);
+    return {
+      kernel,
+      gradients: slotGroup(this.#state, kernel.layouts[0], read, []),
+      table,
+      workgroups: dispatch.workgroups,
+    };
+  }
+
+  #scaleStep(dispatch: Dispatch, table: GPUBindGroup): Step {
+    const kernel = this.#scaleKernel(dispatch);
+    const sources = sourcesOf(dispatch);
+    const destinations = dispatch.slots.flatMap(({ into }) => (into ? [bindingOf(into)] : []));
+    const pairs = pairSlots(this.#state);
+    const groups = {
+      "in-place": () => ({ read: [], written: filledApart(this.#state, sources, this.#state.slots) }),
+      into: () => ({
+        read: filledWithFirst(sources, pairs),
+        written: filledApart(this.#state, destinations, pairs),
+      }),
+      shared: () => ({
+        read: filledApart(this.#state, sources, pairs),
+        written: filledApart(this.#state, destinations, pairs, pairs),
+      }),
+    };
+    const { read, written } = groups[dispatch.target]();
+    return {
+      kernel,
+      gradients: slotGroup(this.#state, kernel.layouts[0], read, written),
+      table,
+      workgroups: dispatch.workgroups,
+    };
   }
 
   #normKernel({ word }: Dispatch): Kernel {
@@ -182,8 +205,8 @@ function bindingOf({ memory, offset, size }: Window): GPUBufferBinding {
   return { buffer: memory, offset, size };
 }
 
-function withLength<T>(list: readonly T[], length: number): (T | undefined)[] {
-  return Array.from({ length }, (_, i) => list[i]);
+function sourcesOf(dispatch: Dispatch): GPUBufferBinding[] {
+  return dispatch.slots.map((slot) => bindingOf(slot.source));
 }
 
 /** The settings, then the table of every dispatch, each on 256 bytes; the last has room for what a binding spans. */
@@ -201,13 +224,14 @@ function tablesOf(plan: Plan, settings: Uint32Array): { tables: Uint32Array; sta
   return { tables, starts };
 }
 
-/** mantissa, exponent and non-finite flags, as finish.wgsl takes them: mantissa * 2^exponent with 24 bits. */
+/** mantissa, exponent and non-finite flags, as finish.wgsl takes them: a Wide of 24 bits. */
 function wideOf(norm: number): [number, number, number] {
   if (Number.isNaN(norm)) return [0, 0, 4];
   if (norm === Infinity) return [0, 0, 8];
   if (norm === 0) return [0, 0, 0];
-  const exponent = Math.floor(Math.log2(norm)) - 23;
-  const mantissa = Math.fround(norm * 2 ** -exponent);
-  if (mantissa >= 2 ** 24) return [mantissa / 2, exponent + 1, 0];
-  return mantissa < 2 ** 23 ? [mantissa * 2, exponent - 1, 0] : [mantissa, exponent, 0];
+  let exponent = Math.floor(Math.log2(norm)) - 31;
+  let mantissa = Math.fround(norm * 2 ** -exponent);
+  for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;
+  for (; mantissa < 2 ** 31; exponent--) mantissa *= 2;
+  return [mantissa, exponent, 0];
 }

@@ -7,14 +7,16 @@ export interface GridRow {
 export type DeviceClass = "software" | "integrated" | "discrete";
 
 /**
+ * Workgroups have 64 lanes: software adapters fill workgroup memory with zeros lane by lane, at a cost that grows with
+ * the square of the lanes, and on hardware 64 lanes are no slower when there are enough workgroups.
  * software: a workgroup is a job for a processor core, and starting one costs more than it gains; measured on SwiftShader.
  * integrated: enough lanes in flight for the memory of a laptop or a phone.
- * discrete: 1,024 workgroups of 256 lanes fill the largest cards, and finish folds them in four rounds.
+ * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
   software: { norm: 8, scale: 8 },
-  integrated: { norm: 256, scale: 512 },
-  discrete: { norm: 1024, scale: 2048 },
+  integrated: { norm: 512, scale: 1024 },
+  discrete: { norm: 2048, scale: 4096 },
 };
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;

@@ -21,7 +21,7 @@ export type Target = "in-place" | "into" | "shared";
 const words: Record<Word, string> = { vec4: vec4Words, u32: u32Words };
 
 export function normSource(word: Word, slots: number): string {
-  return [words[word], partial, segments, expanded(norm, slots)].join("\n");
+  return [words[word], wide, partial, segments, expanded(norm, slots)].join("\n");
 }
 
 export function finishSource(rule: Rule): string {
@@ -39,7 +39,7 @@ export function scaleSource(word: Word, target: Target, slots: number): string {
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */
 function expanded(text: string, slots: number, into = false): string {
-  return text.replace(/#(into-)?slots\n([\s\S]*?)#end\n/g, (_, onlyInto: string | undefined, lines: string) =>
+  return text.replace(/ *#(into-)?slots\n([\s\S]*?) *#end\n/g, (_, onlyInto: string | undefined, lines: string) =>
     onlyInto && !into ? "" : Array.from({ length: slots }, (_, slot) => numbered(lines, slot, slots)).join(""),
   );
 }

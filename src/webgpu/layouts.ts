@@ -57,17 +57,29 @@ function makeLayouts(state: DeviceState): Layouts {
   };
 }
 
-/** A bind group of buffers in slots; the slots that are left take ranges of the filler, which are all different. */
+/** A bind group of buffers in slots: those that are read, then those that are written. */
 export function slotGroup(
   state: DeviceState,
   layout: GPUBindGroupLayout,
-  count: number,
-  bound: readonly (GPUBufferBinding | undefined)[],
+  read: readonly GPUBufferBinding[],
+  written: readonly GPUBufferBinding[],
 ): GPUBindGroup {
-  const entries: GPUBindGroupEntry[] = [];
-  for (let binding = 0; binding < count; binding++) {
-    const resource = bound[binding] ?? { buffer: filler(state), offset: 256 * binding, size: 256 };
-    entries.push({ binding, resource });
-  }
+  const entries = [...read, ...written].map((resource, binding) => ({ binding, resource }));
   return state.device.createBindGroup({ label: `${state.label} gradients`, layout, entries });
+}
+
+/** The slots that are left over: what is only read may be bound again. */
+export function filledWithFirst(bound: readonly GPUBufferBinding[], count: number): GPUBufferBinding[] {
+  return Array.from({ length: count }, (_, slot) => bound[slot] ?? (bound[0] as GPUBufferBinding));
+}
+
+/** What is written may not: each takes a range of its own, from `start` on. */
+export function filledApart(
+  state: DeviceState,
+  bound: readonly GPUBufferBinding[],
+  count: number,
+  start = 0,
+): GPUBufferBinding[] {
+  const fill = (slot: number) => ({ buffer: filler(state), offset: 256 * (start + slot), size: 256 });
+  return Array.from({ length: count }, (_, slot) => bound[slot] ?? fill(slot));
 }

@@ -4,7 +4,7 @@ import type { DeviceState } from "./device.ts";
 export interface Kernel {
   readonly name: string;
   readonly source: () => string;
-  readonly layouts: readonly GPUBindGroupLayout[];
+  readonly layouts: readonly [GPUBindGroupLayout, GPUBindGroupLayout];
 }
 
 export interface PipelineEntry {

@@ -4,10 +4,8 @@ import type { Segment } from "./segments.ts";
 
 /** As in shaders/shared/segments.wgsl. */
 export const MOST_SEGMENTS = 240;
-const TILE_WORDS = 1024;
-const MOST_SLOTS = 16;
-const HEADER_WORDS = 4;
-const SEGMENTS_AT = HEADER_WORDS + MOST_SLOTS;
+const TILE_WORDS = 256;
+const SEGMENTS_AT = 4;
 const SEGMENT_WORDS = 8;
 
 /** What a kernel binds: the words that a dispatch leaves unused may lie over the next table. */
@@ -29,17 +27,15 @@ export function tableOf({ word, slots, tilesPerWorkgroup }: TableContents, fresh
   const wordBytes = WORD_BYTES[word];
   let number = 0;
   let tile = 0;
-  for (let slot = 0; slot < MOST_SLOTS; slot++) {
-    const { source, into, segments } = slots[slot] ?? { segments: [] };
+  for (const [slot, { source, into, segments }] of slots.entries()) {
     for (const segment of segments) {
-      const first = (segment.source.byteOffset - (source?.offset ?? 0)) / wordBytes;
+      const first = (segment.source.byteOffset - source.offset) / wordBytes;
       const intoFirst = segment.into && into ? (segment.into.byteOffset - into.offset) / wordBytes : first;
       const count = segment.source.byteLength / wordBytes;
-      table.set([first, count, tile, segment.rank, intoFirst], SEGMENTS_AT + SEGMENT_WORDS * number);
+      table.set([first, count, tile, segment.rank, intoFirst, slot], SEGMENTS_AT + SEGMENT_WORDS * number);
       tile += tilesOf(segment, word);
       number += 1;
     }
-    table[HEADER_WORDS + slot] = number;
   }
   table.set([number, tilesPerWorkgroup, fresh ? 1 : 0], 0);
   return table.slice(0, SEGMENTS_AT + SEGMENT_WORDS * number);

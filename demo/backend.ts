@@ -1,0 +1,63 @@
+// Which machinery trains and clips: jax-js and gradclip on one GPUDevice, or jax-js's wasm with gradclip on the CPU.
+
+import { defaultDevice, getWebGPUDevice, init } from "@jax-js/jax";
+import { type Clipper, createClipper } from "../src/index.ts";
+
+export type Requested = "auto" | "webgpu" | "cpu";
+
+export interface Backend {
+  clipper: Clipper;
+  device?: GPUDevice;
+  /** "WebGPU · adapter", or "CPU (wasm): why". */
+  badge: string;
+}
+
+const reasons: Record<string, string> = {
+  requested: "you asked for it in the address",
+  "no-webgpu": "this browser has no WebGPU",
+  "insecure-context": "WebGPU needs a page served over https or from localhost",
+  "no-adapter": "this browser offers no graphics adapter to WebGPU",
+  "software-adapter": "WebGPU is emulated in software here",
+  "self-test": "the graphics driver failed gradclip's self-test",
+};
+
+export async function chooseBackend(requested: Requested): Promise<Backend> {
+  if (requested === "cpu") return onCpu("requested");
+
+  let probe: Clipper;
+  try {
+    probe = await createClipper({ backend: requested });
+  } catch (error) {
+    return onCpu(error instanceof Error ? error.message : String(error));
+  }
+  if (probe.backend === "cpu") return onCpu(probe.fallbackReason ?? "no-webgpu");
+  probe.destroy();
+
+  return (await onWebGpu()) ?? onCpu("jax-js could not start on WebGPU");
+}
+
+/** jax-js makes the device, and gradclip works on it. */
+async function onWebGpu(): Promise<Backend | undefined> {
+  try {
+    const available = await init("webgpu");
+    if (!available.includes("webgpu")) return undefined;
+    const device = getWebGPUDevice();
+    const clipper = await createClipper({ device, backend: "webgpu" });
+    defaultDevice("webgpu");
+    return { clipper, device, badge: `WebGPU · ${adapterName(device)}` };
+  } catch (error) {
+    console.warn("WebGPU did not start.", error);
+    return undefined;
+  }
+}
+
+async function onCpu(reason: string): Promise<Backend> {
+  await init("wasm");
+  defaultDevice("wasm");
+  const clipper = await createClipper({ backend: "cpu" });
+  return { clipper, badge: `CPU (wasm): ${reasons[reason] ?? reason}` };
+}
+
+function adapterName({ adapterInfo: { description, vendor, architecture } }: GPUDevice): string {
+  return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
+}

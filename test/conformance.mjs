@@ -1,0 +1,175 @@
+// npm run conformance -- --engine cpu|node|chromium|deno [--filter text]
+// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { build } from "vite";
+import { launchChromium, serveFolder } from "./engines/chromium.mjs";
+import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
+import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
+import { runSuite } from "./engines/runSuite.mjs";
+
+/** @typedef {import("./engines/runSuite.mjs").Message} Message */
+/** @typedef {{ suite: string, engine: string, filter?: string, send: (message: Message) => void }} Run */
+
+const silenceLimit = 180;
+
+/** @typedef {(run: Run) => Promise<() => void | Promise<void>>} Engine starts the suite and returns how to stop it */
+const engines = /** @type {Record<string, Engine>} */ ({
+  cpu: runInProcess,
+  node: runInProcess,
+  deno: runInProcess,
+  chromium: runInChromium,
+});
+
+/** @param {Run} run */
+async function runInProcess({ suite, engine, filter, send }) {
+  const script = [join(repository, "test/engines/runSuiteInProcess.mjs"), suite, engine, filter ?? ""];
+  const env = { ...process.env, ...(engine !== "cpu" && vulkanEnvironment()) };
+  const child =
+    engine === "deno"
+      ? spawn(denoPath(), [...denoArguments, ...script], { env: { ...env, ...denoEnvironment }, stdio })
+      : spawn(process.execPath, script, { env, stdio });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (line.startsWith('{"')) send(JSON.parse(line));
+    else console.log(line);
+  });
+  child.on("error", (error) => send({ crash: error.message }));
+  child.on("close", (code, signal) => send({ crash: `the process ended with ${signal ?? code} before the suite did` }));
+  return () => void child.kill("SIGKILL");
+}
+
+/** @type {["ignore", "pipe", "inherit"]} */
+const stdio = ["ignore", "pipe", "inherit"];
+
+/** @param {Run} run */
+async function runInChromium({ suite, engine, filter, send }) {
+  const server = await serveFolder(join(suite, ".."));
+  const browser = await launchChromium();
+  browser.on("disconnected", () => send({ crash: "the browser ended before the suite did" }));
+  const page = await browser.newPage();
+  page.on("error", (error) => send({ crash: error.message }));
+  page.on("pageerror", (error) => send({ crash: String(error) }));
+  page.on("console", (message) => console.log(`[${message.type()}] ${message.text()}`));
+  await page.exposeFunction("send", send);
+  await page.goto(server.url);
+  const options = JSON.stringify({ suite: "/suite.js", engine, filter });
+  page.evaluate(`(${runSuite})({ ...${options}, gpu: navigator.gpu, send })`).catch((error) => {
+    send({ crash: error.message });
+  });
+  return async () => {
+    // A browser that hangs does not close.
+    await Promise.race([browser.close(), setTimeout(5000)]);
+    browser.process()?.kill("SIGKILL");
+  };
+}
+
+/** @param {string | undefined} entry another suite than the project's */
+async function bundle(entry) {
+  const output = await build({
+    root: repository,
+    mode: "conformance",
+    logLevel: "warn",
+    build: { write: false, ...(entry && { lib: { entry: resolve(entry), formats: ["es"] } }) },
+  });
+  const [result] = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([output].flat());
+  if (!result) throw new Error("Vite built nothing.");
+  const folder = join(cache, "conformance");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "index.html"), "<!doctype html><title>conformance</title><link rel=icon href=data:,>");
+  const suite = join(folder, "suite.js");
+  // Renamed into place: another engine may be loading it.
+  writeFileSync(`${suite}.${process.pid}`, result.output[0].code);
+  renameSync(`${suite}.${process.pid}`, suite);
+  return suite;
+}
+
+/**
+ * @param {{ engine: string, suite: string, filter?: string }} options
+ * @param {Engine} start
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+function runIn({ engine, suite, filter }, start) {
+  let passed = 0;
+  let failed = 0;
+  let last = "";
+  return new Promise((finish) => {
+    /** @type {NodeJS.Timeout | undefined} */
+    let silence;
+    /** @type {() => void | Promise<void>} */
+    let stop = () => {};
+    let ended = false;
+    /** @param {{ passed: number, failed: number }} counts */
+    const end = async (counts) => {
+      ended = true;
+      clearTimeout(silence);
+      await stop();
+      finish(counts);
+    };
+    /** @param {string} reason */
+    const crash = (reason) => {
+      console.log(`FAILED ${engine}: ${reason}${last && `\n  the last case that ended was ${last}`}`);
+      end({ passed, failed: failed + 1 });
+    };
+    const listen = () => {
+      clearTimeout(silence);
+      silence = globalThis.setTimeout(() => crash(`no result for ${silenceLimit} seconds`), silenceLimit * 1000);
+    };
+    /** @param {Message} message */
+    const send = (message) => {
+      if (ended) return;
+      listen();
+      if ("crash" in message) {
+        crash(message.crash);
+      } else if ("adapter" in message) {
+        console.log(`${engine}: adapter ${message.adapter}`);
+        if (engine !== "cpu" && !message.adapter.toLowerCase().includes(expectedAdapter.toLowerCase())) {
+          crash(`expected an adapter with "${expectedAdapter}" in its name (set GRADCLIP_ADAPTER to expect another)`);
+        }
+      } else if ("name" in message) {
+        last = message.name;
+        if (message.error === undefined) {
+          passed++;
+        } else {
+          failed++;
+          console.log(`FAILED ${message.name}: ${message.error}`);
+        }
+      } else if (message.passed + message.failed === 0) {
+        crash(filter ? `no case matches "${filter}"` : "the suite has no cases");
+      } else {
+        end({ passed: message.passed, failed: message.failed });
+      }
+    };
+    listen();
+    start({ suite, engine, filter, send }).then(
+      (stopEngine) => {
+        if (ended) stopEngine();
+        else stop = stopEngine;
+      },
+      (error) => crash(error.message),
+    );
+  });
+}
+
+const { values } = parseArgs({
+  options: { engine: { type: "string" }, filter: { type: "string" }, suite: { type: "string" } },
+});
+const engine = values.engine ?? "";
+const start = engines[engine];
+if (!start) {
+  console.error(`--engine must be one of ${Object.keys(engines).join(", ")}.`);
+  process.exit(2);
+}
+
+let counts = { passed: 0, failed: 1 };
+try {
+  counts = await runIn({ engine, suite: await bundle(values.suite), filter: values.filter }, start);
+} catch (error) {
+  console.log(`FAILED ${engine}: ${error instanceof Error ? error.message : error}`);
+}
+console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exit(counts.failed ? 1 : 0);

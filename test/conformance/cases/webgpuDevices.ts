@@ -1,0 +1,61 @@
+/** As few and as many storage buffers as adapters give. */
+import { clipByGlobalNorm } from "../../../src/index.ts";
+import { clipTo, packed, range, unit } from "../build.ts";
+import { same } from "../expect.ts";
+import { randomBits } from "../numbers.ts";
+import { runUnits } from "../suite.ts";
+import type { Case, Unit, WebGpuHarness } from "../types.ts";
+
+const COUNTS = [1, 3, 4, 7, 8, 15, 16, 33];
+
+function spread(count: number): Unit[] {
+  const list = range(count).map((index) => randomBits(1 + ((index * 53) % 301), index + 1));
+  const own = list.map((bits) => ({ bits }));
+  const moved = own.map((item, index) => ({ ...item, into: { memory: `target ${index}`, byteOffset: 4 * index } }));
+  const half = own.map((item, index) => (index % 2 ? item : (moved[index] ?? item)));
+  return [
+    unit(`${count} own`, own, clipTo(0.5)),
+    unit(`${count} own, under the bound`, own, clipTo(1e6)),
+    unit(`${count} into`, moved, clipTo(0.5)),
+    unit(`${count}, every other one into`, half, clipTo(0.5)),
+    unit(`${count} adjacent`, packed(list, 4), clipTo(0.5)),
+  ];
+}
+
+/** Lengths that need the vec4 kernels alone: a software adapter compiles each kernel for seconds. */
+function wholeVectors(count: number): Unit[] {
+  const own = range(count).map((index) => ({ bits: randomBits(4 + 4 * ((index * 53) % 301), index + 1) }));
+  const moved = own.map((item, index) => ({ ...item, into: { memory: `target ${index}`, byteOffset: 16 * index } }));
+  return [
+    unit(`${count} own`, own, clipTo(0.5)),
+    unit(`${count} own, under the bound`, own, clipTo(1e6)),
+    unit(`${count} into`, moved, clipTo(0.5)),
+  ];
+}
+
+/** On a device on which nothing is compiled yet, and without gradients, so that only one kernel is compiled twice. */
+async function encodeBeforeReady({ prepare, device }: WebGpuHarness): Promise<void> {
+  const clip = prepare([], clipByGlobalNorm(1));
+  const encoder = device.createCommandEncoder();
+  clip.encode(encoder);
+  device.queue.submit([encoder.finish()]);
+  same((await clip.report()).steps, 1, "steps that were encoded before ready");
+  await clip.ready;
+}
+
+export const cases: Case[] = [
+  {
+    name: "as many storage buffers as the suite's own device has",
+    only: "webgpu",
+    units: () => COUNTS.flatMap(spread),
+  },
+  {
+    name: "a new device with 16 storage buffers, or as many as the adapter has",
+    gpuScript: async ({ withDevice }) => {
+      await withDevice({ maxStorageBuffersPerShaderStage: 16 }, async (harness) => {
+        await encodeBeforeReady(harness);
+        await runUnits(COUNTS.flatMap(wholeVectors), harness);
+      });
+    },
+  },
+];

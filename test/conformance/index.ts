@@ -1,0 +1,100 @@
+/** The conformance suite: every case on one engine, without anything of a test runner, of Node or of a page. */
+import { createClipper } from "../../src/index.ts";
+import { fail } from "./expect.ts";
+import { createCpuHarness } from "./harness.ts";
+import { createWebGpuHarness } from "./harness-webgpu.ts";
+import { appliesTo, runCase } from "./suite.ts";
+import type { Case, Harness } from "./types.ts";
+
+export interface Environment {
+  engine: string;
+  /** Absent on the CPU. */
+  gpu?: GPU;
+  /** Part of the names of the cases to run. */
+  filter?: string;
+  /** Cases with ten million elements and more; default true. */
+  heavy?: boolean;
+  onResult?: (result: { name: string; error?: string }) => void;
+}
+
+export interface Totals {
+  adapter: string;
+  passed: number;
+  failed: number;
+}
+
+// A file in cases/ is part of the suite by being there.
+const files = import.meta.glob<{ cases: readonly Case[] }>("./cases/*.ts", { eager: true });
+
+export function allCases(): Case[] {
+  const cases = Object.entries(files).flatMap(([path, file]) => {
+    const group = path.replace(/^.*\/|\.ts$/g, "");
+    return file.cases.map((testCase) => ({ ...testCase, name: `${group}: ${testCase.name}` }));
+  });
+  const names = new Set(cases.map(({ name }) => name));
+  if (names.size !== cases.length) fail("two cases have the same name");
+  return cases;
+}
+
+export async function runConformance(environment: Environment): Promise<Totals> {
+  return environment.gpu ? runOnGpu(environment, environment.gpu) : runOnCpu(environment);
+}
+
+async function runOnCpu(environment: Environment): Promise<Totals> {
+  const clipper = await createClipper({ backend: "cpu" });
+  const totals = { adapter: "cpu", passed: 0, failed: 0 };
+  await runAll(createCpuHarness(clipper), environment, totals);
+  clipper.destroy();
+  return totals;
+}
+
+async function runOnGpu(environment: Environment, gpu: GPU): Promise<Totals> {
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) fail(`${environment.engine}: requestAdapter gave no adapter`);
+  const { vendor, architecture, device: name, description } = adapter.info;
+  const device = await adapter.requestDevice();
+  const uncaptured: string[] = [];
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault();
+    uncaptured.push((event as GPUUncapturedErrorEvent).error.message);
+  });
+  const totals = {
+    adapter: [vendor, architecture, name, description].filter(Boolean).join(" "),
+    passed: 0,
+    failed: 0,
+  };
+  const harness = await createWebGpuHarness(gpu, device);
+  await runAll(harness, environment, totals);
+  harness.clipper.destroy();
+  await device.queue.onSubmittedWorkDone();
+  const noErrors = async () => {
+    if (uncaptured.length > 0) fail(`${uncaptured.length} uncaptured errors, the first: ${uncaptured[0]}`);
+  };
+  await count("suite: no uncaptured error on the device", noErrors, environment, totals);
+  device.destroy();
+  return totals;
+}
+
+async function runAll(harness: Harness, environment: Environment, totals: Totals): Promise<void> {
+  const { filter = "", heavy = true } = environment;
+  const wanted = (testCase: Case) => testCase.name.includes(filter) && (heavy || !testCase.heavy);
+  const cases = allCases().filter((testCase) => wanted(testCase) && appliesTo(testCase, harness));
+  if (cases.length === 0) fail(`no case for ${environment.engine} has "${filter}" in its name`);
+  for (const testCase of cases) await count(testCase.name, () => runCase(testCase, harness), environment, totals);
+}
+
+async function count(
+  name: string,
+  work: () => Promise<void>,
+  { onResult }: Environment,
+  totals: Totals,
+): Promise<void> {
+  try {
+    await work();
+    totals.passed++;
+    onResult?.({ name });
+  } catch (error) {
+    totals.failed++;
+    onResult?.({ name, error: error instanceof Error ? error.message : String(error) });
+  }
+}

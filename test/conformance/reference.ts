@@ -1,0 +1,171 @@
+/**
+ * The answers, computed in float64 and independently of src/. Squares of float32 numbers are exact in float64 and neither
+ * overflow nor underflow there, so that the plain sum is within 2^-28 of the truth for 2^25 elements.
+ */
+import { FLT_MAX, floatsOf, MIN_NORMAL, round24, ulp24 } from "./numbers.ts";
+import type { Content, Expected, Held, Tensor, Unit, UnitOptions } from "./types.ts";
+
+const ABSOLUTE = 0x7fffffff;
+const INFINITY = 0x7f800000;
+
+export interface Summary {
+  sumOfSquares: number;
+  nonFinite: number;
+  sawNaN: boolean;
+  sawInfinity: boolean;
+  first: { index: number; element: number } | null;
+  largest: number;
+}
+
+/** A range that is listed twice is counted twice. */
+export function summarise(tensors: Unit["tensors"]): Summary {
+  const summary: Summary = {
+    sumOfSquares: 0,
+    nonFinite: 0,
+    sawNaN: false,
+    sawInfinity: false,
+    first: null,
+    largest: 0,
+  };
+  tensors.forEach((tensor, index) => {
+    if (tensor) addTensor(summary, tensor, index);
+  });
+  return summary;
+}
+
+function addTensor(summary: Summary, tensor: Tensor, index: number): void {
+  const values = floatsOf(tensor.bits);
+  // A local sum for each tensor: two levels lose less than one long chain.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = (tensor.bits[i] as number) & ABSOLUTE;
+    const value = values[i] as number;
+    if (magnitude < INFINITY) {
+      sum += value * value;
+      if (Math.abs(value) > summary.largest) summary.largest = Math.abs(value);
+      continue;
+    }
+    summary.nonFinite++;
+    if (magnitude === INFINITY) summary.sawInfinity = true;
+    else summary.sawNaN = true;
+    summary.first ??= { index, element: i };
+  }
+  summary.sumOfSquares += sum;
+}
+
+/** The value that a scalar option has as one float32, wherever it is held. */
+function scalar(option: number | Held | undefined): number | undefined {
+  if (option === undefined) return undefined;
+  return Math.fround(typeof option === "number" ? option : option.held);
+}
+
+interface Factors {
+  summary: Summary;
+  gradScale: number;
+  norm: number;
+}
+
+function measure(tensors: Unit["tensors"], options: UnitOptions): Factors {
+  const summary = summarise(tensors);
+  const gradScale = scalar(options.gradScale) ?? 1;
+  const totalNorm = scalar(options.totalNorm);
+  const usable = gradScale >= MIN_NORMAL && gradScale <= FLT_MAX;
+  if (totalNorm !== undefined) {
+    if (summary.nonFinite > 0 || !usable) throw new Error("the reference has no answer for totalNorm over bad values");
+    return { summary, gradScale, norm: totalNorm };
+  }
+  if (summary.sawNaN || !usable) return { summary, gradScale, norm: Number.NaN };
+  if (summary.sawInfinity) return { summary, gradScale, norm: Number.POSITIVE_INFINITY };
+  return { summary, gradScale, norm: gradScale * Math.sqrt(summary.sumOfSquares) };
+}
+
+/** The fields that follow from the gradients alone. */
+function observed({ summary, gradScale, norm }: Factors, options: UnitOptions) {
+  const heldGradScale = typeof options.gradScale === "object";
+  const valid = gradScale >= MIN_NORMAL && gradScale <= FLT_MAX;
+  // What a rejected gradScale buffer adds to the count, and what else is measured beside a totalNorm, the design leaves open.
+  if ((heldGradScale && !valid) || options.totalNorm !== undefined) return {};
+  let maxAbs = Math.min(FLT_MAX, summary.largest * gradScale);
+  if (summary.sawInfinity) maxAbs = Number.POSITIVE_INFINITY;
+  if (Number.isNaN(norm)) maxAbs = Number.NaN;
+  return {
+    nonFinite: summary.nonFinite,
+    first: summary.first,
+    maxAbs,
+    sawNaN: summary.sawNaN,
+    sawInfinity: summary.sawInfinity,
+  };
+}
+
+function unchanged(tensors: Unit["tensors"]): (Content | null)[] {
+  return tensors.map((tensor) => (tensor ? { bits: tensor.bits } : null));
+}
+
+function mapped(tensors: Unit["tensors"], map: (value: number) => number): (Content | null)[] {
+  return tensors.map((tensor) => {
+    if (!tensor) return null;
+    return { values: Float64Array.from(floatsOf(tensor.bits), map) };
+  });
+}
+
+/** Nothing is written, whatever was found. */
+export function referenceMeasure(unit: Unit): Expected {
+  const options = unit.options ?? {};
+  const factors = measure(unit.tensors, options);
+  const finite = Number.isFinite(factors.norm);
+  // What a scale means for gradients that nobody scales is left open, and whether a step without a write can be skipped.
+  const settled = { ...(finite && factors.gradScale === 1 ? { scale: 1 } : {}), ...(finite ? { skipped: false } : {}) };
+  return {
+    norm: factors.norm,
+    ...settled,
+    clipped: false,
+    ...observed(factors, options),
+    contents: unchanged(unit.tensors),
+  };
+}
+
+/** Clipping by the L2 norm over all tensors. */
+export function referenceGlobalNorm(unit: Unit, maxNorm: number): Expected {
+  const options = unit.options ?? {};
+  const factors = measure(unit.tensors, options);
+  const common = { norm: factors.norm, bound: Math.fround(maxNorm), ...observed(factors, options) };
+  const onlyRecord = options.apply === "record";
+  if (!Number.isFinite(factors.norm)) {
+    const verdict = nonFiniteVerdict(unit, factors.norm, options.nonFinite ?? "zero");
+    return { ...common, ...verdict, contents: onlyRecord ? unchanged(unit.tensors) : verdict.contents };
+  }
+
+  const { norm, gradScale } = factors;
+  const bound = common.bound;
+  const clipped = round24(norm) > bound;
+  if (!unit.exact && bound > 0 && norm > 0 && Number.isFinite(bound) && Math.abs(norm - bound) <= 2 * ulp24(bound)) {
+    throw new Error(`${unit.label}: a norm ${norm} this near to the bound ${bound} may fall on either side of it`);
+  }
+  const scale = clipped ? representable((bound / norm) * gradScale) : gradScale;
+  const untouched = onlyRecord || scale === 1;
+  const comparable = options.totalNorm === undefined && scale > 0;
+  return {
+    ...common,
+    scale,
+    clipped,
+    skipped: false,
+    contents: untouched ? unchanged(unit.tensors) : mapped(unit.tensors, (value) => value * scale),
+    ...(clipped && !onlyRecord && comparable ? { normAfter: bound } : {}),
+  };
+}
+
+/** The record holds a scale as two normal factors: what is smaller than any product of two is 0. */
+function representable(scale: number): number {
+  return scale < MIN_NORMAL * MIN_NORMAL ? 0 : scale;
+}
+
+function nonFiniteVerdict(unit: Unit, norm: number, policy: "zero" | "keep" | "propagate") {
+  if (policy === "keep") return { scale: 1, clipped: false, skipped: false, contents: unchanged(unit.tensors) };
+  if (policy === "zero") {
+    const contents = unit.tensors.map((tensor) => (tensor ? { bits: new Uint32Array(tensor.bits.length) } : null));
+    return { scale: 0, clipped: false, skipped: true, contents };
+  }
+  // As PyTorch: the coefficient is NaN for a NaN norm and 0 for an infinite one, and multiplies everything.
+  const scale = Number.isNaN(norm) ? Number.NaN : 0;
+  return { scale, skipped: false, contents: mapped(unit.tensors, (value) => value * scale) };
+}

@@ -1,0 +1,139 @@
+import type { ClipMethod, Clipper, ClipReport, Gradients } from "../../src/index.ts";
+import type { GridRow } from "../../src/webgpu/grid.ts";
+
+/** A position in a memory that several tensors may share. Memories are made as large as what lies in them, plus guards. */
+export interface Place {
+  readonly memory: string;
+  readonly byteOffset: number;
+}
+
+export interface Tensor {
+  /** The float32 bit patterns. */
+  readonly bits: Uint32Array;
+  /** Without a place: memory of its own, exactly as large, handed over as a whole and not as a view. */
+  readonly place?: Place;
+  readonly into?: Place;
+  readonly name?: string;
+  /** On the CPU, hand over a subarray instead of { buffer, byteOffset, length }. */
+  readonly subarray?: true;
+}
+
+/** A value that only the GPU sees: one float32 in a buffer. */
+export interface Held {
+  readonly held: number;
+  readonly byteOffset?: number;
+}
+
+export interface UnitOptions {
+  readonly nonFinite?: "zero" | "keep" | "propagate";
+  readonly apply?: "scale" | "record";
+  readonly gradScale?: number | Held;
+  readonly totalNorm?: number | Held;
+}
+
+/** What the library is asked to do once, and what is known about the answer. */
+export interface Unit {
+  readonly label: string;
+  readonly tensors: readonly (Tensor | null | undefined)[];
+  readonly rule: Rule;
+  readonly options?: UnitOptions;
+  /** WebGPU: record into an encoder of the suite, into an open pass of it, or let the clip submit by itself. */
+  readonly via?: "encode" | "pass" | "run";
+  /** Hand the tensors over as an object, by name. */
+  readonly named?: true;
+  /** Only the report is checked: for ranges too large to read back everywhere. */
+  readonly reportOnly?: true;
+  /** The norm comes out exactly in any order of summation, so the decision at the bound must be exact too. */
+  readonly exact?: boolean;
+  /** Answers written down by hand, so that the reference is checked too. */
+  readonly want?: Want;
+}
+
+export interface Want {
+  readonly norm?: number;
+  readonly scale?: number;
+  readonly clipped?: boolean;
+  readonly nonFinite?: number;
+  readonly maxAbs?: number;
+  /** One list per tensor. */
+  readonly values?: readonly (readonly number[])[];
+}
+
+/** A method together with its reference. A new method brings its own rule in its own cases file. */
+export interface Rule {
+  readonly method: ClipMethod;
+  expected(unit: Unit): Expected;
+}
+
+/** What a tensor holds afterwards: these bits, or these values within 2 ULP (NaN: any NaN; 0: a zero of either sign). */
+export type Content = { readonly bits: Uint32Array } | { readonly values: Float64Array };
+
+/** A missing field is one that the design leaves open. */
+export interface Expected {
+  readonly norm: number;
+  readonly scale?: number;
+  readonly clipped?: boolean;
+  readonly skipped?: boolean;
+  readonly nonFinite?: number;
+  readonly first?: { readonly index: number; readonly element: number } | null;
+  readonly maxAbs?: number;
+  readonly bound?: number;
+  readonly sawNaN?: boolean;
+  readonly sawInfinity?: boolean;
+  /** Same length as the unit's tensors. */
+  readonly contents: readonly (Content | null)[];
+  /** The norm of what was written must be at this bound. */
+  readonly normAfter?: number;
+}
+
+/** Every memory of a unit as words, by name. */
+export type Images = ReadonlyMap<string, Uint32Array>;
+
+export interface Outcome {
+  readonly report: ClipReport;
+  /** WebGPU: the 64 bytes as the GPU wrote them. */
+  readonly record?: Uint8Array;
+  readonly before: Images;
+  /** Missing for a unit of which only the report is checked. */
+  readonly after?: Images;
+}
+
+/** Gradients laid out in the memory of the engine under test. */
+export interface Allocation {
+  readonly gradients: Gradients;
+  readonly before: Images;
+  read(): Promise<Images>;
+}
+
+/** What a case may use; the same for typed arrays and for GPU buffers. */
+export interface Harness {
+  readonly backend: "cpu" | "webgpu";
+  readonly clipper: Clipper;
+  /** Memory for a script; it is freed when the case ends, as are the clips of `prepare`. */
+  allocate(tensors: Unit["tensors"]): Allocation;
+  prepare: Clipper["prepare"];
+  /** Ends a case: frees what it made. */
+  release(): void;
+  /** Runs all units, on the GPU in one submit, and gives one outcome for each. */
+  execute(units: readonly Unit[]): Promise<Outcome[]>;
+}
+
+export interface WebGpuHarness extends Harness {
+  readonly backend: "webgpu";
+  readonly device: GPUDevice;
+  /** Another device, for the time of the callback; limits above the adapter's are lowered to it. */
+  withDevice(limits: Readonly<Record<string, number>>, use: (harness: WebGpuHarness) => Promise<void>): Promise<void>;
+  /** Hook into the library: clips that the case prepares from now on plan for this grid and for bindings of so many bytes. */
+  force(plan: { readonly grid?: GridRow; readonly maxBinding?: number }): void;
+  /** A buffer with these words, freed when the case ends. */
+  bufferOf(words: Uint32Array, usage: number): GPUBuffer;
+  /** Copies of buffers, in one submit. */
+  readBuffers(buffers: readonly GPUBuffer[]): Promise<Uint32Array[]>;
+}
+
+/** Units are data for both backends; a script drives the library itself. */
+export type Case = { readonly name: string; readonly heavy?: true } & (
+  | { readonly units: () => readonly Unit[]; readonly only?: "cpu" | "webgpu" }
+  | { readonly script: (harness: Harness) => Promise<void>; readonly only?: "cpu" }
+  | { readonly gpuScript: (harness: WebGpuHarness) => Promise<void> }
+);

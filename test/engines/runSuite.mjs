@@ -1,0 +1,27 @@
+// Runs a bundled conformance suite in Node, in Deno, or in a page, which gets the function as text: it uses nothing outside itself.
+
+/**
+ * @typedef {{ name: string, error?: string }} Result
+ * @typedef {{ adapter: string } | Result | { passed: number, failed: number } | { crash: string }} Message
+ */
+
+/**
+ * @param {{ suite: string, engine: string, filter?: string, gpu?: GPU, send: (message: Message) => void }} options
+ */
+export async function runSuite({ suite, engine, filter, gpu, send }) {
+  try {
+    if (engine === "cpu") {
+      send({ adapter: "none" });
+    } else {
+      const adapter = await gpu?.requestAdapter();
+      if (!adapter) throw new Error(gpu ? "WebGPU has no adapter." : "There is no WebGPU.");
+      const { vendor, architecture, device, description } = adapter.info;
+      send({ adapter: [vendor, architecture, device, description].filter(Boolean).join(" ") });
+    }
+    const { runConformance } = await import(/* @vite-ignore */ suite);
+    const { passed, failed } = await runConformance({ engine, gpu, filter, onResult: send });
+    send({ passed, failed });
+  } catch (error) {
+    send({ crash: String((error instanceof Error && error.stack) || error) });
+  }
+}
