@@ -21,7 +21,8 @@ struct Settings {
   nonFinite: u32,       // ZERO, KEEP, PROPAGATE
   gradScaleIndex: u32,  // word of gradScaleSource, NONE without one
   totalNormIndex: u32,  // word of totalNormSource, NONE without one, GIVEN if it stands here
-  totalNorm: Wide,
+  totalNormMantissa: u32,
+  totalNormExponent: i32,
   totalNormFlags: u32,  // NAN_SEEN, INFINITY_SEEN
   unused: u32,
 }
@@ -79,7 +80,7 @@ fn total_norm_bits() -> u32 {
 fn conclude_finite(exactNorm: Wide, largest: u32, maxNormBits: u32, gradScale: Wide) {
   var norm = product(rounded(exactNorm), gradScale);
   if (settings.totalNormIndex == GIVEN) {
-    norm = settings.totalNorm;
+    norm = Wide(settings.totalNormMantissa, settings.totalNormExponent);
   } else if (settings.totalNormIndex != NONE) {
     norm = wide(total_norm_bits());
   }

@@ -33,7 +33,7 @@ interface Layout {
 }
 
 const PARTIAL_BYTES = 32;
-const SETTINGS_BYTES = 48;
+const SETTINGS_BYTES = 32;
 const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
 const STORAGE = 0x80;

@@ -95,6 +95,7 @@ async function count(
     onResult?.({ name });
   } catch (error) {
     totals.failed++;
-    onResult?.({ name, error: error instanceof Error ? error.message : String(error) });
+    // A compiler's complaint brings the whole kernel with it.
+    onResult?.({ name, error: (error instanceof Error ? error.message : String(error)).slice(0, 2000) });
   }
 }

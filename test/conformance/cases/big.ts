@@ -1,5 +1,5 @@
 /** Many elements: the sum must neither overflow, nor stagnate, nor lose what is small. */
-import { clipTo, filled, measured, range, unit } from "../build.ts";
+import { clipTo, filled, guarded, measured, range, unit } from "../build.ts";
 import { bitsOf, randomBits } from "../numbers.ts";
 import type { Case, Tensor } from "../types.ts";
 
@@ -29,6 +29,14 @@ export const cases: Case[] = [
     name: "1e7 of 0.1",
     heavy: true,
     units: () => [unit("0.1", [filled(TEN_MILLION, 0.1)], clipTo(1))],
+  },
+  {
+    name: "1e7 of 1e20, and of 1e-25 off 16 bytes",
+    heavy: true,
+    units: () => [
+      unit("1e20", [filled(TEN_MILLION, 1e20)], measured(), { reportOnly: true }),
+      unit("1e-25", [guarded(filled(TEN_MILLION, 1e-25).bits, 260)], measured(), { reportOnly: true }),
+    ],
   },
   {
     name: "1e6 and 1e7 of 1e-3",
