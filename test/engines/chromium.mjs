@@ -25,7 +25,8 @@ export async function launchChromium({ args = [] } = {}) {
   const { executablePath, env } = findChromium();
   return puppeteer.launch({
     executablePath,
-    env: { ...process.env, ...env },
+    // In the POSIX locale navigator.language is no valid language tag, and Intl throws.
+    env: { ...process.env, LC_ALL: "en_US.UTF-8", ...env },
     headless: executablePath.endsWith("shell") || Object.keys(env).length > 0 ? "shell" : true,
     // With it, the adapter is null.
     ignoreDefaultArgs: ["--disable-gpu"],

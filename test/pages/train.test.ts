@@ -3,8 +3,6 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
 
-// In a POSIX locale Chromium's navigator.language is "en-US@posix", which Intl and so uPlot refuse.
-process.env.LC_ALL = "en_US.UTF-8";
 
 const chance = Math.log(10);
 
