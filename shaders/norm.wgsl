@@ -7,14 +7,6 @@
 @group(1) @binding(0) var<uniform> table: Table;
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
-const MAGNITUDE = Word(0x7fffffffu);
-// A lane whose largest magnitude lies between these takes the plain sum of squares: nothing overflows, and what may
-// flush to zero, at most 2^20 squares below 2^-126, is less than 2^-26 of the sum.
-const PLAIN_FROM = 0x2b800000u; // 2^-40
-const BIG_FROM = 0x56800000u;   // 2^46
-const SMALL_BELOW = 0x20000000u; // 2^-63
-const SUBNORMAL_BELOW = 0x00800000u;
-
 var<workgroup> found: array<Partial, 64>;
 
 fn word_of(slot: u32, i: u32) -> Word {
@@ -35,45 +27,26 @@ fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) 
   }
 }
 
-// The square of a finite magnitude, scaled so that it is a normal number: big * 2^180, plain, small * 2^-192.
-fn square_by_range(bits: u32) -> vec3f {
-  if (bits >= BIG_FROM) {
-    let scaled = bitcast<f32>(bits - (90u << 23u));
-    return vec3f(scaled * scaled, 0.0, 0.0);
-  }
-  if (bits >= SMALL_BELOW) {
-    let value = bitcast<f32>(bits);
-    return vec3f(0.0, value * value, 0.0);
-  }
-  // A subnormal from its integer, so that devices that flush see it.
-  let scaled = select(bitcast<f32>(bits + (96u << 23u)), f32(bits) * 0x1p-53f, bits < SUBNORMAL_BELOW);
-  return vec3f(0.0, 0.0, scaled * scaled);
-}
-
-fn sum_by_range(squares: vec3f) -> Wide {
-  let big = wide(bitcast<u32>(squares.x));
-  let small = wide(bitcast<u32>(squares.z));
-  return sum(sum(Wide(big.mantissa, big.exponent + 180), wide(bitcast<u32>(squares.y))),
-    Wide(small.mantissa, small.exponent - 192));
-}
-
 // The lane's words once more, value by value: only where they hold something out of the ordinary.
 fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
   for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
-    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-      let word = word_of(segment.slot, i) & MAGNITUDE;
-      var squares = vec3f();
-      for (var k = 0u; k < LANES; k += 1u) {
-        let bits = lane_of(word, k);
-        if (bits >= INFINITY_BITS) {
-          note_fault(mine, bits, segment.rank, (i - segment.first) * LANES + k);
-        } else {
-          squares += square_by_range(bits);
+    for (var begin = span.begin; begin < span.end; begin += ROUND) {
+      let end = min(begin + ROUND, span.end);
+      var round = Wide(0u, 0);
+      for (var i = begin + lane; i < end; i += WORKGROUP) {
+        let word = word_of(segment.slot, i);
+        for (var k = 0u; k < ELEMENTS; k += 1u) {
+          let bits = element_of(word, k) & 0x7fffffffu;
+          if (bits >= INFINITY_BITS) {
+            note_fault(mine, bits, segment.rank, (i - segment.first) * ELEMENTS + k);
+          } else {
+            round = sum(round, careful_term(bits));
+          }
         }
       }
-      (*mine).sum = sum((*mine).sum, sum_by_range(squares));
+      (*mine).sum = sum((*mine).sum, round);
     }
   }
 }
@@ -98,22 +71,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         #slots
         case SLOTu: {
           for (; i < wholeEnd; i += TILE) {
-            let a = gradients_SLOT[i] & MAGNITUDE;
-            let b = gradients_SLOT[i + WORKGROUP] & MAGNITUDE;
-            let c = gradients_SLOT[i + 2u * WORKGROUP] & MAGNITUDE;
-            let d = gradients_SLOT[i + 3u * WORKGROUP] & MAGNITUDE;
-            largest = max(largest, max(max(a, b), max(c, d)));
-            let x = bitcast<Values>(a);
-            let y = bitcast<Values>(b);
-            let z = bitcast<Values>(c);
-            let w = bitcast<Values>(d);
-            round += (x * x + y * y) + (z * z + w * w);
+            let a = gradients_SLOT[i];
+            let b = gradients_SLOT[i + WORKGROUP];
+            let c = gradients_SLOT[i + 2u * WORKGROUP];
+            let d = gradients_SLOT[i + 3u * WORKGROUP];
+            largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
+            round += (plain_terms(values_of(a)) + plain_terms(values_of(b)))
+              + (plain_terms(values_of(c)) + plain_terms(values_of(d)));
           }
           for (; i < end; i += WORKGROUP) {
-            let a = gradients_SLOT[i] & MAGNITUDE;
-            largest = max(largest, a);
-            let x = bitcast<Values>(a);
-            round += x * x;
+            let a = gradients_SLOT[i];
+            largest = max(largest, magnitude(a));
+            round += plain_terms(values_of(a));
           }
         }
         #end
@@ -123,7 +92,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
   }
   mine.largest = largest_of(largest);
-  if (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= BIG_FROM)) {
+  if (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW)) {
     mine.sum = Wide(0u, 0);
     add_with_care(&mine, firstTile, endTile, lane);
   }

@@ -13,8 +13,8 @@ const ONE_BITS = 0x3f800000u;
 
 fn clipped_word(word: Word) -> Word {
   var changed = word;
-  for (var lane = 0u; lane < LANES; lane += 1u) {
-    changed = with_lane(changed, lane, clipped_bits(lane_of(word, lane), record));
+  for (var k = 0u; k < ELEMENTS; k += 1u) {
+    changed = with_element(changed, k, clipped_bits(element_of(word, k), record));
   }
   return changed;
 }
@@ -65,17 +65,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       #slots
       case SLOTu: {
         for (; i < wholeEnd; i += TILE) {
-          let a = bitcast<Values>(gradients_SLOT[i]);
-          let b = bitcast<Values>(gradients_SLOT[i + WORKGROUP]);
-          let c = bitcast<Values>(gradients_SLOT[i + 2u * WORKGROUP]);
-          let d = bitcast<Values>(gradients_SLOT[i + 3u * WORKGROUP]);
-          TARGET_SLOT[i + shift] = bitcast<Word>(a * factor);
-          TARGET_SLOT[i + shift + WORKGROUP] = bitcast<Word>(b * factor);
-          TARGET_SLOT[i + shift + 2u * WORKGROUP] = bitcast<Word>(c * factor);
-          TARGET_SLOT[i + shift + 3u * WORKGROUP] = bitcast<Word>(d * factor);
+          let a = gradients_SLOT[i];
+          let b = gradients_SLOT[i + WORKGROUP];
+          let c = gradients_SLOT[i + 2u * WORKGROUP];
+          let d = gradients_SLOT[i + 3u * WORKGROUP];
+          TARGET_SLOT[i + shift] = word_of_values(values_of(a) * factor);
+          TARGET_SLOT[i + shift + WORKGROUP] = word_of_values(values_of(b) * factor);
+          TARGET_SLOT[i + shift + 2u * WORKGROUP] = word_of_values(values_of(c) * factor);
+          TARGET_SLOT[i + shift + 3u * WORKGROUP] = word_of_values(values_of(d) * factor);
         }
         for (; i < span.end; i += WORKGROUP) {
-          TARGET_SLOT[i + shift] = bitcast<Word>(bitcast<Values>(gradients_SLOT[i]) * factor);
+          TARGET_SLOT[i + shift] = word_of_values(values_of(gradients_SLOT[i]) * factor);
         }
       }
       #end

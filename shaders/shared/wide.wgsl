@@ -52,8 +52,8 @@ fn rounded(value: Wide) -> Wide {
   return normalized(kept + select(0u, 1u, up), value.exponent + 8);
 }
 
-// Of two numbers of 24 bits, rounded to 24.
-fn product(a: Wide, b: Wide) -> Wide {
+// Of two numbers of 24 bits, to 32 bits; the last is set if anything follows.
+fn exact_product(a: Wide, b: Wide) -> Wide {
   let aHigh = a.mantissa >> 20u;
   let aLow = (a.mantissa >> 8u) & 0xfffu;
   let bHigh = b.mantissa >> 20u;
@@ -61,9 +61,14 @@ fn product(a: Wide, b: Wide) -> Wide {
   let cross = aHigh * bLow + aLow * bHigh;
   let low = aLow * bLow + ((cross & 0xfffu) << 12u);
   let high = aHigh * bHigh + (cross >> 12u) + (low >> 24u);
-  // high * 2^24 + the low 24 bits, of which the last 16 can only break a tie.
+  // high * 2^24 + the low 24 bits.
   let sticky = select(0u, 1u, (low & 0xffffu) != 0u);
-  return rounded(normalized((high << 8u) | ((low >> 16u) & 0xffu) | sticky, a.exponent + b.exponent + 32));
+  return normalized((high << 8u) | ((low >> 16u) & 0xffu) | sticky, a.exponent + b.exponent + 32);
+}
+
+// Of two numbers of 24 bits, rounded to 24.
+fn product(a: Wide, b: Wide) -> Wide {
+  return rounded(exact_product(a, b));
 }
 
 // Rounded to 24 bits, digit by digit; of either number the first 28 bits count.

@@ -1,13 +1,14 @@
 import finish from "../../shaders/finish.wgsl?raw";
+import u32Words from "../../shaders/formats/f32-u32.wgsl?raw";
+import vec4Words from "../../shaders/formats/f32-vec4.wgsl?raw";
 import norm from "../../shaders/norm.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
 import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
-import u32Words from "../../shaders/shared/u32.wgsl?raw";
-import vec4Words from "../../shaders/shared/vec4.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
+import square from "../../shaders/terms/square.wgsl?raw";
 import type { Rule } from "../methods/method.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
@@ -21,7 +22,7 @@ export type Target = "in-place" | "into" | "shared";
 const words: Record<Word, string> = { vec4: vec4Words, u32: u32Words };
 
 export function normSource(word: Word, slots: number): string {
-  return [words[word], wide, partial, segments, expanded(norm, slots)].join("\n");
+  return [words[word], wide, partial, square, segments, expanded(norm, slots)].join("\n");
 }
 
 export function finishSource(rule: Rule): string {
