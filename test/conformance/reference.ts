@@ -53,10 +53,10 @@ function addTensor(summary: Summary, tensor: Tensor, index: number): void {
   summary.sumOfSquares += sum;
 }
 
-/** The value that a scalar option has as one float32, wherever it is held. */
-function scalar(option: number | Held | undefined): number | undefined {
+/** The value that an option has, wherever it is held: in a buffer it is one float32. */
+function scalar(option: number | Held | undefined, rounding: (value: number) => number): number | undefined {
   if (option === undefined) return undefined;
-  return Math.fround(typeof option === "number" ? option : option.held);
+  return typeof option === "number" ? rounding(option) : Math.fround(option.held);
 }
 
 interface Factors {
@@ -67,8 +67,9 @@ interface Factors {
 
 function measure(tensors: Unit["tensors"], options: UnitOptions): Factors {
   const summary = summarise(tensors);
-  const gradScale = scalar(options.gradScale) ?? 1;
-  const totalNorm = scalar(options.totalNorm);
+  const gradScale = scalar(options.gradScale, Math.fround) ?? 1;
+  // As a number it may come from a report, whose norms exceed float32's range.
+  const totalNorm = scalar(options.totalNorm, round24);
   const usable = gradScale >= MIN_NORMAL && gradScale <= FLT_MAX;
   if (totalNorm !== undefined) {
     if (summary.nonFinite > 0 || !usable) throw new Error("the reference has no answer for totalNorm over bad values");

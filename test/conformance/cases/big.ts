@@ -28,7 +28,10 @@ export const cases: Case[] = [
   {
     name: "1e7 of 0.1",
     heavy: true,
-    units: () => [unit("0.1", [filled(TEN_MILLION, 0.1)], clipTo(1))],
+    units: () => [
+      unit("on 16 bytes", [filled(TEN_MILLION, 0.1)], clipTo(1)),
+      unit("off 16 bytes", [guarded(filled(TEN_MILLION, 0.1).bits, 260)], measured(), { reportOnly: true }),
+    ],
   },
   {
     name: "1e7 of 1e20, and of 1e-25 off 16 bytes",

@@ -3,7 +3,8 @@ import { clipByGlobalNorm, measureNorm } from "../../../src/index.ts";
 import { packed, range, raw, tensor } from "../build.ts";
 import { fail, near, same, sameWords, untouched } from "../expect.ts";
 import { floatsOf, randomBits } from "../numbers.ts";
-import type { Allocation, Case } from "../types.ts";
+import { summarise } from "../reference.ts";
+import type { Allocation, Case, Tensor } from "../types.ts";
 
 const REPEATS = 100;
 
@@ -162,6 +163,35 @@ export const cases: Case[] = [
       for (const memory of memories) prepare(memory.gradients, clipByGlobalNorm(1)).run();
       const [first, ...others] = await Promise.all(memories.map(async (memory) => (await memory.read()).get("arena")));
       for (const words of others) sameWords(words, first, "arena");
+    },
+  },
+  {
+    name: "one clip over gradients that are laid out in other ways",
+    script: async ({ allocate, prepare }) => {
+      const contents = [randomBits(64, 1), randomBits(5, 2), randomBits(1000, 3), randomBits(64, 4)];
+      const bad = contents.map((bits, index) => (index === 2 ? bits.slice().fill(0x7f800001, 999) : bits));
+      const layouts = (list: Uint32Array[]): Tensor[][] => [
+        list.map((bits) => ({ bits })),
+        packed(list, 256),
+        packed(list, 4),
+        packed(list, 256, 12),
+        packed([...list].reverse(), 260).reverse(),
+      ];
+      const wanted = Math.sqrt(summarise(contents.map((bits) => ({ bits }))).sumOfSquares);
+      const good = layouts(contents).map((tensors) => allocate(tensors));
+      const clip = prepare((good[0] as Allocation).gradients, clipByGlobalNorm(1e6));
+      for (const [index, memory] of good.entries()) {
+        clip.run(memory.gradients);
+        near((await clip.report()).norm, wanted, 2, `norm of layout ${index}`);
+        await untouched(memory);
+      }
+      for (const [index, tensors] of layouts(bad).entries()) {
+        clip.run(allocate(tensors).gradients);
+        const { firstNonFinite, nonFinite } = await clip.report();
+        same(nonFinite, 1, `nonFinite in layout ${index}`);
+        same(firstNonFinite?.index, 2, `tensor of the first in layout ${index}`);
+        same(firstNonFinite?.element, 999, `element of the first in layout ${index}`);
+      }
     },
   },
   {

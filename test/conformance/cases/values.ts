@@ -20,6 +20,13 @@ function mixed(length: number, seed: number): Uint32Array {
   return new Uint32Array(values.buffer);
 }
 
+/** Magnitudes from 2^(4 step - 149) on, over 20 powers of two. */
+function windowed(length: number, step: number): Uint32Array {
+  const random = randomSource(step);
+  const values = new Float32Array(length).map(() => random() * 2 ** (step * 4 - 149 + Math.round(10 + 10 * random())));
+  return new Uint32Array(values.buffer);
+}
+
 export const cases: Case[] = [
   {
     name: "zeros",
@@ -113,11 +120,18 @@ export const cases: Case[] = [
       }),
       known("2^46 beside 2^45", [2 ** 46, ...range(4095).map(() => 2 ** 45)], 1, { norm: 2 ** 45 * Math.sqrt(4099) }),
       ...range(6).map((seed) => unit(`random exponents ${seed}`, [{ bits: mixed(5000, seed) }], clipTo(1))),
-      ...[2 ** 46, 2 ** -42, 2 ** -63].map((edge) => {
-        const values = [edge * (1 - 2 ** -24), edge, edge * (1 + 2 ** -23)];
-        return unit(`around ${edge}`, [tensor(range(999).map((k) => values[k % 3] as number))], clipTo(edge));
-      }),
+      ...[46, -40, -42, -48, -63]
+        .map((power) => 2 ** power)
+        .map((edge) => {
+          const values = [edge * (1 - 2 ** -24), edge, edge * (1 + 2 ** -23)];
+          return unit(`around ${edge}`, [tensor(range(999).map((k) => values[k % 3] as number))], clipTo(edge));
+        }),
     ],
+  },
+  {
+    name: "a window of 20 powers of two, over the whole range",
+    units: () =>
+      range(64).map((step) => unit(`from 2^${step * 4 - 149}`, [{ bits: windowed(700, step) }], clipTo(1e-20))),
   },
   {
     name: "one element",

@@ -113,4 +113,14 @@ export const cases: Case[] = [
       return [unit("all of them", moved, clipTo(2)), unit("every other one", half, clipTo(2))];
     },
   },
+  {
+    name: "gradients and results in turn in one buffer",
+    units: () => {
+      const tensors = range(9).map((index) => {
+        const at = (offset: number) => ({ memory: "arena", byteOffset: index * 4096 + offset + 4 * (index % 3) });
+        return { bits: randomBits(100 + index, index), place: at(256), into: at(2048) };
+      });
+      return [unit("all", tensors, clipTo(1)), unit("in reverse", [...tensors].reverse(), clipTo(1))];
+    },
+  },
 ];
