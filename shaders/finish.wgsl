@@ -1,4 +1,5 @@
-// Pass 2, one workgroup: folds the partials into the record: norm = sqrt(sum), scale = bound / norm where norm > bound.
+// Pass 2, one workgroup: folds the partials into the record: norm = root(sum), scale = bound / (norm + eps) where that
+// is below 1.
 
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
 @group(0) @binding(1) var<storage, read_write> record: ClipRecord;
@@ -24,7 +25,9 @@ struct Settings {
   totalNormMantissa: u32,
   totalNormExponent: i32,
   totalNormFlags: u32,  // NAN_SEEN, INFINITY_SEEN
-  unused: u32,
+  power: u32,           // see roots/power.wgsl
+  epsMantissa: u32,
+  epsExponent: i32,
 }
 
 const WORKGROUP = 64u;
@@ -85,10 +88,11 @@ fn conclude_finite(exactNorm: Wide, largest: u32, maxNormBits: u32, gradScale: W
     norm = wide(total_norm_bits());
   }
   let bound = bound_for(norm, wide(maxNormBits));
-  let clipped = maxNormBits != INFINITY_BITS && exceeds(norm, bound);
+  let divisor = sum(norm, Wide(settings.epsMantissa, settings.epsExponent));
+  let clipped = maxNormBits != INFINITY_BITS && exceeds(divisor, bound);
   var scale = gradScale;
-  if (clipped && settings.totalNormIndex != NONE) {
-    scale = product(gradScale, quotient(bound, norm));
+  if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
+    scale = product(gradScale, quotient(bound, divisor));
   } else if (clipped) {
     scale = quotient(bound, exactNorm); // gradScale cancels
   }
@@ -121,7 +125,7 @@ fn conclude(all: Partial) {
   if (flags != 0u) {
     conclude_non_finite(flags);
   } else {
-    conclude_finite(root(all.sum), all.largest, maxNormBits, wide(gradScaleBits));
+    conclude_finite(norm_of(all), all.largest, maxNormBits, wide(gradScaleBits));
   }
 }
 

@@ -1,4 +1,5 @@
-// Pass 1: partials[w] = the sum of squares, the largest magnitude and the non-finite values of workgroup w's tiles.
+// Pass 1: partials[w] = the sum of terms (x^2, |x|, ...), the largest magnitude and the non-finite values of workgroup
+// w's tiles.
 // Reads every gradient once; everything is decided on the integer bits, because a shader may assume that no NaN exists.
 
 #slots
@@ -39,6 +40,7 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
         let word = word_of(segment.slot, i);
         for (var k = 0u; k < ELEMENTS; k += 1u) {
           let bits = element_of(word, k) & 0x7fffffffu;
+          (*mine).largest = max((*mine).largest, bits);
           if (bits >= INFINITY_BITS) {
             note_fault(mine, bits, segment.rank, (i - segment.first) * ELEMENTS + k);
           } else {
@@ -58,7 +60,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var mine = nothing();
   var largest = Word();
 
-  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+  var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
+  for (; s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
@@ -92,7 +95,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
   }
   mine.largest = largest_of(largest);
-  if (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW)) {
+  if (CAREFUL_ONLY || (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW))) {
     mine.sum = Wide(0u, 0);
     add_with_care(&mine, firstTile, endTile, lane);
   }

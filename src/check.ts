@@ -61,6 +61,13 @@ export function normalFloat(value: unknown, subject: string): number {
   return rounded;
 }
 
+export function nonNegative(value: unknown, subject: string): number {
+  if (!(number(value, subject) >= 0 && (value as number) <= LARGEST)) {
+    throw new RangeError(`${subject} is ${value}; pass a number from 0 to ${LARGEST}.`);
+  }
+  return value as number;
+}
+
 /** A bound for a norm: 0 (everything becomes 0), a positive normal float32, or Infinity (nothing is clipped). */
 export function bound(value: unknown, subject: string): number {
   if (number(value, subject) === 0 || value === Infinity) return value as number;

@@ -15,7 +15,7 @@ struct Table {
   segmentCount: u32,
   tilesPerWorkgroup: u32,
   fresh: u32, // 1: earlier partials are overwritten, 0: they are added to
-  unused: u32,
+  power: u32, // the p of a norm that is not 1, 2 or infinity, in fixed point: see terms/power.wgsl
   segments: array<Segment, 240>,
 }
 

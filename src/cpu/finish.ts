@@ -1,11 +1,11 @@
-import type { Rule } from "../methods/method.ts";
+import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
 import type { Found } from "./norm.ts";
 
 /** What the finish pass needs besides what was found. */
 export interface Settings {
-  readonly rule: Rule;
+  readonly method: ClipMethod;
   readonly nonFinite: CheckedOptions["nonFinite"];
   readonly totalNorm: number | undefined;
   readonly maxNorm: number;
@@ -42,13 +42,15 @@ function concludeNonFinite(record: DataView, flags: number, { nonFinite }: Setti
 function concludeFinite(record: DataView, found: Found, settings: Settings): number {
   const { maxNorm, gradScale } = settings;
   const totalNorm = settings.totalNorm === undefined ? undefined : rounded(settings.totalNorm);
-  const root = rounded(Math.sqrt(found.squared));
-  const norm = totalNorm ?? rounded(root * gradScale);
-  const bound = settings.rule.boundFor(norm, maxNorm);
-  const clipped = norm > bound;
+  const { norm: kind, rule, eps = 0 } = settings.method;
+  const exactNorm = kind.norm(found.sum, found.largest);
+  const norm = totalNorm ?? rounded(rounded(exactNorm) * gradScale);
+  const bound = rule.boundFor(norm, maxNorm);
+  const divisor = norm + eps;
+  const clipped = divisor > bound;
   let scale = gradScale;
-  if (clipped && totalNorm !== undefined) scale = rounded(gradScale * rounded(bound / norm));
-  else if (clipped) scale = rounded(bound / root); // gradScale cancels
+  if (clipped && (totalNorm !== undefined || eps > 0)) scale = rounded(gradScale * rounded(bound / divisor));
+  else if (clipped) scale = rounded(bound / exactNorm); // gradScale cancels
   const power = norm > 0 ? exponentOf(norm) + 1 : 0;
   setNorm(record, Math.min(norm, LARGEST), norm * 2 ** -power, power);
   record.setFloat32(recordAt.maxAbs, Math.min(found.largest * gradScale, LARGEST), true);

@@ -26,7 +26,7 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions): Stage {
     run(bound, values) {
       const arrays = bound as BoundArrays;
       refuseDetached(arrays);
-      const found = norm(arrays.sources);
+      const found = norm(arrays.sources, method.norm);
       const factor = finish(record, found, { ...settingsOf(method, options), ...values });
       if (options.apply === "record" || method.maxNorm === undefined) return;
       const skip = (record.getUint32(recordAt.flags, true) & SKIP) !== 0;
@@ -46,7 +46,7 @@ interface BoundArrays {
 
 function settingsOf(method: ClipMethod, options: CheckedOptions) {
   return {
-    rule: method.rule,
+    method,
     nonFinite: options.nonFinite,
     totalNorm: typeof options.totalNorm === "number" ? options.totalNorm : undefined,
   };

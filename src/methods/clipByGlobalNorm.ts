@@ -1,16 +1,32 @@
-import { bound } from "../check.ts";
+import { bound, nonNegative, options as readOptions } from "../check.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
+import { normKind } from "./normKinds.ts";
+
+export interface GlobalNormOptions {
+  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.25 to 1000. */
+  normType?: number;
+  /** Added to the norm: g * min(1, maxNorm / (norm + eps)); default 0. PyTorch has 1e-6. */
+  eps?: number;
+}
 
 /**
- * Scales all gradients by one factor so that their joint L2 norm is at most `maxNorm`: g * min(1, maxNorm / norm),
- * norm = sqrt(sum of all squares). At or under the bound nothing is written. After R. Pascanu, T. Mikolov, Y. Bengio,
- * "On the difficulty of training recurrent neural networks" (2013); PyTorch's `clip_grad_norm_` without its epsilon,
- * TensorFlow's and Optax's `clip_by_global_norm`.
+ * Scales all gradients by one factor so that their joint norm is at most `maxNorm`: g * min(1, maxNorm / norm), with
+ * norm = sqrt(sum of all squares) unless `normType` says otherwise. At or under the bound nothing is written. After
+ * R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks" (2013); PyTorch's
+ * `clip_grad_norm_` without its epsilon, TensorFlow's and Optax's `clip_by_global_norm`.
  *
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
  * @throws RangeError for any other number, TypeError for anything else.
  */
-export function clipByGlobalNorm(maxNorm = 1): ClipMethod {
-  return { name: "clipByGlobalNorm", maxNorm: bound(maxNorm, "clipByGlobalNorm's maxNorm"), rule: globalRule };
+export function clipByGlobalNorm(maxNorm = 1, options?: GlobalNormOptions): ClipMethod {
+  const subject = "clipByGlobalNorm's options";
+  const { normType = 2, eps = 0 } = readOptions(options, subject, ["normType", "eps"]);
+  return {
+    name: "clipByGlobalNorm",
+    maxNorm: bound(maxNorm, "clipByGlobalNorm's maxNorm"),
+    eps: nonNegative(eps, "clipByGlobalNorm's eps"),
+    norm: normKind(normType, "clipByGlobalNorm's normType"),
+    rule: globalRule,
+  };
 }

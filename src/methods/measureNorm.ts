@@ -1,7 +1,15 @@
+import { options as readOptions } from "../check.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
+import { normKind } from "./normKinds.ts";
 
-/** Changes no gradient: the joint L2 norm, sqrt(sum of all squares), goes to the record and the report. */
-export function measureNorm(): ClipMethod {
-  return { name: "measureNorm", rule: globalRule };
+/**
+ * Changes no gradient: their joint norm, sqrt(sum of all squares) unless `normType` says otherwise, goes to the record
+ * and the report.
+ *
+ * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.25 to 1000, TypeError for what is no number.
+ */
+export function measureNorm(options?: { normType?: number }): ClipMethod {
+  const { normType = 2 } = readOptions(options, "measureNorm's options", ["normType"]);
+  return { name: "measureNorm", norm: normKind(normType, "measureNorm's normType"), rule: globalRule };
 }

@@ -1,3 +1,5 @@
+import type { NormKind } from "./normKinds.ts";
+
 /**
  * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
  * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
@@ -14,6 +16,9 @@ export interface ClipMethod {
   readonly name: string;
   /** The bound to begin with; `Clip.set({ maxNorm })` changes it. Undefined for a method without one. */
   readonly maxNorm?: number;
+  /** Added to the norm before the bound is divided by it; default 0. */
+  readonly eps?: number;
+  readonly norm: NormKind;
   readonly rule: Rule;
 }
 

@@ -33,7 +33,7 @@ interface Layout {
 }
 
 const PARTIAL_BYTES = 32;
-const SETTINGS_BYTES = 32;
+const SETTINGS_BYTES = 48;
 const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
 const STORAGE = 0x80;
@@ -62,7 +62,7 @@ export class Bindings {
     const state = this.#state;
     const limits = { ...state, pairSlots: pairSlots(state) };
     const writes = this.#options.apply === "scale" && this.#method.maxNorm !== undefined;
-    const plan = planFor(tensors, limits, writes);
+    const plan = planFor(tensors, limits, writes, this.#method.norm.fixedPower);
     const layout = this.#layoutFor(plan);
     const norm = plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i] as GPUBindGroup));
     const scale = plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i] as GPUBindGroup));
@@ -115,13 +115,22 @@ export class Bindings {
   #normKernel({ word }: Dispatch): Kernel {
     const { read, partials } = layoutsOf(this.#state);
     const { slots } = this.#state;
-    return { name: `norm ${word}`, source: () => normSource(word, slots), layouts: [read, partials] };
+    const { norm } = this.#method;
+    return {
+      name: `norm ${norm.name} ${word}`,
+      source: () => normSource(word, norm, slots),
+      layouts: [read, partials],
+    };
   }
 
   #finishKernel(): Kernel {
     const { finish, bytes } = layoutsOf(this.#state);
-    const { rule } = this.#method;
-    return { name: `finish ${rule.name}`, source: () => finishSource(rule), layouts: [finish, bytes] };
+    const { rule, norm } = this.#method;
+    return {
+      name: `finish ${norm.name} ${rule.name}`,
+      source: () => finishSource(this.#method),
+      layouts: [finish, bytes],
+    };
   }
 
   #scaleKernel({ word, target }: Dispatch): Kernel {
@@ -191,6 +200,8 @@ export class Bindings {
     settings[2] = typeof gradScale === "number" ? NONE : wordOf(gradScale);
     settings[3] = totalNorm === undefined ? NONE : typeof totalNorm === "number" ? GIVEN : wordOf(totalNorm);
     if (typeof totalNorm === "number") settings.set(wideOf(totalNorm), 4);
+    settings[7] = this.#method.norm.fixedPower;
+    settings.set(wideOf(this.#method.eps ?? 0).slice(0, 2), 8);
     return settings;
   }
 

@@ -8,8 +8,8 @@ import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
-import square from "../../shaders/terms/square.wgsl?raw";
-import type { Rule } from "../methods/method.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import type { NormKind } from "../methods/normKinds.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
 export type Word = "vec4" | "u32";
@@ -21,12 +21,12 @@ export type Target = "in-place" | "into" | "shared";
 
 const words: Record<Word, string> = { vec4: vec4Words, u32: u32Words };
 
-export function normSource(word: Word, slots: number): string {
-  return [words[word], wide, partial, square, segments, expanded(norm, slots)].join("\n");
+export function normSource(word: Word, { terms }: NormKind, slots: number): string {
+  return [words[word], wide, partial, terms, segments, expanded(norm, slots)].join("\n");
 }
 
-export function finishSource(rule: Rule): string {
-  return [wide, partial, record, rule.wgsl, finish].join("\n");
+export function finishSource({ norm, rule }: ClipMethod): string {
+  return [wide, partial, record, norm.root, rule.wgsl, finish].join("\n");
 }
 
 export function scaleSource(word: Word, target: Target, slots: number): string {

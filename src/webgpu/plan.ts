@@ -49,14 +49,14 @@ export function pieceBytesOf(maxBinding: number): number {
   return Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT;
 }
 
-export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: boolean): Plan {
+export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: boolean, power = 0): Plan {
   const pieceBytes = pieceBytesOf(limits.maxBinding);
   const ranks = new Map(ranksOf(tensors, pieceBytes).map((rank, i) => [tensors[i] as Tensor, rank]));
   const read = segmentsOf(tensors, ranks, pieceBytes, false);
   // The largest grid first: its partials are set, those of the others are added to them.
   const norm = dispatchesOf(read, "in-place", limits, limits.grid.norm, false)
     .sort((a, b) => b.workgroups - a.workgroups)
-    .map((dispatch, i) => ({ ...dispatch, table: tableOf(dispatch, i === 0) }));
+    .map((dispatch, i) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, i === 0) }));
   const written = writes ? segmentsOf(distinctWrites(tensors), ranks, pieceBytes, true) : [];
   const scale = [
     ...dispatchesOf(
@@ -73,7 +73,7 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: 
       limits.grid.scale,
       true,
     ),
-  ].map((dispatch) => ({ ...dispatch, table: tableOf(dispatch, true) }));
+  ].map((dispatch) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, true) }));
   return { norm, scale, partialCount: norm[0]?.workgroups ?? 0 };
 }
 

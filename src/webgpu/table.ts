@@ -19,10 +19,15 @@ export interface TableContents {
   readonly word: Word;
   readonly slots: readonly Slot[];
   readonly tilesPerWorkgroup: number;
+  /** NormKind's fixedPower. */
+  readonly power: number;
 }
 
 /** The table of a dispatch; `fresh` if its partials replace what is there. */
-export function tableOf({ word, slots, tilesPerWorkgroup }: TableContents, fresh: boolean): Uint32Array<ArrayBuffer> {
+export function tableOf(
+  { word, slots, tilesPerWorkgroup, power }: TableContents,
+  fresh: boolean,
+): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array(TABLE_BYTES / 4);
   const wordBytes = WORD_BYTES[word];
   let number = 0;
@@ -37,6 +42,6 @@ export function tableOf({ word, slots, tilesPerWorkgroup }: TableContents, fresh
       number += 1;
     }
   }
-  table.set([number, tilesPerWorkgroup, fresh ? 1 : 0], 0);
+  table.set([number, tilesPerWorkgroup, fresh ? 1 : 0, power], 0);
   return table.slice(0, SEGMENTS_AT + SEGMENT_WORDS * number);
 }

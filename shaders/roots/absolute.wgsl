@@ -1,0 +1,4 @@
+// L1: the sum of magnitudes.
+fn norm_of(all: Partial) -> Wide {
+  return all.sum;
+}

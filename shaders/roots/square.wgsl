@@ -1,0 +1,4 @@
+// L2: the square root of the sum of squares.
+fn norm_of(all: Partial) -> Wide {
+  return root(all.sum);
+}
