@@ -110,9 +110,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
   if (lane == 0u) {
     var all = found[0];
+    let at = table.firstPartial + workgroup.x;
     if (table.fresh == 0u) {
-      all = combined(partials[workgroup.x], all);
+      all = combined(partials[at], all);
     }
-    partials[workgroup.x] = all;
+    partials[at] = all;
   }
 }

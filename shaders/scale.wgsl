@@ -7,14 +7,18 @@
 @group(0) @binding(INTO) var<storage, read_write> into_SLOT: array<Word>;
 #end
 @group(1) @binding(0) var<uniform> table: Table;
-@group(1) @binding(1) var<uniform> record: ClipRecord;
 
 const ONE_BITS = 0x3f800000u;
 
-fn clipped_word(word: Word) -> Word {
+struct Scaling {
+  scale: vec2u, // bits of two factors
+  flags: u32,
+}
+
+fn clipped_word(word: Word, scaling: Scaling) -> Word {
   var changed = word;
   for (var k = 0u; k < ELEMENTS; k += 1u) {
-    changed = with_element(changed, k, clipped_bits(element_of(word, k), record));
+    changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
   }
   return changed;
 }
@@ -39,23 +43,23 @@ fn set_word(slot: u32, i: u32, word: Word) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unchanged = record.scale.x == ONE_BITS && record.scale.y == ONE_BITS;
-  if (unchanged && IN_PLACE) {
-    return;
-  }
-  // The usual case: nothing non-finite, one factor, and it shrinks, so that no subnormal value can matter.
-  let plain = (record.flags & 14u) == 0u && record.scale.y == ONE_BITS && record.scale.x < ONE_BITS;
-  let factor = bitcast<f32>(record.scale.x);
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
 
   for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
+    let scaling = scaling_of(segment);
+    if (IN_PLACE && scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS) {
+      continue;
+    }
+    // The usual case: nothing non-finite, one factor, and it shrinks, so that no subnormal value can matter.
+    let plain = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;
+    let factor = bitcast<f32>(scaling.scale.x);
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first; // wraps around where it is negative
     if (!plain) {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-        set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i)));
+        set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i), scaling));
       }
       continue;
     }

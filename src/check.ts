@@ -61,6 +61,13 @@ export function normalFloat(value: unknown, subject: string): number {
   return rounded;
 }
 
+export function count(value: unknown, subject: string): number {
+  if (!Number.isSafeInteger(number(value, subject)) || (value as number) < 1) {
+    throw new RangeError(`${subject} is ${value}; pass a whole number of at least 1.`);
+  }
+  return value as number;
+}
+
 export function nonNegative(value: unknown, subject: string): number {
   if (!(number(value, subject) >= 0 && (value as number) <= LARGEST)) {
     throw new RangeError(`${subject} is ${value}; pass a number from 0 to ${LARGEST}.`);

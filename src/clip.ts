@@ -1,9 +1,10 @@
 import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
+import { cutsOf } from "./cuts.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type Gradients, readGradients, type Tensor, type TensorList } from "./gradients.ts";
+import { type Gradients, readGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type ClipReport, type Counters, readCounters, readReport } from "./record.ts";
+import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
 import type { Bound, Stage, Values } from "./stage.ts";
 
@@ -14,6 +15,8 @@ export interface Clip {
   readonly ready: Promise<void>;
   /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
+  /** On the GPU, with a norm for each tensor or member: 32 bytes each, laid out as the beginning of the record. */
+  readonly scales?: GPUBuffer;
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
    * bind groups 0 and 1 changed. Other gradients of the same structure (count, lengths, formats) may be passed.
@@ -64,6 +67,10 @@ export class GradientClip implements Clip {
     return this.#stage.ready;
   }
 
+  get scales(): GPUBuffer | undefined {
+    return this.#stage.scales;
+  }
+
   get record(): GPUBuffer | undefined {
     return this.#stage.record;
   }
@@ -98,9 +105,11 @@ export class GradientClip implements Clip {
   async report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport> {
     this.#refuseDestroyed();
     const { throwIfNonFinite, signal } = readOptions(options, "report's options", ["throwIfNonFinite", "signal"]);
-    const record = await unlessAborted(() => this.#stage.readRecord(), signal as AbortSignal | undefined);
+    const views = await unlessAborted(() => this.#stage.readRecord(), signal as AbortSignal | undefined);
+    const [record, entries] = views as [DataView, DataView | undefined];
     const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
     this.#reported = readCounters(record);
+    if (entries) Object.assign(report, this.#ofGroups(entries));
     if (throwIfNonFinite && report.nonFinite > 0) throw new NonFiniteGradientError(report);
     return report;
   }
@@ -126,19 +135,24 @@ export class GradientClip implements Clip {
     });
   }
 
+  #ofGroups(entries: DataView): Partial<ClipReport> {
+    const { norms, scales, clipped } = readEntries(entries);
+    if (this.method.grouping.kind === "members") {
+      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
+    }
+    const tensorNorms = new Float64Array(this.#list.count).fill(Number.NaN);
+    this.#list.tensors.forEach(({ index }, ordinal) => {
+      tensorNorms[index] = norms[ordinal] as number;
+    });
+    return { tensorNorms };
+  }
+
   /** A segment may run on through gradients that follow each other in memory and in the list. */
   #locate(rank: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
-    let element = elementOfSegment;
-    let left = rank;
-    let start: Tensor | undefined;
-    for (const tensor of this.#list.tensors) {
-      const pieces = start ? 1 : Math.max(1, Math.ceil(tensor.length / this.#stage.pieceElements));
-      if (!start && left >= pieces) {
-        left -= pieces;
-        continue;
-      }
-      if (!start) element += left > 0 ? left * this.#stage.pieceElements : 0;
-      start ??= tensor;
+    const { tensors } = this.#list;
+    const cut = cutsOf(tensors, this.method.grouping, this.#stage.pieceElements)[rank];
+    let element = elementOfSegment + (cut?.first ?? 0);
+    for (const tensor of cut ? tensors.slice(tensors.indexOf(cut.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }

@@ -1,6 +1,7 @@
 import { oneOf, options as readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { cpuStage } from "./cpu/stage.ts";
+import { checkGrouping, groupCount } from "./cuts.ts";
 import { DeviceLostError, NoWebGPUError } from "./errors.ts";
 import { type Gradients, readGradients } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
@@ -136,7 +137,12 @@ class GradientClipper implements Clipper {
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
     }
-    const stage = home === "gpu" && this.#state ? webgpuStage(this.#state, method, checked) : cpuStage(method, checked);
+    checkGrouping(list, method, checked);
+    const groups = groupCount(list, method.grouping);
+    const stage =
+      home === "gpu" && this.#state
+        ? webgpuStage(this.#state, method, checked, groups)
+        : cpuStage(method, checked, groups);
     try {
       const clip = new GradientClip(stage, list, method, checked, () => this.#clips.delete(clip));
       this.#clips.add(clip);

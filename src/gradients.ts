@@ -11,6 +11,8 @@ export interface GradientView {
   /** Where the clipped gradient goes instead; the gradient itself is then left alone. */
   into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
   name?: string;
+  /** Its dimensions, for methods that work along axes. */
+  shape?: readonly number[];
 }
 
 export type Gradient = GPUBuffer | Float32Array | GradientView;
@@ -33,6 +35,7 @@ export interface Tensor {
   readonly label: string;
   /** Elements. */
   readonly length: number;
+  readonly shape?: readonly number[];
   readonly source: Range;
   readonly into?: Range;
 }
@@ -41,12 +44,14 @@ export interface TensorList {
   readonly tensors: readonly Tensor[];
   /** Where they live; undefined when there are none. */
   readonly home: "gpu" | "cpu" | undefined;
+  /** All entries of the list, those without a gradient too. */
+  readonly count: number;
   /** Equal for lists of the same count, lengths and formats. */
   readonly structure: string;
 }
 
 const STORAGE = 0x80;
-const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name"] as const;
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"] as const;
 const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
 const ELEMENT_BYTES = 4;
 
@@ -66,7 +71,7 @@ export function readGradients(gradients: Gradients): TensorList {
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];
-  return { tensors, home: first && homeOf(first.source.memory), structure: structure.join() };
+  return { tensors, home: first && homeOf(first.source.memory), count: structure.length, structure: structure.join() };
 }
 
 export function isGPUBuffer(value: unknown): value is GPUBuffer {
@@ -128,7 +133,19 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES, label);
   const length = lengthOf(given.length, memory.byteLength - byteOffset, byteOffset, memory.byteLength, label);
   const source = rangeIn(memory, byteOffset, length, label);
-  return { index, name, label, length, source, into: readInto(given.into, source, length, label) };
+  const shape = readShape(given.shape, length, label);
+  return { index, name, label, length, shape, source, into: readInto(given.into, source, length, label) };
+}
+
+function readShape(shape: unknown, length: number, label: string): readonly number[] | undefined {
+  if (shape === undefined) return undefined;
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new TypeError(`${label}.shape is ${shown(shape)}; pass a list of whole numbers.`);
+  }
+  if (shape.reduce((product, size) => product * size, 1) !== length) {
+    throw new RangeError(`${label}.shape is [${shape}], but it has ${length} elements; pass a shape with as many.`);
+  }
+  return [...shape];
 }
 
 function labelOf(index: number, name: string | undefined): string {

@@ -48,4 +48,4 @@ function keyOf(gradients: Gradients): string | undefined {
   return key;
 }
 
-const KEYED = new Set(["buffer", "byteOffset", "length", "into", "name"]);
+const KEYED = new Set(["buffer", "byteOffset", "length", "into", "name", "shape"]);

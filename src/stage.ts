@@ -13,12 +13,13 @@ export type Bound = object;
 export interface Stage {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
+  readonly scales?: GPUBuffer;
   /** A gradient with more elements than this is worked on in pieces; each has a rank of its own in the record. */
   readonly pieceElements: number;
   bind(list: TensorList): Bound;
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, bound: Bound, values: Values): void;
   run(bound: Bound, values: Values): void;
-  /** The record as it is after all that was submitted so far. */
-  readRecord(): Promise<DataView>;
+  /** The record as it is after all that was submitted so far, and the entries of the groups where there are several. */
+  readRecord(): Promise<readonly DataView[]>;
   destroy(): void;
 }

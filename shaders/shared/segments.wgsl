@@ -7,8 +7,8 @@ struct Segment {
   rank: u32,  // its place in the caller's order
   into: u32,  // the first word of its destination, counted from the start of that binding
   slot: u32,  // which binding
-  unused0: u32,
-  unused1: u32,
+  group: u32, // which of the norms, where there are several
+  unused: u32,
 }
 
 struct Table {
@@ -16,6 +16,10 @@ struct Table {
   tilesPerWorkgroup: u32,
   fresh: u32, // 1: earlier partials are overwritten, 0: they are added to
   power: u32, // the p of a norm that is not 1, 2 or infinity, in fixed point: see terms/power.wgsl
+  firstPartial: u32,
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
   segments: array<Segment, 240>,
 }
 

@@ -11,16 +11,39 @@ export interface Found {
   flags: number;
 }
 
-export function norm(arrays: readonly Float32Array[], kind: NormKind): Found {
-  const largest = Math.max(0, ...arrays.map(largestMagnitude));
-  const found: Found = { sum: 0, largest, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
-  arrays.forEach((array, rank) => {
-    const sum = kind.sum(array, largest);
-    found.sum += sum;
+/** A run of elements of one gradient. */
+export interface Part {
+  readonly array: Float32Array;
+  readonly rank: number;
+  readonly group: number;
+}
+
+/** What was found in each group, and in all of them. */
+export function norm(parts: readonly Part[], groups: number, kind: NormKind): { each: Found[]; all: Found } {
+  const largest = parts.map(({ array }) => largestMagnitude(array));
+  const most = largest.reduce((a, b) => Math.max(a, b), 0);
+  const all = nothing();
+  const each = Array.from({ length: groups }, nothing);
+  for (const [i, { array, rank, group }] of parts.entries()) {
+    const found: Found = { ...nothing(), sum: kind.sum(array, most), largest: largest[i] as number };
     // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-    if (!Number.isFinite(sum)) noteFaults(array, rank, found);
-  });
-  return found;
+    if (!Number.isFinite(found.sum)) noteFaults(array, rank, found);
+    add(each[group] as Found, found);
+    add(all, found);
+  }
+  return { each, all };
+}
+
+function nothing(): Found {
+  return { sum: 0, largest: 0, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
+}
+
+function add(total: Found, part: Found): void {
+  if (total.nonFinite === 0) [total.firstRank, total.firstElement] = [part.firstRank, part.firstElement];
+  total.sum += part.sum;
+  total.largest = Math.max(total.largest, part.largest);
+  total.nonFinite += part.nonFinite;
+  total.flags |= part.flags;
 }
 
 function largestMagnitude(array: Float32Array): number {

@@ -11,5 +11,10 @@ import { normKind } from "./normKinds.ts";
  */
 export function measureNorm(options?: { normType?: number }): ClipMethod {
   const { normType = 2 } = readOptions(options, "measureNorm's options", ["normType"]);
-  return { name: "measureNorm", norm: normKind(normType, "measureNorm's normType"), rule: globalRule };
+  return {
+    name: "measureNorm",
+    norm: normKind(normType, "measureNorm's normType"),
+    rule: globalRule,
+    grouping: { kind: "all" },
+  };
 }

@@ -1,3 +1,4 @@
+import type { Grouping } from "../cuts.ts";
 import type { NormKind } from "./normKinds.ts";
 
 /**
@@ -6,9 +7,21 @@ import type { NormKind } from "./normKinds.ts";
  */
 export interface Rule {
   readonly name: string;
-  /** Defines `fn bound_for(norm: Wide, maxNorm: Wide) -> Wide`. */
+  /** Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. */
   readonly wgsl: string;
-  readonly boundFor: (norm: number, maxNorm: number) => number;
+  readonly boundFor: (facts: Facts) => number;
+  /** Facts.weight, from the number of values that share the norm; default 0. */
+  readonly weight?: (count: number) => number;
+}
+
+/** What a rule may look at. */
+export interface Facts {
+  readonly norm: number;
+  readonly maxNorm: number;
+  /** A number that the rule itself made. */
+  readonly weight: number;
+  /** The norm of the parameter that belongs to the gradient. */
+  readonly parameterNorm: number;
 }
 
 /** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
@@ -19,6 +32,7 @@ export interface ClipMethod {
   /** Added to the norm before the bound is divided by it; default 0. */
   readonly eps?: number;
   readonly norm: NormKind;
+  readonly grouping: Grouping;
   readonly rule: Rule;
 }
 

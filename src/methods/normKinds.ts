@@ -17,9 +17,10 @@ export interface NormKind {
   readonly root: string;
   /** The p of a norm that is none of the others, as a fixed-point number: 22 bits, then how many of them are a fraction. */
   readonly fixedPower: number;
-  /** On the CPU: the sum over an array, given the largest magnitude of all. Not finite if a value is not. */
-  readonly sum: (array: Float32Array, largest: number) => number;
-  readonly norm: (sum: number, largest: number) => number;
+  /** On the CPU: the sum over an array, given the largest magnitude of all gradients. Not finite if a value is not. */
+  readonly sum: (array: Float32Array, most: number) => number;
+  /** From the sum and the largest magnitude of the values that share the norm. */
+  readonly norm: (sum: number, largest: number, most: number) => number;
 }
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
@@ -69,8 +70,8 @@ function lp(p: number): NormKind {
     terms: power,
     root: powerRoot,
     fixedPower: Math.floor(p * 2 ** shift) + shift * 2 ** 22,
-    sum: (array, largest) => array.reduce((sum, value) => sum + (Math.abs(value) / (largest || 1)) ** p, 0),
-    norm: (sum, largest) => largest * sum ** (1 / p),
+    sum: (array, most) => array.reduce((sum, value) => sum + (Math.abs(value) / (most || 1)) ** p, 0),
+    norm: (sum, _, most) => most * sum ** (1 / p),
   };
 }
 

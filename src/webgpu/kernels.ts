@@ -1,9 +1,14 @@
 import finish from "../../shaders/finish.wgsl?raw";
+import finishGroups from "../../shaders/finish_groups.wgsl?raw";
 import u32Words from "../../shaders/formats/f32-u32.wgsl?raw";
 import vec4Words from "../../shaders/formats/f32-vec4.wgsl?raw";
 import norm from "../../shaders/norm.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
+import decide from "../../shaders/shared/decide.wgsl?raw";
+import entry from "../../shaders/shared/entry.wgsl?raw";
+import groupScales from "../../shaders/shared/group_scales.wgsl?raw";
+import oneScale from "../../shaders/shared/one_scale.wgsl?raw";
 import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
@@ -26,16 +31,21 @@ export function normSource(word: Word, { terms }: NormKind, slots: number): stri
 }
 
 export function finishSource({ norm, rule }: ClipMethod): string {
-  return [wide, partial, record, norm.root, rule.wgsl, finish].join("\n");
+  return [wide, partial, record, decide, norm.root, rule.wgsl, finish].join("\n");
 }
 
-export function scaleSource(word: Word, target: Target, slots: number): string {
+export function finishGroupsSource({ norm, rule }: ClipMethod): string {
+  return [wide, partial, entry, decide, norm.root, rule.wgsl, finishGroups].join("\n");
+}
+
+export function scaleSource(word: Word, target: Target, grouped: boolean, slots: number): string {
   const inPlace = target === "in-place";
   const text = expanded(scale, slots, !inPlace)
     .replaceAll("IN_PLACE", String(inPlace))
     .replaceAll("TARGET", inPlace ? "gradients" : "into")
     .replaceAll("ACCESS", target === "into" ? "read" : "read_write");
-  return [words[word], record, clipped, segments, text].join("\n");
+  const scaling = grouped ? [entry, groupScales] : [record, oneScale];
+  return [words[word], ...scaling, clipped, segments, text].join("\n");
 }
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */

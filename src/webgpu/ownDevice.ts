@@ -62,7 +62,8 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     clip.run();
     const { norm, clipped } = await clip.report();
     const state = stateOf(device);
-    const last = state && (await readBack(state, buffer, 4 * length)).getFloat32(4 * (length - 1), true);
+    const [copy] = state ? await readBack(state, [buffer]) : [];
+    const last = copy?.getFloat32(4 * (length - 1), true);
     if (norm !== Math.fround(4e20) || !clipped || last !== 2) throw failed(`norm ${norm}, last value ${last}`);
     device.queue.writeBuffer(buffer, 0, new Uint32Array([0x7fc00001]));
     clip.run();

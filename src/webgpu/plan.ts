@@ -1,8 +1,9 @@
+import { cutsOf, type Grouping } from "../cuts.ts";
 import { distinctWrites, idOf, type Range, type Tensor } from "../gradients.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { Target, Word } from "./kernels.ts";
-import { ranksOf, type Segment, segmentsOf, wordOf } from "./segments.ts";
-import { MOST_SEGMENTS, tableOf, tilesOf } from "./table.ts";
+import { type Segment, segmentsOf, wordOf } from "./segments.ts";
+import { MOST_SEGMENTS, type Placed, tableOf, tilesOf } from "./table.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. */
 export interface Window {
@@ -34,6 +35,14 @@ export interface Plan {
   readonly norm: readonly Dispatch[];
   readonly scale: readonly Dispatch[];
   readonly partialCount: number;
+  /** Empty where all gradients share one norm. */
+  readonly ranges: readonly PartialRange[];
+}
+
+export interface PartialRange {
+  readonly group: number;
+  readonly first: number;
+  end: number;
 }
 
 export interface PlanLimits {
@@ -49,35 +58,49 @@ export function pieceBytesOf(maxBinding: number): number {
   return Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT;
 }
 
-export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: boolean, power = 0): Plan {
-  const pieceBytes = pieceBytesOf(limits.maxBinding);
-  const ranks = new Map(ranksOf(tensors, pieceBytes).map((rank, i) => [tensors[i] as Tensor, rank]));
-  const read = segmentsOf(tensors, ranks, pieceBytes, false);
-  // The largest grid first: its partials are set, those of the others are added to them.
-  const norm = dispatchesOf(read, "in-place", limits, limits.grid.norm, false)
-    .sort((a, b) => b.workgroups - a.workgroups)
-    .map((dispatch, i) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, i === 0) }));
-  const written = writes ? segmentsOf(distinctWrites(tensors), ranks, pieceBytes, true) : [];
-  const scale = [
-    ...dispatchesOf(
-      written.filter((segment) => segment.into),
-      "into",
-      limits,
-      limits.grid.scale,
-      true,
-    ),
-    ...dispatchesOf(
-      written.filter((segment) => !segment.into),
-      "in-place",
-      limits,
-      limits.grid.scale,
-      true,
-    ),
-  ].map((dispatch) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, true) }));
-  return { norm, scale, partialCount: norm[0]?.workgroups ?? 0 };
+/** What is to be planned, besides where the gradients lie. */
+export interface Task {
+  readonly grouping: Grouping;
+  /** Whether the gradients are written. */
+  readonly writes: boolean;
+  /** NormKind's fixedPower. */
+  readonly power: number;
 }
 
-type Draft = Omit<Dispatch, "table"> & { slots: Slot[]; tilesPerWorkgroup: number };
+export function planFor(tensors: readonly Tensor[], limits: PlanLimits, { grouping, writes, power }: Task): Plan {
+  const pieceBytes = pieceBytesOf(limits.maxBinding);
+  const cuts = cutsOf(tensors, grouping, pieceBytes / 4).map((cut, rank) => ({ ...cut, rank }));
+  const grouped = grouping.kind !== "all";
+  // The largest grid first: where all share one norm, its partials are set and those of the others are added to them.
+  const drafts = dispatchesOf(
+    segmentsOf(cuts, pieceBytes, false),
+    "in-place",
+    limits,
+    limits.grid.norm,
+    false,
+    grouped,
+  );
+  drafts.sort((a, b) => b.workgroups - a.workgroups);
+  let partialCount = grouped ? 0 : (drafts[0]?.workgroups ?? 0);
+  const ranges: PartialRange[] = [];
+  const norm = drafts.map((draft, i) => {
+    const firstPartial = grouped ? partialCount : 0;
+    if (grouped) {
+      partialCount += draft.workgroups;
+      ranges.push(...rangesOf(draft, firstPartial));
+    }
+    return { ...draft, table: tableOf({ ...draft, power, firstPartial, fresh: grouped || i === 0 }) };
+  });
+  const written = new Set(writes ? distinctWrites(tensors) : []);
+  const into = (wanted: boolean) => cuts.filter(({ tensor }) => written.has(tensor) && !!tensor.into === wanted);
+  const scale = [
+    ...dispatchesOf(segmentsOf(into(true), pieceBytes, true), "into", limits, limits.grid.scale, true, false),
+    ...dispatchesOf(segmentsOf(into(false), pieceBytes, true), "in-place", limits, limits.grid.scale, true, false),
+  ].map((draft) => ({ ...draft, table: tableOf({ ...draft, power, firstPartial: 0, fresh: true }) }));
+  return { norm, scale, partialCount, ranges };
+}
+
+type Draft = Omit<Dispatch, "table"> & { readonly placed: readonly Placed[]; readonly tilesPerWorkgroup: number };
 
 function dispatchesOf(
   segments: readonly Segment[],
@@ -85,6 +108,7 @@ function dispatchesOf(
   limits: PlanLimits,
   grid: number,
   writes: boolean,
+  grouped: boolean,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
   return (["vec4", "u32"] as const).flatMap((word) => {
@@ -96,7 +120,7 @@ function dispatchesOf(
       word,
       target: target === "into" && sharesBuffer(batch) ? "shared" : target,
       slots: batch,
-      ...spread(batch, word, grid),
+      ...spread(batch, word, grid, grouped),
     }));
   });
 }
@@ -198,10 +222,34 @@ function sharesBuffer(slots: readonly Slot[]): boolean {
   return slots.some((slot) => destinations.has(slot.source.memory));
 }
 
-/** The tiles of a dispatch, over at most `grid` workgroups unless they need more. */
-function spread(slots: readonly Slot[], word: Word, grid: number) {
-  const tiles = slots.flatMap((slot) => slot.segments).reduce((sum, segment) => sum + tilesOf(segment, word), 0);
-  const workgroups = Math.max(Math.min(tiles, grid), Math.ceil(tiles / MOST_ROUNDS));
-  const tilesPerWorkgroup = Math.ceil(tiles / workgroups);
-  return { workgroups: Math.ceil(tiles / tilesPerWorkgroup), tilesPerWorkgroup };
+/** The tiles of a dispatch, over at most `grid` workgroups unless they need more; grouped, none works for two groups. */
+function spread(slots: readonly Slot[], word: Word, grid: number, grouped: boolean) {
+  const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
+  if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
+  const tiles = segments.reduce((sum, { segment }) => sum + tilesOf(segment, word), 0);
+  const wanted = Math.max(Math.min(tiles, grid), Math.ceil(tiles / MOST_ROUNDS));
+  const tilesPerWorkgroup = Math.ceil(tiles / wanted);
+  let tile = 0;
+  let group = segments[0]?.segment.group;
+  const placed = segments.map(({ segment, slot }) => {
+    if (grouped && segment.group !== group) tile = Math.ceil(tile / tilesPerWorkgroup) * tilesPerWorkgroup;
+    group = segment.group;
+    const at = { segment, slot, tile };
+    tile += tilesOf(segment, word);
+    return at;
+  });
+  return { placed, tilesPerWorkgroup, workgroups: Math.ceil(tile / tilesPerWorkgroup) };
+}
+
+/** Which partials belong to which group; a group's segments stand together, and its workgroups too. */
+function rangesOf({ placed, tilesPerWorkgroup, word }: Draft, firstPartial: number): PartialRange[] {
+  const ranges: PartialRange[] = [];
+  for (const { segment, tile } of placed) {
+    const first = firstPartial + Math.floor(tile / tilesPerWorkgroup);
+    const end = firstPartial + Math.ceil((tile + tilesOf(segment, word)) / tilesPerWorkgroup);
+    const last = ranges.at(-1);
+    if (last?.group === segment.group) last.end = end;
+    else ranges.push({ group: segment.group, first, end });
+  }
+  return ranges;
 }

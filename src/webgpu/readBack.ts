@@ -4,18 +4,25 @@ import type { DeviceState } from "./device.ts";
 const COPY_DST_MAP_READ = 0x08 | 0x01;
 const LOSS_MS = 500;
 
-/** A copy of a buffer as of everything submitted so far, through a staging buffer of its own. */
-export async function readBack(state: DeviceState, buffer: GPUBuffer, size: number): Promise<DataView> {
+/** Copies of buffers as of everything submitted so far, through a staging buffer of their own. */
+export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]): Promise<DataView[]> {
   const { device } = state;
+  const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
   const staging = device.createBuffer({ label: `${state.label} read-back`, size, usage: COPY_DST_MAP_READ });
   const encoder = device.createCommandEncoder({ label: `${state.label} read-back` });
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
+  let next = 0;
+  const starts = buffers.map((buffer) => {
+    const start = next;
+    encoder.copyBufferToBuffer(buffer, 0, staging, start, buffer.size);
+    next += buffer.size;
+    return start;
+  });
   device.queue.submit([encoder.finish()]);
   try {
     await orLost(state, staging.mapAsync(1));
     const copy = staging.getMappedRange().slice(0);
     staging.unmap();
-    return new DataView(copy);
+    return buffers.map((buffer, i) => new DataView(copy, starts[i], buffer.size));
   } finally {
     staging.destroy();
   }

@@ -1,51 +1,42 @@
-import { isSame, type Range, type Tensor } from "../gradients.ts";
+import type { Cut } from "../cuts.ts";
+import { isSame, type Range } from "../gradients.ts";
 import type { Word } from "./kernels.ts";
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
   readonly source: Range;
   readonly into?: Range;
-  /** Its number when every gradient is cut into pieces: what comes first in the caller's order is smaller. */
+  /** Of its first cut: what comes first in the caller's order is smaller. */
+  readonly rank: number;
+  readonly group: number;
+}
+
+export interface RankedCut extends Cut {
   readonly rank: number;
 }
 
-/** The ranks depend on the lengths alone, so that a record can be read whatever buffers made it. */
-export function ranksOf(tensors: readonly Tensor[], pieceBytes: number): number[] {
-  const ranks: number[] = [];
-  let next = 0;
-  for (const { source } of tensors) {
-    ranks.push(next);
-    next += Math.ceil(source.byteLength / pieceBytes);
-  }
-  return ranks;
-}
-
-/** Cuts what is larger than a binding and joins neighbours: fewer segments, and more that are whole 16-byte words. */
-export function segmentsOf(
-  tensors: readonly Tensor[],
-  ranks: ReadonlyMap<Tensor, number>,
-  pieceBytes: number,
-  withInto: boolean,
-): Segment[] {
+/** Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. */
+export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withInto: boolean): Segment[] {
   const segments: Segment[] = [];
-  for (const tensor of tensors) {
-    const { source } = tensor;
-    const into = withInto ? tensor.into : undefined;
-    const rank = ranks.get(tensor) ?? 0;
-    for (let start = 0; start < source.byteLength; start += pieceBytes) {
-      const byteLength = Math.min(pieceBytes, source.byteLength - start);
-      const piece = (range: Range) => ({ ...range, byteOffset: range.byteOffset + start, byteLength });
-      const segment = { source: piece(source), into: into && piece(into), rank: rank + start / pieceBytes };
-      const joined = start === 0 ? join(segments.at(-1), segment, pieceBytes) : undefined;
-      if (joined) segments[segments.length - 1] = joined;
-      else segments.push(segment);
-    }
+  for (const { tensor, first, length, group, rank } of cuts) {
+    const part = (range: Range) => ({ ...range, byteOffset: range.byteOffset + 4 * first, byteLength: 4 * length });
+    const into = withInto && tensor.into ? part(tensor.into) : undefined;
+    const segment = { source: part(tensor.source), into, rank, group };
+    const joined = first === 0 ? join(segments.at(-1), segment, pieceBytes) : undefined;
+    if (joined) segments[segments.length - 1] = joined;
+    else segments.push(segment);
   }
   return segments;
 }
 
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
-  if (!a || !follows(a.source, b.source) || a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
+  if (
+    !a ||
+    a.group !== b.group ||
+    !follows(a.source, b.source) ||
+    a.source.byteLength + b.source.byteLength > pieceBytes
+  )
+    return undefined;
   const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };
   if (!follows(a.into, b.into)) return undefined;

@@ -3,7 +3,7 @@ import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { RECORD_BYTES } from "../record.ts";
+import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
 import type { Bound, Stage, Values } from "../stage.ts";
 import { Bindings, type BoundBuffers } from "./bindings.ts";
 import { byteTable, type DeviceState } from "./device.ts";
@@ -15,12 +15,18 @@ import { readBack } from "./readBack.ts";
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 
 /** The three passes on the GPU: recorded, never waited for. */
-export function webgpuStage(state: DeviceState, method: ClipMethod, options: CheckedOptions): Stage {
-  return new WebGPUStage(state, method, options);
+export function webgpuStage(
+  state: DeviceState,
+  method: ClipMethod,
+  options: CheckedOptions,
+  groupCount: number,
+): Stage {
+  return new WebGPUStage(state, method, options, groupCount);
 }
 
 class WebGPUStage implements Stage {
   readonly record: GPUBuffer;
+  readonly scales: GPUBuffer | undefined;
   readonly pieceElements: number;
   readonly #state: DeviceState;
   readonly #label: string;
@@ -32,7 +38,7 @@ class WebGPUStage implements Stage {
   readonly #compiled: Promise<void>[] = [];
   #ready: Promise<void> | undefined;
 
-  constructor(state: DeviceState, method: ClipMethod, options: CheckedOptions) {
+  constructor(state: DeviceState, method: ClipMethod, options: CheckedOptions, groupCount: number) {
     this.#state = state;
     this.#label = `${state.label} ${method.name}`;
     this.#refuseLost();
@@ -41,7 +47,12 @@ class WebGPUStage implements Stage {
     this.record = this.#guarded(() =>
       device.createBuffer({ label: `${this.#label} record`, size: RECORD_BYTES, usage: RECORD_USAGE }),
     );
-    this.#bindings = this.#guarded(() => new Bindings(state, this.record, method, options));
+    if (method.grouping.kind !== "all") {
+      const size = ENTRY_BYTES * Math.max(1, groupCount);
+      const label = `${this.#label} scales`;
+      this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
+    }
+    this.#bindings = this.#guarded(() => new Bindings(state, this.record, this.scales, method, options));
     this.#bytes = this.#guarded(() => this.#makeBytes());
   }
 
@@ -53,7 +64,7 @@ class WebGPUStage implements Stage {
   bind(list: TensorList): Bound {
     this.#refuseLost();
     const bound = this.#guarded(() => this.#bindings.bind(list));
-    for (const kernel of bound.kernels) this.#compiled.push(compile(this.#state, kernel).ready);
+    for (const { kernel } of bound.steps) this.#compiled.push(compile(this.#state, kernel).ready);
     return bound;
   }
 
@@ -79,33 +90,29 @@ class WebGPUStage implements Stage {
     });
   }
 
-  async readRecord(): Promise<DataView> {
+  async readRecord(): Promise<DataView[]> {
     this.#refuseLost();
-    const record = this.#guarded(() => readBack(this.#state, this.record, RECORD_BYTES));
-    quiet(record);
+    const buffers = this.scales ? [this.record, this.scales] : [this.record];
+    const copies = this.#guarded(() => readBack(this.#state, buffers));
+    quiet(copies);
     await this.#throwFaults();
-    return record;
+    return copies;
   }
 
   destroy(): void {
     this.record.destroy();
+    this.scales?.destroy();
     this.#bindings.destroy();
   }
 
-  #record(pass: GPUComputePassEncoder, bound: BoundBuffers, values: Values): void {
-    for (const step of bound.norm) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
-    pass.setPipeline(this.#pipeline(bound.finish.kernel));
-    pass.setBindGroup(0, bound.finish.group);
-    pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
-    pass.dispatchWorkgroups(1);
-    for (const step of bound.scale) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
-  }
-
-  #dispatch(pass: GPUComputePassEncoder, kernel: Kernel, gradients: GPUBindGroup, table: GPUBindGroup, count: number) {
-    pass.setPipeline(this.#pipeline(kernel));
-    pass.setBindGroup(0, gradients);
-    pass.setBindGroup(1, table);
-    pass.dispatchWorkgroups(count);
+  #record(pass: GPUComputePassEncoder, { steps }: BoundBuffers, values: Values): void {
+    for (const { kernel, first, second, workgroups } of steps) {
+      pass.setPipeline(this.#pipeline(kernel));
+      pass.setBindGroup(0, first);
+      if (second) pass.setBindGroup(1, second);
+      else pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
+      pass.dispatchWorkgroups(workgroups);
+    }
   }
 
   #pipeline(kernel: Kernel): GPUComputePipeline {
