@@ -57,6 +57,19 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let factor = bitcast<f32>(scaling.scale.x);
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first; // wraps around where it is negative
+    if (!IN_PLACE && scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS && (scaling.flags & 2u) == 0u) {
+      switch (segment.slot) {
+        #into-slots
+        case SLOTu: {
+          for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+            TARGET_SLOT[i + shift] = gradients_SLOT[i];
+          }
+        }
+        #end
+        default: {}
+      }
+      continue;
+    }
     if (!plain) {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
         set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i), scaling));

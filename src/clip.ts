@@ -1,7 +1,7 @@
 import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
 import { cutsOf } from "./cuts.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type Gradients, readGradients, type TensorList } from "./gradients.ts";
+import { type Gradients, readGradients, readOnce, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
@@ -49,13 +49,20 @@ export class GradientClip implements Clip {
   readonly #onDestroy: () => void;
   #destroyed = false;
 
-  constructor(stage: Stage, list: TensorList, method: ClipMethod, options: CheckedOptions, onDestroy: () => void) {
+  constructor(
+    stage: Stage,
+    gradients: Gradients,
+    list: TensorList,
+    method: ClipMethod,
+    options: CheckedOptions,
+    onDestroy: () => void,
+  ) {
     this.method = method;
     this.#onDestroy = onDestroy;
     this.#stage = stage;
     this.#list = list;
     this.#prepared = stage.bind(list);
-    this.#seen = new SeenGradients(list.home);
+    this.#seen = new SeenGradients(list.home, gradients, this.#prepared);
     this.#gradScaleIsBuffer = typeof options.gradScale !== "number";
     this.#values = {
       maxNorm: method.maxNorm ?? Infinity,
@@ -110,7 +117,7 @@ export class GradientClip implements Clip {
     const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
     this.#reported = readCounters(record);
     if (entries) Object.assign(report, this.#ofGroups(entries));
-    if (throwIfNonFinite && report.nonFinite > 0) throw new NonFiniteGradientError(report);
+    if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
   }
 
@@ -123,8 +130,9 @@ export class GradientClip implements Clip {
 
   #boundFor(gradients: Gradients | undefined): Bound {
     if (gradients === undefined) return this.#prepared;
-    return this.#seen.get(gradients, () => {
-      const list = readGradients(gradients);
+    const given = readOnce(gradients);
+    return this.#seen.get(given, () => {
+      const list = readGradients(given);
       if (list.home !== undefined && this.#list.home !== undefined && list.home !== this.#list.home) {
         throw new TypeError(
           `The clip was prepared for gradients on the ${this.#list.home}, and these are on the ${list.home}; prepare another clip for them.`,

@@ -74,6 +74,12 @@ export function readGradients(gradients: Gradients): TensorList {
   return { tensors, home: first && homeOf(first.source.memory), count: structure.length, structure: structure.join() };
 }
 
+/** An iterable that is no array can perhaps be read only once, and is looked at more often. */
+export function readOnce(gradients: Gradients): Gradients {
+  const isList = typeof gradients === "object" && gradients !== null && Symbol.iterator in gradients;
+  return isList && !Array.isArray(gradients) && !ArrayBuffer.isView(gradients) ? [...gradients] : gradients;
+}
+
 export function isGPUBuffer(value: unknown): value is GPUBuffer {
   if (typeof value !== "object" || value === null) return false;
   const { size, usage, mapAsync } = value as Partial<GPUBuffer>;
@@ -109,8 +115,8 @@ function* entries(gradients: Gradients) {
   let index = 0;
   if (Symbol.iterator in gradients) {
     for (const gradient of gradients) yield { gradient, index: index++, name: undefined };
-  } else if (gradients instanceof ArrayBuffer) {
-    throw new TypeError(`gradients is an ArrayBuffer; pass a list or an object of gradients, each ${ACCEPTED}.`);
+  } else if (Object.prototype.toString.call(gradients) !== "[object Object]") {
+    throw new TypeError(`gradients is ${shown(gradients)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
   } else {
     for (const [name, gradient] of Object.entries(gradients)) yield { gradient, index: index++, name };
   }
@@ -122,8 +128,7 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   if (!bare && (typeof gradient !== "object" || ArrayBuffer.isView(gradient) || !("buffer" in gradient))) {
     throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${ACCEPTED}.`);
   }
-  const view = bare ? { buffer: gradient } : options(gradient, key ? labelOf(index, key) : nameless, VIEW_KEYS);
-  const given = view as { [K in (typeof VIEW_KEYS)[number]]?: unknown };
+  const given = bare ? { buffer: gradient } : viewOf(gradient, key ? labelOf(index, key) : nameless);
   const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
   const label = labelOf(index, name);
   if (given.dtype !== undefined && given.dtype !== "f32") {
@@ -135,6 +140,15 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const source = rangeIn(memory, byteOffset, length, label);
   const shape = readShape(given.shape, length, label);
   return { index, name, label, length, shape, source, into: readInto(given.into, source, length, label) };
+}
+
+type GivenView = { [K in (typeof VIEW_KEYS)[number]]?: unknown };
+
+/** An engine's view may be an object of a class, whose properties are getters. */
+function viewOf(view: object, label: string): GivenView {
+  const own = options(view, label, VIEW_KEYS);
+  if (Object.getPrototypeOf(view) === Object.prototype) return own;
+  return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as GivenView)[key]]));
 }
 
 function readShape(shape: unknown, length: number, label: string): readonly number[] | undefined {
@@ -162,8 +176,11 @@ function memoryOf(buffer: unknown, label: string): Range {
     checkBuffer(buffer, label);
     return { memory: buffer, byteOffset: 0, byteLength: buffer.size };
   }
-  if (!ArrayBuffer.isView(buffer)) {
-    throw new TypeError(`${label}.buffer is ${shown(buffer)}; pass a GPUBuffer or a typed array.`);
+  // Bytes may hold float32 numbers, but the elements of any other array are something else.
+  if (!(buffer instanceof Float32Array || buffer instanceof Uint8Array)) {
+    throw new TypeError(
+      `${label}.buffer is ${shown(buffer)}; pass a GPUBuffer, a Float32Array or a Uint8Array of their bytes.`,
+    );
   }
   if (buffer.byteLength === 0) refuseDetached(buffer, label);
   return { memory: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };

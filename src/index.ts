@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 export type { Clip } from "./clip.ts";
 export { type Clipper, type ClipperOptions, clipGradients, createClipper } from "./clipper.ts";
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";

@@ -94,7 +94,7 @@ fn factors(scale: Wide) -> vec2u {
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
-  let halvings = select(0, min(126, -power), power < -126);
+  let halvings = select(0, 126, power < -126);
   return vec2u(float_bits(Wide(scale.mantissa, scale.exponent + halvings)), u32(127 - halvings) << 23u);
 }
 

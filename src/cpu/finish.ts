@@ -86,7 +86,7 @@ export function writeEntry(view: DataView, start: number, { norm, scale, flags }
   f32(recordAt.norm, Number.isFinite(norm) ? Math.min(norm, LARGEST) : norm);
   f32(recordAt.fraction, norm * 2 ** -power);
   view.setInt32(start + recordAt.power, power, true);
-  const halvings = scale > 0 && exponentOf(scale) < -126 ? Math.min(126, -exponentOf(scale)) : 0;
+  const halvings = scale > 0 && exponentOf(scale) < -126 ? 126 : 0;
   f32(recordAt.scale, scale * 2 ** halvings);
   f32(recordAt.secondScale, 2 ** -halvings);
   view.setUint32(start + recordAt.flags, flags, true);

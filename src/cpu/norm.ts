@@ -1,6 +1,8 @@
 import type { NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 
+const NONE = 0xffffffff;
+
 /** The sum of terms and what else one reading finds; twin of shaders/norm.wgsl. */
 export interface Found {
   sum: number;
@@ -35,7 +37,7 @@ export function norm(parts: readonly Part[], groups: number, kind: NormKind): { 
 }
 
 function nothing(): Found {
-  return { sum: 0, largest: 0, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
+  return { sum: 0, largest: 0, nonFinite: 0, firstRank: NONE, firstElement: NONE, flags: 0 };
 }
 
 function add(total: Found, part: Found): void {

@@ -88,12 +88,13 @@ function bindArrays(list: TensorList, { grouping }: ClipMethod): BoundArrays {
 }
 
 function refuseDetached({ tensors }: TensorList): void {
-  for (const { label, length, source } of tensors) {
-    const { memory, byteOffset, byteLength } = source;
-    if (byteOffset + byteLength > (memory as ArrayBuffer).byteLength) {
-      throw new TypeError(
-        `${label} had ${length} elements, but its memory was detached or resized; pass the arrays again.`,
-      );
+  for (const { label, length, source, into } of tensors) {
+    for (const { memory, byteOffset, byteLength } of into ? [source, into] : [source]) {
+      if (byteOffset + byteLength > (memory as ArrayBuffer).byteLength) {
+        throw new TypeError(
+          `${label} had ${length} elements, but its memory was detached or resized; pass the arrays again.`,
+        );
+      }
     }
   }
 }

@@ -4,7 +4,7 @@ import type { ClipMethod } from "./method.ts";
 import { normKind } from "./normKinds.ts";
 
 export interface GlobalNormOptions {
-  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.25 to 1000. */
+  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.5 to 1000. */
   normType?: number;
   /** Added to the norm: g * min(1, maxNorm / (norm + eps)); default 0. PyTorch has 1e-6. */
   eps?: number;

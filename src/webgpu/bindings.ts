@@ -268,7 +268,8 @@ function packedTables(tables: readonly Uint32Array[]): PackedTables {
 function wideOf(norm: number): [number, number, number] {
   if (Number.isNaN(norm)) return [0, 0, 4];
   if (norm === Infinity) return [0, 0, 8];
-  if (norm === 0) return [0, 0, 0];
+  // No bound is near to so small a norm.
+  if (norm < 2 ** -900) return [0, 0, 0];
   let exponent = Math.floor(Math.log2(norm)) - 31;
   let mantissa = Math.fround(norm * 2 ** -exponent);
   for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;

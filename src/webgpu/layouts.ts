@@ -21,7 +21,6 @@ export interface Layouts {
   readonly bytes: GPUBindGroupLayout;
 }
 
-export const RECORD_BINDING = 1;
 const COMPUTE = 4;
 
 export function layoutsOf(state: DeviceState): Layouts {

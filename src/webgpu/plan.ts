@@ -27,8 +27,8 @@ export interface Dispatch {
   readonly table: Uint32Array;
 }
 
-/** Rounds of a loop in one invocation: lavapipe stops any shader loop at 65,535. */
-const MOST_ROUNDS = 65_535;
+/** Tiles of a workgroup, four rounds of a loop each: lavapipe stops any shader loop at 65,535. */
+const MOST_ROUNDS = 16_383;
 
 /** What a clip records for one set of buffers. */
 export interface Plan {
@@ -116,7 +116,7 @@ function dispatchesOf(
       segments.filter((segment) => wordOf(segment) === word),
       limits.maxBinding,
     );
-    return batched(slots, capacity, writes).map((batch) => ({
+    return batched(slots, capacity, writes ? conflictsIn(slots) : () => false).map((batch) => ({
       word,
       target: target === "into" && sharesBuffer(batch) ? "shared" : target,
       slots: batch,
@@ -146,8 +146,14 @@ function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[] {
         source: union(slot.source, source),
         into: slot.into && into && union(slot.into, into),
       };
-      const apart = slot && destinations.has(segment.source.memory) && !overlap(slot.source, source);
-      const fits = widened && Math.max(widened.source.size, widened.into?.size ?? 0) <= maxBinding;
+      // What is written next to other destinations may not span them.
+      const apart =
+        (slot?.into && into && !near(slot.into, into)) ||
+        (slot && destinations.has(segment.source.memory) && !near(slot.source, source));
+      const fits =
+        widened &&
+        Math.max(widened.source.size, widened.into?.size ?? 0) <= maxBinding &&
+        !(widened.into && overlap(widened.source, widened.into));
       if (slot && widened && fits && !apart && slot.segments.length < MOST_SEGMENTS) {
         Object.assign(slot, widened);
         slot.segments.push(segment);
@@ -177,6 +183,10 @@ function overlap(a: Window, b: Window): boolean {
   return a.memory === b.memory && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
+function near(a: Window, b: Window): boolean {
+  return a.memory === b.memory && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
+}
+
 function refuseOverlappingWindows({ source, into }: Slot): void {
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
@@ -186,7 +196,7 @@ function refuseOverlappingWindows({ source, into }: Slot): void {
 }
 
 /** First fit, in the caller's order. In one dispatch, what is written may overlap no other binding. */
-function batched(slots: readonly Slot[], capacity: number, writes: boolean): Slot[][] {
+function batched(slots: readonly Slot[], capacity: number, conflict: (a: Slot, b: Slot) => boolean): Slot[][] {
   const firstRank = (slot: Slot) => Math.min(...slot.segments.map((segment) => segment.rank));
   const ordered = [...slots].sort((a, b) => firstRank(a) - firstRank(b));
   const batches: { slots: Slot[]; segments: number }[] = [];
@@ -198,7 +208,7 @@ function batched(slots: readonly Slot[], capacity: number, writes: boolean): Slo
         ({ slots, segments }) =>
           slots.length < capacity &&
           segments + slot.segments.length <= MOST_SEGMENTS &&
-          !(writes && slots.some((other) => conflict(other, slot))),
+          !slots.some((other) => conflict(other, slot)),
       );
     if (batch) {
       batch.slots.push(slot);
@@ -211,10 +221,14 @@ function batched(slots: readonly Slot[], capacity: number, writes: boolean): Slo
   return batches.map((batch) => batch.slots);
 }
 
-function conflict(a: Slot, b: Slot): boolean {
-  const bothWritten = overlap(a.into ?? a.source, b.into ?? b.source);
-  const crossed = (a.into && overlap(a.into, b.source)) || (b.into && overlap(b.into, a.source));
-  return bothWritten || Boolean(crossed) || (sharesBuffer([a, b]) && overlap(a.source, b.source));
+/** What is written may overlap nothing; nor may what is read from a buffer that is a destination, as it is bound writable. */
+function conflictsIn(slots: readonly Slot[]): (a: Slot, b: Slot) => boolean {
+  const destinations = new Set(slots.map((slot) => slot.into?.memory));
+  return (a, b) =>
+    overlap(a.into ?? a.source, b.into ?? b.source) ||
+    (a.into !== undefined && overlap(a.into, b.source)) ||
+    (b.into !== undefined && overlap(b.into, a.source)) ||
+    (destinations.has(a.source.memory) && overlap(a.source, b.source));
 }
 
 function sharesBuffer(slots: readonly Slot[]): boolean {

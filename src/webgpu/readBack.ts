@@ -1,5 +1,6 @@
 import { DeviceLostError } from "../errors.ts";
 import type { DeviceState } from "./device.ts";
+import { quiet } from "./pipelines.ts";
 
 const COPY_DST_MAP_READ = 0x08 | 0x01;
 const LOSS_MS = 500;
@@ -30,9 +31,13 @@ export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]
 
 /** Settles when the device is lost, even where a browser forgets to; a mapping that fails for that reason says so. */
 async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<void> {
-  const lost = state.device.lost.then((info) => {
-    throw new DeviceLostError(info, "unknown");
+  let tell: (info: GPUDeviceLostInfo) => void = () => {};
+  const lost = new Promise<never>((_, reject) => {
+    tell = (info) => reject(new DeviceLostError(info, "unknown"));
   });
+  quiet(lost);
+  state.onLoss.add(tell);
+  if (state.lost) tell(state.lost);
   try {
     await Promise.race([mapped, lost]);
   } catch (error) {
@@ -40,5 +45,7 @@ async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<v
     // The mapping may be rejected a moment before the loss is told.
     await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
     throw error;
+  } finally {
+    state.onLoss.delete(tell);
   }
 }

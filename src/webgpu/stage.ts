@@ -17,11 +17,12 @@ const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 /** The three passes on the GPU: recorded, never waited for. */
 export function webgpuStage(
   state: DeviceState,
+  label: string,
   method: ClipMethod,
   options: CheckedOptions,
   groupCount: number,
 ): Stage {
-  return new WebGPUStage(state, method, options, groupCount);
+  return new WebGPUStage(state, `${label} ${method.name}`, method, options, groupCount);
 }
 
 class WebGPUStage implements Stage {
@@ -35,12 +36,12 @@ class WebGPUStage implements Stage {
   readonly #byteOffsets = new Uint32Array(8);
   /** What went wrong in objects or submits of ours, told by ready or the next report. */
   readonly #faults = new Set<Promise<GPUError | null>>();
-  readonly #compiled: Promise<void>[] = [];
+  readonly #compiled = new Set<Promise<void>>();
   #ready: Promise<void> | undefined;
 
-  constructor(state: DeviceState, method: ClipMethod, options: CheckedOptions, groupCount: number) {
+  constructor(state: DeviceState, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
     this.#state = state;
-    this.#label = `${state.label} ${method.name}`;
+    this.#label = label;
     this.#refuseLost();
     this.pieceElements = pieceBytesOf(state.maxBinding) / 4;
     const { device } = state;
@@ -64,7 +65,7 @@ class WebGPUStage implements Stage {
   bind(list: TensorList): Bound {
     this.#refuseLost();
     const bound = this.#guarded(() => this.#bindings.bind(list));
-    for (const { kernel } of bound.steps) this.#compiled.push(compile(this.#state, kernel).ready);
+    for (const { kernel } of bound.steps) this.#compiled.add(compile(this.#state, kernel).ready);
     return bound;
   }
 
@@ -91,7 +92,7 @@ class WebGPUStage implements Stage {
   }
 
   async readRecord(): Promise<DataView[]> {
-    this.#refuseLost();
+    this.#refuseLost("unknown");
     const buffers = this.scales ? [this.record, this.scales] : [this.record];
     const copies = this.#guarded(() => readBack(this.#state, buffers));
     quiet(copies);
@@ -137,20 +138,22 @@ class WebGPUStage implements Stage {
     return this.#state.device.createBindGroup({ label: `${this.#label} values`, layout, entries });
   }
 
-  /** Runs what makes objects or submits inside an error scope, which is closed before anything else can happen. */
+  /** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
   #guarded<T>(make: () => T): T {
     const { device } = this.#state;
     device.pushErrorScope("validation");
+    device.pushErrorScope("out-of-memory");
     try {
       return make();
     } finally {
-      const fault = device.popErrorScope();
-      this.#faults.add(fault);
-      fault.then(
-        (error) => error ?? this.#faults.delete(fault),
-        () => this.#faults.delete(fault),
-      );
+      for (const fault of [device.popErrorScope(), device.popErrorScope()]) this.#note(fault);
     }
+  }
+
+  #note(fault: Promise<GPUError | null>): void {
+    this.#faults.add(fault);
+    const forget = () => this.#faults.delete(fault);
+    fault.then((error) => error ?? forget(), forget);
   }
 
   async #settle(): Promise<void> {
@@ -158,12 +161,13 @@ class WebGPUStage implements Stage {
     await this.#throwFaults();
   }
 
+  /** All of them are told at once, by the first. */
   async #throwFaults(): Promise<void> {
-    for (const fault of [...this.#faults]) {
-      const error = await fault.catch(() => null);
-      this.#faults.delete(fault);
-      if (error) throw new Error(`${this.#label}: ${error.message}`, { cause: error });
-    }
+    const faults = [...this.#faults];
+    const errors = await Promise.all(faults.map((fault) => fault.catch(() => null)));
+    for (const fault of faults) this.#faults.delete(fault);
+    const error = errors.find((found) => found !== null);
+    if (error) throw new Error(`${this.#label}: ${error.message}`, { cause: error });
     this.#refuseLost("unknown");
   }
 
