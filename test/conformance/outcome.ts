@@ -5,15 +5,15 @@ import { floatsOf, MIN_NORMAL, MIN_SUBNORMAL } from "./numbers.ts";
 import { checkRecord } from "./record.ts";
 import type { Content, Expected, Images, Outcome, Unit } from "./types.ts";
 
-const NORM_ULPS = 2;
-const VALUE_ULPS = 2;
+/** Of norm, scale and values, unless a method promises less. */
+const ULPS = 2;
 
 /** Everything that is known about one run of the library. */
 export function checkOutcome(unit: Unit, outcome: Outcome): void {
   const expected = unit.rule.expected(unit);
   checkReport(unit, expected, outcome);
   if (outcome.record !== undefined) checkRecord(outcome.record, expected, outcome.report);
-  checkByHand(unit, outcome);
+  checkByHand(unit, outcome, expected.ulps ?? ULPS);
   if (unit.reportOnly) return;
   if (outcome.after === undefined) fail("the memory was not read");
   checkMemories(unit, expected, outcome.before, outcome.after);
@@ -21,9 +21,10 @@ export function checkOutcome(unit: Unit, outcome: Outcome): void {
 
 function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void {
   if (typeof report !== "object" || report === null) fail("no report");
-  near(report.norm, expected.norm, NORM_ULPS, "norm");
+  const { ulps: allowed = ULPS } = expected;
+  near(report.norm, expected.norm, allowed, "norm");
   if (expected.scale !== undefined) {
-    const ulps = expected.clipped ? VALUE_ULPS : 0;
+    const ulps = expected.clipped ? allowed : 0;
     near(report.scale, expected.scale, ulps, "scale");
   }
   if (expected.clipped !== undefined) same(report.clipped, expected.clipped, "clipped");
@@ -44,12 +45,12 @@ function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void 
   if (expected.clipped !== undefined) same(report.clippedSteps, expected.clipped ? 1 : 0, "clippedSteps");
 }
 
-function checkByHand(unit: Unit, { report, after }: Outcome): void {
+function checkByHand(unit: Unit, { report, after }: Outcome, ulps: number): void {
   const want = unit.want;
   if (!want) return;
-  const exactly = unit.exact ? 0 : NORM_ULPS;
+  const exactly = unit.exact ? 0 : ulps;
   if (want.norm !== undefined) near(report.norm, want.norm, exactly, "norm by hand");
-  if (want.scale !== undefined) near(report.scale, want.scale, VALUE_ULPS, "scale by hand");
+  if (want.scale !== undefined) near(report.scale, want.scale, ulps, "scale by hand");
   if (want.clipped !== undefined) same(report.clipped, want.clipped, "clipped by hand");
   if (want.nonFinite !== undefined) same(report.nonFinite, want.nonFinite, "nonFinite by hand");
   if (want.maxAbs !== undefined) near(report.maxAbs, want.maxAbs, 0, "maxAbs by hand");
@@ -59,7 +60,7 @@ function checkByHand(unit: Unit, { report, after }: Outcome): void {
     const tensor = unit.tensors[index];
     if (!tensor || !after) fail(`tensor ${index} by hand: nothing to compare with`);
     const found = wordsAt(after, destination(tensor, index), values.length, `tensor ${index} by hand`);
-    checkValues(found, Float64Array.from(values), `tensor ${index} by hand`);
+    checkValues(found, Float64Array.from(values), ulps, `tensor ${index} by hand`);
   });
 }
 
@@ -76,7 +77,7 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
     if (!tensor || !content) fail(`tensor ${index}: the reference and the unit disagree on whether there is one`);
     const place = destination(tensor, index);
     const found = wordsAt(after, place, tensor.bits.length, `tensor ${index}`);
-    checkContent(found, content, `tensor ${index}`);
+    checkContent(found, content, expected.ulps ?? ULPS, `tensor ${index}`);
     // Judged above; what remains to be compared exactly is everything else.
     wordsAt(wanted, place, tensor.bits.length, `tensor ${index}`).set(found);
     if (expected.normAfter === undefined) return;
@@ -89,20 +90,20 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
   if (expected.normAfter !== undefined) checkNormAfter(Math.sqrt(sumAfter), expected.normAfter, belowNormal);
 }
 
-function checkContent(found: Uint32Array, content: Content, what: string): void {
+function checkContent(found: Uint32Array, content: Content, ulps: number, what: string): void {
   if ("bits" in content) sameWords(found, content.bits, what);
-  else checkValues(found, content.values, what);
+  else checkValues(found, content.values, ulps, what);
 }
 
-function checkValues(found: Uint32Array, wanted: Float64Array, what: string): void {
+function checkValues(found: Uint32Array, wanted: Float64Array, ulps: number, what: string): void {
   if (found.length !== wanted.length) fail(`${what} has ${found.length} values, wanted ${wanted.length}`);
   const values = floatsOf(found);
   for (let i = 0; i < wanted.length; i++) {
     const value = values[i] as number;
     const want = wanted[i] as number;
     // Naming every element would take longer than the library does.
-    if (isNear(value, want, VALUE_ULPS, MIN_NORMAL)) continue;
-    near(value, want, VALUE_ULPS, `${what}, element ${i} of ${wanted.length}`, MIN_NORMAL);
+    if (isNear(value, want, ulps, MIN_NORMAL)) continue;
+    near(value, want, ulps, `${what}, element ${i} of ${wanted.length}`, MIN_NORMAL);
   }
 }
 
