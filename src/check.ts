@@ -18,11 +18,12 @@ export function options<K extends string>(
   subject: string,
   known: readonly K[],
 ): { [P in K]?: unknown } {
-  if (value === undefined) return {};
+  // Without a prototype: what somebody put on Object.prototype is no option.
+  const read: { [P in K]?: unknown } = Object.create(null);
+  if (value === undefined) return read;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${list(known)}.`);
   }
-  const read: { [P in K]?: unknown } = {};
   for (const key of Object.keys(value)) {
     if (!known.includes(key as K)) {
       throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${list(known)}.`);

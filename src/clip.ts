@@ -112,7 +112,13 @@ export class GradientClip implements Clip {
   async report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport> {
     this.#refuseDestroyed();
     const { throwIfNonFinite, signal } = readOptions(options, "report's options", ["throwIfNonFinite", "signal"]);
-    const views = await unlessAborted(() => this.#stage.readRecord(), signal as AbortSignal | undefined);
+    if (signal !== undefined && !isSignal(signal)) {
+      throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
+    }
+    if (throwIfNonFinite !== undefined && typeof throwIfNonFinite !== "boolean") {
+      throw new TypeError(`report's throwIfNonFinite is ${shown(throwIfNonFinite)}; pass true or false.`);
+    }
+    const views = await unlessAborted(() => this.#stage.readRecord(), signal);
     const [record, entries] = views as [DataView, DataView | undefined];
     const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
     this.#reported = readCounters(record);
@@ -175,16 +181,17 @@ export class GradientClip implements Clip {
 }
 
 function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
-  if (list.structure === prepared.structure) return;
-  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
-  if (now.length !== then.length) {
+  if (list.structure === prepared.structure && list.count === prepared.count) return;
+  if (list.count !== prepared.count) {
     throw new RangeError(
-      `There are ${now.length} gradients, but the clip was prepared for ${then.length}; prepare another.`,
+      `There are ${list.count} gradients, but the clip was prepared for ${prepared.count}; prepare another.`,
     );
   }
+  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
   const index = now.findIndex((entry, i) => entry !== then[i]);
+  const label = list.tensors.find((tensor) => tensor.index === index)?.label ?? `gradients[${index}]`;
   throw new RangeError(
-    `gradients[${index}] has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
+    `${label} has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
   );
 }
 
@@ -196,9 +203,6 @@ function inWords(entry = ""): string {
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return start();
-  if (typeof signal.addEventListener !== "function") {
-    throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
-  }
   signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -206,8 +210,14 @@ async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | u
     signal.addEventListener("abort", stop, { once: true });
   });
   try {
-    return await Promise.race([start(), aborted]);
+    const result = await Promise.race([start(), aborted]);
+    signal.throwIfAborted();
+    return result;
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  return typeof value === "object" && value !== null && typeof (value as AbortSignal).throwIfAborted === "function";
 }

@@ -76,10 +76,11 @@ export async function clipGradients(
   method?: ClipMethod,
   options?: ClipOptions & { device?: GPUDevice },
 ): Promise<ClipReport> {
-  const { device, ...rest } = options ?? {};
+  // Own properties only, as everywhere; what is no object is refused by prepare.
+  const { device, ...rest }: typeof options & object = Object.assign(Object.create(null), options);
   const clipper = await createClipper(device ? { device } : { backend: "cpu" });
   try {
-    const clip = clipper.prepare(gradients, method, rest);
+    const clip = clipper.prepare(gradients, method, typeof options === "object" ? rest : options);
     clip.run();
     return await clip.report();
   } finally {

@@ -101,7 +101,8 @@ export function checkBuffer(buffer: GPUBuffer, subject: string, usage = STORAGE,
 export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
   if (value === undefined) return 0;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
-    throw new RangeError(
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(
       `${subject}.byteOffset is ${shown(value)}; pass a non-negative multiple of ${multiple}, the size of an element in bytes.`,
     );
   }
@@ -128,7 +129,9 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   if (!bare && (typeof gradient !== "object" || ArrayBuffer.isView(gradient) || !("buffer" in gradient))) {
     throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${ACCEPTED}.`);
   }
-  const given = bare ? { buffer: gradient } : viewOf(gradient, key ? labelOf(index, key) : nameless);
+  const given = bare
+    ? Object.assign(Object.create(null) as GivenView, { buffer: gradient })
+    : viewOf(gradient, key ? labelOf(index, key) : nameless);
   const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
   const label = labelOf(index, name);
   if (given.dtype !== undefined && given.dtype !== "f32") {
@@ -147,7 +150,8 @@ type GivenView = { [K in (typeof VIEW_KEYS)[number]]?: unknown };
 /** An engine's view may be an object of a class, whose properties are getters. */
 function viewOf(view: object, label: string): GivenView {
   const own = options(view, label, VIEW_KEYS);
-  if (Object.getPrototypeOf(view) === Object.prototype) return own;
+  const prototype = Object.getPrototypeOf(view);
+  if (prototype === Object.prototype || prototype === null) return own;
   return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as GivenView)[key]]));
 }
 
@@ -205,7 +209,8 @@ function lengthOf(value: unknown, bytes: number, byteOffset: number, size: numbe
     );
   }
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
   }
   return value;
 }

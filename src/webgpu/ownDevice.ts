@@ -16,6 +16,20 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
       ? new NoWebGPUError("insecure-context", "This page is not a secure context; serve it by https or from localhost.")
       : new NoWebGPUError("no-webgpu", "There is no navigator.gpu; use a browser with WebGPU, or the CPU.");
   }
+  try {
+    return await deviceOf(await adapterOf(gpu, softwareToo));
+  } catch (cause) {
+    if (cause instanceof NoWebGPUError) throw cause;
+    // The adapter may have been consumed by somebody else: one more.
+    const adapter = await adapterOf(gpu, softwareToo);
+    return deviceOf(adapter).catch((error) => {
+      const message = `The adapter gave no device: ${error}; reload the page, or use the CPU.`;
+      throw new NoWebGPUError("no-device", message, { cause: error });
+    });
+  }
+}
+
+async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
   const adapter = await soon(gpu.requestAdapter()).catch(() => null);
   if (!adapter) {
     throw new NoWebGPUError(
@@ -29,19 +43,22 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
       'The adapter is software, slower than the CPU; ask for it by backend: "webgpu".',
     );
   }
+  return adapter;
+}
+
+async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
   const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
   const requiredLimits = {
     maxStorageBuffersPerShaderStage: Math.min(maxStorageBuffersPerShaderStage, 16),
     maxStorageBufferBindingSize,
     maxBufferSize,
   };
-  try {
-    return await soon(adapter.requestDevice({ label: "gradclip", requiredLimits }));
-  } catch (cause) {
-    throw new NoWebGPUError("no-device", `The adapter gave no device: ${cause}; reload the page, or use the CPU.`, {
-      cause,
-    });
-  }
+  const request = adapter.requestDevice({ label: "gradclip", requiredLimits });
+  return soon(request).catch((error) => {
+    // Nobody waits any more for one that comes too late.
+    request.then((late) => late.destroy()).catch(() => {});
+    throw error;
+  });
 }
 
 /** Some drivers compute wrongly (Mali's and Adreno's have): a known answer before anybody's gradients. */
@@ -53,11 +70,10 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     device.queue.writeBuffer(buffer, 0, new Float32Array(length).fill(3).fill(4e20, length - 1));
     return buffer;
   });
-  const failed = (what: string) =>
-    new NoWebGPUError(
-      "self-test",
-      `This GPU failed gradclip's self-test (${what}); update its driver, or use the CPU.`,
-    );
+  const failed = (what: string, cause?: unknown) => {
+    const message = `This GPU failed gradclip's self-test (${what}); update its driver, or use the CPU.`;
+    return new NoWebGPUError("self-test", message, { cause });
+  };
   try {
     const clip = clipper.prepare(buffers, clipByGlobalNorm(2));
     await clip.ready;
@@ -75,7 +91,7 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     if (nonFinite !== 2) throw failed(`${nonFinite} non-finite values instead of 2`);
     clip.destroy();
   } catch (error) {
-    throw error instanceof NoWebGPUError ? error : failed(String(error));
+    throw error instanceof NoWebGPUError ? error : failed(String(error).split("\n")[0] ?? "", error);
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }

@@ -187,11 +187,11 @@ function near(a: Window, b: Window): boolean {
   return a.memory === b.memory && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
 }
 
-function refuseOverlappingWindows({ source, into }: Slot): void {
+function refuseOverlappingWindows({ source, into, segments }: Slot): void {
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
   throw new RangeError(
-    `A gradient and its into are in one buffer and share a 256-byte window (${bytes(source)} and ${bytes(into)} would be bound); put them into different buffers or further apart.`,
+    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put them into different buffers or further apart.`,
   );
 }
 

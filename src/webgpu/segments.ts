@@ -9,6 +9,8 @@ export interface Segment {
   /** Of its first cut: what comes first in the caller's order is smaller. */
   readonly rank: number;
   readonly group: number;
+  /** Of its first gradient, for messages. */
+  readonly label: string;
 }
 
 export interface RankedCut extends Cut {
@@ -21,7 +23,7 @@ export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withI
   for (const { tensor, first, length, group, rank } of cuts) {
     const part = (range: Range) => ({ ...range, byteOffset: range.byteOffset + 4 * first, byteLength: 4 * length });
     const into = withInto && tensor.into ? part(tensor.into) : undefined;
-    const segment = { source: part(tensor.source), into, rank, group };
+    const segment = { source: part(tensor.source), into, rank, group, label: tensor.label };
     const last = segments.at(-1);
     const joined = first === 0 ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))

@@ -64,6 +64,13 @@ class WebGPUStage implements Stage {
 
   bind(list: TensorList): Bound {
     this.#refuseLost();
+    const own: unknown[] = [this.record, this.scales];
+    const mistaken = list.tensors.find(
+      ({ source, into }) => own.includes(source.memory) || (into && own.includes(into.memory)),
+    );
+    if (mistaken) {
+      throw new TypeError(`${mistaken.label} is the clip's own record or scales; pass buffers that hold gradients.`);
+    }
     const bound = this.#guarded(() => this.#bindings.bind(list));
     for (const { kernel } of bound.steps) this.#compiled.add(compile(this.#state, kernel).ready);
     return bound;
