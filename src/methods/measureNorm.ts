@@ -13,6 +13,9 @@ export function measureNorm(options?: { normType?: number }): ClipMethod {
   const { normType = 2 } = readOptions(options, "measureNorm's options", ["normType"]);
   return {
     name: "measureNorm",
+    // Its own, so that nothing on Object.prototype can stand in for them.
+    maxNorm: undefined,
+    eps: 0,
     norm: normKind(normType, "measureNorm's normType"),
     rule: globalRule,
     grouping: { kind: "all" },
