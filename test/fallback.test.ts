@@ -123,9 +123,11 @@ test("a device that comes too late is destroyed", async () => {
   vi.useFakeTimers();
   const destroy = vi.fn();
   const late = () => new Promise((resolve) => setTimeout(() => resolve({ destroy }), 3000));
-  stubAdapters(async () => adapter(late));
+  const one = adapter(late);
+  stubAdapters(async () => one);
   expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
-  expect(destroy).toHaveBeenCalledTimes(1);
+  expect(one.requestDevice).toHaveBeenCalled();
+  expect(destroy).toHaveBeenCalledTimes(one.requestDevice.mock.calls.length);
 });
 
 describe("software adapters", () => {
