@@ -57,7 +57,7 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
-  var mine = nothing();
+  var total = Wide(0u, 0);
   var largest = Word();
 
   var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
@@ -68,19 +68,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       let end = min(begin + ROUND, span.end);
       let wholeEnd = whole_end(begin, end);
       var i = begin + lane;
-      // Long plain float32 sums lose digits: a round is short, and the sum of the rounds has 32 bits.
+      // Long plain float32 sums lose digits: a round adds up short stretches, and the sum of the rounds has 32 bits.
       var round = Values();
       switch (segment.slot) {
         #slots
         case SLOTu: {
-          for (; i < wholeEnd; i += TILE) {
-            let a = gradients_SLOT[i];
-            let b = gradients_SLOT[i + WORKGROUP];
-            let c = gradients_SLOT[i + 2u * WORKGROUP];
-            let d = gradients_SLOT[i + 3u * WORKGROUP];
-            largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
-            round += (plain_terms(values_of(a)) + plain_terms(values_of(b)))
-              + (plain_terms(values_of(c)) + plain_terms(values_of(d)));
+          while (i < wholeEnd) {
+            let stop = min(i + STRETCH, wholeEnd);
+            var stretch = Values();
+            for (; i < stop; i += TILE) {
+              let a = gradients_SLOT[i];
+              let b = gradients_SLOT[i + WORKGROUP];
+              let c = gradients_SLOT[i + 2u * WORKGROUP];
+              let d = gradients_SLOT[i + 3u * WORKGROUP];
+              largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
+              stretch += (plain_terms(values_of(a)) + plain_terms(values_of(b)))
+                + (plain_terms(values_of(c)) + plain_terms(values_of(d)));
+            }
+            round += stretch;
           }
           for (; i < end; i += WORKGROUP) {
             let a = gradients_SLOT[i];
@@ -91,9 +96,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         #end
         default: {}
       }
-      mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(round))));
+      total = sum(total, wide(bitcast<u32>(sum_of(round))));
     }
   }
+  var mine = nothing();
+  mine.sum = total;
   mine.largest = largest_of(largest);
   if (CAREFUL_ONLY || (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW))) {
     mine.sum = Wide(0u, 0);

@@ -25,7 +25,8 @@ struct Table {
 
 const WORKGROUP = 64u;
 const TILE = 256u; // words: four a lane
-const ROUND = 16u * TILE; // what is worked on between two choices of the binding
+const STRETCH = 16u * TILE; // what one lane sums in a row
+const ROUND = 64u * TILE; // what is worked on between two choices of the binding
 
 // The words of a segment that a workgroup works on.
 struct Span {
