@@ -34,13 +34,13 @@ export interface Clip {
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
    * What an adaptive method remembers, to be kept with a checkpoint: as it is after all steps that were submitted so far.
-   * Copied in a submit of its own. The same on the GPU and on the CPU.
+   * Copied in a submit of its own. The GPU and the CPU take each other's.
    * @throws TypeError (as a rejection) for a method that remembers nothing, DeviceLostError.
    */
   state(): Promise<ArrayBuffer>;
   /**
-   * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide,
-   * to the bit, as those that followed there. On the GPU it is written through the queue: it holds for what is submitted
+   * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide
+   * as those that followed there, to the bit if it was on the same backend. On the GPU it is written through the queue: it holds for what is submitted
    * after this call, even if it was encoded before.
    * @throws TypeError for what is no ArrayBuffer and for a method that remembers nothing, RangeError for another state than
    * of such a method (autoClip: with the same `history`); then nothing changes.

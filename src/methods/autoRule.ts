@@ -43,7 +43,7 @@ class History implements Memory {
       counted && norms.every((norm) => norm >= 0 && Math.fround(norm) === norm && norm < Infinity),
       this.#subject,
     );
-    this.#set(norms.slice(0, count));
+    this.#set(norms.slice(0, count).map(Math.abs)); // no -0: the GPU compares bits
   }
 
   toWords(): Uint32Array<ArrayBuffer> {

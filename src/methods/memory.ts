@@ -16,7 +16,7 @@ export const LARGEST = 3.4028234663852886e38;
 
 /** A saved memory is a list of float64: first a number that stands for the method and the version of its format. */
 export function packed(tag: number, values: readonly number[]): ArrayBuffer {
-  return Float64Array.of(tag, ...values).buffer;
+  return new Float64Array([tag, ...values]).buffer;
 }
 
 /** The values of a saved memory, whose count is known. */
