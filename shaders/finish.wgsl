@@ -61,4 +61,5 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   if (lane == 0u) {
     conclude(found[0]);
   }
+  remember(lane);
 }

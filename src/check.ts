@@ -51,6 +51,13 @@ export function number(value: unknown, subject: string): number {
   return value;
 }
 
+export function integer(value: unknown, subject: string, least: number, most: number): number {
+  if (!(Number.isInteger(number(value, subject)) && (value as number) >= least && (value as number) <= most)) {
+    throw new RangeError(`${subject} is ${value}; pass an integer from ${least} to ${most}.`);
+  }
+  return value as number;
+}
+
 /** A positive normal float32, the only factors whose product with a gradient every GPU agrees on. */
 export function normalFloat(value: unknown, subject: string): number {
   const rounded = Math.fround(number(value, subject));

@@ -6,7 +6,7 @@ import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
-import type { Bound, Stage, Values } from "./stage.ts";
+import type { Bound, Stage, StoredMemory, Values } from "./stage.ts";
 
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
@@ -32,6 +32,20 @@ export interface Clip {
    * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
+  /**
+   * What an adaptive method remembers, to be kept with a checkpoint: as it is after all steps that were submitted so far.
+   * Copied in a submit of its own. The GPU and the CPU take each other's.
+   * @throws TypeError (as a rejection) for a method that remembers nothing, DeviceLostError.
+   */
+  state(): Promise<ArrayBuffer>;
+  /**
+   * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide
+   * as those that followed there, to the bit if it was on the same backend. On the GPU it is written through the queue: it holds for what is submitted
+   * after this call, even if it was encoded before.
+   * @throws TypeError for what is no ArrayBuffer and for a method that remembers nothing, RangeError for another state than
+   * of such a method (autoClip: with the same `history`); then nothing changes.
+   */
+  restore(state: ArrayBuffer): void;
   /** Frees the clip's buffers; the gradients and their device are not touched. */
   destroy(): void;
 }
@@ -127,11 +141,32 @@ export class GradientClip implements Clip {
     return report;
   }
 
+  async state(): Promise<ArrayBuffer> {
+    return this.#memory("state").save();
+  }
+
+  restore(state: ArrayBuffer): void {
+    const memory = this.#memory("restore");
+    if (Object.prototype.toString.call(state) !== "[object ArrayBuffer]") {
+      throw new TypeError(`restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave.`);
+    }
+    memory.load(state);
+  }
+
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#stage.destroy();
     this.#onDestroy();
+  }
+
+  #memory(call: string): StoredMemory {
+    this.#refuseDestroyed();
+    const { memory } = this.#stage;
+    if (memory) return memory;
+    throw new TypeError(
+      `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
+    );
   }
 
   #boundFor(gradients: Gradients | undefined): Bound {

@@ -123,7 +123,8 @@ fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
   let maxNormBits = max_norm_bits();
   let bound = bound_for(Facts(norm, wide(maxNormBits), weight, parameterNorm));
   let divisor = sum(norm, Wide(settings.epsMantissa, settings.epsExponent));
-  let clipped = maxNormBits != INFINITY_BITS && exceeds(divisor, bound);
+  let bounded = maxNormBits != INFINITY_BITS || (REMEMBERS && exceeds(wide(INFINITY_BITS), bound));
+  let clipped = bounded && exceeds(divisor, bound);
   var scale = gradScale;
   if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
     scale = product(gradScale, quotient(bound, divisor));
@@ -137,7 +138,7 @@ fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
     float_bits(norm),
     select(0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), 0u, isZero),
     select(norm.exponent + 32, 0, isZero),
-    select(float_bits(rounded(bound)), INFINITY_BITS, maxNormBits == INFINITY_BITS),
+    select(INFINITY_BITS, float_bits(rounded(bound)), bounded),
   );
 }
 

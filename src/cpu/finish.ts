@@ -1,4 +1,4 @@
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
 import type { Found } from "./norm.ts";
@@ -6,6 +6,7 @@ import type { Found } from "./norm.ts";
 /** What the finish pass needs besides what was found. */
 export interface Settings {
   readonly method: ClipMethod;
+  readonly decider: Decider;
   readonly nonFinite: CheckedOptions["nonFinite"];
   readonly totalNorm: number | undefined;
   readonly maxNorm: number;
@@ -43,12 +44,12 @@ function nonFiniteOf(flags: number): number {
 }
 
 function decideFinite(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
-  const { maxNorm, gradScale } = settings;
-  const { norm: kind, rule, eps = 0 } = settings.method;
+  const { maxNorm, gradScale, decider } = settings;
+  const { norm: kind, eps = 0 } = settings.method;
   const totalNorm = settings.totalNorm === undefined ? undefined : rounded(settings.totalNorm);
   const exactNorm = kind.norm(found.sum, found.largest, settings.largest);
   const norm = totalNorm ?? rounded(rounded(exactNorm) * gradScale);
-  const bound = maxNorm === Infinity ? Infinity : rounded(rule.boundFor({ norm, maxNorm, weight, parameterNorm }));
+  const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
   const divisor = norm + eps;
   const clipped = divisor > bound;
   let scale = gradScale;

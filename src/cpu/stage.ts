@@ -1,6 +1,6 @@
 import { type Cut, cutsOf } from "../cuts.ts";
 import { distinctWrites, type Range, type Tensor, type TensorList } from "../gradients.ts";
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Stage } from "../stage.ts";
@@ -19,6 +19,8 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
+  const memory = "begin" in method.rule ? method.rule.begin() : undefined;
+  const decider = memory ?? unlessUnbounded(method.rule as Decider);
   const writes = options.apply === "scale" && method.maxNorm !== undefined;
   return {
     ready: Promise.resolve(),
@@ -34,13 +36,16 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
       const settings = {
         ...values,
         method,
+        decider,
         nonFinite,
         totalNorm: totalNorm as number | undefined,
         largest: all.largest,
       };
       const weightOf = (group: number) => method.rule.weight?.(list.tensors[group]?.length ?? 0) ?? 0;
       const decisions = each.map((found, group) => decide(found, weightOf(group), 0, settings));
-      finish(record, all, decide(all, 0, 0, settings), several ? decisions : [], values.gradScale);
+      // A memory is asked once a step.
+      const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
+      finish(record, all, together, several ? decisions : [], values.gradScale);
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
@@ -51,12 +56,18 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
         scale(source, into, factor, (flags & SKIP) !== 0);
       }
     },
+    memory: memory && { save: async () => memory.save(), load: (saved) => memory.load(saved) },
     async readRecord() {
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
     },
     destroy() {},
   };
+}
+
+/** Whatever Infinity is multiplied with, it bounds nothing. */
+function unlessUnbounded(rule: Decider): Decider {
+  return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
 interface BoundArrays {

@@ -1,17 +1,30 @@
 import type { Grouping } from "../cuts.ts";
+import type { Memory } from "./memory.ts";
 import type { NormKind } from "./normKinds.ts";
 
 /**
  * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
  * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
  */
-export interface Rule {
+export type Rule = {
   readonly name: string;
-  /** Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. */
+  /**
+   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * binding 5 of group 0, and what shaders/rules/forgetful.wgsl defines for the others.
+   */
   readonly wgsl: string;
-  readonly boundFor: (facts: Facts) => number;
   /** Facts.weight, from the number of values that share the norm; default 0. */
   readonly weight?: (count: number) => number;
+} & (Decider | Remembering);
+
+export interface Decider {
+  boundFor(facts: Facts): number;
+}
+
+/** For a norm over all gradients only. */
+export interface Remembering {
+  /** A memory for one clip. */
+  readonly begin: () => Memory;
 }
 
 /** What a rule may look at. */

@@ -50,6 +50,7 @@ export class Bindings {
   readonly #record: GPUBuffer;
   /** One for each group, where there are several norms. */
   readonly entries: GPUBuffer | undefined;
+  readonly #memory: GPUBuffer | undefined;
   readonly method: ClipMethod;
   readonly #options: CheckedOptions;
   readonly #layouts = new Map<string, Layout>();
@@ -59,12 +60,14 @@ export class Bindings {
     state: DeviceState,
     record: GPUBuffer,
     entries: GPUBuffer | undefined,
+    memory: GPUBuffer | undefined,
     method: ClipMethod,
     options: CheckedOptions,
   ) {
     this.#state = state;
     this.#record = record;
     this.entries = entries;
+    this.#memory = memory;
     this.method = method;
     this.#options = options;
   }
@@ -146,13 +149,17 @@ export class Bindings {
   }
 
   #finishKernel(): Kernel {
-    const { finish, bytes } = layoutsOf(this.#state);
     const { rule, norm } = this.method;
     return {
       name: `finish ${norm.name} ${rule.name}`,
       source: () => finishSource(this.method),
-      layouts: [finish, bytes],
+      layouts: [this.#finishLayout(), layoutsOf(this.#state).bytes],
     };
+  }
+
+  #finishLayout(): GPUBindGroupLayout {
+    const { finish, finishWithMemory } = layoutsOf(this.#state);
+    return this.#memory ? finishWithMemory : finish;
   }
 
   #scaleKernel({ word, target }: Dispatch): Kernel {
@@ -194,13 +201,14 @@ export class Bindings {
     const settings = { buffer: tables, size: SETTINGS_BYTES };
     const record = { buffer: this.#record };
     const entries = this.entries && { buffer: this.entries };
+    const memory = this.#memory ? [{ buffer: this.#memory }] : [];
     const scaleLayout = entries ? layouts.entries : layouts.record;
     const groups = { buffer: tables, offset: starts[1] as number };
     return {
       tables,
       norm: plan.norm.map((_, i) => group(layouts.partials, [table(i), partials])),
       finishGroups: entries && group(layouts.finishGroups, [partials, entries, ...sources, settings, groups]),
-      finish: group(layouts.finish, [partials, record, ...sources, settings]),
+      finish: group(this.#finishLayout(), [partials, record, ...sources, settings, ...memory]),
       scale: plan.scale.map((_, i) => group(scaleLayout, [table(plan.norm.length + i), entries ?? record])),
     };
   }

@@ -3,6 +3,7 @@ import finishGroups from "../../shaders/finish_groups.wgsl?raw";
 import u32Words from "../../shaders/formats/f32-u32.wgsl?raw";
 import vec4Words from "../../shaders/formats/f32-vec4.wgsl?raw";
 import norm from "../../shaders/norm.wgsl?raw";
+import forgetful from "../../shaders/rules/forgetful.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
 import decide from "../../shaders/shared/decide.wgsl?raw";
@@ -13,7 +14,7 @@ import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Rule } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
@@ -31,11 +32,15 @@ export function normSource(word: Word, { terms }: NormKind, slots: number): stri
 }
 
 export function finishSource({ norm, rule }: ClipMethod): string {
-  return [wide, partial, record, decide, norm.root, rule.wgsl, finish].join("\n");
+  return [wide, partial, record, decide, norm.root, ruleSource(rule), finish].join("\n");
 }
 
 export function finishGroupsSource({ norm, rule }: ClipMethod): string {
-  return [wide, partial, entry, decide, norm.root, rule.wgsl, finishGroups].join("\n");
+  return [wide, partial, entry, decide, norm.root, ruleSource(rule), finishGroups].join("\n");
+}
+
+function ruleSource(rule: Rule): string {
+  return "begin" in rule ? rule.wgsl : `${rule.wgsl}\n${forgetful}`;
 }
 
 export function scaleSource(word: Word, target: Target, grouped: boolean, slots: number): string {

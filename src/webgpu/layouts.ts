@@ -16,6 +16,8 @@ export interface Layouts {
   readonly record: GPUBindGroupLayout;
   readonly entries: GPUBindGroupLayout;
   readonly finish: GPUBindGroupLayout;
+  /** For a method with a memory. */
+  readonly finishWithMemory: GPUBindGroupLayout;
   readonly finishGroups: GPUBindGroupLayout;
   /** Group 1 of finish: eight bytes. */
   readonly bytes: GPUBindGroupLayout;
@@ -55,6 +57,7 @@ function makeLayouts(state: DeviceState): Layouts {
     record: make("table and record", ["uniform", "uniform"]),
     entries: make("table and entries", ["uniform", read]),
     finish: make("finish", [read, "storage", read, read, "uniform"]),
+    finishWithMemory: make("finish with a memory", [read, "storage", read, read, "uniform", "storage"]),
     finishGroups: make("finish of groups", ["storage", "storage", read, read, "uniform", read]),
     bytes: make("values of the step", Array(8).fill("dynamic")),
   };

@@ -1,18 +1,20 @@
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
+import type { Memory } from "../methods/memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
-import type { Bound, Stage, Values } from "../stage.ts";
+import type { Bound, Stage, StoredMemory, Values } from "../stage.ts";
 import { Bindings, type BoundBuffers } from "./bindings.ts";
-import { byteTable, type DeviceState } from "./device.ts";
+import { byteTable, constantBuffer, type DeviceState } from "./device.ts";
 import { layoutsOf } from "./layouts.ts";
 import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
 import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
+const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
 /** The three passes on the GPU: recorded, never waited for. */
 export function webgpuStage(
@@ -28,11 +30,13 @@ export function webgpuStage(
 class WebGPUStage implements Stage {
   readonly record: GPUBuffer;
   readonly scales: GPUBuffer | undefined;
+  readonly memory?: StoredMemory;
   readonly pieceElements: number;
   readonly #state: DeviceState;
   readonly #label: string;
   readonly #bindings: Bindings;
   readonly #bytes: GPUBindGroup;
+  readonly #memory: GPUBuffer | undefined;
   readonly #byteOffsets = new Uint32Array(8);
   /** What went wrong in objects or submits of ours, told by ready or the next report. */
   readonly #faults = new Set<Promise<GPUError | null>>();
@@ -53,7 +57,13 @@ class WebGPUStage implements Stage {
       const label = `${this.#label} scales`;
       this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
     }
-    this.#bindings = this.#guarded(() => new Bindings(state, this.record, this.scales, method, options));
+    if ("begin" in method.rule) {
+      const { begin } = method.rule;
+      const memory = this.#guarded(() => this.#makeMemory(begin().toWords()));
+      this.memory = { save: () => this.#save(memory, begin()), load: (saved) => this.#load(memory, begin(), saved) };
+      this.#memory = memory;
+    }
+    this.#bindings = this.#guarded(() => new Bindings(state, this.record, this.scales, this.#memory, method, options));
     this.#bytes = this.#guarded(() => this.#makeBytes());
   }
 
@@ -98,19 +108,39 @@ class WebGPUStage implements Stage {
     });
   }
 
-  async readRecord(): Promise<DataView[]> {
+  readRecord(): Promise<DataView[]> {
+    return this.#read(this.scales ? [this.record, this.scales] : [this.record]);
+  }
+
+  destroy(): void {
+    this.record.destroy();
+    this.scales?.destroy();
+    this.#memory?.destroy();
+    this.#bindings.destroy();
+  }
+
+  async #read(buffers: readonly GPUBuffer[]): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const buffers = this.scales ? [this.record, this.scales] : [this.record];
     const copies = this.#guarded(() => readBack(this.#state, buffers));
     quiet(copies);
     await this.#throwFaults();
     return copies;
   }
 
-  destroy(): void {
-    this.record.destroy();
-    this.scales?.destroy();
-    this.#bindings.destroy();
+  async #save(buffer: GPUBuffer, memory: Memory): Promise<ArrayBuffer> {
+    const [content] = (await this.#read([buffer])) as [DataView];
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    return memory.save();
+  }
+
+  #load(buffer: GPUBuffer, memory: Memory, saved: ArrayBuffer): void {
+    this.#refuseLost();
+    memory.load(saved);
+    this.#guarded(() => this.#state.device.queue.writeBuffer(buffer, 0, memory.toWords()));
+  }
+
+  #makeMemory(words: Uint32Array): GPUBuffer {
+    return constantBuffer(this.#state, "memory", MEMORY_USAGE, words.byteLength, (mapped) => mapped.set(words));
   }
 
   #record(pass: GPUComputePassEncoder, { steps }: BoundBuffers, values: Values): void {
