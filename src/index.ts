@@ -3,7 +3,9 @@ export { type Clipper, type ClipperOptions, clipGradients, createClipper } from 
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";
 export type { Gradient, Gradients, GradientView } from "./gradients.ts";
 export { autoClip } from "./methods/autoClip.ts";
+export { clipByBlockRms } from "./methods/clipByBlockRms.ts";
 export { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
+export { clipByNorm } from "./methods/clipByNorm.ts";
 export { measureNorm } from "./methods/measureNorm.ts";
 export type { ClipMethod } from "./methods/method.ts";
 export { zClip } from "./methods/zClip.ts";
