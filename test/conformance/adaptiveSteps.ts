@@ -155,12 +155,7 @@ export function zBounds(
 }
 
 /** Everything that a step says, against the bound that it should have had; `tolerance` is relative. */
-function checkStep(
-  step: Step,
-  wanted: number | undefined,
-  tolerance: (bound: number) => number,
-  what: string,
-): void {
+function checkStep(step: Step, wanted: number | undefined, tolerance: (bound: number) => number, what: string): void {
   const { norm, bound, clipped, scale, after } = step;
   same(step.skipped, wanted === undefined, `${what}: skipped`);
   if (wanted === undefined) {
