@@ -19,7 +19,7 @@
 
 struct Settings {
   partialCount: u32,
-  nonFinite: u32,       // ZERO, KEEP, PROPAGATE
+  nonFinite: u32,       // ZERO, KEEP, PROPAGATE; EACH: clamp.wgsl has decided for each value
   gradScaleIndex: u32,  // word of gradScaleSource, NONE without one
   totalNormIndex: u32,  // word of totalNormSource, NONE without one, GIVEN if it stands here
   totalNormMantissa: u32,
@@ -33,6 +33,7 @@ struct Settings {
 const WORKGROUP = 64u;
 const ZERO = 0u;
 const KEEP = 1u;
+const EACH = 3u;
 const GIVEN = 0xfffffffeu;
 const CLIPPED = 1u;
 const SKIP = 2u;
@@ -113,7 +114,8 @@ fn conclude(all: Partial) {
   let totalNormBits = total_norm_bits();
   var flags = all.flags | settings.totalNormFlags;
   // Anything but a positive normal factor, and a negative total norm, counts as a NaN among the gradients.
-  flags |= select(NAN_SEEN, 0u, gradScaleBits >= HIDDEN && gradScaleBits < INFINITY_BITS);
+  let usable = gradScaleBits >= HIDDEN && gradScaleBits < INFINITY_BITS;
+  flags |= select(NAN_SEEN, 0u, usable);
   flags |= select(0u, NAN_SEEN, totalNormBits > INFINITY_BITS);
   flags |= select(0u, INFINITY_SEEN, totalNormBits == INFINITY_BITS);
 
@@ -122,10 +124,15 @@ fn conclude(all: Partial) {
   record.firstElement = all.firstElement;
   record.maxNorm = maxNormBits;
   record.steps += 1u;
-  if (flags != 0u) {
+  if ((flags & (NAN_SEEN | INFINITY_SEEN)) != 0u) {
     conclude_non_finite(flags);
   } else {
     conclude_finite(norm_of(all), all.largest, maxNormBits, wide(gradScaleBits));
+  }
+  if (settings.nonFinite == EACH) {
+    record.scale = vec2u(select(NAN_BITS, gradScaleBits, usable), ONE_BITS);
+    record.flags = flags;
+    record.clippedSteps += flags & CLIPPED;
   }
 }
 

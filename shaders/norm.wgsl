@@ -19,15 +19,6 @@ fn word_of(slot: u32, i: u32) -> Word {
   }
 }
 
-fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) {
-  (*mine).flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
-  (*mine).nonFinite += 1u;
-  if (is_before(rank, element, (*mine).firstRank, (*mine).firstElement)) {
-    (*mine).firstRank = rank;
-    (*mine).firstElement = element;
-  }
-}
-
 // The lane's words once more, value by value: only where they hold something out of the ordinary.
 fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
   for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {

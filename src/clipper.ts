@@ -128,7 +128,7 @@ class GradientClipper implements Clipper {
     if (!isMethod(method)) {
       throw new TypeError(`method is ${shown(method)}; pass what a method such as clipByGlobalNorm(1) returns.`);
     }
-    const checked = checkOptions(options);
+    const checked = checkOptions(options, method);
     const list = readGradients(gradients);
     const home = list.home ?? (this.#state ? "gpu" : "cpu");
     if (home === "gpu" && !this.#state) {

@@ -4,6 +4,7 @@ export { type Clipper, type ClipperOptions, clipGradients, createClipper } from 
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";
 export type { Gradient, Gradients, GradientView } from "./gradients.ts";
 export { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
+export { clipByValue } from "./methods/clipByValue.ts";
 export { measureNorm } from "./methods/measureNorm.ts";
 export type { ClipMethod } from "./methods/method.ts";
 export type { ClipOptions } from "./options.ts";

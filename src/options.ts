@@ -1,5 +1,6 @@
 import { normalFloat, number, oneOf, options, shown } from "./check.ts";
 import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
+import type { ClipMethod } from "./methods/method.ts";
 
 export interface ClipOptions {
   /**
@@ -31,13 +32,19 @@ export interface CheckedOptions {
   readonly totalNorm: number | Source | undefined;
 }
 
-export function checkOptions(given: ClipOptions | undefined): CheckedOptions {
+export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
   const { nonFinite, apply, gradScale, totalNorm } = options(given, "options", [
     "nonFinite",
     "apply",
     "gradScale",
     "totalNorm",
   ]);
+  if (method.clamp && apply === "record") {
+    throw new TypeError(`options.apply is "record", but ${method.name} has no scale to publish; leave it out.`);
+  }
+  if (method.clamp && totalNorm !== undefined) {
+    throw new TypeError(`options.totalNorm is ${shown(totalNorm)}, but ${method.name} uses no norm; leave it out.`);
+  }
   return {
     nonFinite: nonFinite === undefined ? "zero" : oneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
     apply: apply === undefined ? "scale" : oneOf(apply, "options.apply", ["scale", "record"]),

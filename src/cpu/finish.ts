@@ -24,7 +24,17 @@ export function finish(record: DataView, found: Found, settings: Settings): numb
   put(record, "firstElement", found.firstElement);
   record.setFloat32(recordAt.maxNorm, settings.maxNorm, true);
   count(record, "steps");
-  return flags === 0 ? concludeFinite(record, found, settings) : concludeNonFinite(record, flags, settings);
+  const nonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
+  const scale = nonFinite ? concludeNonFinite(record, flags, settings) : concludeFinite(record, found, settings);
+  if (settings.method.clamp) concludeEach(record, flags, settings.gradScale);
+  return scale;
+}
+
+/** Clipped by value: the pass before has decided for each. */
+function concludeEach(record: DataView, flags: number, gradScale: number): void {
+  setScale(record, gradScale, 1);
+  put(record, "flags", flags);
+  if (flags & CLIPPED) count(record, "clippedSteps");
 }
 
 function concludeNonFinite(record: DataView, flags: number, { nonFinite }: Settings): number {

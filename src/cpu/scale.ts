@@ -3,11 +3,15 @@ export function scale(source: Float32Array, into: Float32Array, factor: number, 
   if (skip) {
     into.fill(0);
   } else if (factor === 1) {
-    // Bytes, not numbers: a copy must keep NaN payloads.
-    if (into !== source) bytesOf(into).set(bytesOf(source));
+    if (into !== source) copyBytes(source, into);
   } else {
     for (let i = 0; i < source.length; i++) into[i] = (source[i] as number) * factor;
   }
+}
+
+/** Bytes, not numbers: a copy must keep NaN payloads. */
+export function copyBytes(source: Float32Array, into: Float32Array): void {
+  bytesOf(into).set(bytesOf(source));
 }
 
 function bytesOf(array: Float32Array): Uint8Array {

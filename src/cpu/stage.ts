@@ -1,5 +1,5 @@
 import { distinctWrites, type TensorList } from "../gradients.ts";
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Write } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { RECORD_BYTES, recordAt, SKIP } from "../record.ts";
 import type { Stage } from "../stage.ts";
@@ -26,7 +26,10 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions): Stage {
     run(bound, values) {
       const arrays = bound as BoundArrays;
       refuseDetached(arrays);
-      const found = norm(arrays.sources, method.norm);
+      const { clamp } = method;
+      const found = clamp
+        ? clamp.run(arrays.writes, clamp.min, clamp.max, values.gradScale)
+        : norm(arrays.sources, method.norm);
       const factor = finish(record, found, { ...settingsOf(method, options), ...values });
       if (options.apply === "record" || method.maxNorm === undefined) return;
       const skip = (record.getUint32(recordAt.flags, true) & SKIP) !== 0;
@@ -41,13 +44,14 @@ interface BoundArrays {
   readonly list: TensorList;
   readonly sources: readonly Float32Array[];
   /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
-  readonly writes: readonly { readonly source: Float32Array; readonly into: Float32Array }[];
+  readonly writes: readonly Write[];
 }
 
 function settingsOf(method: ClipMethod, options: CheckedOptions) {
   return {
     method,
-    nonFinite: options.nonFinite,
+    // Every value by itself: no step is skipped.
+    nonFinite: method.clamp ? "keep" : options.nonFinite,
     totalNorm: typeof options.totalNorm === "number" ? options.totalNorm : undefined,
   };
 }
@@ -56,9 +60,10 @@ function bindArrays(list: TensorList): BoundArrays {
   const arrayOf = ({ memory, byteOffset, byteLength }: { memory: unknown; byteOffset: number; byteLength: number }) =>
     new Float32Array(memory as ArrayBuffer, byteOffset, byteLength / 4);
   const sources = list.tensors.map((tensor) => arrayOf(tensor.source));
+  const ranks = new Map(list.tensors.map((tensor, rank) => [tensor, rank]));
   const writes = distinctWrites(list.tensors).map((tensor) => {
     const source = arrayOf(tensor.source);
-    return { source, into: tensor.into ? arrayOf(tensor.into) : source };
+    return { source, into: tensor.into ? arrayOf(tensor.into) : source, rank: ranks.get(tensor) ?? 0 };
   });
   return { list, sources, writes };
 }

@@ -1,3 +1,4 @@
+import type { Found } from "../cpu/norm.ts";
 import type { NormKind } from "./normKinds.ts";
 
 /**
@@ -11,6 +12,24 @@ export interface Rule {
   readonly boundFor: (norm: number, maxNorm: number) => number;
 }
 
+/** Decides for each value by itself, in one pass that takes the place of norm and scale. */
+export interface Clamp {
+  readonly min: number;
+  readonly max: number;
+  /** shaders/clamp.wgsl */
+  readonly wgsl: string;
+  /** The same on arrays. */
+  readonly run: (writes: readonly Write[], min: number, max: number, gradScale: number) => Found;
+}
+
+/** An array that is written, in place or from another. */
+export interface Write {
+  readonly source: Float32Array;
+  readonly into: Float32Array;
+  /** The gradient's place in the list. */
+  readonly rank: number;
+}
+
 /** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
 export interface ClipMethod {
   readonly name: string;
@@ -20,6 +39,7 @@ export interface ClipMethod {
   readonly eps?: number;
   readonly norm: NormKind;
   readonly rule: Rule;
+  readonly clamp?: Clamp;
 }
 
 export function isMethod(value: unknown): value is ClipMethod {

@@ -52,7 +52,7 @@ const l1: NormKind = {
   norm: (sum) => sum,
 };
 
-const lInfinity: NormKind = {
+export const lInfinity: NormKind = {
   name: "largest",
   terms: largest,
   root: largestRoot,

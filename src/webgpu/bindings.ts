@@ -1,12 +1,20 @@
-import type { TensorList } from "../gradients.ts";
-import type { ClipMethod } from "../methods/method.ts";
+import type { Tensor, TensorList } from "../gradients.ts";
+import type { Clamp, ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import type { Bound } from "../stage.ts";
-import { ALIGNMENT, constantBuffer, type DeviceState, filler } from "./device.ts";
-import { finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
-import { filledApart, filledWithFirst, layoutsOf, pairSlots, slotGroup } from "./layouts.ts";
+import { ALIGNMENT, byteTable, constantBuffer, type DeviceState, filler } from "./device.ts";
+import { clampSource, finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
+import {
+  type ClampLayouts,
+  clampLayouts,
+  filledApart,
+  filledWithFirst,
+  layoutsOf,
+  pairSlots,
+  slotGroup,
+} from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
-import { type Dispatch, type Plan, planFor, type Window } from "./plan.ts";
+import { type Dispatch, type Plan, planClamp, planFor, type Window } from "./plan.ts";
 import { TABLE_BYTES } from "./table.ts";
 
 /** One dispatch, ready to be recorded. */
@@ -14,6 +22,8 @@ export interface Step {
   readonly kernel: Kernel;
   readonly gradients: GPUBindGroup;
   readonly table: GPUBindGroup;
+  /** The table's group takes gradScale, in four dynamic offsets. */
+  readonly scaled?: true;
   readonly workgroups: number;
 }
 
@@ -34,6 +44,7 @@ interface Layout {
 
 const PARTIAL_BYTES = 32;
 const SETTINGS_BYTES = 48;
+const EACH = 3;
 const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
 const STORAGE = 0x80;
@@ -59,12 +70,9 @@ export class Bindings {
   }
 
   bind({ tensors }: TensorList): BoundBuffers {
-    const state = this.#state;
-    const limits = { ...state, pairSlots: pairSlots(state) };
-    const writes = this.#options.apply === "scale" && this.#method.maxNorm !== undefined;
-    const plan = planFor(tensors, limits, writes, this.#method.norm.fixedPower);
+    const plan = this.#planFor(tensors);
     const layout = this.#layoutFor(plan);
-    const norm = plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i] as GPUBindGroup));
+    const norm = plan.norm.map((dispatch, i) => this.#firstStep(dispatch, layout.norm[i] as GPUBindGroup));
     const scale = plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i] as GPUBindGroup));
     const finish = { kernel: this.#finishKernel(), group: layout.finish };
     const kernels = [...norm, finish, ...scale].map((step) => step.kernel);
@@ -74,6 +82,28 @@ export class Bindings {
   destroy(): void {
     this.#partials?.destroy();
     for (const { tables } of this.#layouts.values()) tables.destroy();
+  }
+
+  #planFor(tensors: readonly Tensor[]): Plan {
+    const { clamp, maxNorm, norm } = this.#method;
+    if (clamp) {
+      refuseGradScaleAmong(tensors, this.#options.gradScale);
+      const { slots, pairs } = this.#clampLayouts();
+      return planClamp(tensors, { ...this.#state, slots, pairSlots: pairs });
+    }
+    const writes = this.#options.apply === "scale" && maxNorm !== undefined;
+    return planFor(tensors, { ...this.#state, pairSlots: pairSlots(this.#state) }, writes, norm.fixedPower);
+  }
+
+  #clampLayouts(): ClampLayouts {
+    return clampLayouts(this.#state, typeof this.#options.gradScale !== "number");
+  }
+
+  #firstStep(dispatch: Dispatch, table: GPUBindGroup): Step {
+    const { clamp } = this.#method;
+    if (!clamp) return this.#normStep(dispatch, table);
+    const { slots, pairs } = this.#clampLayouts();
+    return { ...this.#writingStep(dispatch, table, this.#clampKernel(clamp, dispatch), slots, pairs), scaled: true };
   }
 
   #normStep(dispatch: Dispatch, table: GPUBindGroup): Step {
@@ -88,12 +118,15 @@ export class Bindings {
   }
 
   #scaleStep(dispatch: Dispatch, table: GPUBindGroup): Step {
-    const kernel = this.#scaleKernel(dispatch);
+    const { slots } = this.#state;
+    return this.#writingStep(dispatch, table, this.#scaleKernel(dispatch), slots, pairSlots(this.#state));
+  }
+
+  #writingStep(dispatch: Dispatch, table: GPUBindGroup, kernel: Kernel, slots: number, pairs: number): Step {
     const sources = sourcesOf(dispatch);
     const destinations = dispatch.slots.flatMap(({ into }) => (into ? [bindingOf(into)] : []));
-    const pairs = pairSlots(this.#state);
     const groups = {
-      "in-place": () => ({ read: [], written: filledApart(this.#state, sources, this.#state.slots) }),
+      "in-place": () => ({ read: [], written: filledApart(this.#state, sources, slots) }),
       into: () => ({
         read: filledWithFirst(sources, pairs),
         written: filledApart(this.#state, destinations, pairs),
@@ -144,6 +177,17 @@ export class Bindings {
     };
   }
 
+  #clampKernel(clamp: Clamp, { word, target }: Dispatch): Kernel {
+    const held = typeof this.#options.gradScale !== "number";
+    const { slots, pairs, gradients, values } = this.#clampLayouts();
+    const count = target === "in-place" ? slots : pairs;
+    return {
+      name: `clamp ${word} ${target}${held ? " held" : ""}`,
+      source: () => clampSource(clamp, word, target, count, held),
+      layouts: [gradients[target], values],
+    };
+  }
+
   #layoutFor(plan: Plan): Layout {
     const { tables, starts } = tablesOf(plan, this.#settings(plan));
     const key = tables.join();
@@ -167,16 +211,23 @@ export class Bindings {
       });
     const table = (i: number) => ({ buffer: tables, offset: starts[i], size: TABLE_BYTES });
     const { gradScale, totalNorm } = this.#options;
+    const settings = { buffer: tables, size: SETTINGS_BYTES };
+    const bytes = Array<GPUBufferBinding>(4).fill({ buffer: byteTable(this.#state), size: 16 });
+    const held = typeof gradScale === "number" ? [] : [this.#sourceBinding(gradScale)];
     return {
       tables,
-      norm: plan.norm.map((_, i) => group(layouts.partials, [table(i), { buffer: partials }])),
+      norm: plan.norm.map((_, i) =>
+        this.#method.clamp
+          ? group(this.#clampLayouts().values, [table(i), { buffer: partials }, settings, ...bytes, ...held])
+          : group(layouts.partials, [table(i), { buffer: partials }]),
+      ),
       scale: plan.scale.map((_, i) => group(layouts.record, [table(plan.norm.length + i), { buffer: this.#record }])),
       finish: group(layouts.finish, [
         { buffer: partials },
         { buffer: this.#record },
         this.#sourceBinding(gradScale),
         this.#sourceBinding(totalNorm),
-        { buffer: tables, size: SETTINGS_BYTES },
+        settings,
       ]),
     };
   }
@@ -200,6 +251,11 @@ export class Bindings {
     settings[2] = typeof gradScale === "number" ? NONE : wordOf(gradScale);
     settings[3] = totalNorm === undefined ? NONE : typeof totalNorm === "number" ? GIVEN : wordOf(totalNorm);
     if (typeof totalNorm === "number") settings.set(wideOf(totalNorm), 4);
+    const { clamp } = this.#method;
+    if (clamp) {
+      settings[1] = EACH;
+      settings.set(new Uint32Array(Float32Array.of(clamp.min, clamp.max).buffer), 4);
+    }
     settings[7] = this.#method.norm.fixedPower;
     settings.set(wideOf(this.#method.eps ?? 0).slice(0, 2), 8);
     return settings;
@@ -214,6 +270,16 @@ export class Bindings {
 
 function bindingOf({ memory, offset, size }: Window): GPUBufferBinding {
   return { buffer: memory, offset, size };
+}
+
+/** A dispatch cannot read a buffer that it writes. */
+function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | Source): void {
+  if (typeof gradScale === "number") return;
+  const tensor = tensors.find(({ source, into }) => [source.memory, into?.memory].includes(gradScale.buffer));
+  if (!tensor) return;
+  throw new RangeError(
+    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into a buffer of its own.`,
+  );
 }
 
 function sourcesOf(dispatch: Dispatch): GPUBufferBinding[] {

@@ -1,5 +1,5 @@
 import { classOf, type GridRow, gridTable } from "./grid.ts";
-import type { Layouts } from "./layouts.ts";
+import type { ClampLayouts, Layouts } from "./layouts.ts";
 import type { PipelineEntry } from "./pipelines.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
@@ -14,6 +14,7 @@ export interface DeviceState {
   grid: GridRow;
   readonly pipelines: Map<string, PipelineEntry>;
   layouts?: Layouts;
+  readonly clampLayouts: { held?: ClampLayouts; given?: ClampLayouts };
   /** Set once the device is gone. */
   lost?: GPUDeviceLostInfo;
   /** Clippers that hold the buffers below. */
@@ -68,6 +69,7 @@ function newState(device: GPUDevice, label: string): DeviceState {
     maxBinding: limits.maxStorageBufferBindingSize,
     grid: gridTable[classOf(device.adapterInfo)],
     pipelines: new Map(),
+    clampLayouts: {},
     users: 0,
   };
   device.lost.then((info) => {

@@ -8,7 +8,7 @@ import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
-import type { ClipMethod } from "../methods/method.ts";
+import type { Clamp, ClipMethod } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
@@ -30,12 +30,21 @@ export function finishSource({ norm, rule }: ClipMethod): string {
 }
 
 export function scaleSource(word: Word, target: Target, slots: number): string {
+  return [words[word], record, clipped, segments, writing(scale, target, slots)].join("\n");
+}
+
+/** `held` if gradScale is read from a buffer. */
+export function clampSource({ wgsl }: Clamp, word: Word, target: Target, slots: number, held: boolean): string {
+  const text = wgsl.replace(/ *#held\n([\s\S]*?) *#end\n/g, held ? "$1" : "");
+  return [words[word], wide, partial, segments, writing(text, target, slots)].join("\n");
+}
+
+function writing(text: string, target: Target, slots: number): string {
   const inPlace = target === "in-place";
-  const text = expanded(scale, slots, !inPlace)
+  return expanded(text, slots, !inPlace)
     .replaceAll("IN_PLACE", String(inPlace))
     .replaceAll("TARGET", inPlace ? "gradients" : "into")
     .replaceAll("ACCESS", target === "into" ? "read" : "read_write");
-  return [words[word], record, clipped, segments, text].join("\n");
 }
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */

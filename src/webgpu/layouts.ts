@@ -1,4 +1,5 @@
 import { type DeviceState, filler } from "./device.ts";
+import type { Target } from "./kernels.ts";
 
 /** The bind group layouts that the kernels share; made once per device. */
 export interface Layouts {
@@ -21,6 +22,7 @@ export interface Layouts {
 
 export const RECORD_BINDING = 1;
 const COMPUTE = 4;
+const READ = "read-only-storage";
 
 export function layoutsOf(state: DeviceState): Layouts {
   state.layouts ??= makeLayouts(state);
@@ -32,8 +34,58 @@ export function pairSlots(state: DeviceState): number {
   return Math.floor((state.slots + 1) / 2);
 }
 
+/** What clamp binds: as scale, but beside the partials, and the gradScale buffer if there is one. */
+export interface ClampLayouts {
+  readonly slots: number;
+  readonly pairs: number;
+  /** Group 0. */
+  readonly gradients: Record<Target, GPUBindGroupLayout>;
+  /** Group 1: its table, the partials, the settings, the bytes of gradScale, and the buffer that holds it. */
+  readonly values: GPUBindGroupLayout;
+}
+
+export function clampLayouts(state: DeviceState, held: boolean): ClampLayouts {
+  const key = held ? "held" : "given";
+  state.clampLayouts[key] ??= makeClampLayouts(state, held);
+  return state.clampLayouts[key];
+}
+
+function makeClampLayouts(state: DeviceState, held: boolean): ClampLayouts {
+  const make = maker(state);
+  const slots = held ? state.slots - 1 : state.slots;
+  const pairs = Math.floor(slots / 2);
+  return {
+    slots,
+    pairs,
+    gradients: {
+      "in-place": make("gradients, clamped", many(slots, "storage")),
+      into: make("gradients and destinations, clamped", [...many(pairs, READ), ...many(pairs, "storage")]),
+      shared: make("gradients and destinations in shared buffers, clamped", many(2 * pairs, "storage")),
+    },
+    values: make("table, partials and gradScale", [
+      ...(["uniform", "storage", "uniform", "dynamic", "dynamic", "dynamic", "dynamic"] as const),
+      ...(held ? ([READ] as const) : []),
+    ]),
+  };
+}
+
 function makeLayouts(state: DeviceState): Layouts {
-  const make = (name: string, types: readonly (GPUBufferBindingType | "dynamic")[]) =>
+  const make = maker(state);
+  const pairs = pairSlots(state);
+  return {
+    read: make("gradients, read", many(state.slots, READ)),
+    written: make("gradients, written", many(state.slots, "storage")),
+    readInto: make("gradients and destinations", [...many(pairs, READ), ...many(pairs, "storage")]),
+    writtenInto: make("gradients and destinations in shared buffers", many(2 * pairs, "storage")),
+    partials: make("table and partials", ["uniform", "storage"]),
+    record: make("table and record", ["uniform", "uniform"]),
+    finish: make("finish", [READ, "storage", READ, READ, "uniform"]),
+    bytes: make("values of the step", Array(8).fill("dynamic")),
+  };
+}
+
+function maker(state: DeviceState) {
+  return (name: string, types: readonly (GPUBufferBindingType | "dynamic")[]) =>
     state.device.createBindGroupLayout({
       label: `${state.label} ${name}`,
       entries: types.map((type, binding) => ({
@@ -42,19 +94,10 @@ function makeLayouts(state: DeviceState): Layouts {
         buffer: type === "dynamic" ? { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } : { type },
       })),
     });
-  const many = (count: number, type: GPUBufferBindingType) => Array<GPUBufferBindingType>(count).fill(type);
-  const pairs = pairSlots(state);
-  const read = "read-only-storage";
-  return {
-    read: make("gradients, read", many(state.slots, read)),
-    written: make("gradients, written", many(state.slots, "storage")),
-    readInto: make("gradients and destinations", [...many(pairs, read), ...many(pairs, "storage")]),
-    writtenInto: make("gradients and destinations in shared buffers", many(2 * pairs, "storage")),
-    partials: make("table and partials", ["uniform", "storage"]),
-    record: make("table and record", ["uniform", "uniform"]),
-    finish: make("finish", [read, "storage", read, read, "uniform"]),
-    bytes: make("values of the step", Array(8).fill("dynamic")),
-  };
+}
+
+function many(count: number, type: GPUBufferBindingType): GPUBufferBindingType[] {
+  return Array<GPUBufferBindingType>(count).fill(type);
 }
 
 /** A bind group of buffers in slots: those that are read, then those that are written. */

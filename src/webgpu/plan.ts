@@ -31,6 +31,7 @@ const MOST_ROUNDS = 65_535;
 
 /** What a clip records for one set of buffers. */
 export interface Plan {
+  /** Norm, or clamp, which also writes. */
   readonly norm: readonly Dispatch[];
   readonly scale: readonly Dispatch[];
   readonly partialCount: number;
@@ -75,6 +76,43 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: 
     ),
   ].map((dispatch) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, true) }));
   return { norm, scale, partialCount: norm[0]?.workgroups ?? 0 };
+}
+
+/** One pass that reads, writes and reports; what goes elsewhere first, as in place overwrites what that reads. */
+export function planClamp(tensors: readonly Tensor[], limits: PlanLimits): Plan {
+  const pieceBytes = pieceBytesOf(limits.maxBinding);
+  const ranks = new Map(ranksOf(tensors, pieceBytes).map((rank, i) => [tensors[i] as Tensor, rank]));
+  const segments = neighbours(tensors, distinctWrites(tensors)).flatMap((run) =>
+    segmentsOf(run, ranks, pieceBytes, true),
+  );
+  const into = segments.filter((segment) => segment.into);
+  const inPlace = segments.filter((segment) => !segment.into);
+  const drafts = [
+    ...dispatchesOf(into, "into", limits, limits.grid.norm, true),
+    ...dispatchesOf(inPlace, "in-place", limits, limits.grid.norm, true),
+  ];
+  // The first sets the partials of all, with workgroups to spare where another has more.
+  const partialCount = Math.max(0, ...drafts.map(({ workgroups }) => workgroups));
+  const norm = drafts.map((draft, i) => ({
+    ...draft,
+    workgroups: i === 0 ? partialCount : draft.workgroups,
+    table: tableOf({ ...draft, power: 0 }, i === 0),
+  }));
+  return { norm, scale: [], partialCount };
+}
+
+/** Runs of what stands next to each other in the list too: a record names an element by its distance from a run's start. */
+function neighbours(tensors: readonly Tensor[], chosen: readonly Tensor[]): Tensor[][] {
+  const places = new Map(tensors.map((tensor, place) => [tensor, place]));
+  const runs: Tensor[][] = [];
+  let next: number | undefined;
+  for (const tensor of chosen) {
+    const place = places.get(tensor) ?? 0;
+    if (place === next) runs.at(-1)?.push(tensor);
+    else runs.push([tensor]);
+    next = place + 1;
+  }
+  return runs;
 }
 
 type Draft = Omit<Dispatch, "table"> & { slots: Slot[]; tilesPerWorkgroup: number };

@@ -5,7 +5,7 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { RECORD_BYTES } from "../record.ts";
 import type { Bound, Stage, Values } from "../stage.ts";
-import { Bindings, type BoundBuffers } from "./bindings.ts";
+import { Bindings, type BoundBuffers, type Step } from "./bindings.ts";
 import { byteTable, type DeviceState } from "./device.ts";
 import { layoutsOf } from "./layouts.ts";
 import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
@@ -93,19 +93,21 @@ class WebGPUStage implements Stage {
   }
 
   #record(pass: GPUComputePassEncoder, bound: BoundBuffers, values: Values): void {
-    for (const step of bound.norm) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
+    const offsets = this.#offsetsOf(values);
+    for (const step of bound.norm) this.#dispatch(pass, step, offsets);
     pass.setPipeline(this.#pipeline(bound.finish.kernel));
     pass.setBindGroup(0, bound.finish.group);
-    pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
+    pass.setBindGroup(1, this.#bytes, offsets, 0, 8);
     pass.dispatchWorkgroups(1);
-    for (const step of bound.scale) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
+    for (const step of bound.scale) this.#dispatch(pass, step, offsets);
   }
 
-  #dispatch(pass: GPUComputePassEncoder, kernel: Kernel, gradients: GPUBindGroup, table: GPUBindGroup, count: number) {
-    pass.setPipeline(this.#pipeline(kernel));
-    pass.setBindGroup(0, gradients);
-    pass.setBindGroup(1, table);
-    pass.dispatchWorkgroups(count);
+  #dispatch(pass: GPUComputePassEncoder, step: Step, offsets: Uint32Array): void {
+    pass.setPipeline(this.#pipeline(step.kernel));
+    pass.setBindGroup(0, step.gradients);
+    if (step.scaled) pass.setBindGroup(1, step.table, offsets, 4, 4);
+    else pass.setBindGroup(1, step.table);
+    pass.dispatchWorkgroups(step.workgroups);
   }
 
   #pipeline(kernel: Kernel): GPUComputePipeline {

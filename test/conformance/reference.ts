@@ -2,8 +2,8 @@
  * The answers, computed in float64 and independently of src/. Squares of float32 numbers are exact in float64 and neither
  * overflow nor underflow there, so that the plain sum is within 2^-28 of the truth for 2^25 elements.
  */
-import { FLT_MAX, floatsOf, MIN_NORMAL, round24, ulp24 } from "./numbers.ts";
-import type { Content, Expected, Held, Tensor, Unit, UnitOptions } from "./types.ts";
+import { bitsOf, FLT_MAX, floatsOf, MIN_NORMAL, round24, ulp24 } from "./numbers.ts";
+import type { Content, Expected, Held, Place, Tensor, Unit, UnitOptions } from "./types.ts";
 
 const ABSOLUTE = 0x7fffffff;
 const INFINITY = 0x7f800000;
@@ -169,4 +169,74 @@ function nonFiniteVerdict(unit: Unit, norm: number, policy: "zero" | "keep" | "p
   // As PyTorch: the coefficient is NaN for a NaN norm and 0 for an infinite one, and multiplies everything.
   const scale = Number.isNaN(norm) ? Number.NaN : 0;
   return { scale, skipped: false, contents: mapped(unit.tensors, (value) => value * scale) };
+}
+
+/** Clipping each value by itself. */
+export function referenceValue(unit: Unit, min: number, max: number): Expected {
+  const options = unit.options ?? {};
+  const gradScale = scalar(options.gradScale, Math.fround) ?? 1;
+  const usable = gradScale >= MIN_NORMAL && gradScale <= FLT_MAX;
+  const results = unit.tensors.map((tensor) => {
+    if (!tensor) return null;
+    return usable ? clampedBits(tensor.bits, min, max, gradScale) : { bits: allNaN(tensor.bits), clipped: false };
+  });
+  // A range that is written twice alike is read once.
+  const once = unit.tensors.map((tensor, index) => {
+    const isCopy = (other: Tensor | null | undefined) => tensor?.place && other && sameRanges(other, tensor);
+    return unit.tensors.slice(0, index).some(isCopy) ? null : tensor;
+  });
+  const summary = summarise(once);
+  let norm = usable ? gradScale * summary.largest : Number.NaN;
+  if (summary.sawInfinity && usable) norm = Number.POSITIVE_INFINITY;
+  if (summary.sawNaN) norm = Number.NaN;
+  return {
+    norm,
+    scale: usable ? gradScale : Number.NaN,
+    clipped: results.some((result) => result?.clipped),
+    skipped: false,
+    bound: Number.POSITIVE_INFINITY,
+    nonFinite: summary.nonFinite,
+    first: summary.first,
+    maxAbs: Number.isFinite(norm) ? Math.min(FLT_MAX, norm) : norm,
+    sawNaN: summary.sawNaN || !usable,
+    sawInfinity: summary.sawInfinity,
+    contents: results.map((result) => result && contentOf(result.bits, gradScale)),
+  };
+}
+
+function sameRanges(a: Tensor, b: Tensor): boolean {
+  const same = (x: Place | undefined, y: Place | undefined) =>
+    x?.memory === y?.memory && x?.byteOffset === y?.byteOffset;
+  return same(a.place, b.place) && same(a.into, b.into);
+}
+
+function clampedBits(bits: Uint32Array, min: number, max: number, gradScale: number) {
+  const result = bits.slice();
+  const values = floatsOf(bits);
+  let clipped = false;
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    const magnitude = word & ABSOLUTE;
+    if (magnitude > INFINITY) continue;
+    let value = values[i] as number;
+    if (gradScale !== 1 && magnitude !== INFINITY) {
+      value = Math.fround(value * gradScale);
+      if (Math.abs(value) > FLT_MAX) value = value < 0 ? -FLT_MAX : FLT_MAX;
+    }
+    const inside = value < min ? min : value > max ? max : value;
+    if (inside !== value) clipped = true;
+    if (inside !== value || gradScale !== 1) result[i] = bitsOf(inside);
+  }
+  return { bits: result, clipped };
+}
+
+/** A NaN keeps its payload, whatever it is multiplied by. */
+function allNaN(bits: Uint32Array): Uint32Array {
+  return bits.map((word) => ((word & ABSOLUTE) > INFINITY ? word : 0x7fc00000));
+}
+
+/** To the bit, but for products that are subnormal. */
+function contentOf(bits: Uint32Array, gradScale: number): Content {
+  const isSubnormal = (word: number) => (word & ABSOLUTE) > 0 && (word & ABSOLUTE) < 0x00800000;
+  return gradScale !== 1 && bits.some(isSubnormal) ? { values: Float64Array.from(floatsOf(bits)) } : { bits };
 }
