@@ -138,7 +138,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             let word = gradients_SLOT[j];
             largest = max(largest, magnitude(word));
             let changed = clamped_word(&mine, word, factor, segment.rank, (j - segment.first) * ELEMENTS);
-            if (any(changed != word) || !IN_PLACE) { // Chromium 147's compiler fails where a constant comes first
+            if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
               TARGET_SLOT[j + shift] = changed;
             }
           }

@@ -25,11 +25,14 @@ export const INFINITY_SEEN = 8;
 
 /** What a clip found and did, as of the last step that was submitted before the report was asked for. */
 export interface ClipReport {
-  /** The norm before clipping, after `gradScale`. A double: it may exceed float32's range. NaN or Infinity if a gradient is. */
+  /**
+   * The norm before clipping, after `gradScale`: of `clipByValue` the largest magnitude. A double: it may exceed float32's
+   * range. NaN or Infinity if a gradient is.
+   */
   norm: number;
   /** What the gradients were multiplied by, `gradScale` included. */
   scale: number;
-  /** Whether the norm exceeded the bound. */
+  /** Whether the norm exceeded the bound, or any value its limit. */
   clipped: boolean;
   /** How many values were NaN or infinite. */
   nonFinite: number;
