@@ -28,6 +28,24 @@ fn word_of(slot: u32, i: u32) -> Word {
   }
 }
 
+// The source's word for the word i of the destination.
+fn source_word(segment: Segment, i: u32) -> Word {
+  let word = word_of(segment.slot, i);
+  if (EDGES && !IN_PLACE && (segment.edges & HALF_OFF) != 0u) {
+    return (word >> Word(16u)) | (word_of(segment.slot, i + 1u) << Word(16u));
+  }
+  return word;
+}
+
+fn target_word(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    #slots
+    case SLOTu: { return TARGET_SLOT[i]; }
+    #end
+    default: { return Word(); }
+  }
+}
+
 fn set_word(slot: u32, i: u32, word: Word) {
   switch (slot) {
     #slots
@@ -35,6 +53,14 @@ fn set_word(slot: u32, i: u32, word: Word) {
     #end
     default: {}
   }
+}
+
+// The other half of the destination's word stays; no other invocation of the dispatch writes to the word.
+fn write_edge(segment: Segment, lane: u32) {
+  let half = edge_half(segment, lane);
+  let bits = clipped_bits(element_of(word_of(segment.slot, half / 2u), half % 2u), record);
+  let i = select(segment.into + segment.count, segment.into - 1u, lane == 0u);
+  set_word(segment.slot, i, with_element(target_word(segment.slot, i), 1u - lane, bits));
 }
 
 @compute @workgroup_size(64)
@@ -53,9 +79,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first; // wraps around where it is negative
-    if (!plain) {
+    if (has_edge(segment, firstTile, lane)) {
+      write_edge(segment, lane);
+    }
+    if (!plain || (EDGES && !IN_PLACE && (segment.edges & HALF_OFF) != 0u)) {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-        set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i)));
+        set_word(segment.slot, i + shift, clipped_word(source_word(segment, i)));
       }
       continue;
     }
@@ -69,13 +98,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
           let b = gradients_SLOT[i + WORKGROUP];
           let c = gradients_SLOT[i + 2u * WORKGROUP];
           let d = gradients_SLOT[i + 3u * WORKGROUP];
-          TARGET_SLOT[i + shift] = word_of_values(values_of(a) * factor);
-          TARGET_SLOT[i + shift + WORKGROUP] = word_of_values(values_of(b) * factor);
-          TARGET_SLOT[i + shift + 2u * WORKGROUP] = word_of_values(values_of(c) * factor);
-          TARGET_SLOT[i + shift + 3u * WORKGROUP] = word_of_values(values_of(d) * factor);
+          TARGET_SLOT[i + shift] = scaled_word(a, factor);
+          TARGET_SLOT[i + shift + WORKGROUP] = scaled_word(b, factor);
+          TARGET_SLOT[i + shift + 2u * WORKGROUP] = scaled_word(c, factor);
+          TARGET_SLOT[i + shift + 3u * WORKGROUP] = scaled_word(d, factor);
         }
         for (; i < span.end; i += WORKGROUP) {
-          TARGET_SLOT[i + shift] = word_of_values(values_of(gradients_SLOT[i]) * factor);
+          TARGET_SLOT[i + shift] = scaled_word(gradients_SLOT[i], factor);
         }
       }
       #end

@@ -35,9 +35,9 @@ function keyOf(gradients: Gradients): string | undefined {
     if (gradient === null || gradient === undefined) key += "-;";
     else if (isGPUBuffer(gradient)) key += `${idOf(gradient)};`;
     else if (typeof gradient === "object" && isGPUBuffer(gradient.buffer)) {
-      const { buffer, byteOffset, length, into } = gradient;
+      const { buffer, byteOffset, length, dtype, into } = gradient;
       if (Object.keys(gradient).some((name) => !KEYED.has(name))) return undefined;
-      key += `${idOf(buffer)},${byteOffset},${length}`;
+      key += `${idOf(buffer)},${byteOffset},${length},${dtype}`;
       if (into !== undefined) {
         if (!isGPUBuffer(into?.buffer)) return undefined;
         key += `>${idOf(into.buffer)},${into.byteOffset}`;
@@ -48,4 +48,4 @@ function keyOf(gradients: Gradients): string | undefined {
   return key;
 }
 
-const KEYED = new Set(["buffer", "byteOffset", "length", "into", "name"]);
+const KEYED = new Set(["buffer", "byteOffset", "length", "dtype", "into", "name"]);

@@ -1,5 +1,6 @@
 import type { NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
+import { type Elements, read } from "./formats.ts";
 
 /** The sum of terms and what else one reading finds; twin of shaders/norm.wgsl. */
 export interface Found {
@@ -11,14 +12,20 @@ export interface Found {
   flags: number;
 }
 
-export function norm(arrays: readonly Float32Array[], kind: NormKind): Found {
-  const largest = Math.max(0, ...arrays.map(largestMagnitude));
-  const found: Found = { sum: 0, largest, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
-  arrays.forEach((array, rank) => {
-    const sum = kind.sum(array, largest);
-    found.sum += sum;
-    // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-    if (!Number.isFinite(sum)) noteFaults(array, rank, found);
+export function norm(sources: readonly Elements[], kind: NormKind): Found {
+  const found: Found = { sum: 0, largest: 0, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
+  for (const source of sources) {
+    read(source, (values) => {
+      found.largest = Math.max(found.largest, largestMagnitude(values));
+    });
+  }
+  sources.forEach((source, rank) => {
+    read(source, (values, first) => {
+      const sum = kind.sum(values, found.largest);
+      found.sum += sum;
+      // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
+      if (!Number.isFinite(sum)) noteFaults(values, rank, first, found);
+    });
   });
   return found;
 }
@@ -33,10 +40,10 @@ function largestMagnitude(array: Float32Array): number {
   return Math.max(high, -low);
 }
 
-function noteFaults(array: Float32Array, rank: number, found: Found): void {
-  array.forEach((value, element) => {
+function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {
+  array.forEach((value, i) => {
     if (Number.isFinite(value)) return;
-    if (found.nonFinite === 0) [found.firstRank, found.firstElement] = [rank, element];
+    if (found.nonFinite === 0) [found.firstRank, found.firstElement] = [rank, first + i];
     found.nonFinite += 1;
     found.flags |= Number.isNaN(value) ? NAN_SEEN : INFINITY_SEEN;
   });

@@ -4,6 +4,7 @@ import type { CheckedOptions } from "../options.ts";
 import { RECORD_BYTES, recordAt, SKIP } from "../record.ts";
 import type { Stage } from "../stage.ts";
 import { finish } from "./finish.ts";
+import { type Elements, elementsOf } from "./formats.ts";
 import { norm } from "./norm.ts";
 import { scale } from "./scale.ts";
 
@@ -39,9 +40,9 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions): Stage {
 
 interface BoundArrays {
   readonly list: TensorList;
-  readonly sources: readonly Float32Array[];
+  readonly sources: readonly Elements[];
   /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
-  readonly writes: readonly { readonly source: Float32Array; readonly into: Float32Array }[];
+  readonly writes: readonly { readonly source: Elements; readonly into: Elements }[];
 }
 
 function settingsOf(method: ClipMethod, options: CheckedOptions) {
@@ -53,19 +54,17 @@ function settingsOf(method: ClipMethod, options: CheckedOptions) {
 }
 
 function bindArrays(list: TensorList): BoundArrays {
-  const arrayOf = ({ memory, byteOffset, byteLength }: { memory: unknown; byteOffset: number; byteLength: number }) =>
-    new Float32Array(memory as ArrayBuffer, byteOffset, byteLength / 4);
-  const sources = list.tensors.map((tensor) => arrayOf(tensor.source));
+  const sources = list.tensors.map((tensor) => elementsOf(tensor.source, tensor.dtype));
   const writes = distinctWrites(list.tensors).map((tensor) => {
-    const source = arrayOf(tensor.source);
-    return { source, into: tensor.into ? arrayOf(tensor.into) : source };
+    const source = elementsOf(tensor.source, tensor.dtype);
+    return { source, into: tensor.into ? elementsOf(tensor.into, tensor.dtype) : source };
   });
   return { list, sources, writes };
 }
 
 function refuseDetached({ list, sources }: BoundArrays): void {
   list.tensors.forEach((tensor, i) => {
-    if (sources[i]?.length !== tensor.length) {
+    if (sources[i]?.stored.length !== tensor.length) {
       throw new TypeError(
         `${tensor.label} had ${tensor.length} elements, but its memory was detached or resized; pass the arrays again.`,
       );

@@ -112,13 +112,13 @@ export class Bindings {
     };
   }
 
-  #normKernel({ word }: Dispatch): Kernel {
+  #normKernel({ format }: Dispatch): Kernel {
     const { read, partials } = layoutsOf(this.#state);
     const { slots } = this.#state;
     const { norm } = this.#method;
     return {
-      name: `norm ${norm.name} ${word}`,
-      source: () => normSource(word, norm, slots),
+      name: `norm ${norm.name} ${format.dtype} ${format.word}`,
+      source: () => normSource(format, norm, slots),
       layouts: [read, partials],
     };
   }
@@ -133,13 +133,13 @@ export class Bindings {
     };
   }
 
-  #scaleKernel({ word, target }: Dispatch): Kernel {
+  #scaleKernel({ format, target }: Dispatch): Kernel {
     const { written, readInto, writtenInto, record } = layoutsOf(this.#state);
     const gradients: Record<Target, GPUBindGroupLayout> = { "in-place": written, into: readInto, shared: writtenInto };
     const slots = target === "in-place" ? this.#state.slots : pairSlots(this.#state);
     return {
-      name: `scale ${word} ${target}`,
-      source: () => scaleSource(word, target, slots),
+      name: `scale ${format.dtype} ${format.word} ${target}`,
+      source: () => scaleSource(format, target, slots),
       layouts: [gradients[target], record],
     };
   }

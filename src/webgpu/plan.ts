@@ -1,7 +1,7 @@
 import { distinctWrites, idOf, type Range, type Tensor } from "../gradients.ts";
 import { ALIGNMENT } from "./device.ts";
-import type { Target, Word } from "./kernels.ts";
-import { ranksOf, type Segment, segmentsOf, wordOf } from "./segments.ts";
+import type { Format, Target, Word } from "./kernels.ts";
+import { apartByWord, ranksOf, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { MOST_SEGMENTS, tableOf, tilesOf } from "./table.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. */
@@ -19,7 +19,7 @@ export interface Slot {
 }
 
 export interface Dispatch {
-  readonly word: Word;
+  readonly format: Format;
   readonly target: Target;
   readonly slots: readonly Slot[];
   readonly workgroups: number;
@@ -44,20 +44,23 @@ export interface PlanLimits {
   readonly grid: { readonly norm: number; readonly scale: number };
 }
 
-/** The longest piece whose window fits a binding wherever it begins. */
-export function pieceBytesOf(maxBinding: number): number {
-  return Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT;
+/**
+ * The longest piece whose window fits a binding wherever it begins: of float32, and as many elements of 16 bits, because
+ * the ranks must depend on the lengths alone.
+ */
+export function pieceElementsOf(maxBinding: number): number {
+  return (Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT) / 4;
 }
 
 export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: boolean, power = 0): Plan {
-  const pieceBytes = pieceBytesOf(limits.maxBinding);
-  const ranks = new Map(ranksOf(tensors, pieceBytes).map((rank, i) => [tensors[i] as Tensor, rank]));
-  const read = segmentsOf(tensors, ranks, pieceBytes, false);
+  const pieceElements = pieceElementsOf(limits.maxBinding);
+  const ranks = new Map(ranksOf(tensors, pieceElements).map((rank, i) => [tensors[i] as Tensor, rank]));
+  const read = segmentsOf(tensors, ranks, pieceElements, false);
   // The largest grid first: its partials are set, those of the others are added to them.
   const norm = dispatchesOf(read, "in-place", limits, limits.grid.norm, false)
     .sort((a, b) => b.workgroups - a.workgroups)
     .map((dispatch, i) => ({ ...dispatch, table: tableOf({ ...dispatch, power }, i === 0) }));
-  const written = writes ? segmentsOf(distinctWrites(tensors), ranks, pieceBytes, true) : [];
+  const written = writes ? segmentsOf(distinctWrites(tensors), ranks, pieceElements, true) : [];
   const scale = [
     ...dispatchesOf(
       written.filter((segment) => segment.into),
@@ -77,6 +80,10 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, writes: 
   return { norm, scale, partialCount: norm[0]?.workgroups ?? 0 };
 }
 
+const FORMATS = (["f32", "f16", "bf16"] as const).flatMap((dtype) =>
+  (["vec4", "u32"] as const).map((word): Format => ({ dtype, word })),
+);
+
 type Draft = Omit<Dispatch, "table"> & { slots: Slot[]; tilesPerWorkgroup: number };
 
 function dispatchesOf(
@@ -87,17 +94,16 @@ function dispatchesOf(
   writes: boolean,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  return (["vec4", "u32"] as const).flatMap((word) => {
-    const slots = slotsOf(
-      segments.filter((segment) => wordOf(segment) === word),
-      limits.maxBinding,
+  return FORMATS.flatMap((format) => {
+    const alike = segments.filter((segment) => segment.dtype === format.dtype && wordOf(segment) === format.word);
+    return (writes ? apartByWord(alike) : [alike]).flatMap((together) =>
+      batched(slotsOf(together, limits.maxBinding), capacity, writes).map((batch) => ({
+        format,
+        target: target === "into" && sharesBuffer(batch) ? "shared" : target,
+        slots: batch,
+        ...spread(batch, format.word, grid),
+      })),
     );
-    return batched(slots, capacity, writes).map((batch) => ({
-      word,
-      target: target === "into" && sharesBuffer(batch) ? "shared" : target,
-      slots: batch,
-      ...spread(batch, word, grid),
-    }));
   });
 }
 

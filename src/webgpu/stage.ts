@@ -9,7 +9,7 @@ import { Bindings, type BoundBuffers } from "./bindings.ts";
 import { byteTable, type DeviceState } from "./device.ts";
 import { layoutsOf } from "./layouts.ts";
 import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
-import { pieceBytesOf } from "./plan.ts";
+import { pieceElementsOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
@@ -36,7 +36,7 @@ class WebGPUStage implements Stage {
     this.#state = state;
     this.#label = `${state.label} ${method.name}`;
     this.#refuseLost();
-    this.pieceElements = pieceBytesOf(state.maxBinding) / 4;
+    this.pieceElements = pieceElementsOf(state.maxBinding);
     const { device } = state;
     this.record = this.#guarded(() =>
       device.createBuffer({ label: `${this.#label} record`, size: RECORD_BYTES, usage: RECORD_USAGE }),

@@ -1,5 +1,5 @@
-import { WORD_BYTES, type Word } from "./kernels.ts";
-import type { Slot } from "./plan.ts";
+import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
+import type { Slot, Window } from "./plan.ts";
 import type { Segment } from "./segments.ts";
 
 /** As in shaders/shared/segments.wgsl. */
@@ -16,7 +16,7 @@ export function tilesOf(segment: Segment, word: Word): number {
 }
 
 export interface TableContents {
-  readonly word: Word;
+  readonly format: Format;
   readonly slots: readonly Slot[];
   readonly tilesPerWorkgroup: number;
   /** NormKind's fixedPower. */
@@ -25,23 +25,37 @@ export interface TableContents {
 
 /** The table of a dispatch; `fresh` if its partials replace what is there. */
 export function tableOf(
-  { word, slots, tilesPerWorkgroup, power }: TableContents,
+  { format, slots, tilesPerWorkgroup, power }: TableContents,
   fresh: boolean,
 ): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array(TABLE_BYTES / 4);
-  const wordBytes = WORD_BYTES[word];
+  const { word } = format;
   let number = 0;
   let tile = 0;
   for (const [slot, { source, into, segments }] of slots.entries()) {
     for (const segment of segments) {
-      const first = (segment.source.byteOffset - source.offset) / wordBytes;
-      const intoFirst = segment.into && into ? (segment.into.byteOffset - into.offset) / wordBytes : first;
-      const count = segment.source.byteLength / wordBytes;
-      table.set([first, count, tile, segment.rank, intoFirst, slot], SEGMENTS_AT + SEGMENT_WORDS * number);
+      const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[word]);
+      table.set([first, count, tile, segment.rank, intoFirst, slot, 0, edges], SEGMENTS_AT + SEGMENT_WORDS * number);
       tile += tilesOf(segment, word);
       number += 1;
     }
   }
   table.set([number, tilesPerWorkgroup, fresh ? 1 : 0, power], 0);
   return table.slice(0, SEGMENTS_AT + SEGMENT_WORDS * number);
+}
+
+/** Whole words are those of the destination; a view of 16-bit elements may begin and end in the middle of one. */
+function wordsOf(segment: Segment, source: Window, into: Window | undefined, wordBytes: number) {
+  const start = segment.source.byteOffset - source.offset;
+  const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;
+  const intoFirst = Math.ceil(intoStart / wordBytes);
+  const intoEnd = intoStart + segment.source.byteLength;
+  const firstByte = start + intoFirst * wordBytes - intoStart;
+  const edges = [intoStart % wordBytes, intoEnd % wordBytes, firstByte % wordBytes];
+  return {
+    first: Math.floor(firstByte / wordBytes),
+    count: Math.floor(intoEnd / wordBytes) - intoFirst,
+    intoFirst,
+    edges: edges.reduce((bits, bytes, i) => bits | (bytes > 0 ? 1 << i : 0), 0),
+  };
 }
