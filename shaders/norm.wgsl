@@ -56,10 +56,12 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let halvesBefore = segment.edges & FIRST_HALF;
+    #edges
     if (has_edge(segment, firstTile, lane)) {
       let element = select(halvesBefore + ELEMENTS * segment.count, 0u, lane == 0u);
       (*mine).sum = sum((*mine).sum, careful_sum(mine, edge_bits(segment, lane), segment.rank, element));
     }
+    #end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       var round = Wide(0u, 0);
@@ -87,12 +89,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   for (; s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
+    #edges
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane);
       mine.largest = max(mine.largest, bits);
       let terms = plain_terms(Values(bitcast<f32>(bits)));
       mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(terms))));
     }
+    #end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       let wholeEnd = whole_end(begin, end);

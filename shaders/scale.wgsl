@@ -31,9 +31,11 @@ fn word_of(slot: u32, i: u32) -> Word {
 // The source's word for the word i of the destination.
 fn source_word(segment: Segment, i: u32) -> Word {
   let word = word_of(segment.slot, i);
-  if (EDGES && !IN_PLACE && (segment.edges & HALF_OFF) != 0u) {
+  #edges
+  if (!IN_PLACE && (segment.edges & HALF_OFF) != 0u) {
     return (word >> Word(16u)) | (word_of(segment.slot, i + 1u) << Word(16u));
   }
+  #end
   return word;
 }
 
@@ -79,10 +81,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first; // wraps around where it is negative
+    var slowly = !plain;
+    #edges
     if (has_edge(segment, firstTile, lane)) {
       write_edge(segment, lane);
     }
-    if (!plain || (EDGES && !IN_PLACE && (segment.edges & HALF_OFF) != 0u)) {
+    slowly = slowly || (segment.edges & HALF_OFF) != 0u;
+    #end
+    if (slowly) {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
         set_word(segment.slot, i + shift, clipped_word(source_word(segment, i)));
       }

@@ -13,15 +13,14 @@ fn magnitude_bits(half: u32) -> u32 {
   return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));
 }
 
-// The float16 nearest to a magnitude, ties to even. Subnormal results are counted in units of 2^-24.
+// The float16 nearest to a magnitude, ties to even. Of a normal result 13 bits are dropped; a subnormal one counts units
+// of 2^-24.
 fn nearest(bits: Word) -> Word {
-  let isNormal = bits >= Word(0x38800000u);
-  let exponent = bits >> Word(23u);
-  let fraction = (bits & Word(0x7fffffu)) | Word(0x800000u);
-  let drop = select(min(Word(126u) - min(exponent, Word(126u)), Word(25u)), Word(13u), isNormal);
-  let kept = select(fraction, bits - Word(0x38000000u), isNormal);
-  let half = (kept + (Word(1u) << (drop - Word(1u))) - Word(1u) + ((kept >> drop) & Word(1u))) >> drop;
-  // Of a NaN that was made from float16 the payload comes back; one of another origin keeps its first bits.
-  let notFinite = Word(0x7c00u) | ((bits >> Word(13u)) & Word(0x3ffu));
-  return select(min(half, Word(0x7c00u)), notFinite, bits > Word(0x7f800000u));
+  let drop = min(Word(126u) - min(bits >> Word(23u), Word(113u)), Word(25u));
+  let subnormal = (bits & Word(0x7fffffu)) | Word(0x800000u);
+  let kept = select(subnormal, bits - Word(0x38000000u), bits >= Word(0x38800000u));
+  let belowTie = (Word(1u) << (drop - Word(1u))) - Word(1u);
+  return min((kept + belowTie + ((kept >> drop) & Word(1u))) >> drop, Word(0x7c00u));
 }
+
+fn nan_of(bits: u32) -> u32 { return 0x7c00u | ((bits >> 13u) & 0x3ffu); }

@@ -1,7 +1,6 @@
 // One float32 in 32 bits.
 const ELEMENTS = WIDTH;
 const PACKED = false;
-const EDGES = false;
 
 fn values_of(word: Word) -> Values { return bitcast<Values>(word); }
 fn more_values_of(word: Word) -> Values { return Values(); }

@@ -1,9 +1,7 @@
 // Two elements of 16 bits in 32, the first in the low half. f16.wgsl and bf16.wgsl tell what the 15 bits of a magnitude
-// are: finite_values, magnitude_bits and nearest. Signs are kept apart, so that -0 and rounding need no thought.
+// are: finite_values, magnitude_bits, nearest and nan_of. Signs are kept apart, so that -0 and rounding need no thought.
 const ELEMENTS = 2u * WIDTH;
 const PACKED = true;
-// A range that is read word by word may begin and end in the middle of one.
-const EDGES = WIDTH == 1u;
 
 fn low_magnitudes(word: Word) -> Word { return word & Word(0x7fffu); }
 fn high_magnitudes(word: Word) -> Word { return (word >> Word(16u)) & Word(0x7fffu); }
@@ -29,7 +27,10 @@ fn element_of(word: Word, k: u32) -> u32 {
 }
 
 fn with_element(word: Word, k: u32, bits: u32) -> Word {
-  let half = ((bits >> 16u) & 0x8000u) | lane_of(nearest(Word(bits & 0x7fffffffu)), 0u);
+  let positive = bits & 0x7fffffffu;
+  // The payload of a NaN that comes from such a format is kept.
+  let half = select(lane_of(nearest(Word(positive)), 0u), nan_of(positive), positive > 0x7f800000u);
   let shift = 16u * (k % 2u);
-  return with_lane(word, k / 2u, (lane_of(word, k / 2u) & ~(0xffffu << shift)) | (half << shift));
+  let other = lane_of(word, k / 2u) & ~(0xffffu << shift);
+  return with_lane(word, k / 2u, other | ((((bits >> 16u) & 0x8000u) | half) << shift));
 }

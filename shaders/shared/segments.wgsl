@@ -56,9 +56,10 @@ fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
   return Span(segment.first + begin, segment.first + end);
 }
 
-// Whether the lane has an element at an edge to look after: lane 0 before the whole words, lane 1 behind them.
+// Whether the lane has an element at an edge to look after: lane 0 before the whole words, lane 1 behind them. What has
+// to do with edges stands between #edges and #end and is left out where a range has none.
 fn has_edge(segment: Segment, firstTile: u32, lane: u32) -> bool {
-  return EDGES && segment.tile >= firstTile && lane < 2u && (segment.edges & (FIRST_HALF << lane)) != 0u;
+  return segment.tile >= firstTile && lane < 2u && (segment.edges & (FIRST_HALF << lane)) != 0u;
 }
 
 // That element of the source, counted in half words from the start of the binding.

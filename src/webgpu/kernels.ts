@@ -33,12 +33,17 @@ export interface Format {
 const words: Record<Word, string> = { vec4, u32 };
 const elements: Record<Dtype, string> = { f32, f16: `${packed}\n${f16}`, bf16: `${packed}\n${bf16}` };
 
+/** Whether a range may begin or end in the middle of a word. */
+function hasEdges({ dtype, word }: Format): boolean {
+  return dtype !== "f32" && word === "u32";
+}
+
 function formatSource({ dtype, word }: Format): string {
   return `${words[word]}\n${elements[dtype]}`;
 }
 
 export function normSource(format: Format, { terms }: NormKind, slots: number): string {
-  return [formatSource(format), wide, partial, terms, segments, expanded(norm, slots)].join("\n");
+  return [formatSource(format), wide, partial, terms, segments, expanded(norm, format, slots)].join("\n");
 }
 
 export function finishSource({ norm, rule }: ClipMethod): string {
@@ -47,7 +52,7 @@ export function finishSource({ norm, rule }: ClipMethod): string {
 
 export function scaleSource(format: Format, target: Target, slots: number): string {
   const inPlace = target === "in-place";
-  const text = expanded(scale, slots, !inPlace)
+  const text = expanded(scale, format, slots, !inPlace)
     .replaceAll("IN_PLACE", String(inPlace))
     .replaceAll("TARGET", inPlace ? "gradients" : "into")
     .replaceAll("ACCESS", target === "into" ? "read" : "read_write");
@@ -55,10 +60,12 @@ export function scaleSource(format: Format, target: Target, slots: number): stri
 }
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */
-function expanded(text: string, slots: number, into = false): string {
-  return text.replace(/ *#(into-)?slots\n([\s\S]*?) *#end\n/g, (_, onlyInto: string | undefined, lines: string) =>
-    onlyInto && !into ? "" : Array.from({ length: slots }, (_, slot) => numbered(lines, slot, slots)).join(""),
-  );
+function expanded(text: string, format: Format, slots: number, into = false): string {
+  return text.replace(/ *#(slots|into-slots|edges)\n([\s\S]*?) *#end\n/g, (_, what: string, lines: string) => {
+    if (what === "edges") return hasEdges(format) ? lines : "";
+    if (what === "into-slots" && !into) return "";
+    return Array.from({ length: slots }, (_, slot) => numbered(lines, slot, slots)).join("");
+  });
 }
 
 function numbered(lines: string, slot: number, slots: number): string {
