@@ -3,7 +3,7 @@ import { fail, isNear, near, same, sameWords, show } from "./expect.ts";
 import { bitsAt, destination } from "./memory.ts";
 import { MIN_NORMAL, MIN_SUBNORMAL, round16, ulp24, valuesOf } from "./numbers.ts";
 import { checkRecord } from "./record.ts";
-import type { Bits, Content, Dtype, Expected, Images, Outcome, Unit } from "./types.ts";
+import type { Bits, Content, Dtype, Expected, Images, Outcome, Tensor, Unit } from "./types.ts";
 
 const NORM_ULPS = 2;
 const VALUE_ULPS = 2;
@@ -68,7 +68,7 @@ function checkByHand(unit: Unit, { report, after }: Outcome): void {
     if (!tensor || !after) fail(`tensor ${index} by hand: nothing to compare with`);
     same(values.length, tensor.bits.length, "values by hand");
     const found = bitsAt(after, destination(tensor, index), tensor, `tensor ${index} by hand`);
-    checkValues(found, Float64Array.from(values), `tensor ${index} by hand`, tensor.dtype);
+    checkValues(found, Float64Array.from(values), `tensor ${index} by hand`, formatOf(unit, tensor));
   });
 }
 
@@ -86,7 +86,7 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
     const place = destination(tensor, index);
     const { dtype = "f32" } = tensor;
     const found = bitsAt(after, place, tensor, `tensor ${index}`);
-    checkContent(found, content, `tensor ${index}`, dtype);
+    checkContent(found, content, `tensor ${index}`, formatOf(unit, tensor));
     // Judged above; what remains to be compared exactly is everything else.
     bitsAt(wanted, place, tensor, `tensor ${index}`).set(found);
     if (expected.normAfter === undefined) return;
@@ -104,16 +104,26 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
   checkNormAfter(Math.sqrt(sumAfter), expected.normAfter, belowNormal, dtypes);
 }
 
-function checkContent(found: Bits, content: Content, what: string, dtype: Dtype): void {
-  if ("bits" in content) sameWords(found, content.bits, what);
-  else checkValues(found, content.values, what, dtype);
+interface Format {
+  readonly dtype: Dtype;
+  /** How far off a value may be before it is rounded to 16 bits, in ULP of float32. */
+  readonly ulps: number;
 }
 
-function checkValues(found: Bits, wanted: Float64Array, what: string, dtype: Dtype = "f32"): void {
+function formatOf({ exactProducts }: Unit, { dtype = "f32" }: Tensor): Format {
+  return { dtype, ulps: exactProducts ? 0 : VALUE_ULPS };
+}
+
+function checkContent(found: Bits, content: Content, what: string, format: Format): void {
+  if ("bits" in content) sameWords(found, content.bits, what);
+  else checkValues(found, content.values, what, format);
+}
+
+function checkValues(found: Bits, wanted: Float64Array, what: string, { dtype, ulps }: Format): void {
   if (found.length !== wanted.length) fail(`${what} has ${found.length} values, wanted ${wanted.length}`);
   const values = valuesOf({ bits: found, dtype });
   if (dtype !== "f32") {
-    check16(values, wanted, what, dtype);
+    check16(values, wanted, what, dtype, ulps);
     return;
   }
   for (let i = 0; i < wanted.length; i++) {
@@ -126,12 +136,18 @@ function checkValues(found: Bits, wanted: Float64Array, what: string, dtype: Dty
 }
 
 /** Rounded to the format as IEEE 754 does, from something that is within float32's error of what was wanted. */
-function check16(values: ArrayLike<number>, wanted: Float64Array, what: string, dtype: "f16" | "bf16"): void {
+function check16(
+  values: ArrayLike<number>,
+  wanted: Float64Array,
+  what: string,
+  dtype: "f16" | "bf16",
+  ulps: number,
+): void {
   for (let i = 0; i < wanted.length; i++) {
     const value = values[i] as number;
     const want = wanted[i] as number;
     if (Number.isNaN(want) ? Number.isNaN(value) : value === round16(dtype, want)) continue;
-    const error = Number.isFinite(want) ? VALUE_ULPS * ulp24(want) : 0;
+    const error = Number.isFinite(want) ? ulps * ulp24(want) : 0;
     if (value >= round16(dtype, want - error) && value <= round16(dtype, want + error)) continue;
     // What is subnormal as float32 too may be lost.
     if (dtype === "bf16" && Math.abs(value - want) <= MIN_NORMAL) continue;

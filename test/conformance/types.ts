@@ -52,6 +52,8 @@ export interface Unit {
   readonly reportOnly?: true;
   /** The norm comes out exactly in any order of summation, so the decision at the bound must be exact too. */
   readonly exact?: boolean;
+  /** What is multiplied comes out exactly in float32, so that 16-bit results are rounded once: ties go to even. */
+  readonly exactProducts?: boolean;
   /** Answers written down by hand, so that the reference is checked too. */
   readonly want?: Want;
 }

@@ -156,8 +156,8 @@ function layouts(dtype: Half, bits: Uint16Array): [string, Tensor][] {
 }
 
 const FACTORS = {
-  f16: [2 ** -1, 1 / 3, 0.1, 0.99999994, 2 ** -11, 3e-6, 1e-30, 1.0000001, 1.5, 1023.5, 70_000, 1e9],
-  bf16: [2 ** -1, 1 / 3, 0.1, 0.99999994, 2 ** -11, 1e-20, 1.2e-38, 1.0000001, 1.5, 1023.5, 1e20, 1e38],
+  f16: [2 ** -1, 0.75, 1 / 3, 0.1, 0.99999994, 2 ** -11, 3e-6, 1e-30, 1.0000001, 1.5, 1023.5, 70_000, 1e9],
+  bf16: [2 ** -1, 0.75, 1 / 3, 0.1, 0.99999994, 2 ** -11, 1e-20, 1.2e-38, 1.0000001, 1.5, 1023.5, 1e20, 1e38],
 } as const;
 
 function scaleCases(dtype: Half): Case[] {
@@ -166,7 +166,11 @@ function scaleCases(dtype: Half): Case[] {
     units: () => {
       const bits = finitePatterns(dtype, gradScale);
       const some = gradScale < 1 ? layouts(dtype, bits) : layouts(dtype, bits).slice(0, 5);
-      return some.map(([label, item]) => unit(label, [item], clipTo(Infinity), { options: { gradScale } }));
+      // 11 bits times 13.
+      const exactProducts = Number.isInteger(gradScale * 2 ** 12) && gradScale < 2 ** 13;
+      return some.map(([label, item]) => {
+        return unit(label, [item], clipTo(Infinity), { options: { gradScale }, exactProducts });
+      });
     },
   }));
 }
