@@ -82,8 +82,9 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
-  var mine = nothing();
+  var total = Wide(0u, 0);
   var largest = Word();
+  var atEdge = 0u; // bits of the largest magnitude there
 
   var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
   for (; s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
@@ -92,27 +93,32 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     #edges
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane);
-      mine.largest = max(mine.largest, bits);
+      atEdge = max(atEdge, bits);
       let terms = plain_terms(Values(bitcast<f32>(bits)));
-      mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(terms))));
+      total = sum(total, wide(bitcast<u32>(sum_of(terms))));
     }
     #end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       let wholeEnd = whole_end(begin, end);
       var i = begin + lane;
-      // Long plain float32 sums lose digits: a round is short, and the sum of the rounds has 32 bits.
+      // Long plain float32 sums lose digits: a round adds up short stretches, and the sum of the rounds has 32 bits.
       var round = Values();
       switch (segment.slot) {
         #slots
         case SLOTu: {
-          for (; i < wholeEnd; i += TILE) {
-            let a = gradients_SLOT[i];
-            let b = gradients_SLOT[i + WORKGROUP];
-            let c = gradients_SLOT[i + 2u * WORKGROUP];
-            let d = gradients_SLOT[i + 3u * WORKGROUP];
-            largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
-            round += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
+          while (i < wholeEnd) {
+            let stop = min(i + STRETCH, wholeEnd);
+            var stretch = Values();
+            for (; i < stop; i += TILE) {
+              let a = gradients_SLOT[i];
+              let b = gradients_SLOT[i + WORKGROUP];
+              let c = gradients_SLOT[i + 2u * WORKGROUP];
+              let d = gradients_SLOT[i + 3u * WORKGROUP];
+              largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
+              stretch += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
+            }
+            round += stretch;
           }
           for (; i < end; i += WORKGROUP) {
             let a = gradients_SLOT[i];
@@ -123,10 +129,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         #end
         default: {}
       }
-      mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(round))));
+      total = sum(total, wide(bitcast<u32>(sum_of(round))));
     }
   }
-  mine.largest = max(mine.largest, largest_of(largest));
+  var mine = nothing();
+  mine.sum = total;
+  mine.largest = max(atEdge, largest_of(largest));
   if (CAREFUL_ONLY || (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW))) {
     mine.sum = Wide(0u, 0);
     add_with_care(&mine, firstTile, endTile, lane);
@@ -142,9 +150,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
   if (lane == 0u) {
     var all = found[0];
+    let at = table.firstPartial + workgroup.x;
     if (table.fresh == 0u) {
-      all = combined(partials[workgroup.x], all);
+      all = combined(partials[at], all);
     }
-    partials[workgroup.x] = all;
+    partials[at] = all;
   }
 }

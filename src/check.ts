@@ -18,11 +18,12 @@ export function options<K extends string>(
   subject: string,
   known: readonly K[],
 ): { [P in K]?: unknown } {
-  if (value === undefined) return {};
+  // Without a prototype: what somebody put on Object.prototype is no option.
+  const read: { [P in K]?: unknown } = Object.create(null);
+  if (value === undefined) return read;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${list(known)}.`);
   }
-  const read: { [P in K]?: unknown } = {};
   for (const key of Object.keys(value)) {
     if (!known.includes(key as K)) {
       throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${list(known)}.`);
@@ -50,6 +51,13 @@ export function number(value: unknown, subject: string): number {
   return value;
 }
 
+export function integer(value: unknown, subject: string, least: number, most: number): number {
+  if (!(Number.isInteger(number(value, subject)) && (value as number) >= least && (value as number) <= most)) {
+    throw new RangeError(`${subject} is ${value}; pass an integer from ${least} to ${most}.`);
+  }
+  return value as number;
+}
+
 /** A positive normal float32, the only factors whose product with a gradient every GPU agrees on. */
 export function normalFloat(value: unknown, subject: string): number {
   const rounded = Math.fround(number(value, subject));
@@ -59,6 +67,13 @@ export function normalFloat(value: unknown, subject: string): number {
     );
   }
   return rounded;
+}
+
+export function count(value: unknown, subject: string): number {
+  if (!Number.isSafeInteger(number(value, subject)) || (value as number) < 1) {
+    throw new RangeError(`${subject} is ${value}; pass a whole number of at least 1.`);
+  }
+  return value as number;
 }
 
 export function nonNegative(value: unknown, subject: string): number {

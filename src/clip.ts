@@ -1,11 +1,12 @@
 import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
+import { cutsOf } from "./cuts.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type Gradients, readGradients, type Tensor, type TensorList } from "./gradients.ts";
+import { type Gradients, readGradients, readOnce, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type ClipReport, type Counters, readCounters, readReport } from "./record.ts";
+import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
-import type { Bound, Stage, Values } from "./stage.ts";
+import type { Bound, Stage, StoredMemory, Values } from "./stage.ts";
 
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
@@ -14,6 +15,8 @@ export interface Clip {
   readonly ready: Promise<void>;
   /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
+  /** On the GPU, with a norm for each tensor or member: 32 bytes each, laid out as the beginning of the record. */
+  readonly scales?: GPUBuffer;
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
    * bind groups 0 and 1 changed. Other gradients of the same structure (count, lengths, formats) may be passed.
@@ -29,6 +32,20 @@ export interface Clip {
    * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
+  /**
+   * What an adaptive method remembers, to be kept with a checkpoint: as it is after all steps that were submitted so far.
+   * Copied in a submit of its own. The GPU and the CPU take each other's.
+   * @throws TypeError (as a rejection) for a method that remembers nothing, DeviceLostError.
+   */
+  state(): Promise<ArrayBuffer>;
+  /**
+   * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide
+   * as those that followed there, to the bit if it was on the same backend. On the GPU it is written through the queue: it holds for what is submitted
+   * after this call, even if it was encoded before.
+   * @throws TypeError for what is no ArrayBuffer and for a method that remembers nothing, RangeError for another state than
+   * of such a method (autoClip: with the same `history`); then nothing changes.
+   */
+  restore(state: ArrayBuffer): void;
   /** Frees the clip's buffers; the gradients and their device are not touched. */
   destroy(): void;
 }
@@ -46,13 +63,20 @@ export class GradientClip implements Clip {
   readonly #onDestroy: () => void;
   #destroyed = false;
 
-  constructor(stage: Stage, list: TensorList, method: ClipMethod, options: CheckedOptions, onDestroy: () => void) {
+  constructor(
+    stage: Stage,
+    gradients: Gradients,
+    list: TensorList,
+    method: ClipMethod,
+    options: CheckedOptions,
+    onDestroy: () => void,
+  ) {
     this.method = method;
     this.#onDestroy = onDestroy;
     this.#stage = stage;
     this.#list = list;
     this.#prepared = stage.bind(list);
-    this.#seen = new SeenGradients(list.home);
+    this.#seen = new SeenGradients(list.home, gradients, this.#prepared);
     this.#gradScaleIsBuffer = typeof options.gradScale !== "number";
     this.#values = {
       maxNorm: method.maxNorm ?? Infinity,
@@ -62,6 +86,10 @@ export class GradientClip implements Clip {
 
   get ready(): Promise<void> {
     return this.#stage.ready;
+  }
+
+  get scales(): GPUBuffer | undefined {
+    return this.#stage.scales;
   }
 
   get record(): GPUBuffer | undefined {
@@ -98,11 +126,31 @@ export class GradientClip implements Clip {
   async report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport> {
     this.#refuseDestroyed();
     const { throwIfNonFinite, signal } = readOptions(options, "report's options", ["throwIfNonFinite", "signal"]);
-    const record = await unlessAborted(() => this.#stage.readRecord(), signal as AbortSignal | undefined);
+    if (signal !== undefined && !isSignal(signal)) {
+      throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
+    }
+    if (throwIfNonFinite !== undefined && typeof throwIfNonFinite !== "boolean") {
+      throw new TypeError(`report's throwIfNonFinite is ${shown(throwIfNonFinite)}; pass true or false.`);
+    }
+    const views = await unlessAborted(() => this.#stage.readRecord(), signal);
+    const [record, entries] = views as [DataView, DataView | undefined];
     const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
     this.#reported = readCounters(record);
-    if (throwIfNonFinite && report.nonFinite > 0) throw new NonFiniteGradientError(report);
+    if (entries) Object.assign(report, this.#ofGroups(entries));
+    if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
+  }
+
+  async state(): Promise<ArrayBuffer> {
+    return this.#memory("state").save();
+  }
+
+  restore(state: ArrayBuffer): void {
+    const memory = this.#memory("restore");
+    if (Object.prototype.toString.call(state) !== "[object ArrayBuffer]") {
+      throw new TypeError(`restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave.`);
+    }
+    memory.load(state);
   }
 
   destroy(): void {
@@ -112,10 +160,20 @@ export class GradientClip implements Clip {
     this.#onDestroy();
   }
 
+  #memory(call: string): StoredMemory {
+    this.#refuseDestroyed();
+    const { memory } = this.#stage;
+    if (memory) return memory;
+    throw new TypeError(
+      `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
+    );
+  }
+
   #boundFor(gradients: Gradients | undefined): Bound {
     if (gradients === undefined) return this.#prepared;
-    return this.#seen.get(gradients, () => {
-      const list = readGradients(gradients);
+    const given = readOnce(gradients);
+    return this.#seen.get(given, () => {
+      const list = readGradients(given);
       if (list.home !== undefined && this.#list.home !== undefined && list.home !== this.#list.home) {
         throw new TypeError(
           `The clip was prepared for gradients on the ${this.#list.home}, and these are on the ${list.home}; prepare another clip for them.`,
@@ -126,19 +184,24 @@ export class GradientClip implements Clip {
     });
   }
 
+  #ofGroups(entries: DataView): Partial<ClipReport> {
+    const { norms, scales, clipped } = readEntries(entries);
+    if (this.method.grouping.kind === "members") {
+      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
+    }
+    const tensorNorms = new Float64Array(this.#list.count).fill(Number.NaN);
+    this.#list.tensors.forEach(({ index }, ordinal) => {
+      tensorNorms[index] = norms[ordinal] as number;
+    });
+    return { tensorNorms };
+  }
+
   /** A segment may run on through gradients that follow each other in memory and in the list. */
   #locate(rank: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
-    let element = elementOfSegment;
-    let left = rank;
-    let start: Tensor | undefined;
-    for (const tensor of this.#list.tensors) {
-      const pieces = start ? 1 : Math.max(1, Math.ceil(tensor.length / this.#stage.pieceElements));
-      if (!start && left >= pieces) {
-        left -= pieces;
-        continue;
-      }
-      if (!start) element += left > 0 ? left * this.#stage.pieceElements : 0;
-      start ??= tensor;
+    const { tensors } = this.#list;
+    const cut = cutsOf(tensors, this.method.grouping, this.#stage.pieceElements)[rank];
+    let element = elementOfSegment + (cut?.first ?? 0);
+    for (const tensor of cut ? tensors.slice(tensors.indexOf(cut.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }
@@ -153,16 +216,17 @@ export class GradientClip implements Clip {
 }
 
 function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
-  if (list.structure === prepared.structure) return;
-  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
-  if (now.length !== then.length) {
+  if (list.structure === prepared.structure && list.count === prepared.count) return;
+  if (list.count !== prepared.count) {
     throw new RangeError(
-      `There are ${now.length} gradients, but the clip was prepared for ${then.length}; prepare another.`,
+      `There are ${list.count} gradients, but the clip was prepared for ${prepared.count}; prepare another.`,
     );
   }
+  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
   const index = now.findIndex((entry, i) => entry !== then[i]);
+  const label = list.tensors.find((tensor) => tensor.index === index)?.label ?? `gradients[${index}]`;
   throw new RangeError(
-    `gradients[${index}] has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
+    `${label} has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
   );
 }
 
@@ -175,9 +239,6 @@ function inWords(entry = ""): string {
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return start();
-  if (typeof signal.addEventListener !== "function") {
-    throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
-  }
   signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -185,8 +246,14 @@ async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | u
     signal.addEventListener("abort", stop, { once: true });
   });
   try {
-    return await Promise.race([start(), aborted]);
+    const result = await Promise.race([start(), aborted]);
+    signal.throwIfAborted();
+    return result;
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  return typeof value === "object" && value !== null && typeof (value as AbortSignal).throwIfAborted === "function";
 }

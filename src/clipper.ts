@@ -1,8 +1,9 @@
 import { oneOf, options as readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { cpuStage } from "./cpu/stage.ts";
+import { checkGrouping, groupCount } from "./cuts.ts";
 import { DeviceLostError, NoWebGPUError } from "./errors.ts";
-import { type Gradients, readGradients } from "./gradients.ts";
+import { type Gradients, readGradients, readOnce } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
 import { type ClipMethod, isMethod } from "./methods/method.ts";
 import { type ClipOptions, checkOptions } from "./options.ts";
@@ -51,10 +52,10 @@ export async function createClipper(options?: ClipperOptions): Promise<Clipper> 
   }
   const label = given.label ?? "gradclip";
   if (given.device !== undefined) return onDevice(given.device, backend, label);
-  if (backend === "cpu") return new GradientClipper(undefined, false, undefined);
+  if (backend === "cpu") return new GradientClipper(undefined, label, false);
   try {
     const device = await requestOwnDevice(backend === "webgpu");
-    const clipper = new GradientClipper(holdDevice(device, label), true, undefined);
+    const clipper = new GradientClipper(holdDevice(device), label, true);
     await selfTest(clipper, device).catch((error) => {
       clipper.destroy();
       throw error;
@@ -62,7 +63,7 @@ export async function createClipper(options?: ClipperOptions): Promise<Clipper> 
     return clipper;
   } catch (error) {
     if (backend === "webgpu" || !(error instanceof NoWebGPUError)) throw error;
-    return new GradientClipper(undefined, false, error.reason);
+    return new GradientClipper(undefined, label, false, error.reason);
   }
 }
 
@@ -75,10 +76,11 @@ export async function clipGradients(
   method?: ClipMethod,
   options?: ClipOptions & { device?: GPUDevice },
 ): Promise<ClipReport> {
-  const { device, ...rest } = options ?? {};
+  // Own properties only, as everywhere; what is no object is refused by prepare.
+  const { device, ...rest }: typeof options & object = Object.assign(Object.create(null), options);
   const clipper = await createClipper(device ? { device } : { backend: "cpu" });
   try {
-    const clip = clipper.prepare(gradients, method, rest);
+    const clip = clipper.prepare(gradients, method, typeof options === "object" ? rest : options);
     clip.run();
     return await clip.report();
   } finally {
@@ -95,7 +97,7 @@ async function onDevice(device: unknown, backend: string, label: string): Promis
   }
   const loss = await lossOf(device);
   if (loss) throw new DeviceLostError(loss, "unchanged");
-  return new GradientClipper(holdDevice(device, label), false, undefined);
+  return new GradientClipper(holdDevice(device), label, false);
 }
 
 function isDevice(value: unknown): value is GPUDevice {
@@ -108,11 +110,13 @@ class GradientClipper implements Clipper {
   readonly backend: "webgpu" | "cpu";
   readonly fallbackReason?: string;
   readonly #state: DeviceState | undefined;
+  readonly #label: string;
   readonly #ownsDevice: boolean;
   readonly #clips = new Set<Clip>();
   #destroyed = false;
 
-  constructor(state: DeviceState | undefined, ownsDevice: boolean, fallbackReason: string | undefined) {
+  constructor(state: DeviceState | undefined, label: string, ownsDevice: boolean, fallbackReason?: string) {
+    this.#label = label;
     this.backend = state ? "webgpu" : "cpu";
     this.fallbackReason = fallbackReason;
     this.#state = state;
@@ -129,16 +133,29 @@ class GradientClipper implements Clipper {
       throw new TypeError(`method is ${shown(method)}; pass what a method such as clipByGlobalNorm(1) returns.`);
     }
     const checked = checkOptions(options);
-    const list = readGradients(gradients);
+    const given = readOnce(gradients);
+    const list = readGradients(given);
     const home = list.home ?? (this.#state ? "gpu" : "cpu");
     if (home === "gpu" && !this.#state) {
       throw new TypeError(
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
     }
-    const stage = home === "gpu" && this.#state ? webgpuStage(this.#state, method, checked) : cpuStage(method, checked);
+    checkGrouping(list, method, checked);
+    const unwritten = checked.apply === "record" || method.maxNorm === undefined;
+    const into = unwritten ? list.tensors.find((tensor) => tensor.into) : undefined;
+    if (into) {
+      throw new TypeError(
+        `${into.label} has an into, but ${method.name} with apply: ${JSON.stringify(checked.apply)} writes no gradient; leave it out.`,
+      );
+    }
+    const groups = groupCount(list, method.grouping);
+    const stage =
+      home === "gpu" && this.#state
+        ? webgpuStage(this.#state, this.#label, method, checked, groups)
+        : cpuStage(method, checked, groups);
     try {
-      const clip = new GradientClip(stage, list, method, checked, () => this.#clips.delete(clip));
+      const clip = new GradientClip(stage, given, list, method, checked, () => this.#clips.delete(clip));
       this.#clips.add(clip);
       return clip;
     } catch (error) {

@@ -36,9 +36,11 @@ export class NonFiniteGradientError extends Error {
     const first = report.firstNonFinite;
     const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
     const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-    super(
-      `The gradients hold ${report.nonFinite} NaN or infinite values${where}; skip this step or lower the loss scale.`,
-    );
+    const what =
+      report.nonFinite > 0
+        ? `The gradients hold ${report.nonFinite} NaN or infinite values`
+        : "The gradScale or the totalNorm is no finite number";
+    super(`${what}${where}; skip this step or lower the loss scale.`);
     this.report = report;
   }
 }

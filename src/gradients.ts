@@ -20,6 +20,8 @@ export interface GradientView {
   /** Where the clipped gradient goes instead; the gradient itself is then left alone. It has the same dtype. */
   into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
   name?: string;
+  /** Its dimensions, for methods that work along axes. */
+  shape?: readonly number[];
 }
 
 export type Gradient = GPUBuffer | Float32Array | GradientView;
@@ -43,6 +45,7 @@ export interface Tensor {
   /** Elements. */
   readonly length: number;
   readonly dtype: Dtype;
+  readonly shape?: readonly number[];
   readonly source: Range;
   readonly into?: Range;
 }
@@ -51,13 +54,15 @@ export interface TensorList {
   readonly tensors: readonly Tensor[];
   /** Where they live; undefined when there are none. */
   readonly home: "gpu" | "cpu" | undefined;
+  /** All entries of the list, those without a gradient too. */
+  readonly count: number;
   /** Equal for lists of the same count, lengths and formats. */
   readonly structure: string;
 }
 
 const STORAGE = 0x80;
-const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name"] as const;
-const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length, dtype }";
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"] as const;
+const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
 const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
 /** Reads a caller's gradients once, in order, refusing whatever can be seen to be wrong before anything is done. */
@@ -76,7 +81,13 @@ export function readGradients(gradients: Gradients): TensorList {
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];
-  return { tensors, home: first && homeOf(first.source.memory), structure: structure.join() };
+  return { tensors, home: first && homeOf(first.source.memory), count: structure.length, structure: structure.join() };
+}
+
+/** An iterable that is no array can perhaps be read only once, and is looked at more often. */
+export function readOnce(gradients: Gradients): Gradients {
+  const isList = typeof gradients === "object" && gradients !== null && Symbol.iterator in gradients;
+  return isList && !Array.isArray(gradients) && !ArrayBuffer.isView(gradients) ? [...gradients] : gradients;
 }
 
 export function isGPUBuffer(value: unknown): value is GPUBuffer {
@@ -100,7 +111,8 @@ export function checkBuffer(buffer: GPUBuffer, subject: string, usage = STORAGE,
 export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
   if (value === undefined) return 0;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
-    throw new RangeError(
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(
       `${subject}.byteOffset is ${shown(value)}; pass a non-negative multiple of ${multiple}, the size of an element in bytes.`,
     );
   }
@@ -114,8 +126,8 @@ function* entries(gradients: Gradients) {
   let index = 0;
   if (Symbol.iterator in gradients) {
     for (const gradient of gradients) yield { gradient, index: index++, name: undefined };
-  } else if (gradients instanceof ArrayBuffer) {
-    throw new TypeError(`gradients is an ArrayBuffer; pass a list or an object of gradients, each ${ACCEPTED}.`);
+  } else if (Object.prototype.toString.call(gradients) !== "[object Object]") {
+    throw new TypeError(`gradients is ${shown(gradients)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
   } else {
     for (const [name, gradient] of Object.entries(gradients)) yield { gradient, index: index++, name };
   }
@@ -128,16 +140,19 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${remedy}.`);
   }
-  const view = bare ? { buffer: gradient } : options(gradient, key ? labelOf(index, key) : nameless, VIEW_KEYS);
-  const given = view as { [K in (typeof VIEW_KEYS)[number]]?: unknown };
+  const given = bare
+    ? Object.assign(Object.create(null) as GivenView, { buffer: gradient })
+    : viewOf(gradient, key ? labelOf(index, key) : nameless);
   const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
   const label = labelOf(index, name);
-  const memory = memoryOf(given.buffer, label);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
+  const memory = memoryOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
   const source = rangeIn(memory, byteOffset, length, dtype, label);
-  return { index, name, label, length, dtype, source, into: readInto(given.into, source, length, dtype, label) };
+  const shape = readShape(given.shape, length, label);
+  const into = readInto(given.into, source, length, dtype, label);
+  return { index, name, label, length, dtype, shape, source, into };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -153,6 +168,27 @@ function isHalf(value: unknown): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
+type GivenView = { [K in (typeof VIEW_KEYS)[number]]?: unknown };
+
+/** An engine's view may be an object of a class, whose properties are getters. */
+function viewOf(view: object, label: string): GivenView {
+  const own = options(view, label, VIEW_KEYS);
+  const prototype = Object.getPrototypeOf(view);
+  if (prototype === Object.prototype || prototype === null) return own;
+  return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as GivenView)[key]]));
+}
+
+function readShape(shape: unknown, length: number, label: string): readonly number[] | undefined {
+  if (shape === undefined) return undefined;
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new TypeError(`${label}.shape is ${shown(shape)}; pass a list of whole numbers.`);
+  }
+  if (shape.reduce((product, size) => product * size, 1) !== length) {
+    throw new RangeError(`${label}.shape is [${shape}], but it has ${length} elements; pass a shape with as many.`);
+  }
+  return [...shape];
+}
+
 function labelOf(index: number, name: string | undefined): string {
   return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
 }
@@ -162,14 +198,23 @@ function nameOfBuffer(buffer: unknown): string | undefined {
 }
 
 /** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
-function memoryOf(buffer: unknown, label: string): Range {
+function memoryOf(buffer: unknown, dtype: Dtype, label: string): Range {
   if (isGPUBuffer(buffer)) {
     checkBuffer(buffer, label);
     return { memory: buffer, byteOffset: 0, byteLength: buffer.size };
   }
-  if (!ArrayBuffer.isView(buffer)) {
-    throw new TypeError(`${label}.buffer is ${shown(buffer)}; pass a GPUBuffer or a typed array.`);
+  // Bytes may hold float32 numbers, but the elements of any other array are something else. 16-bit numbers have hardly
+  // an array of their own.
+  const is32 = buffer instanceof Float32Array || buffer instanceof Uint8Array;
+  if (dtype === "f32" ? !is32 : !ArrayBuffer.isView(buffer)) {
+    const remedy =
+      dtype === "f32" ? "a Float32Array or a Uint8Array of their bytes" : "a typed array such as a Uint16Array";
+    throw new TypeError(`${label}.buffer is ${shown(buffer)}; pass a GPUBuffer, ${remedy}.`);
   }
+  return rangeOf(buffer as ArrayBufferView, label);
+}
+
+function rangeOf(buffer: ArrayBufferView, label: string): Range {
   if (buffer.byteLength === 0) refuseDetached(buffer, label);
   return { memory: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };
 }
@@ -195,7 +240,8 @@ function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number
     );
   }
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
   }
   return value;
 }
@@ -228,7 +274,7 @@ function readInto(into: unknown, source: Range, length: number, dtype: Dtype, ow
   if (into === undefined) return undefined;
   const label = `${owner}.into`;
   const given = options(into, label, ["buffer", "byteOffset"]);
-  const memory = memoryOf(given.buffer, label);
+  const memory = memoryOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
   return isSame(range, source) ? undefined : range;

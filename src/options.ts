@@ -4,14 +4,16 @@ import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
 export interface ClipOptions {
   /**
    * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): every gradient becomes 0 and the
-   * record's skip flag is set; `"keep"`: the bytes stay; `"propagate"`: as PyTorch, NaN everywhere or zeros and NaN.
+   * record's skip flag is set; `"keep"`: the bytes stay, without gradScale too; `"propagate"`: as PyTorch, NaN everywhere
+   * or zeros and NaN.
    */
   nonFinite?: "zero" | "keep" | "propagate";
   /** `"scale"` (default) writes the gradients; `"record"` leaves them and publishes the scale for the optimizer. */
   apply?: "scale" | "record";
   /**
    * Multiplied in before the norm: 1 / (lossScale * accumulationSteps), a positive normal float32; default 1. A buffer
-   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients.
+   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients. A factor above 1
+   * must not take a gradient beyond float32.
    */
   gradScale?: number | GPUBuffer;
   /** A norm computed elsewhere, to be used instead: the norm itself, not squared, after gradScale. */

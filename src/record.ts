@@ -18,6 +18,9 @@ export const recordAt = {
   maxNorm: 52,
 } as const;
 
+/** One for each group where there are several norms: the beginning of a record. */
+export const ENTRY_BYTES = 32;
+
 export const CLIPPED = 1;
 export const SKIP = 2;
 export const NAN_SEEN = 4;
@@ -41,6 +44,12 @@ export interface ClipReport {
   steps: number;
   clippedSteps: number;
   skippedSteps: number;
+  /** Methods with a norm for each tensor: by place in the list, NaN where there is no gradient. */
+  tensorNorms?: Float64Array;
+  /** Methods with `members`: the norm and the scale of each, and how many were clipped. `scale` is NaN then. */
+  memberNorms?: Float64Array;
+  memberScales?: Float64Array;
+  clippedMembers?: number;
 }
 
 /** The running counters, as the record holds them: they wrap at 2^32. */
@@ -70,8 +79,8 @@ export function readReport(
   const passed = (key: keyof Counters) => (counters[key] - since[key]) >>> 0;
   const nonFinite = u32(recordAt.nonFinite);
   return {
-    norm: f32(recordAt.fraction) * 2 ** record.getInt32(recordAt.power, true),
-    scale: f32(recordAt.scale) * f32(recordAt.secondScale),
+    norm: normAt(record, 0),
+    scale: scaleAt(record, 0),
     clipped: (u32(recordAt.flags) & CLIPPED) !== 0,
     nonFinite,
     firstNonFinite: nonFinite > 0 ? locate(u32(recordAt.firstRank), u32(recordAt.firstElement)) : undefined,
@@ -79,5 +88,23 @@ export function readReport(
     steps: passed("steps"),
     clippedSteps: passed("clippedSteps"),
     skippedSteps: passed("skippedSteps"),
+  };
+}
+
+function normAt(view: DataView, start: number): number {
+  return view.getFloat32(start + recordAt.fraction, true) * 2 ** view.getInt32(start + recordAt.power, true);
+}
+
+function scaleAt(view: DataView, start: number): number {
+  return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);
+}
+
+/** What became of each group. */
+export function readEntries(entries: DataView): { norms: Float64Array; scales: Float64Array; clipped: number } {
+  const starts = Array.from({ length: entries.byteLength / ENTRY_BYTES }, (_, group) => group * ENTRY_BYTES);
+  return {
+    norms: Float64Array.from(starts, (start) => normAt(entries, start)),
+    scales: Float64Array.from(starts, (start) => scaleAt(entries, start)),
+    clipped: starts.filter((start) => (entries.getUint32(start + recordAt.flags, true) & CLIPPED) !== 0).length,
   };
 }

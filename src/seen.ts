@@ -1,7 +1,7 @@
 import { type Gradients, idOf, isGPUBuffer } from "./gradients.ts";
 import type { Bound } from "./stage.ts";
 
-/** How many sets of buffers a clip keeps bind groups for: engines with pooled tensors come back to a few. */
+/** How many sets of buffers a clip keeps bind groups for, and so keeps alive: engines with pooled tensors come back to a few. */
 const KEPT = 32;
 
 /** What was bound for gradients that were passed before, by identity of their buffers; the least recently used go. */
@@ -9,8 +9,9 @@ export class SeenGradients {
   readonly #kept = new Map<string, Bound>();
   readonly #onGPU: boolean;
 
-  constructor(home: "gpu" | "cpu" | undefined) {
+  constructor(home: "gpu" | "cpu" | undefined, gradients: Gradients, bound: Bound) {
     this.#onGPU = home === "gpu";
+    this.get(gradients, () => bound);
   }
 
   get(gradients: Gradients, bind: () => Bound): Bound {
@@ -28,8 +29,6 @@ export class SeenGradients {
 /** Undefined for anything unusual: that is read, checked and refused in full. */
 function keyOf(gradients: Gradients): string | undefined {
   if (typeof gradients !== "object" || gradients === null) return undefined;
-  // An iterator can be read only once, and not here.
-  if (Symbol.iterator in gradients && !Array.isArray(gradients)) return undefined;
   let key = "";
   for (const gradient of Array.isArray(gradients) ? gradients : Object.values(gradients)) {
     if (gradient === null || gradient === undefined) key += "-;";
@@ -48,4 +47,4 @@ function keyOf(gradients: Gradients): string | undefined {
   return key;
 }
 
-const KEYED = new Set(["buffer", "byteOffset", "length", "dtype", "into", "name"]);
+const KEYED = new Set(["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"]);

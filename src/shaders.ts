@@ -1,4 +1,5 @@
 import clipped from "../shaders/shared/clipped.wgsl?raw";
+import gradient from "../shaders/shared/gradient.wgsl?raw";
 import record from "../shaders/shared/record.wgsl?raw";
 
 /**
@@ -6,4 +7,4 @@ import record from "../shaders/shared/record.wgsl?raw";
  * `fn clipped_gradient(bits: u32, record: ClipRecord) -> f32`. Bind the gradients as `array<u32>`: a NaN times 0 is a
  * NaN, so the function looks at the bits.
  */
-export const clippedGradient: string = `${record}\n${clipped}`;
+export const clippedGradient: string = `${record}\n${clipped}\n${gradient}`;

@@ -9,16 +9,27 @@ export interface Values {
 /** Gradients as a backend has prepared them: opaque to everybody else. */
 export type Bound = object;
 
+/** A method's memory, wherever it is. */
+export interface StoredMemory {
+  /** As it is after all that was submitted so far. */
+  save(): Promise<ArrayBuffer>;
+  /** For all that is submitted from now on. */
+  load(saved: ArrayBuffer): void;
+}
+
 /** What a backend does for one clip: the same steps on the GPU and on the CPU, which know nothing of each other. */
 export interface Stage {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
+  readonly scales?: GPUBuffer;
   /** A gradient with more elements than this is worked on in pieces; each has a rank of its own in the record. */
   readonly pieceElements: number;
   bind(list: TensorList): Bound;
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, bound: Bound, values: Values): void;
   run(bound: Bound, values: Values): void;
-  /** The record as it is after all that was submitted so far. */
-  readRecord(): Promise<DataView>;
+  /** The record as it is after all that was submitted so far, and the entries of the groups where there are several. */
+  readRecord(): Promise<readonly DataView[]>;
+  /** What the method remembers; undefined for one that remembers nothing. */
+  readonly memory?: StoredMemory;
   destroy(): void;
 }

@@ -38,7 +38,7 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = readGradients(listed.map(({ view }) => view));
-  return planFor(tensors, { ...LIMITS, maxBinding }, true);
+  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping: { kind: "all" }, writes: true, power: 0 });
 }
 
 function wordsWritten({ slots }: Dispatch): string[] {

@@ -3,8 +3,8 @@ fn norm_of(all: Partial) -> Wide {
   if (all.sum.mantissa == 0u) {
     return all.sum;
   }
-  let power = i32(settings.power & 0x3fffffu);
-  let shift = settings.power >> 22u;
+  let power = i32(settings.power & 0x7fffffu);
+  let shift = settings.power >> 23u;
   let scaled = (all.sum.exponent + 31) << shift;
   // Rounded down, also below 0.
   let whole = select(scaled / power, -((power - 1 - scaled) / power), scaled < 0);

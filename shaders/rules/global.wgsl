@@ -1,4 +1,4 @@
-// The bound is the caller's: scale = maxNorm / norm where norm > maxNorm.
-fn bound_for(norm: Wide, maxNorm: Wide) -> Wide {
-  return maxNorm;
+// The bound is the caller's.
+fn bound_for(facts: Facts) -> Wide {
+  return facts.maxNorm;
 }

@@ -1,4 +1,4 @@
-// What a gradient value becomes under a record: bits in, bits out.
+// What a gradient value becomes under a scale, as two factors, and the flags of a record: bits in, bits out.
 
 // value * 2^-halvings on the bits. The second factor is applied this way because a compiler may reorder two
 // multiplications by constants of a dispatch, and their product alone can underflow.
@@ -7,28 +7,23 @@ fn halved(bits: u32, halvings: u32) -> u32 {
   return select(bits & 0x80000000u, bits - (halvings << 23u), exponent > halvings);
 }
 
-fn clipped_bits(bits: u32, record: ClipRecord) -> u32 {
+fn clipped_bits(bits: u32, scale: vec2u, flags: u32) -> u32 {
   let magnitude = bits & 0x7fffffffu;
-  if ((record.flags & 2u) != 0u) {
+  if ((flags & 2u) != 0u) {
     return 0u;
   }
-  if (record.scale.x == 0x3f800000u && record.scale.y == 0x3f800000u) {
+  if (scale.x == 0x3f800000u && scale.y == 0x3f800000u) {
     return bits;
   }
-  if (magnitude >= 0x7f800000u || (record.scale.x & 0x7fffffffu) > 0x7f800000u) {
+  if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) > 0x7f800000u) {
     return 0x7fc00000u; // only under "propagate": NaN and infinity times the scale
   }
-  let factor = bitcast<f32>(record.scale.x);
-  let halvings = 127u - (record.scale.y >> 23u);
+  let factor = bitcast<f32>(scale.x);
+  let halvings = 127u - (scale.y >> 23u);
   if (magnitude < 0x00800000u && factor > 1.0) {
     // A subnormal value, from its integer: the device may flush it.
     let enlarged = f32(magnitude) * 0x1p-24f * factor;
     return halved(bitcast<u32>(enlarged), 125u) | (bits & 0x80000000u);
   }
   return halved(bitcast<u32>(bitcast<f32>(bits) * factor), halvings);
-}
-
-// The clipped gradient, for an optimizer that binds the record (apply: "record") and the gradient as u32.
-fn clipped_gradient(bits: u32, record: ClipRecord) -> f32 {
-  return bitcast<f32>(clipped_bits(bits, record));
 }

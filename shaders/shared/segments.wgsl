@@ -7,7 +7,7 @@ struct Segment {
   rank: u32,  // its place in the caller's order
   into: u32,  // the first word of its destination, counted from the start of that binding
   slot: u32,  // which binding
-  unused0: u32,
+  group: u32, // which of the norms, where there are several
   edges: u32, // with 16-bit elements: FIRST_HALF, LAST_HALF, HALF_OFF
 }
 
@@ -22,12 +22,17 @@ struct Table {
   tilesPerWorkgroup: u32,
   fresh: u32, // 1: earlier partials are overwritten, 0: they are added to
   power: u32, // the p of a norm that is not 1, 2 or infinity, in fixed point: see terms/power.wgsl
+  firstPartial: u32,
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
   segments: array<Segment, 240>,
 }
 
 const WORKGROUP = 64u;
 const TILE = 256u; // words: four a lane
-const ROUND = 16u * TILE; // what is worked on between two choices of the binding
+const STRETCH = 16u * TILE; // what one lane sums in a row
+const ROUND = 64u * TILE; // what is worked on between two choices of the binding
 
 // The words of a segment that a workgroup works on.
 struct Span {

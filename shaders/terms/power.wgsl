@@ -13,8 +13,8 @@ fn careful_term(bits: u32) -> Wide {
     return Wide(0u, 0);
   }
   let x = wide(bits);
-  let power = table.power & 0x3fffffu;
-  let shift = table.power >> 22u;
+  let power = table.power & 0x7fffffu;
+  let shift = table.power >> 23u;
   let whole = i32(power) * (x.exponent + 31);
   let fraction = f32(u32(whole) & ((1u << shift) - 1u)) * bitcast<f32>((127u - shift) << 23u);
   let f = bitcast<f32>(0x3f800000u | ((x.mantissa >> 8u) & FRACTION));

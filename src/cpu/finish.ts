@@ -1,4 +1,4 @@
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
 import type { Found } from "./norm.ts";
@@ -6,62 +6,92 @@ import type { Found } from "./norm.ts";
 /** What the finish pass needs besides what was found. */
 export interface Settings {
   readonly method: ClipMethod;
+  readonly decider: Decider;
   readonly nonFinite: CheckedOptions["nonFinite"];
   readonly totalNorm: number | undefined;
   readonly maxNorm: number;
   readonly gradScale: number;
+  /** The largest magnitude of all, which a p-norm's sum is relative to. */
+  readonly largest: number;
 }
 
 const LARGEST = 3.4028234663852886e38;
 
-/** Writes the record and returns the scale in full; twin of shaders/finish.wgsl. */
-export function finish(record: DataView, found: Found, settings: Settings): number {
+/** What the values that share a norm are multiplied by; twin of shaders/shared/decide.wgsl. */
+export interface Decision {
+  readonly norm: number;
+  readonly scale: number;
+  readonly flags: number;
+  readonly bound: number;
+}
+
+export function decide(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
   let { flags } = found;
   if (Number.isNaN(settings.totalNorm)) flags |= NAN_SEEN;
   if (settings.totalNorm === Infinity) flags |= INFINITY_SEEN;
-  put(record, "nonFinite", found.nonFinite);
-  put(record, "firstRank", found.firstRank);
-  put(record, "firstElement", found.firstElement);
-  record.setFloat32(recordAt.maxNorm, settings.maxNorm, true);
-  count(record, "steps");
-  return flags === 0 ? concludeFinite(record, found, settings) : concludeNonFinite(record, flags, settings);
+  return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
 }
 
-function concludeNonFinite(record: DataView, flags: number, { nonFinite }: Settings): number {
-  const anyNaN = (flags & NAN_SEEN) !== 0;
-  const norm = anyNaN ? Number.NaN : Infinity;
-  setNorm(record, norm, norm, 0);
-  record.setFloat32(recordAt.maxAbs, norm, true);
-  put(record, "flags", nonFinite === "zero" ? flags | SKIP : flags);
-  if (nonFinite === "zero") count(record, "skippedSteps");
-  const scale = nonFinite === "keep" ? 1 : nonFinite === "propagate" && anyNaN ? Number.NaN : 0;
-  setScale(record, scale, 1);
-  return scale;
+function decideNonFinite(flags: number, { nonFinite, maxNorm }: Settings): Decision {
+  const norm = nonFiniteOf(flags);
+  const propagated = Number.isNaN(norm) ? Number.NaN : 0;
+  const scale = { zero: 0, keep: 1, propagate: propagated }[nonFinite];
+  return { norm, scale, flags: nonFinite === "zero" ? flags | SKIP : flags, bound: maxNorm };
 }
 
-function concludeFinite(record: DataView, found: Found, settings: Settings): number {
-  const { maxNorm, gradScale } = settings;
+function nonFiniteOf(flags: number): number {
+  return (flags & NAN_SEEN) !== 0 ? Number.NaN : Infinity;
+}
+
+function decideFinite(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
+  const { maxNorm, gradScale, decider } = settings;
+  const { norm: kind, eps = 0 } = settings.method;
   const totalNorm = settings.totalNorm === undefined ? undefined : rounded(settings.totalNorm);
-  const { norm: kind, rule, eps = 0 } = settings.method;
-  const exactNorm = kind.norm(found.sum, found.largest);
+  const exactNorm = kind.norm(found.sum, found.largest, settings.largest);
   const norm = totalNorm ?? rounded(rounded(exactNorm) * gradScale);
-  const bound = rule.boundFor(norm, maxNorm);
+  const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
   const divisor = norm + eps;
   const clipped = divisor > bound;
   let scale = gradScale;
   if (clipped && (totalNorm !== undefined || eps > 0)) scale = rounded(gradScale * rounded(bound / divisor));
   else if (clipped) scale = rounded(bound / exactNorm); // gradScale cancels
-  const power = norm > 0 ? exponentOf(norm) + 1 : 0;
-  setNorm(record, Math.min(norm, LARGEST), norm * 2 ** -power, power);
-  record.setFloat32(recordAt.maxAbs, Math.min(found.largest * gradScale, LARGEST), true);
-  put(record, "flags", clipped ? CLIPPED : 0);
-  if (clipped) count(record, "clippedSteps");
-  const halvings = scale > 0 ? Math.min(126, Math.max(0, -126 - exponentOf(scale))) : 0;
   // As on the GPU, a scale that is no two normal factors is 0.
-  const kept = scale < 2 ** -252 ? 0 : scale;
-  if (exponentOf(scale) < -126) setScale(record, kept * 2 ** halvings, 2 ** -halvings);
-  else setScale(record, kept, 1);
-  return kept;
+  return { norm, scale: scale < 2 ** -252 ? 0 : scale, flags: clipped ? CLIPPED : 0, bound };
+}
+
+/** Writes the record; with several norms, what became of each group goes to its entry and there is no one scale. */
+export function finish(
+  record: DataView,
+  all: Found,
+  together: Decision,
+  groups: readonly Decision[],
+  gradScale: number,
+) {
+  const several = groups.length > 0;
+  const flags = several ? groups.reduce((union, group) => union | group.flags, all.flags) : together.flags;
+  writeEntry(record, 0, { ...together, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
+  put(record, "firstRank", all.firstRank);
+  put(record, "firstElement", all.firstElement);
+  const nonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
+  record.setFloat32(recordAt.maxAbs, nonFinite ? nonFiniteOf(flags) : Math.min(all.largest * gradScale, LARGEST), true);
+  record.setFloat32(recordAt.maxNorm, together.bound, true);
+  count(record, "steps");
+  if ((flags & CLIPPED) !== 0) count(record, "clippedSteps");
+  if ((flags & SKIP) !== 0) count(record, "skippedSteps");
+}
+
+/** The first 32 bytes of a record, or the entry of a group. */
+export function writeEntry(view: DataView, start: number, { norm, scale, flags }: Decision, nonFinite: number): void {
+  const f32 = (at: number, value: number) => view.setFloat32(start + at, value, true);
+  const power = norm > 0 && norm < Infinity ? exponentOf(norm) + 1 : 0;
+  f32(recordAt.norm, Number.isFinite(norm) ? Math.min(norm, LARGEST) : norm);
+  f32(recordAt.fraction, norm * 2 ** -power);
+  view.setInt32(start + recordAt.power, power, true);
+  const halvings = scale > 0 && exponentOf(scale) < -126 ? 126 : 0;
+  f32(recordAt.scale, scale * 2 ** halvings);
+  f32(recordAt.secondScale, 2 ** -halvings);
+  view.setUint32(start + recordAt.flags, flags, true);
+  view.setUint32(start + recordAt.nonFinite, nonFinite, true);
 }
 
 /** To 24 bits, as float32 rounds, with any exponent: the precision that the record keeps. */
@@ -77,17 +107,6 @@ const bits = new DataView(new ArrayBuffer(8));
 function exponentOf(value: number): number {
   bits.setFloat64(0, value);
   return ((bits.getUint32(0) >>> 20) & 0x7ff) - 1023;
-}
-
-function setNorm(record: DataView, norm: number, fraction: number, power: number): void {
-  record.setFloat32(recordAt.norm, norm, true);
-  record.setFloat32(recordAt.fraction, fraction, true);
-  record.setInt32(recordAt.power, power, true);
-}
-
-function setScale(record: DataView, first: number, second: number): void {
-  record.setFloat32(recordAt.scale, first, true);
-  record.setFloat32(recordAt.secondScale, second, true);
 }
 
 function put(record: DataView, key: keyof typeof recordAt, value: number): void {

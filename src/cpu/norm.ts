@@ -2,6 +2,8 @@ import type { NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 import { type Elements, read } from "./formats.ts";
 
+const NONE = 0xffffffff;
+
 /** The sum of terms and what else one reading finds; twin of shaders/norm.wgsl. */
 export interface Found {
   sum: number;
@@ -12,22 +14,49 @@ export interface Found {
   flags: number;
 }
 
-export function norm(sources: readonly Elements[], kind: NormKind): Found {
-  const found: Found = { sum: 0, largest: 0, nonFinite: 0, firstRank: 0, firstElement: 0, flags: 0 };
-  for (const source of sources) {
-    read(source, (values) => {
-      found.largest = Math.max(found.largest, largestMagnitude(values));
+/** A run of elements of one gradient. */
+export interface Part {
+  readonly elements: Elements;
+  readonly rank: number;
+  readonly group: number;
+}
+
+/** What was found in each group, and in all of them. */
+export function norm(parts: readonly Part[], groups: number, kind: NormKind): { each: Found[]; all: Found } {
+  const largest = parts.map(({ elements }) => {
+    let most = 0;
+    read(elements, (values) => {
+      most = Math.max(most, largestMagnitude(values));
     });
-  }
-  sources.forEach((source, rank) => {
-    read(source, (values, first) => {
-      const sum = kind.sum(values, found.largest);
+    return most;
+  });
+  const most = largest.reduce((a, b) => Math.max(a, b), 0);
+  const all = nothing();
+  const each = Array.from({ length: groups }, nothing);
+  for (const [i, { elements, rank, group }] of parts.entries()) {
+    const found: Found = { ...nothing(), largest: largest[i] as number };
+    read(elements, (values, first) => {
+      const sum = kind.sum(values, most);
       found.sum += sum;
       // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
       if (!Number.isFinite(sum)) noteFaults(values, rank, first, found);
     });
-  });
-  return found;
+    add(each[group] as Found, found);
+    add(all, found);
+  }
+  return { each, all };
+}
+
+function nothing(): Found {
+  return { sum: 0, largest: 0, nonFinite: 0, firstRank: NONE, firstElement: NONE, flags: 0 };
+}
+
+function add(total: Found, part: Found): void {
+  if (total.nonFinite === 0) [total.firstRank, total.firstElement] = [part.firstRank, part.firstElement];
+  total.sum += part.sum;
+  total.largest = Math.max(total.largest, part.largest);
+  total.nonFinite += part.nonFinite;
+  total.flags |= part.flags;
 }
 
 function largestMagnitude(array: Float32Array): number {

@@ -1,13 +1,18 @@
-import { bound, nonNegative, options as readOptions } from "../check.ts";
+import { bound, count, nonNegative, options as readOptions } from "../check.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { normKind } from "./normKinds.ts";
 
 export interface GlobalNormOptions {
-  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.25 to 1000. */
+  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.5 to 1000. */
   normType?: number;
   /** Added to the norm: g * min(1, maxNorm / (norm + eps)); default 0. PyTorch has 1e-6. */
   eps?: number;
+  /**
+   * How many networks are trained at once: the leading axis of every gradient, as `vmap` makes it. Each member has its
+   * own norm over all gradients, its own scale, and its own fate when something in it is not finite.
+   */
+  members?: number;
 }
 
 /**
@@ -21,12 +26,16 @@ export interface GlobalNormOptions {
  */
 export function clipByGlobalNorm(maxNorm = 1, options?: GlobalNormOptions): ClipMethod {
   const subject = "clipByGlobalNorm's options";
-  const { normType = 2, eps = 0 } = readOptions(options, subject, ["normType", "eps"]);
+  const { normType = 2, eps = 0, members } = readOptions(options, subject, ["normType", "eps", "members"]);
   return {
     name: "clipByGlobalNorm",
     maxNorm: bound(maxNorm, "clipByGlobalNorm's maxNorm"),
     eps: nonNegative(eps, "clipByGlobalNorm's eps"),
     norm: normKind(normType, "clipByGlobalNorm's normType"),
     rule: globalRule,
+    grouping:
+      members === undefined
+        ? { kind: "all" }
+        : { kind: "members", count: count(members, "clipByGlobalNorm's members") },
   };
 }

@@ -1,4 +1,4 @@
 import wgsl from "../../shaders/rules/global.wgsl?raw";
 import type { Rule } from "./method.ts";
 
-export const globalRule: Rule = { name: "global", wgsl, boundFor: (_norm, maxNorm) => maxNorm };
+export const globalRule: Rule = { name: "global", wgsl, boundFor: ({ maxNorm }) => maxNorm };

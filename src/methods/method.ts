@@ -1,14 +1,40 @@
+import type { Grouping } from "../cuts.ts";
+import type { Memory } from "./memory.ts";
 import type { NormKind } from "./normKinds.ts";
 
 /**
  * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
  * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
  */
-export interface Rule {
+export type Rule = {
   readonly name: string;
-  /** Defines `fn bound_for(norm: Wide, maxNorm: Wide) -> Wide`. */
+  /**
+   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * binding 5 of group 0, and what shaders/rules/forgetful.wgsl defines for the others.
+   */
   readonly wgsl: string;
-  readonly boundFor: (norm: number, maxNorm: number) => number;
+  /** Facts.weight, from the number of values that share the norm; default 0. */
+  readonly weight?: (count: number) => number;
+} & (Decider | Remembering);
+
+export interface Decider {
+  boundFor(facts: Facts): number;
+}
+
+/** For a norm over all gradients only. */
+export interface Remembering {
+  /** A memory for one clip. */
+  readonly begin: () => Memory;
+}
+
+/** What a rule may look at. */
+export interface Facts {
+  readonly norm: number;
+  readonly maxNorm: number;
+  /** A number that the rule itself made. */
+  readonly weight: number;
+  /** The norm of the parameter that belongs to the gradient. */
+  readonly parameterNorm: number;
 }
 
 /** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
@@ -19,6 +45,7 @@ export interface ClipMethod {
   /** Added to the norm before the bound is divided by it; default 0. */
   readonly eps?: number;
   readonly norm: NormKind;
+  readonly grouping: Grouping;
   readonly rule: Rule;
 }
 

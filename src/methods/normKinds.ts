@@ -15,11 +15,12 @@ export interface NormKind {
   readonly terms: string;
   /** `fn norm_of(all: Partial) -> Wide`, for finish.wgsl. */
   readonly root: string;
-  /** The p of a norm that is none of the others, as a fixed-point number: 22 bits, then how many of them are a fraction. */
+  /** The p of a norm that is none of the others, as a fixed-point number: 23 bits, then how many of them are a fraction. */
   readonly fixedPower: number;
-  /** On the CPU: the sum over an array, given the largest magnitude of all. Not finite if a value is not. */
-  readonly sum: (array: Float32Array, largest: number) => number;
-  readonly norm: (sum: number, largest: number) => number;
+  /** On the CPU: the sum over an array, given the largest magnitude of all gradients. Not finite if a value is not. */
+  readonly sum: (array: Float32Array, most: number) => number;
+  /** From the sum and the largest magnitude of the values that share the norm. */
+  readonly norm: (sum: number, largest: number, most: number) => number;
 }
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
@@ -28,8 +29,8 @@ export function normKind(normType: unknown, subject: string): NormKind {
   if (p === 2) return l2;
   if (p === 1) return l1;
   if (p === Infinity) return lInfinity;
-  if (!(p >= 0.25 && p <= 1000)) {
-    throw new RangeError(`${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from 0.25 to 1000.`);
+  if (!(p >= 0.5 && p <= 1000)) {
+    throw new RangeError(`${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from 0.5 to 1000.`);
   }
   return lp(p);
 }
@@ -63,14 +64,14 @@ const lInfinity: NormKind = {
 };
 
 function lp(p: number): NormKind {
-  const shift = 21 - Math.floor(Math.log2(p));
+  const shift = 22 - Math.floor(Math.log2(p));
   return {
     name: "power",
     terms: power,
     root: powerRoot,
-    fixedPower: Math.floor(p * 2 ** shift) + shift * 2 ** 22,
-    sum: (array, largest) => array.reduce((sum, value) => sum + (Math.abs(value) / (largest || 1)) ** p, 0),
-    norm: (sum, largest) => largest * sum ** (1 / p),
+    fixedPower: Math.min(Math.round(p * 2 ** shift), 2 ** 23 - 1) + shift * 2 ** 23,
+    sum: (array, most) => array.reduce((sum, value) => sum + (Math.abs(value) / (most || 1)) ** p, 0),
+    norm: (sum, _, most) => most * sum ** (1 / p),
   };
 }
 

@@ -1,9 +1,11 @@
-import type { TensorList } from "../gradients.ts";
+import type { Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
+import { ENTRY_BYTES } from "../record.ts";
 import type { Bound } from "../stage.ts";
 import { ALIGNMENT, constantBuffer, type DeviceState, filler } from "./device.ts";
-import { finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
+import { groupFacts } from "./groups.ts";
+import { finishGroupsSource, finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
 import { filledApart, filledWithFirst, layoutsOf, pairSlots, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Dispatch, type Plan, planFor, type Window } from "./plan.ts";
@@ -12,27 +14,27 @@ import { TABLE_BYTES } from "./table.ts";
 /** One dispatch, ready to be recorded. */
 export interface Step {
   readonly kernel: Kernel;
-  readonly gradients: GPUBindGroup;
-  readonly table: GPUBindGroup;
+  readonly first: GPUBindGroup;
+  /** Undefined: the group of the values of the step. */
+  readonly second?: GPUBindGroup;
   readonly workgroups: number;
 }
 
 export interface BoundBuffers extends Bound {
-  readonly norm: readonly Step[];
-  readonly finish: { readonly kernel: Kernel; readonly group: GPUBindGroup };
-  readonly scale: readonly Step[];
-  readonly kernels: readonly Kernel[];
+  readonly steps: readonly Step[];
 }
 
 /** Everything of a plan that does not depend on which buffers it is for. */
 interface Layout {
   readonly tables: GPUBuffer;
   readonly norm: readonly GPUBindGroup[];
+  readonly finishGroups?: GPUBindGroup;
   readonly finish: GPUBindGroup;
   readonly scale: readonly GPUBindGroup[];
 }
 
 const PARTIAL_BYTES = 32;
+const GROUPS_A_WORKGROUP = 8;
 const SETTINGS_BYTES = 48;
 const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
@@ -46,29 +48,49 @@ const KEPT_LAYOUTS = 32;
 export class Bindings {
   readonly #state: DeviceState;
   readonly #record: GPUBuffer;
-  readonly #method: ClipMethod;
+  /** One for each group, where there are several norms. */
+  readonly entries: GPUBuffer | undefined;
+  readonly #memory: GPUBuffer | undefined;
+  readonly method: ClipMethod;
   readonly #options: CheckedOptions;
   readonly #layouts = new Map<string, Layout>();
   #partials: GPUBuffer | undefined;
 
-  constructor(state: DeviceState, record: GPUBuffer, method: ClipMethod, options: CheckedOptions) {
+  constructor(
+    state: DeviceState,
+    record: GPUBuffer,
+    entries: GPUBuffer | undefined,
+    memory: GPUBuffer | undefined,
+    method: ClipMethod,
+    options: CheckedOptions,
+  ) {
     this.#state = state;
     this.#record = record;
-    this.#method = method;
+    this.entries = entries;
+    this.#memory = memory;
+    this.method = method;
     this.#options = options;
+  }
+
+  get #groupCount(): number {
+    return this.entries ? this.entries.size / ENTRY_BYTES : 1;
   }
 
   bind({ tensors }: TensorList): BoundBuffers {
     const state = this.#state;
-    const limits = { ...state, pairSlots: pairSlots(state) };
-    const writes = this.#options.apply === "scale" && this.#method.maxNorm !== undefined;
-    const plan = planFor(tensors, limits, writes, this.#method.norm.fixedPower);
-    const layout = this.#layoutFor(plan);
-    const norm = plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i] as GPUBindGroup));
-    const scale = plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i] as GPUBindGroup));
-    const finish = { kernel: this.#finishKernel(), group: layout.finish };
-    const kernels = [...norm, finish, ...scale].map((step) => step.kernel);
-    return { norm, finish, scale, kernels };
+    const { method } = this;
+    const writes = this.#options.apply === "scale" && method.maxNorm !== undefined;
+    const task = { grouping: method.grouping, writes, power: method.norm.fixedPower };
+    const plan = planFor(tensors, { ...state, pairSlots: pairSlots(state) }, task);
+    const layout = this.#layoutFor(plan, tensors);
+    const { finishGroups } = layout;
+    const steps = [
+      ...plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i])),
+      ...(finishGroups ? [this.#finishGroupsStep(finishGroups)] : []),
+      { kernel: this.#finishKernel(), first: layout.finish, workgroups: 1 },
+      ...plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i])),
+    ];
+    return { steps };
   }
 
   destroy(): void {
@@ -76,18 +98,25 @@ export class Bindings {
     for (const { tables } of this.#layouts.values()) tables.destroy();
   }
 
-  #normStep(dispatch: Dispatch, table: GPUBindGroup): Step {
+  #normStep(dispatch: Dispatch, second: GPUBindGroup | undefined): Step {
     const kernel = this.#normKernel(dispatch);
     const read = filledWithFirst(sourcesOf(dispatch), this.#state.slots);
-    return {
-      kernel,
-      gradients: slotGroup(this.#state, kernel.layouts[0], read, []),
-      table,
-      workgroups: dispatch.workgroups,
-    };
+    const first = slotGroup(this.#state, kernel.layouts[0], read, []);
+    return { kernel, first, second, workgroups: dispatch.workgroups };
   }
 
-  #scaleStep(dispatch: Dispatch, table: GPUBindGroup): Step {
+  #finishGroupsStep(first: GPUBindGroup): Step {
+    const { finishGroups, bytes } = layoutsOf(this.#state);
+    const { rule, norm } = this.method;
+    const kernel: Kernel = {
+      name: `finish groups ${norm.name} ${rule.name}`,
+      source: () => finishGroupsSource(this.method),
+      layouts: [finishGroups, bytes],
+    };
+    return { kernel, first, workgroups: Math.ceil(this.#groupCount / GROUPS_A_WORKGROUP) };
+  }
+
+  #scaleStep(dispatch: Dispatch, second: GPUBindGroup | undefined): Step {
     const kernel = this.#scaleKernel(dispatch);
     const sources = sourcesOf(dispatch);
     const destinations = dispatch.slots.flatMap(({ into }) => (into ? [bindingOf(into)] : []));
@@ -104,18 +133,14 @@ export class Bindings {
       }),
     };
     const { read, written } = groups[dispatch.target]();
-    return {
-      kernel,
-      gradients: slotGroup(this.#state, kernel.layouts[0], read, written),
-      table,
-      workgroups: dispatch.workgroups,
-    };
+    const first = slotGroup(this.#state, kernel.layouts[0], read, written);
+    return { kernel, first, second, workgroups: dispatch.workgroups };
   }
 
   #normKernel({ format }: Dispatch): Kernel {
     const { read, partials } = layoutsOf(this.#state);
     const { slots } = this.#state;
-    const { norm } = this.#method;
+    const { norm } = this.method;
     return {
       name: `norm ${norm.name} ${format.dtype} ${format.word}`,
       source: () => normSource(format, norm, slots),
@@ -124,60 +149,67 @@ export class Bindings {
   }
 
   #finishKernel(): Kernel {
-    const { finish, bytes } = layoutsOf(this.#state);
-    const { rule, norm } = this.#method;
+    const { rule, norm } = this.method;
     return {
       name: `finish ${norm.name} ${rule.name}`,
-      source: () => finishSource(this.#method),
-      layouts: [finish, bytes],
+      source: () => finishSource(this.method),
+      layouts: [this.#finishLayout(), layoutsOf(this.#state).bytes],
     };
+  }
+
+  #finishLayout(): GPUBindGroupLayout {
+    const { finish, finishWithMemory } = layoutsOf(this.#state);
+    return this.#memory ? finishWithMemory : finish;
   }
 
   #scaleKernel({ format, target }: Dispatch): Kernel {
-    const { written, readInto, writtenInto, record } = layoutsOf(this.#state);
+    const { written, readInto, writtenInto, record, entries } = layoutsOf(this.#state);
     const gradients: Record<Target, GPUBindGroupLayout> = { "in-place": written, into: readInto, shared: writtenInto };
     const slots = target === "in-place" ? this.#state.slots : pairSlots(this.#state);
+    const grouped = this.entries !== undefined;
     return {
-      name: `scale ${format.dtype} ${format.word} ${target}`,
-      source: () => scaleSource(format, target, slots),
-      layouts: [gradients[target], record],
+      name: `scale ${grouped ? "groups " : ""}${format.dtype} ${format.word} ${target}`,
+      source: () => scaleSource(format, target, grouped, slots),
+      layouts: [gradients[target], grouped ? entries : record],
     };
   }
 
-  #layoutFor(plan: Plan): Layout {
-    const { tables, starts } = tablesOf(plan, this.#settings(plan));
-    const key = tables.join();
-    const layout = this.#layouts.get(key) ?? this.#makeLayout(plan, tables, starts);
+  #layoutFor(plan: Plan, tensors: readonly Tensor[]): Layout {
+    const groups = this.entries ? groupFacts(plan, tensors, this.method, this.#groupCount) : new Uint32Array();
+    const packed = packedTables([this.#settings(plan), groups, ...[...plan.norm, ...plan.scale].map((d) => d.table)]);
+    const key = packed.words.join();
+    const layout = this.#layouts.get(key) ?? this.#makeLayout(plan, packed);
     this.#layouts.delete(key);
     this.#layouts.set(key, layout);
     if (this.#layouts.size > KEPT_LAYOUTS) this.#layouts.delete(this.#layouts.keys().next().value as string);
     return layout;
   }
 
-  #makeLayout(plan: Plan, contents: Uint32Array, starts: readonly number[]): Layout {
-    const { device, label } = this.#state;
-    const layouts = layoutsOf(this.#state);
-    const tables = constantBuffer(this.#state, "tables", UNIFORM, contents.byteLength, (words) => words.set(contents));
-    const partials = this.#partialsFor(plan.partialCount);
+  #makeLayout(plan: Plan, { words, starts }: PackedTables): Layout {
+    const state = this.#state;
+    const layouts = layoutsOf(state);
+    const tables = constantBuffer(state, "tables", UNIFORM | STORAGE, words.byteLength, (mapped) => mapped.set(words));
+    const partials = { buffer: this.#partialsFor(plan.partialCount) };
     const group = (layout: GPUBindGroupLayout, resources: readonly GPUBufferBinding[]) =>
-      device.createBindGroup({
-        label: `${label} tables`,
+      state.device.createBindGroup({
+        label: `${state.label} tables`,
         layout,
         entries: resources.map((resource, binding) => ({ binding, resource })),
       });
-    const table = (i: number) => ({ buffer: tables, offset: starts[i], size: TABLE_BYTES });
-    const { gradScale, totalNorm } = this.#options;
+    const table = (i: number) => ({ buffer: tables, offset: starts[2 + i] as number, size: TABLE_BYTES });
+    const sources = [this.#sourceBinding(this.#options.gradScale), this.#sourceBinding(this.#options.totalNorm)];
+    const settings = { buffer: tables, size: SETTINGS_BYTES };
+    const record = { buffer: this.#record };
+    const entries = this.entries && { buffer: this.entries };
+    const memory = this.#memory ? [{ buffer: this.#memory }] : [];
+    const scaleLayout = entries ? layouts.entries : layouts.record;
+    const groups = { buffer: tables, offset: starts[1] as number };
     return {
       tables,
-      norm: plan.norm.map((_, i) => group(layouts.partials, [table(i), { buffer: partials }])),
-      scale: plan.scale.map((_, i) => group(layouts.record, [table(plan.norm.length + i), { buffer: this.#record }])),
-      finish: group(layouts.finish, [
-        { buffer: partials },
-        { buffer: this.#record },
-        this.#sourceBinding(gradScale),
-        this.#sourceBinding(totalNorm),
-        { buffer: tables, size: SETTINGS_BYTES },
-      ]),
+      norm: plan.norm.map((_, i) => group(layouts.partials, [table(i), partials])),
+      finishGroups: entries && group(layouts.finishGroups, [partials, entries, ...sources, settings, groups]),
+      finish: group(this.#finishLayout(), [partials, record, ...sources, settings, ...memory]),
+      scale: plan.scale.map((_, i) => group(scaleLayout, [table(plan.norm.length + i), entries ?? record])),
     };
   }
 
@@ -200,8 +232,9 @@ export class Bindings {
     settings[2] = typeof gradScale === "number" ? NONE : wordOf(gradScale);
     settings[3] = totalNorm === undefined ? NONE : typeof totalNorm === "number" ? GIVEN : wordOf(totalNorm);
     if (typeof totalNorm === "number") settings.set(wideOf(totalNorm), 4);
-    settings[7] = this.#method.norm.fixedPower;
-    settings.set(wideOf(this.#method.eps ?? 0).slice(0, 2), 8);
+    settings[7] = this.method.norm.fixedPower;
+    settings.set(wideOf(this.method.eps ?? 0).slice(0, 2), 8);
+    settings[10] = this.entries ? this.#groupCount : 0;
     return settings;
   }
 
@@ -220,26 +253,31 @@ function sourcesOf(dispatch: Dispatch): GPUBufferBinding[] {
   return dispatch.slots.map((slot) => bindingOf(slot.source));
 }
 
-/** The settings, then the table of every dispatch, each on 256 bytes; the last has room for what a binding spans. */
-function tablesOf(plan: Plan, settings: Uint32Array): { tables: Uint32Array; starts: number[] } {
-  const used = [...plan.norm, ...plan.scale].map(({ table }) => table);
+interface PackedTables {
+  readonly words: Uint32Array;
+  /** In bytes. */
+  readonly starts: readonly number[];
+}
+
+/** One after the other, each on 256 bytes; the last has room for what a binding spans. */
+function packedTables(tables: readonly Uint32Array[]): PackedTables {
   const starts: number[] = [];
-  let next = ALIGNMENT;
-  for (const table of used) {
+  let next = 0;
+  for (const table of tables) {
     starts.push(next);
     next += Math.ceil(table.byteLength / ALIGNMENT) * ALIGNMENT;
   }
-  const tables = new Uint32Array((next + TABLE_BYTES) / 4);
-  tables.set(settings);
-  for (const [i, table] of used.entries()) tables.set(table, (starts[i] as number) / 4);
-  return { tables, starts };
+  const words = new Uint32Array((next + TABLE_BYTES) / 4);
+  for (const [i, table] of tables.entries()) words.set(table, (starts[i] as number) / 4);
+  return { words, starts };
 }
 
 /** mantissa, exponent and non-finite flags, as finish.wgsl takes them: a Wide of 24 bits. */
 function wideOf(norm: number): [number, number, number] {
   if (Number.isNaN(norm)) return [0, 0, 4];
   if (norm === Infinity) return [0, 0, 8];
-  if (norm === 0) return [0, 0, 0];
+  // No bound is near to so small a norm.
+  if (norm < 2 ** -900) return [0, 0, 0];
   let exponent = Math.floor(Math.log2(norm)) - 31;
   let mantissa = Math.fround(norm * 2 ** -exponent);
   for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;

@@ -5,6 +5,7 @@ import type { PipelineEntry } from "./pipelines.ts";
 /** What is kept per device, however many clippers and clips use it. */
 export interface DeviceState {
   readonly device: GPUDevice;
+  /** Begins the labels of what is shared. */
   readonly label: string;
   /** Gradient bindings of a dispatch: one of the device's storage buffers is for the partials. */
   readonly slots: number;
@@ -16,6 +17,8 @@ export interface DeviceState {
   layouts?: Layouts;
   /** Set once the device is gone. */
   lost?: GPUDeviceLostInfo;
+  /** Called when that happens: a promise chained to device.lost would be kept as long as the device. */
+  readonly onLoss: Set<(info: GPUDeviceLostInfo) => void>;
   /** Clippers that hold the buffers below. */
   users: number;
   /** Entry i, at i * 256, holds the number i: see byteTable. */
@@ -32,8 +35,8 @@ const STORAGE = 0x80;
 
 const states = new WeakMap<GPUDevice, DeviceState>();
 
-export function holdDevice(device: GPUDevice, label: string): DeviceState {
-  const state = states.get(device) ?? newState(device, label);
+export function holdDevice(device: GPUDevice): DeviceState {
+  const state = states.get(device) ?? newState(device);
   states.set(device, state);
   state.users += 1;
   return state;
@@ -59,19 +62,21 @@ export async function lossOf(device: GPUDevice): Promise<GPUDeviceLostInfo | und
   return Promise.race([device.lost, Promise.resolve(undefined)]);
 }
 
-function newState(device: GPUDevice, label: string): DeviceState {
+function newState(device: GPUDevice): DeviceState {
   const { limits } = device;
   const state: DeviceState = {
     device,
-    label,
+    label: "gradclip",
     slots: Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS),
     maxBinding: limits.maxStorageBufferBindingSize,
     grid: gridTable[classOf(device.adapterInfo)],
     pipelines: new Map(),
+    onLoss: new Set(),
     users: 0,
   };
   device.lost.then((info) => {
     state.lost = info;
+    for (const tell of state.onLoss) tell(info);
   });
   return state;
 }

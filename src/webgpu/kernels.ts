@@ -1,4 +1,5 @@
 import finish from "../../shaders/finish.wgsl?raw";
+import finishGroups from "../../shaders/finish_groups.wgsl?raw";
 import bf16 from "../../shaders/formats/bf16.wgsl?raw";
 import f16 from "../../shaders/formats/f16.wgsl?raw";
 import f32 from "../../shaders/formats/f32.wgsl?raw";
@@ -6,14 +7,19 @@ import packed from "../../shaders/formats/packed.wgsl?raw";
 import u32 from "../../shaders/formats/u32.wgsl?raw";
 import vec4 from "../../shaders/formats/vec4.wgsl?raw";
 import norm from "../../shaders/norm.wgsl?raw";
+import forgetful from "../../shaders/rules/forgetful.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
+import decide from "../../shaders/shared/decide.wgsl?raw";
+import entry from "../../shaders/shared/entry.wgsl?raw";
+import groupScales from "../../shaders/shared/group_scales.wgsl?raw";
+import oneScale from "../../shaders/shared/one_scale.wgsl?raw";
 import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
 import type { Dtype } from "../gradients.ts";
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Rule } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
@@ -47,16 +53,25 @@ export function normSource(format: Format, { terms }: NormKind, slots: number): 
 }
 
 export function finishSource({ norm, rule }: ClipMethod): string {
-  return [wide, partial, record, norm.root, rule.wgsl, finish].join("\n");
+  return [wide, partial, record, decide, norm.root, ruleSource(rule), finish].join("\n");
 }
 
-export function scaleSource(format: Format, target: Target, slots: number): string {
+export function finishGroupsSource({ norm, rule }: ClipMethod): string {
+  return [wide, partial, entry, decide, norm.root, ruleSource(rule), finishGroups].join("\n");
+}
+
+function ruleSource(rule: Rule): string {
+  return "begin" in rule ? rule.wgsl : `${rule.wgsl}\n${forgetful}`;
+}
+
+export function scaleSource(format: Format, target: Target, grouped: boolean, slots: number): string {
   const inPlace = target === "in-place";
   const text = expanded(scale, format, slots, !inPlace)
     .replaceAll("IN_PLACE", String(inPlace))
     .replaceAll("TARGET", inPlace ? "gradients" : "into")
     .replaceAll("ACCESS", target === "into" ? "read" : "read_write");
-  return [formatSource(format), record, clipped, segments, text].join("\n");
+  const scaling = grouped ? [entry, groupScales] : [record, oneScale];
+  return [formatSource(format), ...scaling, clipped, segments, text].join("\n");
 }
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */

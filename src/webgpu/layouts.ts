@@ -12,14 +12,17 @@ export interface Layouts {
   readonly writtenInto: GPUBindGroupLayout;
   /** Group 1 of norm: its table and the partials. */
   readonly partials: GPUBindGroupLayout;
-  /** Group 1 of scale: its table and the record. */
+  /** Group 1 of scale: its table and the record, or the entries of the groups. */
   readonly record: GPUBindGroupLayout;
+  readonly entries: GPUBindGroupLayout;
   readonly finish: GPUBindGroupLayout;
+  /** For a method with a memory. */
+  readonly finishWithMemory: GPUBindGroupLayout;
+  readonly finishGroups: GPUBindGroupLayout;
   /** Group 1 of finish: eight bytes. */
   readonly bytes: GPUBindGroupLayout;
 }
 
-export const RECORD_BINDING = 1;
 const COMPUTE = 4;
 
 export function layoutsOf(state: DeviceState): Layouts {
@@ -27,9 +30,9 @@ export function layoutsOf(state: DeviceState): Layouts {
   return state.layouts;
 }
 
-/** Pairs of source and destination that one dispatch can bind. */
+/** Pairs of source and destination that one dispatch can bind beside the entries of the groups. */
 export function pairSlots(state: DeviceState): number {
-  return Math.floor((state.slots + 1) / 2);
+  return Math.floor(state.slots / 2);
 }
 
 function makeLayouts(state: DeviceState): Layouts {
@@ -52,7 +55,10 @@ function makeLayouts(state: DeviceState): Layouts {
     writtenInto: make("gradients and destinations in shared buffers", many(2 * pairs, "storage")),
     partials: make("table and partials", ["uniform", "storage"]),
     record: make("table and record", ["uniform", "uniform"]),
+    entries: make("table and entries", ["uniform", read]),
     finish: make("finish", [read, "storage", read, read, "uniform"]),
+    finishWithMemory: make("finish with a memory", [read, "storage", read, read, "uniform", "storage"]),
+    finishGroups: make("finish of groups", ["storage", "storage", read, read, "uniform", read]),
     bytes: make("values of the step", Array(8).fill("dynamic")),
   };
 }

@@ -9,6 +9,7 @@ export interface Kernel {
 
 export interface PipelineEntry {
   pipeline?: GPUComputePipeline;
+  readonly module: GPUShaderModule;
   readonly ready: Promise<void>;
 }
 
@@ -32,7 +33,7 @@ export function compile(state: DeviceState, kernel: Kernel): PipelineEntry {
       throw await compileError(kernel, code, module, error);
     },
   );
-  const entry: PipelineEntry = { ready };
+  const entry: PipelineEntry = { module, ready };
   quiet(scope);
   quiet(ready);
   state.pipelines.set(kernel.name, entry);
@@ -42,11 +43,7 @@ export function compile(state: DeviceState, kernel: Kernel): PipelineEntry {
 /** The pipeline now: compiled on the spot if the background has not finished. */
 export function pipelineNow(state: DeviceState, kernel: Kernel): GPUComputePipeline {
   const entry = compile(state, kernel);
-  if (!entry.pipeline) {
-    const code = kernel.source();
-    const module = state.device.createShaderModule({ label: `${state.label} ${kernel.name}`, code });
-    entry.pipeline = state.device.createComputePipeline(descriptorOf(state, kernel, module));
-  }
+  entry.pipeline ??= state.device.createComputePipeline(descriptorOf(state, kernel, entry.module));
   return entry.pipeline;
 }
 

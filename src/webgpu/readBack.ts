@@ -1,21 +1,29 @@
 import { DeviceLostError } from "../errors.ts";
 import type { DeviceState } from "./device.ts";
+import { quiet } from "./pipelines.ts";
 
 const COPY_DST_MAP_READ = 0x08 | 0x01;
 const LOSS_MS = 500;
 
-/** A copy of a buffer as of everything submitted so far, through a staging buffer of its own. */
-export async function readBack(state: DeviceState, buffer: GPUBuffer, size: number): Promise<DataView> {
+/** Copies of buffers as of everything submitted so far, through a staging buffer of their own. */
+export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]): Promise<DataView[]> {
   const { device } = state;
+  const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
   const staging = device.createBuffer({ label: `${state.label} read-back`, size, usage: COPY_DST_MAP_READ });
   const encoder = device.createCommandEncoder({ label: `${state.label} read-back` });
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
+  let next = 0;
+  const starts = buffers.map((buffer) => {
+    const start = next;
+    encoder.copyBufferToBuffer(buffer, 0, staging, start, buffer.size);
+    next += buffer.size;
+    return start;
+  });
   device.queue.submit([encoder.finish()]);
   try {
     await orLost(state, staging.mapAsync(1));
     const copy = staging.getMappedRange().slice(0);
     staging.unmap();
-    return new DataView(copy);
+    return buffers.map((buffer, i) => new DataView(copy, starts[i], buffer.size));
   } finally {
     staging.destroy();
   }
@@ -23,9 +31,13 @@ export async function readBack(state: DeviceState, buffer: GPUBuffer, size: numb
 
 /** Settles when the device is lost, even where a browser forgets to; a mapping that fails for that reason says so. */
 async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<void> {
-  const lost = state.device.lost.then((info) => {
-    throw new DeviceLostError(info, "unknown");
+  let tell: (info: GPUDeviceLostInfo) => void = () => {};
+  const lost = new Promise<never>((_, reject) => {
+    tell = (info) => reject(new DeviceLostError(info, "unknown"));
   });
+  quiet(lost);
+  state.onLoss.add(tell);
+  if (state.lost) tell(state.lost);
   try {
     await Promise.race([mapped, lost]);
   } catch (error) {
@@ -33,5 +45,7 @@ async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<v
     // The mapping may be rejected a moment before the loss is told.
     await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
     throw error;
+  } finally {
+    state.onLoss.delete(tell);
   }
 }

@@ -1,4 +1,5 @@
-import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range, type Tensor } from "../gradients.ts";
+import { type Cut, partOf } from "../cuts.ts";
+import { type Dtype, idOf, isSame, type Range } from "../gradients.ts";
 import type { Word } from "./kernels.ts";
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
@@ -6,48 +7,41 @@ export interface Segment {
   readonly dtype: Dtype;
   readonly source: Range;
   readonly into?: Range;
-  /** Its number when every gradient is cut into pieces: what comes first in the caller's order is smaller. */
+  /** Of its first cut: what comes first in the caller's order is smaller. */
+  readonly rank: number;
+  readonly group: number;
+  /** Of its first gradient, for messages. */
+  readonly label: string;
+}
+
+export interface RankedCut extends Cut {
   readonly rank: number;
 }
 
-/** The ranks depend on the lengths alone, so that a record can be read whatever buffers made it. */
-export function ranksOf(tensors: readonly Tensor[], pieceElements: number): number[] {
-  const ranks: number[] = [];
-  let next = 0;
-  for (const { length } of tensors) {
-    ranks.push(next);
-    next += Math.ceil(length / pieceElements);
-  }
-  return ranks;
-}
-
-/** Cuts what is larger than a binding and joins neighbours: fewer segments, and more that are whole 16-byte words. */
-export function segmentsOf(
-  tensors: readonly Tensor[],
-  ranks: ReadonlyMap<Tensor, number>,
-  pieceElements: number,
-  withInto: boolean,
-): Segment[] {
+/** Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. */
+export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withInto: boolean): Segment[] {
   const segments: Segment[] = [];
-  for (const tensor of tensors) {
-    const { source, dtype } = tensor;
-    const pieceBytes = pieceElements * ELEMENT_BYTES[dtype];
-    const into = withInto ? tensor.into : undefined;
-    const rank = ranks.get(tensor) ?? 0;
-    for (let start = 0; start < source.byteLength; start += pieceBytes) {
-      const byteLength = Math.min(pieceBytes, source.byteLength - start);
-      const piece = (range: Range) => ({ ...range, byteOffset: range.byteOffset + start, byteLength });
-      const segment = { dtype, source: piece(source), into: into && piece(into), rank: rank + start / pieceBytes };
-      const joined = start === 0 ? join(segments.at(-1), segment, pieceBytes) : undefined;
-      if (joined) segments[segments.length - 1] = joined;
-      else segments.push(segment);
-    }
+  for (const cut of cuts) {
+    const { tensor, first, group, rank } = cut;
+    const { dtype, label } = tensor;
+    const into = withInto && tensor.into ? partOf(tensor.into, cut) : undefined;
+    const segment = { dtype, source: partOf(tensor.source, cut), into, rank, group, label };
+    const last = segments.at(-1);
+    const joined = first === 0 ? join(last, segment, pieceBytes) : undefined;
+    if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
+      segments[segments.length - 1] = joined;
+    else segments.push(segment);
   }
   return segments;
 }
 
+/** A word of 4 bytes is read 1.5 to 2.5 times slower than one of 16: not for the sake of one binding less. */
+function isLargeAndWhole(segment: Segment | undefined): boolean {
+  return segment !== undefined && wordOf(segment) === "vec4" && segment.source.byteLength >= 65_536;
+}
+
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
-  if (!a || a.dtype !== b.dtype || !follows(a.source, b.source)) return undefined;
+  if (!a || a.dtype !== b.dtype || a.group !== b.group || !follows(a.source, b.source)) return undefined;
   if (a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
   const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };

@@ -1,47 +1,69 @@
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
+import type { Memory } from "../methods/memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { RECORD_BYTES } from "../record.ts";
-import type { Bound, Stage, Values } from "../stage.ts";
+import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
+import type { Bound, Stage, StoredMemory, Values } from "../stage.ts";
 import { Bindings, type BoundBuffers } from "./bindings.ts";
-import { byteTable, type DeviceState } from "./device.ts";
+import { byteTable, constantBuffer, type DeviceState } from "./device.ts";
 import { layoutsOf } from "./layouts.ts";
 import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
-import { pieceElementsOf } from "./plan.ts";
+import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
+const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
 /** The three passes on the GPU: recorded, never waited for. */
-export function webgpuStage(state: DeviceState, method: ClipMethod, options: CheckedOptions): Stage {
-  return new WebGPUStage(state, method, options);
+export function webgpuStage(
+  state: DeviceState,
+  label: string,
+  method: ClipMethod,
+  options: CheckedOptions,
+  groupCount: number,
+): Stage {
+  return new WebGPUStage(state, `${label} ${method.name}`, method, options, groupCount);
 }
 
 class WebGPUStage implements Stage {
   readonly record: GPUBuffer;
+  readonly scales: GPUBuffer | undefined;
+  readonly memory?: StoredMemory;
   readonly pieceElements: number;
   readonly #state: DeviceState;
   readonly #label: string;
   readonly #bindings: Bindings;
   readonly #bytes: GPUBindGroup;
+  readonly #memory: GPUBuffer | undefined;
   readonly #byteOffsets = new Uint32Array(8);
   /** What went wrong in objects or submits of ours, told by ready or the next report. */
   readonly #faults = new Set<Promise<GPUError | null>>();
-  readonly #compiled: Promise<void>[] = [];
+  readonly #compiled = new Set<Promise<void>>();
   #ready: Promise<void> | undefined;
 
-  constructor(state: DeviceState, method: ClipMethod, options: CheckedOptions) {
+  constructor(state: DeviceState, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
     this.#state = state;
-    this.#label = `${state.label} ${method.name}`;
+    this.#label = label;
     this.#refuseLost();
-    this.pieceElements = pieceElementsOf(state.maxBinding);
+    this.pieceElements = pieceBytesOf(state.maxBinding) / 4;
     const { device } = state;
     this.record = this.#guarded(() =>
       device.createBuffer({ label: `${this.#label} record`, size: RECORD_BYTES, usage: RECORD_USAGE }),
     );
-    this.#bindings = this.#guarded(() => new Bindings(state, this.record, method, options));
+    if (method.grouping.kind !== "all") {
+      const size = ENTRY_BYTES * Math.max(1, groupCount);
+      const label = `${this.#label} scales`;
+      this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
+    }
+    if ("begin" in method.rule) {
+      const { begin } = method.rule;
+      const memory = this.#guarded(() => this.#makeMemory(begin().toWords()));
+      this.memory = { save: () => this.#save(memory, begin()), load: (saved) => this.#load(memory, begin(), saved) };
+      this.#memory = memory;
+    }
+    this.#bindings = this.#guarded(() => new Bindings(state, this.record, this.scales, this.#memory, method, options));
     this.#bytes = this.#guarded(() => this.#makeBytes());
   }
 
@@ -52,8 +74,15 @@ class WebGPUStage implements Stage {
 
   bind(list: TensorList): Bound {
     this.#refuseLost();
+    const own: unknown[] = [this.record, this.scales];
+    const mistaken = list.tensors.find(
+      ({ source, into }) => own.includes(source.memory) || (into && own.includes(into.memory)),
+    );
+    if (mistaken) {
+      throw new TypeError(`${mistaken.label} is the clip's own record or scales; pass buffers that hold gradients.`);
+    }
     const bound = this.#guarded(() => this.#bindings.bind(list));
-    for (const kernel of bound.kernels) this.#compiled.push(compile(this.#state, kernel).ready);
+    for (const { kernel } of bound.steps) this.#compiled.add(compile(this.#state, kernel).ready);
     return bound;
   }
 
@@ -79,33 +108,49 @@ class WebGPUStage implements Stage {
     });
   }
 
-  async readRecord(): Promise<DataView> {
-    this.#refuseLost();
-    const record = this.#guarded(() => readBack(this.#state, this.record, RECORD_BYTES));
-    quiet(record);
-    await this.#throwFaults();
-    return record;
+  readRecord(): Promise<DataView[]> {
+    return this.#read(this.scales ? [this.record, this.scales] : [this.record]);
   }
 
   destroy(): void {
     this.record.destroy();
+    this.scales?.destroy();
+    this.#memory?.destroy();
     this.#bindings.destroy();
   }
 
-  #record(pass: GPUComputePassEncoder, bound: BoundBuffers, values: Values): void {
-    for (const step of bound.norm) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
-    pass.setPipeline(this.#pipeline(bound.finish.kernel));
-    pass.setBindGroup(0, bound.finish.group);
-    pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
-    pass.dispatchWorkgroups(1);
-    for (const step of bound.scale) this.#dispatch(pass, step.kernel, step.gradients, step.table, step.workgroups);
+  async #read(buffers: readonly GPUBuffer[]): Promise<DataView[]> {
+    this.#refuseLost("unknown");
+    const copies = this.#guarded(() => readBack(this.#state, buffers));
+    quiet(copies);
+    await this.#throwFaults();
+    return copies;
   }
 
-  #dispatch(pass: GPUComputePassEncoder, kernel: Kernel, gradients: GPUBindGroup, table: GPUBindGroup, count: number) {
-    pass.setPipeline(this.#pipeline(kernel));
-    pass.setBindGroup(0, gradients);
-    pass.setBindGroup(1, table);
-    pass.dispatchWorkgroups(count);
+  async #save(buffer: GPUBuffer, memory: Memory): Promise<ArrayBuffer> {
+    const [content] = (await this.#read([buffer])) as [DataView];
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    return memory.save();
+  }
+
+  #load(buffer: GPUBuffer, memory: Memory, saved: ArrayBuffer): void {
+    this.#refuseLost();
+    memory.load(saved);
+    this.#guarded(() => this.#state.device.queue.writeBuffer(buffer, 0, memory.toWords()));
+  }
+
+  #makeMemory(words: Uint32Array): GPUBuffer {
+    return constantBuffer(this.#state, "memory", MEMORY_USAGE, words.byteLength, (mapped) => mapped.set(words));
+  }
+
+  #record(pass: GPUComputePassEncoder, { steps }: BoundBuffers, values: Values): void {
+    for (const { kernel, first, second, workgroups } of steps) {
+      pass.setPipeline(this.#pipeline(kernel));
+      pass.setBindGroup(0, first);
+      if (second) pass.setBindGroup(1, second);
+      else pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
+      pass.dispatchWorkgroups(workgroups);
+    }
   }
 
   #pipeline(kernel: Kernel): GPUComputePipeline {
@@ -130,20 +175,22 @@ class WebGPUStage implements Stage {
     return this.#state.device.createBindGroup({ label: `${this.#label} values`, layout, entries });
   }
 
-  /** Runs what makes objects or submits inside an error scope, which is closed before anything else can happen. */
+  /** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
   #guarded<T>(make: () => T): T {
     const { device } = this.#state;
     device.pushErrorScope("validation");
+    device.pushErrorScope("out-of-memory");
     try {
       return make();
     } finally {
-      const fault = device.popErrorScope();
-      this.#faults.add(fault);
-      fault.then(
-        (error) => error ?? this.#faults.delete(fault),
-        () => this.#faults.delete(fault),
-      );
+      for (const fault of [device.popErrorScope(), device.popErrorScope()]) this.#note(fault);
     }
+  }
+
+  #note(fault: Promise<GPUError | null>): void {
+    this.#faults.add(fault);
+    const forget = () => this.#faults.delete(fault);
+    fault.then((error) => error ?? forget(), forget);
   }
 
   async #settle(): Promise<void> {
@@ -151,12 +198,13 @@ class WebGPUStage implements Stage {
     await this.#throwFaults();
   }
 
+  /** All of them are told at once, by the first. */
   async #throwFaults(): Promise<void> {
-    for (const fault of [...this.#faults]) {
-      const error = await fault.catch(() => null);
-      this.#faults.delete(fault);
-      if (error) throw new Error(`${this.#label}: ${error.message}`, { cause: error });
-    }
+    const faults = [...this.#faults];
+    const errors = await Promise.all(faults.map((fault) => fault.catch(() => null)));
+    for (const fault of faults) this.#faults.delete(fault);
+    const error = errors.find((found) => found !== null);
+    if (error) throw new Error(`${this.#label}: ${error.message}`, { cause: error });
     this.#refuseLost("unknown");
   }
 

@@ -5,7 +5,7 @@ import type { Segment } from "./segments.ts";
 /** As in shaders/shared/segments.wgsl. */
 export const MOST_SEGMENTS = 240;
 const TILE_WORDS = 256;
-const SEGMENTS_AT = 4;
+const SEGMENTS_AT = 8;
 const SEGMENT_WORDS = 8;
 
 /** What a kernel binds: the words that a dispatch leaves unused may lie over the next table. */
@@ -15,33 +15,37 @@ export function tilesOf(segment: Segment, word: Word): number {
   return Math.ceil(segment.source.byteLength / (TILE_WORDS * WORD_BYTES[word]));
 }
 
+/** A segment with its place in a dispatch. */
+export interface Placed {
+  readonly segment: Segment;
+  readonly slot: number;
+  /** The number of its first tile. */
+  readonly tile: number;
+}
+
 export interface TableContents {
   readonly format: Format;
   readonly slots: readonly Slot[];
+  readonly placed: readonly Placed[];
   readonly tilesPerWorkgroup: number;
   /** NormKind's fixedPower. */
   readonly power: number;
+  /** Where the dispatch's partials begin, and whether they replace what is there. */
+  readonly firstPartial: number;
+  readonly fresh: boolean;
 }
 
-/** The table of a dispatch; `fresh` if its partials replace what is there. */
-export function tableOf(
-  { format, slots, tilesPerWorkgroup, power }: TableContents,
-  fresh: boolean,
-): Uint32Array<ArrayBuffer> {
-  const table = new Uint32Array(TABLE_BYTES / 4);
-  const { word } = format;
-  let number = 0;
-  let tile = 0;
-  for (const [slot, { source, into, segments }] of slots.entries()) {
-    for (const segment of segments) {
-      const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[word]);
-      table.set([first, count, tile, segment.rank, intoFirst, slot, 0, edges], SEGMENTS_AT + SEGMENT_WORDS * number);
-      tile += tilesOf(segment, word);
-      number += 1;
-    }
+export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
+  const { format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh } = contents;
+  const table = new Uint32Array(SEGMENTS_AT + SEGMENT_WORDS * placed.length);
+  table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial]);
+  for (const [number, { segment, slot, tile }] of placed.entries()) {
+    const { source, into } = slots[slot] as Slot;
+    const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
+    const { rank, group } = segment;
+    table.set([first, count, tile, rank, intoFirst, slot, group, edges], SEGMENTS_AT + SEGMENT_WORDS * number);
   }
-  table.set([number, tilesPerWorkgroup, fresh ? 1 : 0, power], 0);
-  return table.slice(0, SEGMENTS_AT + SEGMENT_WORDS * number);
+  return table;
 }
 
 /** Whole words are those of the destination; a view of 16-bit elements may begin and end in the middle of one. */

@@ -5,8 +5,8 @@ import { MIN_NORMAL, MIN_SUBNORMAL, round16, ulp24, valuesOf } from "./numbers.t
 import { checkRecord } from "./record.ts";
 import type { Bits, Content, Dtype, Expected, Images, Outcome, Tensor, Unit } from "./types.ts";
 
-const NORM_ULPS = 2;
-const VALUE_ULPS = 2;
+/** Of norm, scale and values, unless a method promises less. */
+const ULPS = 2;
 /** How far above the bound, and how far below it, the norm of what was written may be, in units of the bound. */
 const NORM_AFTER = { f32: [4e-7, 1e-6], f16: [2 ** -10, 2 ** -10], bf16: [2 ** -8, 2 ** -8] } as const;
 /** The spacing below the smallest normal number, and that number. */
@@ -21,7 +21,7 @@ export function checkOutcome(unit: Unit, outcome: Outcome): void {
   const expected = unit.rule.expected(unit);
   checkReport(unit, expected, outcome);
   if (outcome.record !== undefined) checkRecord(outcome.record, expected, outcome.report);
-  checkByHand(unit, outcome);
+  checkByHand(unit, outcome, expected.ulps ?? ULPS);
   if (unit.reportOnly) return;
   if (outcome.after === undefined) fail("the memory was not read");
   checkMemories(unit, expected, outcome.before, outcome.after);
@@ -29,9 +29,10 @@ export function checkOutcome(unit: Unit, outcome: Outcome): void {
 
 function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void {
   if (typeof report !== "object" || report === null) fail("no report");
-  near(report.norm, expected.norm, NORM_ULPS, "norm");
+  const { ulps: allowed = ULPS } = expected;
+  near(report.norm, expected.norm, allowed, "norm");
   if (expected.scale !== undefined) {
-    const ulps = expected.clipped ? VALUE_ULPS : 0;
+    const ulps = expected.clipped ? allowed : 0;
     near(report.scale, expected.scale, ulps, "scale");
   }
   if (expected.clipped !== undefined) same(report.clipped, expected.clipped, "clipped");
@@ -52,12 +53,12 @@ function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void 
   if (expected.clipped !== undefined) same(report.clippedSteps, expected.clipped ? 1 : 0, "clippedSteps");
 }
 
-function checkByHand(unit: Unit, { report, after }: Outcome): void {
+function checkByHand(unit: Unit, { report, after }: Outcome, ulps: number): void {
   const want = unit.want;
   if (!want) return;
-  const exactly = unit.exact ? 0 : NORM_ULPS;
+  const exactly = unit.exact ? 0 : ulps;
   if (want.norm !== undefined) near(report.norm, want.norm, exactly, "norm by hand");
-  if (want.scale !== undefined) near(report.scale, want.scale, VALUE_ULPS, "scale by hand");
+  if (want.scale !== undefined) near(report.scale, want.scale, ulps, "scale by hand");
   if (want.clipped !== undefined) same(report.clipped, want.clipped, "clipped by hand");
   if (want.nonFinite !== undefined) same(report.nonFinite, want.nonFinite, "nonFinite by hand");
   if (want.maxAbs !== undefined) near(report.maxAbs, want.maxAbs, 0, "maxAbs by hand");
@@ -68,7 +69,7 @@ function checkByHand(unit: Unit, { report, after }: Outcome): void {
     if (!tensor || !after) fail(`tensor ${index} by hand: nothing to compare with`);
     same(values.length, tensor.bits.length, "values by hand");
     const found = bitsAt(after, destination(tensor, index), tensor, `tensor ${index} by hand`);
-    checkValues(found, Float64Array.from(values), `tensor ${index} by hand`, formatOf(unit, tensor));
+    checkValues(found, Float64Array.from(values), formatOf(unit, tensor, ulps), `tensor ${index} by hand`);
   });
 }
 
@@ -86,7 +87,7 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
     const place = destination(tensor, index);
     const { dtype = "f32" } = tensor;
     const found = bitsAt(after, place, tensor, `tensor ${index}`);
-    checkContent(found, content, `tensor ${index}`, formatOf(unit, tensor));
+    checkContent(found, content, formatOf(unit, tensor, expected.ulps), `tensor ${index}`);
     // Judged above; what remains to be compared exactly is everything else.
     bitsAt(wanted, place, tensor, `tensor ${index}`).set(found);
     if (expected.normAfter === undefined) return;
@@ -106,32 +107,32 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
 
 interface Format {
   readonly dtype: Dtype;
-  /** How far off a value may be before it is rounded to 16 bits, in ULP of float32. */
+  /** How far off a value may be, in ULP of float32; before it is rounded, where the dtype has 16 bits. */
   readonly ulps: number;
 }
 
-function formatOf({ exactProducts }: Unit, { dtype = "f32" }: Tensor): Format {
-  return { dtype, ulps: exactProducts ? 0 : VALUE_ULPS };
+function formatOf({ exactProducts }: Unit, { dtype = "f32" }: Tensor, ulps = ULPS): Format {
+  return { dtype, ulps: exactProducts ? 0 : ulps };
 }
 
-function checkContent(found: Bits, content: Content, what: string, format: Format): void {
+function checkContent(found: Bits, content: Content, format: Format, what: string): void {
   if ("bits" in content) sameWords(found, content.bits, what);
-  else checkValues(found, content.values, what, format);
+  else checkValues(found, content.values, format, what);
 }
 
-function checkValues(found: Bits, wanted: Float64Array, what: string, { dtype, ulps }: Format): void {
+function checkValues(found: Bits, wanted: Float64Array, { dtype, ulps }: Format, what: string): void {
   if (found.length !== wanted.length) fail(`${what} has ${found.length} values, wanted ${wanted.length}`);
   const values = valuesOf({ bits: found, dtype });
   if (dtype !== "f32") {
-    check16(values, wanted, what, dtype, ulps);
+    check16(values, wanted, { dtype, ulps }, what);
     return;
   }
   for (let i = 0; i < wanted.length; i++) {
     const value = values[i] as number;
     const want = wanted[i] as number;
     // Naming every element would take longer than the library does.
-    if (isNear(value, want, VALUE_ULPS, MIN_NORMAL)) continue;
-    near(value, want, VALUE_ULPS, `${what}, element ${i} of ${wanted.length}`, MIN_NORMAL);
+    if (isNear(value, want, ulps, MIN_NORMAL)) continue;
+    near(value, want, ulps, `${what}, element ${i} of ${wanted.length}`, MIN_NORMAL);
   }
 }
 
@@ -139,9 +140,8 @@ function checkValues(found: Bits, wanted: Float64Array, what: string, { dtype, u
 function check16(
   values: ArrayLike<number>,
   wanted: Float64Array,
+  { dtype, ulps }: Format & { readonly dtype: "f16" | "bf16" },
   what: string,
-  dtype: "f16" | "bf16",
-  ulps: number,
 ): void {
   for (let i = 0; i < wanted.length; i++) {
     const value = values[i] as number;

@@ -94,6 +94,8 @@ export interface Expected {
   readonly sawInfinity?: boolean;
   /** Same length as the unit's tensors. */
   readonly contents: readonly (Content | null)[];
+  /** How far norm, scale and values may be off, where 2 ULP is more than the method promises. */
+  readonly ulps?: number;
   /** The norm of what was written must be at this bound. */
   readonly normAfter?: number;
 }

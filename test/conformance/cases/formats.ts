@@ -1,14 +1,15 @@
 /** float16 and bfloat16: every bit pattern, every way to begin and end in the middle of a word, and whatever shares one. */
-import { clipByGlobalNorm, measureNorm } from "../../../src/index.ts";
+import { clipByGlobalNorm, clipByNorm, measureNorm } from "../../../src/index.ts";
 import { clipTo, guarded, measured, packed, range, tensor, unit } from "../build.ts";
 import { fail, near, refuses, same, untouched } from "../expect.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
 import { GUARD_BYTES } from "../memory.ts";
-import { bits16From, FLT_MAX, number16, randomBits, randomBits16, randomSource } from "../numbers.ts";
+import { bits16From, FLT_MAX, number16, randomBits, randomBits16, randomSource, valuesOf } from "../numbers.ts";
 import { RECORD_BYTES, readRecord } from "../record.ts";
-import { referenceGlobalNorm } from "../reference.ts";
+import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
 import { runUnits } from "../suite.ts";
-import type { Case, Harness, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import type { Case, Content, Expected, Harness, Rule, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import { clippedBy } from "./norms.ts";
 
 type Half = "f16" | "bf16";
 
@@ -338,6 +339,54 @@ function longUnits(dtype: Half): Unit[] {
   ];
 }
 
+/** What is multiplied by a factor for each of the equal parts of every tensor. */
+function partly(unit: Unit, parts: number, factorOf: (values: readonly number[], part: number) => number): Expected {
+  let clipped = false;
+  const contents = unit.tensors.map((item): Content | null => {
+    if (!item) return null;
+    const values = Array.from(valuesOf(item));
+    const length = values.length / parts;
+    const factors = range(parts).map((part) => factorOf(values.slice(part * length, (part + 1) * length), part));
+    if (factors.every((factor) => factor === 1)) return { bits: item.bits };
+    clipped = true;
+    return { values: Float64Array.from(values, (value, i) => value * (factors[Math.floor(i / length)] as number)) };
+  });
+  return { ...referenceMeasure(unit), scale: undefined, clipped, contents };
+}
+
+function l2(values: readonly number[]): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
+function eachClippedTo(bound: number): Rule {
+  const factorOf = (values: readonly number[]) => Math.min(1, bound / l2(values));
+  return { method: clipByNorm(bound), expected: (unit) => partly(unit, 1, factorOf) };
+}
+
+function membersClippedTo(bound: number, members: number): Rule {
+  return {
+    method: clipByGlobalNorm(bound, { members }),
+    expected: (unit) => {
+      const of = (values: ArrayLike<number>, member: number) => {
+        const length = values.length / members;
+        return Array.from(values).slice(member * length, (member + 1) * length);
+      };
+      const norms = range(members).map((member) =>
+        l2(unit.tensors.flatMap((item) => (item ? of(valuesOf(item), member) : []))),
+      );
+      return partly(unit, members, (_, member) => Math.min(1, bound / (norms[member] as number)));
+    },
+  };
+}
+
+/** Tensors whose members begin and end in the middle of a word. */
+function stacked(dtype: Half, members: number): Tensor[] {
+  const list = [1, 3, 5, 64, 127, 4].map((length, index) =>
+    randomBits16(dtype, members * length, index, 0.25 * (index + 1)),
+  );
+  return packed(list, GUARD_BYTES + 2, 0, "arena", dtype);
+}
+
 const FORCED = [
   { grid: { norm: 1, scale: 1 } },
   { grid: { norm: 512, scale: 1024 } },
@@ -386,6 +435,25 @@ const casesOf = (dtype: Half): Case[] => [
     },
   },
   { name: `${dtype}, 30,011 elements`, units: () => longUnits(dtype) },
+  {
+    name: `${dtype}, other norms`,
+    units: () =>
+      [1, 3, Infinity].flatMap((p) =>
+        [0, 2].map((at) => unit(`${p}, from ${at}`, neighbours(dtype, at), clippedBy(2, p))),
+      ),
+  },
+  {
+    name: `${dtype}, each by its own norm, members too`,
+    units: () => [
+      unit("neighbours", neighbours(dtype, 2), eachClippedTo(4)),
+      unit("neighbours, shuffled", shuffled(neighbours(dtype, 2), 8), eachClippedTo(4)),
+      unit("own buffers", separate(neighbours(dtype, 0)), eachClippedTo(0.5)),
+      ...[2, 3, 7].flatMap((members) => [
+        unit(`${members} members`, stacked(dtype, members), membersClippedTo(6, members)),
+        unit(`${members} members, shuffled`, shuffled(stacked(dtype, members), 9), membersClippedTo(0.5, members)),
+      ]),
+    ],
+  },
   ...FORCED.map((plan) => ({
     name: `${dtype}, 30,011 elements, ${JSON.stringify(plan)}`,
     gpuScript: async (harness: WebGpuHarness) => {
@@ -477,6 +545,7 @@ export const cases: Case[] = [
           unit("under the bound", together, clipTo(1000)),
           unit("buffers of their own", separate(together), clipTo(1)),
           unit("with a NaN", bad, clipTo(1)),
+          unit("each by its own norm", shuffled(together, seed), eachClippedTo(3)),
           unit("with gradScale", together, clipTo(1000), { options: { gradScale: 2 ** -7 } }),
           unit("float32 and float16 alone", [tensor([3]), half("f16", [4])], clipTo(1), { want: { norm: 5 } }),
         ];

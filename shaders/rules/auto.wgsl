@@ -1,0 +1,93 @@
+// AutoClip: the bound is a percentile of the norms seen so far, this one included, interpolated as numpy.percentile does.
+// The norms are kept sorted. Where the oldest goes and a new one comes, an entry of the new list follows from three of the
+// old one: lane 0 computes the two that the bound lies between, then all lanes write the new list beside the old one.
+struct History {
+  capacity: u32,
+  percentile: u32, // of WHOLE
+  count: u32,
+  next: u32,       // where the next norm goes: the oldest one's place, once the history is full
+  list: u32,       // which of the two sorted lists is up to date
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
+  norms: array<u32>, // bits of float32: in the order of arrival, then the two sorted lists; each of them has `capacity`
+}
+
+struct Change {
+  norm: u32,    // comes
+  leaving: u32, // goes; NONE, above every norm, while there is room
+  count: u32,   // afterwards; 0 if nothing changes
+  oldList: u32, // where it begins
+  newList: u32,
+}
+
+@group(0) @binding(5) var<storage, read_write> history: History;
+
+const REMEMBERS = true;
+const WHOLE = 1000000u;
+const LARGEST_BITS = 0x7f7fffffu;
+
+var<workgroup> change: Change;
+
+// The norms that stay, in order: the first is number 1, number 0 is below all of them and those past the last are above.
+fn staying(number: u32) -> u32 {
+  if (number == 0u) {
+    return 0u;
+  }
+  if (number >= change.count) {
+    return LARGEST_BITS;
+  }
+  let at = change.oldList + number - 1u;
+  if (history.norms[at] < change.leaving) {
+    return history.norms[at];
+  }
+  return history.norms[at + 1u];
+}
+
+// The norms after the change, in order from 0.
+fn changed(i: u32) -> u32 {
+  return max(staying(i), min(change.norm, staying(i + 1u)));
+}
+
+fn note(norm: u32) {
+  let capacity = history.capacity;
+  let next = history.next;
+  let full = history.count == capacity;
+  change.norm = norm;
+  change.leaving = select(NONE, history.norms[next], full);
+  change.count = select(history.count + 1u, capacity, full);
+  change.oldList = (1u + history.list) * capacity;
+  change.newList = (2u - history.list) * capacity;
+  history.norms[next] = norm;
+  history.count = change.count;
+  history.next = select(next + 1u, 0u, next + 1u == capacity);
+  history.list = 1u - history.list;
+}
+
+// (count - 1) * percentile = place * WHOLE + rest: bound = (norms[place] * (WHOLE - rest) + norms[place + 1] * rest) / WHOLE.
+fn percentile_of_norms() -> Wide {
+  let last = change.count - 1u;
+  let high = (last >> 8u) * history.percentile;
+  let low = ((high % WHOLE) << 8u) + (last & 0xffu) * history.percentile;
+  let place = ((high / WHOLE) << 8u) + low / WHOLE;
+  let rest = low % WHOLE;
+  let below = exact_product(wide(changed(place)), normalized(WHOLE - rest, 0));
+  let above = exact_product(wide(changed(place + 1u)), normalized(rest, 0));
+  return quotient(sum(below, above), normalized(WHOLE, 0));
+}
+
+fn bound_for(facts: Facts) -> Wide {
+  note(float_bits(facts.norm));
+  let bound = wide(float_bits(percentile_of_norms()));
+  if (exceeds(bound, facts.maxNorm)) {
+    return facts.maxNorm;
+  }
+  return bound;
+}
+
+fn remember(lane: u32) {
+  workgroupBarrier();
+  for (var i = lane; i < change.count; i += WORKGROUP) {
+    history.norms[change.newList + i] = changed(i);
+  }
+}

@@ -1,0 +1,151 @@
+// From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
+// all, finish_groups.wgsl for each tensor or member. The bindings are the same in both.
+
+@group(0) @binding(2) var<storage, read> gradScaleSource: array<u32>;
+@group(0) @binding(3) var<storage, read> totalNormSource: array<u32>;
+@group(0) @binding(4) var<uniform> settings: Settings;
+// One byte each, chosen by a dynamic offset into a constant table: the bits of maxNorm, then those of gradScale.
+// This is how every encode keeps its own values, however many are recorded before one submit.
+@group(1) @binding(0) var<uniform> byte0: vec4u;
+@group(1) @binding(1) var<uniform> byte1: vec4u;
+@group(1) @binding(2) var<uniform> byte2: vec4u;
+@group(1) @binding(3) var<uniform> byte3: vec4u;
+@group(1) @binding(4) var<uniform> byte4: vec4u;
+@group(1) @binding(5) var<uniform> byte5: vec4u;
+@group(1) @binding(6) var<uniform> byte6: vec4u;
+@group(1) @binding(7) var<uniform> byte7: vec4u;
+
+struct Settings {
+  partialCount: u32,
+  nonFinite: u32,       // ZERO, KEEP, PROPAGATE
+  gradScaleIndex: u32,  // word of gradScaleSource, NONE without one
+  totalNormIndex: u32,  // word of totalNormSource, NONE without one, GIVEN if it stands here
+  totalNormMantissa: u32,
+  totalNormExponent: i32,
+  totalNormFlags: u32,  // NAN_SEEN, INFINITY_SEEN
+  power: u32,           // see roots/power.wgsl
+  epsMantissa: u32,
+  epsExponent: i32,
+  groupCount: u32,      // 0 where all share one norm
+  unused: u32,
+}
+
+const ZERO = 0u;
+const KEEP = 1u;
+const GIVEN = 0xfffffffeu;
+const CLIPPED = 1u;
+const SKIP = 2u;
+const NAN_BITS = 0x7fc00000u;
+const ONE_BITS = 0x3f800000u;
+
+// What a rule may look at.
+struct Facts {
+  norm: Wide,
+  maxNorm: Wide,
+  weight: Wide,        // sqrt of the number of values
+  parameterNorm: Wide, // of the parameter that belongs to the gradient
+}
+
+struct Decision {
+  scale: vec2u, // bits of two factors
+  flags: u32,
+  norm: u32,    // bits, saturated
+  fraction: u32,
+  power: i32,
+  bound: u32,   // bits
+}
+
+fn max_norm_bits() -> u32 {
+  return byte0.x | (byte1.x << 8u) | (byte2.x << 16u) | (byte3.x << 24u);
+}
+
+fn grad_scale_bits() -> u32 {
+  if (settings.gradScaleIndex != NONE) {
+    return gradScaleSource[settings.gradScaleIndex];
+  }
+  return byte4.x | (byte5.x << 8u) | (byte6.x << 16u) | (byte7.x << 24u);
+}
+
+fn total_norm_bits() -> u32 {
+  if (settings.totalNormIndex >= GIVEN) {
+    return 0u;
+  }
+  return totalNormSource[settings.totalNormIndex];
+}
+
+// NAN_SEEN and INFINITY_SEEN, of the gradients and of what else goes into the norm.
+fn non_finite_flags(all: Partial) -> u32 {
+  let gradScale = grad_scale_bits();
+  let totalNorm = total_norm_bits();
+  // Anything but a positive normal factor, and a negative total norm, counts as a NaN among the gradients.
+  return (all.flags & (NAN_SEEN | INFINITY_SEEN)) | settings.totalNormFlags
+    | select(NAN_SEEN, 0u, gradScale >= HIDDEN && gradScale < INFINITY_BITS)
+    | select(0u, NAN_SEEN, totalNorm > INFINITY_BITS)
+    | select(0u, INFINITY_SEEN, totalNorm == INFINITY_BITS);
+}
+
+fn non_finite_bits(flags: u32) -> u32 {
+  return select(INFINITY_BITS, NAN_BITS, (flags & NAN_SEEN) != 0u);
+}
+
+// Two normal factors whose product is the scale; below 2^-252 nothing but zero can come out.
+fn factors(scale: Wide) -> vec2u {
+  let power = scale.exponent + 31;
+  if (scale.mantissa == 0u || power < -252) {
+    return vec2u(0u, ONE_BITS);
+  }
+  let halvings = select(0, 126, power < -126);
+  return vec2u(float_bits(Wide(scale.mantissa, scale.exponent + halvings)), u32(127 - halvings) << 23u);
+}
+
+fn decide_non_finite(flags: u32) -> Decision {
+  let bits = non_finite_bits(flags);
+  var decision = Decision(vec2u(0u, ONE_BITS), flags, bits, bits, 0, max_norm_bits());
+  if (settings.nonFinite == ZERO) {
+    decision.flags |= SKIP;
+  } else if (settings.nonFinite == KEEP) {
+    decision.scale.x = ONE_BITS;
+  } else if ((flags & NAN_SEEN) != 0u) {
+    decision.scale.x = NAN_BITS;
+  }
+  return decision;
+}
+
+fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
+  let gradScale = wide(grad_scale_bits());
+  let exactNorm = norm_of(all);
+  var norm = product(rounded(exactNorm), gradScale);
+  if (settings.totalNormIndex == GIVEN) {
+    norm = Wide(settings.totalNormMantissa, settings.totalNormExponent);
+  } else if (settings.totalNormIndex != NONE) {
+    norm = wide(total_norm_bits());
+  }
+  let maxNormBits = max_norm_bits();
+  let bound = bound_for(Facts(norm, wide(maxNormBits), weight, parameterNorm));
+  let divisor = sum(norm, Wide(settings.epsMantissa, settings.epsExponent));
+  let bounded = maxNormBits != INFINITY_BITS || (REMEMBERS && exceeds(wide(INFINITY_BITS), bound));
+  let clipped = bounded && exceeds(divisor, bound);
+  var scale = gradScale;
+  if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
+    scale = product(gradScale, quotient(bound, divisor));
+  } else if (clipped) {
+    scale = quotient(bound, exactNorm); // gradScale cancels
+  }
+  let isZero = norm.mantissa == 0u;
+  return Decision(
+    factors(scale),
+    select(0u, CLIPPED, clipped),
+    float_bits(norm),
+    select(0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), 0u, isZero),
+    select(norm.exponent + 32, 0, isZero),
+    select(INFINITY_BITS, float_bits(rounded(bound)), bounded),
+  );
+}
+
+fn decide(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
+  let flags = non_finite_flags(all);
+  if (flags != 0u) {
+    return decide_non_finite(flags);
+  }
+  return decide_finite(all, weight, parameterNorm);
+}

@@ -1,0 +1,39 @@
+import { bound, integer, number, options as readOptions } from "../check.ts";
+import { autoRule } from "./autoRule.ts";
+import type { ClipMethod } from "./method.ts";
+import { l2 } from "./normKinds.ts";
+
+/** A longer history would need more than 12 * 65,536 bytes on the GPU, and more digits in the place of its percentile. */
+const LONGEST = 65_536;
+
+/**
+ * Clips by the global L2 norm, to a percentile of the norms seen so far, this one included: g * min(1, bound / norm),
+ * bound = min(percentile(last `history` norms), maxNorm), interpolated linearly as numpy.percentile does. After
+ * P. Seetharaman, G. Wichern, B. Pardo, J. Le Roux, "AutoClip: Adaptive gradient clipping for source separation networks"
+ * (2020). The norms are kept on the GPU as float32 (12 bytes each); nothing waits for them. Unlike elsewhere, a step with
+ * NaN or infinite gradients is left out of the history. `Clip.state()` and `Clip.restore()` save and resume it;
+ * `Clip.set({ maxNorm })` changes the cap. Norms of 0 count like all others: a history full of them clips to 0.
+ *
+ * @param options.percentile over 0 to 100, taken to four decimals; default 10. A high one clips outliers only.
+ * @param options.history how many norms count, 1 to 65,536; default 1024. The paper's is unbounded.
+ * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
+ * @throws RangeError for any other number, TypeError for anything else and for an unknown option.
+ */
+export function autoClip(options?: { percentile?: number; history?: number; maxNorm?: number }): ClipMethod {
+  const {
+    percentile = 10,
+    history = 1024,
+    maxNorm = Infinity,
+  } = readOptions(options, "autoClip's options", ["percentile", "history", "maxNorm"]);
+  const millionths = Math.round(number(percentile, "autoClip's percentile") * 1e4);
+  if (!(millionths > 0 && (percentile as number) <= 100)) {
+    throw new RangeError(`autoClip's percentile is ${percentile}; pass a number from 0.0001 to 100.`);
+  }
+  return {
+    name: "autoClip",
+    maxNorm: bound(maxNorm, "autoClip's maxNorm"),
+    norm: l2,
+    grouping: { kind: "all" },
+    rule: autoRule(millionths, integer(history, "autoClip's history", 1, LONGEST)),
+  };
+}

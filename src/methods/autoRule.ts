@@ -1,0 +1,97 @@
+import wgsl from "../../shaders/rules/auto.wgsl?raw";
+import { LARGEST, type Memory, packed, refuseUnless, unpacked } from "./memory.ts";
+import type { Facts, Rule } from "./method.ts";
+
+const WHOLE = 1_000_000;
+const TAG = 0x67_63_61_01; // version 1
+const HEADER_WORDS = 8;
+
+/** @param percentile in millionths. */
+export function autoRule(percentile: number, capacity: number): Rule {
+  return { name: "auto", wgsl, begin: () => new History(percentile, capacity) };
+}
+
+/** The last norms as float32; twin of shaders/rules/auto.wgsl. */
+class History implements Memory {
+  readonly #percentile: number;
+  readonly #capacity: number;
+  readonly #subject: string;
+  /** The oldest first. */
+  #norms: number[] = [];
+  #sorted: number[] = [];
+
+  constructor(percentile: number, capacity: number) {
+    this.#percentile = percentile;
+    this.#capacity = capacity;
+    this.#subject = `autoClip with a history of ${capacity}`;
+  }
+
+  boundFor({ norm, maxNorm }: Facts): number {
+    this.#note(Math.fround(Math.min(norm, LARGEST)));
+    return Math.min(Math.fround(this.#percentileOfNorms()), maxNorm);
+  }
+
+  save(): ArrayBuffer {
+    const room = Array<number>(this.#capacity - this.#norms.length).fill(0);
+    return packed(TAG, [this.#norms.length, ...this.#norms, ...room]);
+  }
+
+  load(saved: ArrayBuffer): void {
+    const [count = 0, ...norms] = unpacked(saved, TAG, this.#capacity + 1, this.#subject);
+    const counted = Number.isInteger(count) && count >= 0 && count <= this.#capacity;
+    refuseUnless(
+      counted && norms.every((norm) => norm >= 0 && Math.fround(norm) === norm && norm < Infinity),
+      this.#subject,
+    );
+    this.#set(norms.slice(0, count).map(Math.abs)); // no -0: the GPU compares bits
+  }
+
+  toWords(): Uint32Array<ArrayBuffer> {
+    const count = this.#norms.length;
+    const words = new Uint32Array(HEADER_WORDS + 3 * this.#capacity);
+    words.set([this.#capacity, this.#percentile, count, count % this.#capacity]);
+    const floats = new Float32Array(words.buffer);
+    floats.set(this.#norms, HEADER_WORDS);
+    floats.set(this.#sorted, HEADER_WORDS + this.#capacity);
+    return words;
+  }
+
+  fromWords(words: Uint32Array): void {
+    const [, , count = 0, next = 0] = words;
+    const ring = [...new Float32Array(words.buffer, words.byteOffset + 4 * HEADER_WORDS, count)];
+    this.#set(count < this.#capacity ? ring : [...ring.slice(next), ...ring.slice(0, next)]);
+  }
+
+  #set(norms: number[]): void {
+    this.#norms = norms;
+    this.#sorted = [...norms].sort((a, b) => a - b);
+  }
+
+  #note(norm: number): void {
+    if (this.#norms.length === this.#capacity) {
+      this.#sorted.splice(placeIn(this.#sorted, this.#norms.shift() as number), 1);
+    }
+    this.#norms.push(norm);
+    this.#sorted.splice(placeIn(this.#sorted, norm), 0, norm);
+  }
+
+  #percentileOfNorms(): number {
+    const at = (this.#sorted.length - 1) * this.#percentile;
+    const place = Math.floor(at / WHOLE);
+    const rest = (at % WHOLE) / WHOLE;
+    const below = this.#sorted[place] as number;
+    const above = this.#sorted[place + 1] ?? below;
+    return below + (above - below) * rest;
+  }
+}
+
+/** The first place whose number is not smaller. */
+function placeIn(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

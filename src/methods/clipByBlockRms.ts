@@ -1,0 +1,30 @@
+import wgsl from "../../shaders/rules/rms.wgsl?raw";
+import { bound } from "../check.ts";
+import type { ClipMethod, Rule } from "./method.ts";
+import { l2 } from "./normKinds.ts";
+
+const rmsRule: Rule = {
+  name: "rms",
+  wgsl,
+  boundFor: ({ maxNorm, weight }) => maxNorm * weight,
+  weight: (count) => Math.fround(Math.sqrt(count)),
+};
+
+/**
+ * Scales each gradient by its own factor so that its root mean square is at most `threshold`:
+ * g / max(1, rms(g) / threshold), rms(g) = sqrt(sum of squares / count). Optax's `clip_by_block_rms`; Adafactor
+ * (N. Shazeer, M. Stern, 2018) has it with a threshold of 1. `Clip.set({ maxNorm })` changes the threshold.
+ *
+ * @param threshold 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
+ * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm`.
+ */
+export function clipByBlockRms(threshold: number): ClipMethod {
+  return {
+    name: "clipByBlockRms",
+    maxNorm: bound(threshold, "clipByBlockRms's threshold"),
+    eps: 0,
+    norm: l2,
+    rule: rmsRule,
+    grouping: { kind: "tensor" },
+  };
+}

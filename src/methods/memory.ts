@@ -1,0 +1,39 @@
+import type { Decider } from "./method.ts";
+
+/** What a rule remembers from step to step: on the CPU it decides by it, for the GPU it is the buffer's content. */
+export interface Memory extends Decider {
+  /** For `Clip.state`: the same on both backends. */
+  save(): ArrayBuffer;
+  /** @throws RangeError for anything but what such a memory has saved; then nothing changes. */
+  load(saved: ArrayBuffer): void;
+  /** The settings and what is remembered, as the rule's WGSL declares them. */
+  toWords(): Uint32Array<ArrayBuffer>;
+  fromWords(words: Uint32Array): void;
+}
+
+/** The largest finite float32. */
+export const LARGEST = 3.4028234663852886e38;
+
+/** A saved memory is a list of float64: first a number that stands for the method and the version of its format. */
+export function packed(tag: number, values: readonly number[]): ArrayBuffer {
+  return new Float64Array([tag, ...values]).buffer;
+}
+
+/** The values of a saved memory, whose count is known. */
+export function unpacked(saved: ArrayBuffer, tag: number, count: number, subject: string): number[] {
+  if (saved.byteLength !== 8 * (count + 1)) {
+    throw new RangeError(
+      `The state has ${saved.byteLength} bytes, but that of ${subject} has ${8 * (count + 1)}; pass what state() of such a clip gave.`,
+    );
+  }
+  const [found, ...values] = new Float64Array(saved);
+  if (found !== tag) {
+    throw new RangeError(`The state is not one of ${subject}; pass what state() of such a clip gave.`);
+  }
+  return values;
+}
+
+/** Throws for a saved memory that no step can have left. */
+export function refuseUnless(sound: boolean, subject: string): void {
+  if (!sound) throw new RangeError(`The state of ${subject} is damaged; pass what state() gave, unchanged.`);
+}

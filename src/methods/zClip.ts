@@ -1,0 +1,51 @@
+import { bound, integer, normalFloat, number, options as readOptions } from "../check.ts";
+import type { ClipMethod } from "./method.ts";
+import { l2 } from "./normKinds.ts";
+import { zRule } from "./zRule.ts";
+
+const LONGEST_WARMUP = 1_000_000;
+
+/**
+ * Clips by the global L2 norm where the norm stands out from those before it, by more than `zThreshold` standard deviations:
+ * z = (norm - mean) / (deviation + 1e-6); if z > zThreshold, bound = mean + zThreshold * deviation / (z / zThreshold), and
+ * never above maxNorm. The first `warmup` norms give mean and variance, bounded by maxNorm only; then both follow as moving
+ * averages, mean = decay * mean + (1 - decay) * n, variance = decay * variance + (1 - decay) * (n - mean)^2 with the new mean,
+ * of n, the norm or its z-bound (not the cap). After A. Kumar et al., "ZClip: Adaptive spike mitigation for LLM pre-training"
+ * (2025, arXiv:2504.02507), with its defaults. Mean and variance are kept on the GPU, with 32 bits and any exponent: norms of
+ * 1e-45 to 1e40 neither overflow nor underflow, but 1e-6, as in the paper's code, is large beside norms below it. A step with
+ * NaN or infinite gradients leaves them alone. Where no z-bound applies, the record's bound is maxNorm. `Clip.state()` and
+ * `Clip.restore()` save and resume; `Clip.set({ maxNorm })` changes the cap.
+ *
+ * @param options.zThreshold a positive normal float32; default 2.5.
+ * @param options.decay 0 to under 1; default 0.97.
+ * @param options.warmup an integer, 1 to 1,000,000; default 25.
+ * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
+ * @throws RangeError for any other number, TypeError for anything else and for an unknown option.
+ */
+export function zClip(options?: {
+  zThreshold?: number;
+  decay?: number;
+  warmup?: number;
+  maxNorm?: number;
+}): ClipMethod {
+  const {
+    zThreshold = 2.5,
+    decay = 0.97,
+    warmup = 25,
+    maxNorm = Infinity,
+  } = readOptions(options, "zClip's options", ["zThreshold", "decay", "warmup", "maxNorm"]);
+  if (!(number(decay, "zClip's decay") >= 0 && (decay as number) < 1)) {
+    throw new RangeError(`zClip's decay is ${decay}; pass a number from 0 to under 1.`);
+  }
+  return {
+    name: "zClip",
+    maxNorm: bound(maxNorm, "zClip's maxNorm"),
+    norm: l2,
+    grouping: { kind: "all" },
+    rule: zRule({
+      zThreshold: normalFloat(zThreshold, "zClip's zThreshold"),
+      decay: decay as number,
+      warmup: integer(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
+    }),
+  };
+}

@@ -1,0 +1,95 @@
+import wgsl from "../../shaders/rules/z.wgsl?raw";
+import { LARGEST, type Memory, packed, refuseUnless, unpacked } from "./memory.ts";
+import type { Facts, Rule } from "./method.ts";
+
+const EPSILON = 1e-6;
+const LEAST = 2 ** (31 - 600);
+const TAG = 0x67_63_7a_01; // version 1
+const SUBJECT = "zClip";
+
+export interface ZSettings {
+  readonly zThreshold: number;
+  readonly decay: number;
+  readonly warmup: number;
+}
+
+export function zRule(settings: ZSettings): Rule {
+  return { name: "z", wgsl, begin: () => new Statistics(settings) };
+}
+
+/** Mean and variance of the norms; twin of shaders/rules/z.wgsl. */
+class Statistics implements Memory {
+  readonly #settings: ZSettings;
+  #count = 0;
+  #mean = 0;
+  #variance = 0;
+
+  constructor(settings: ZSettings) {
+    this.#settings = settings;
+  }
+
+  boundFor({ norm, maxNorm }: Facts): number {
+    const warming = this.#count < this.#settings.warmup;
+    const usual = warming ? norm : this.#usual(norm);
+    this.#note(usual, warming);
+    return usual < norm ? Math.min(Math.fround(Math.min(usual, LARGEST)), maxNorm) : maxNorm;
+  }
+
+  save(): ArrayBuffer {
+    return packed(TAG, [this.#count, this.#mean, this.#variance]);
+  }
+
+  load(saved: ArrayBuffer): void {
+    const [count = 0, mean = 0, variance = 0] = unpacked(saved, TAG, 3, SUBJECT);
+    const counted = Number.isInteger(count) && count >= 0 && count < 2 ** 32;
+    refuseUnless(counted && mean >= 0 && mean < 2 ** 200 && variance >= 0 && variance < 2 ** 400, SUBJECT);
+    [this.#count, this.#mean, this.#variance] = [count, mean, variance];
+  }
+
+  toWords(): Uint32Array<ArrayBuffer> {
+    const { zThreshold, decay, warmup } = this.#settings;
+    const weight = Math.fround(1 - decay);
+    return Uint32Array.of(
+      ...wideOf(zThreshold),
+      ...wideOf(weight),
+      warmup,
+      this.#count,
+      ...wideOf(this.#mean),
+      ...wideOf(this.#variance),
+    );
+  }
+
+  fromWords(words: Uint32Array): void {
+    const number = (at: number) => (words[at] as number) * 2 ** ((words[at + 1] as number) | 0);
+    this.#count = words[5] as number;
+    this.#mean = number(6);
+    this.#variance = number(8);
+  }
+
+  /** What a norm counts as: itself, or its bound if it stands out. */
+  #usual(norm: number): number {
+    const deviation = Math.sqrt(this.#variance);
+    const z = (norm - this.#mean) / (deviation + EPSILON);
+    const { zThreshold } = this.#settings;
+    return z > zThreshold ? this.#mean + (zThreshold * deviation) / (z / zThreshold) : norm;
+  }
+
+  /** Moved by a part of the difference: a norm that never changes has a deviation of exactly 0. */
+  #note(norm: number, warming: boolean): void {
+    if (warming) this.#count += 1;
+    const weight = warming ? 1 / this.#count : 1 - this.#settings.decay;
+    const before = norm - this.#mean;
+    this.#mean += weight * before;
+    const after = norm - this.#mean;
+    this.#variance += weight * (after * (warming ? before : after) - this.#variance);
+  }
+}
+
+/** mantissa * 2^exponent with the mantissa's 32nd bit set, or 0 and 0; what the shader takes for 0 too is 0. */
+function wideOf(value: number): [number, number] {
+  if (value < LEAST) return [0, 0];
+  let exponent = Math.floor(Math.log2(value)) - 31;
+  if (value * 2 ** -exponent >= 2 ** 32) exponent += 1;
+  if (value * 2 ** -exponent < 2 ** 31) exponent -= 1;
+  return [Math.floor(value * 2 ** -exponent), exponent];
+}

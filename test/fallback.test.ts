@@ -1,0 +1,317 @@
+/** createClipper without a device: which backend it takes, and why. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { clipByGlobalNorm, createClipper, DeviceLostError, NoWebGPUError } from "../src/index.ts";
+import { refused } from "./support/refused.ts";
+import { newDevice, processGpu } from "./support/workbench.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+type RequestAdapter = () => Promise<unknown>;
+const never = () => new Promise<never>(() => {});
+
+function stubAdapters(requestAdapter: RequestAdapter): ReturnType<typeof vi.fn> {
+  const request = vi.fn(requestAdapter);
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: request } });
+  return request;
+}
+
+const limits = {
+  maxStorageBuffersPerShaderStage: 10,
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxBufferSize: 2 ** 28,
+};
+const info = { vendor: "nvidia", architecture: "", device: "", description: "" };
+
+/** An adapter of hardware, which makes devices so. */
+function adapter(requestDevice: (descriptor: GPUDeviceDescriptor) => Promise<unknown>, extras: object = {}) {
+  return { info, limits, requestDevice: vi.fn(requestDevice), ...extras };
+}
+
+const NO_WEBGPU = "There is no navigator.gpu; use a browser with WebGPU, or the CPU.";
+const NO_ADAPTER = "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.";
+const noDevice = (cause: string) => `The adapter gave no device: ${cause}; reload the page, or use the CPU.`;
+
+const rows: [name: string, reason: string, message: string, stub: () => void][] = [
+  ["no navigator", "no-webgpu", NO_WEBGPU, () => vi.stubGlobal("navigator", undefined)],
+  ["a navigator without gpu", "no-webgpu", NO_WEBGPU, () => vi.stubGlobal("navigator", Object.freeze({}))],
+  [
+    "a secure page without gpu",
+    "no-webgpu",
+    NO_WEBGPU,
+    () => {
+      vi.stubGlobal("navigator", {});
+      vi.stubGlobal("isSecureContext", true);
+    },
+  ],
+  [
+    "an insecure page",
+    "insecure-context",
+    "This page is not a secure context; serve it by https or from localhost.",
+    () => {
+      vi.stubGlobal("navigator", {});
+      vi.stubGlobal("isSecureContext", false);
+    },
+  ],
+  ["no adapter", "no-adapter", NO_ADAPTER, () => stubAdapters(async () => null)],
+  [
+    "an adapter request that rejects",
+    "no-adapter",
+    NO_ADAPTER,
+    () => stubAdapters(() => Promise.reject(new Error("blocked"))),
+  ],
+  ["an adapter request that never settles", "no-adapter", NO_ADAPTER, () => stubAdapters(never)],
+  [
+    "a device request that rejects",
+    "no-device",
+    noDevice("OperationError: gone"),
+    () => stubAdapters(async () => adapter(() => Promise.reject(new DOMException("gone", "OperationError")))),
+  ],
+  [
+    "a device request that never settles",
+    "no-device",
+    noDevice("Error: no answer within 2000 ms"),
+    () => stubAdapters(async () => adapter(never)),
+  ],
+];
+
+/** Settles what waits 2 s, without waiting. */
+async function hurried<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  for (let second = 0; second < 10; second++) await vi.advanceTimersByTimeAsync(1000);
+  return promise;
+}
+
+describe("where there is", () => {
+  test.each(rows)("%s: auto takes the CPU and says why", async (_, reason, __, stub) => {
+    stub();
+    vi.useFakeTimers();
+    for (const options of [undefined, {}, { backend: "auto" as const, label: "x" }]) {
+      const clipper = await hurried(createClipper(options));
+      expect([clipper.backend, clipper.fallbackReason, clipper.device]).toEqual(["cpu", reason, undefined]);
+      const array = new Float32Array([3, 4]);
+      const clip = clipper.prepare([array], clipByGlobalNorm(2.5));
+      await clip.ready;
+      clip.run();
+      expect([...array]).toEqual([1.5, 2]);
+      clipper.destroy();
+    }
+  });
+
+  test.each(rows)("%s: webgpu rejects and says why", async (_, reason, message, stub) => {
+    stub();
+    vi.useFakeTimers();
+    const act = () => hurried(createClipper({ backend: "webgpu" }));
+    const error = (await refused(act, NoWebGPUError, message)) as NoWebGPUError;
+    expect([error.name, error.reason]).toEqual(["NoWebGPUError", reason]);
+  });
+});
+
+test("an answer within 2 s is waited for, a later one is not", async () => {
+  vi.useFakeTimers();
+  const after = (milliseconds: number) => () =>
+    new Promise((resolve) => setTimeout(() => resolve(adapter(() => Promise.reject(new Error("no")))), milliseconds));
+  stubAdapters(after(1900));
+  expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
+  stubAdapters(after(2100));
+  expect((await hurried(createClipper())).fallbackReason).toBe("no-adapter");
+});
+
+test("a device that comes too late is destroyed", async () => {
+  vi.useFakeTimers();
+  const destroy = vi.fn();
+  const late = () => new Promise((resolve) => setTimeout(() => resolve({ destroy }), 3000));
+  const one = adapter(late);
+  stubAdapters(async () => one);
+  expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
+  expect(one.requestDevice).toHaveBeenCalled();
+  expect(destroy).toHaveBeenCalledTimes(one.requestDevice.mock.calls.length);
+});
+
+describe("software adapters", () => {
+  const request = () => Promise.reject(new Error("asked for a device"));
+  const named = [
+    { ...info, isFallbackAdapter: true },
+    { ...info, architecture: "swiftshader" },
+    { ...info, description: "llvmpipe (LLVM 15.0.6, 256 bits)" },
+    { ...info, device: "Microsoft Basic Render Driver" },
+  ];
+  test.each(named)("auto takes the CPU before it asks for a device: %o", async (software) => {
+    const one = adapter(request, { info: software });
+    stubAdapters(async () => one);
+    const clipper = await createClipper();
+    expect([clipper.backend, clipper.fallbackReason]).toEqual(["cpu", "software-adapter"]);
+    expect(one.requestDevice).not.toHaveBeenCalled();
+    const act = () => createClipper({ backend: "webgpu" });
+    await refused(act, NoWebGPUError, noDevice("Error: asked for a device"));
+  });
+
+  test("hardware, and what hides its name, is asked for a device", async () => {
+    for (const extras of [
+      {},
+      { info: { vendor: "", architecture: "", device: "", description: "" } },
+      { info: undefined },
+    ]) {
+      const one = adapter(request, extras);
+      stubAdapters(async () => one);
+      expect((await createClipper()).fallbackReason).toBe("no-device");
+      expect(one.requestDevice).toHaveBeenCalled();
+    }
+  });
+});
+
+test("no adapter is asked for where the CPU or a device is given", async () => {
+  const request = stubAdapters(async () => null);
+  const clipper = await createClipper({ backend: "cpu" });
+  expect([clipper.backend, clipper.fallbackReason, clipper.device]).toEqual(["cpu", undefined, undefined]);
+  const real = await (await processGpu()).requestAdapter();
+  const device = await (real as GPUAdapter).requestDevice();
+  const given = await createClipper({ device });
+  expect([given.backend, given.fallbackReason, given.device]).toEqual(["webgpu", undefined, device]);
+  given.destroy();
+  expect(request).not.toHaveBeenCalled();
+  device.destroy();
+});
+
+test("a device is asked for no more than the adapter has, and for no feature", async () => {
+  for (const [many, wanted] of [
+    [8, 8],
+    [64, 16],
+  ]) {
+    const own = { ...limits, maxStorageBuffersPerShaderStage: many };
+    const one = adapter(() => Promise.reject(new Error("no")), { limits: own, features: new Set(["shader-f16"]) });
+    stubAdapters(async () => one);
+    await createClipper();
+    const descriptor = one.requestDevice.mock.calls[0]?.[0];
+    expect(descriptor?.requiredFeatures ?? []).toEqual([]);
+    expect(descriptor?.requiredLimits).toEqual({ ...limits, maxStorageBuffersPerShaderStage: wanted });
+  }
+});
+
+/** Adapters on the real GPU that pass for hardware; `spoil` gets at every device. */
+async function realAdapters(spoil: (device: GPUDevice) => void = () => {}) {
+  const gpu = await processGpu();
+  const devices: GPUDevice[] = [];
+  const request = stubAdapters(async () => {
+    const real = (await gpu.requestAdapter()) as GPUAdapter;
+    return adapter(
+      async (descriptor) => {
+        const device = await real.requestDevice(descriptor);
+        devices.push(device);
+        spoil(device);
+        return device;
+      },
+      { limits: real.limits },
+    );
+  });
+  return { devices, request };
+}
+
+test("an adapter that was consumed is replaced, once", { timeout: 120_000 }, async () => {
+  const { devices, request } = await realAdapters();
+  const consumed = new DOMException("the adapter is consumed", "OperationError");
+  request.mockImplementationOnce(async () => adapter(() => Promise.reject(consumed)));
+  const clipper = await createClipper();
+  expect([clipper.backend, clipper.fallbackReason]).toEqual(["webgpu", undefined]);
+  expect([request.mock.calls.length, devices.length]).toEqual([2, 1]);
+  clipper.destroy();
+  request.mockReset();
+  request.mockImplementation(async () => adapter(() => Promise.reject(consumed)));
+  expect((await createClipper()).fallbackReason).toBe("no-device");
+  expect(request.mock.calls.length).toBe(2);
+});
+
+test("a device of its own is whole after the self-test, and is destroyed with the clipper", {
+  timeout: 120_000,
+}, async () => {
+  const live = new Set<GPUBuffer>();
+  const { devices } = await realAdapters((device) => {
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      const buffer = createBuffer(descriptor);
+      live.add(buffer);
+      const destroy = buffer.destroy.bind(buffer);
+      buffer.destroy = () => {
+        live.delete(buffer);
+        return destroy();
+      };
+      return buffer;
+    };
+  });
+  const clipper = await createClipper({ label: "mine" });
+  expect([clipper.backend, clipper.fallbackReason, clipper.device]).toEqual(["webgpu", undefined, devices[0]]);
+  expect([...live].map(({ label }) => label).sort()).toEqual(["gradclip byte table", "gradclip filler"]);
+  const stranger = await newDevice();
+  let lost = "";
+  stranger.lost.then(({ reason }) => {
+    lost = reason;
+  });
+  const report = clipper.prepare([]).report();
+  clipper.destroy();
+  expect((await (devices[0] as GPUDevice).lost).reason).toBe("destroyed");
+  await report.catch((error) => expect(error).toBeInstanceOf(DeviceLostError));
+  expect(live.size).toBe(0);
+  await refused(() => clipper.prepare([]), TypeError, "The clipper was destroyed; create a new one.");
+  expect([devices.length, lost]).toEqual([1, ""]);
+  stranger.destroy();
+});
+
+// Software adapters take seconds to compile.
+describe("a GPU that computes wrongly is not used", { timeout: 120_000 }, () => {
+  const UNFIT = (fact: string) => `This GPU failed gradclip's self-test (${fact}); update its driver, or use the CPU.`;
+  const spoils: [string, (device: GPUDevice) => void, RegExp][] = [
+    [
+      "that does nothing",
+      ({ queue }) => Object.assign(queue, { submit() {} }),
+      new RegExp(`^${UNFIT("norm 0, last values 0,0").replace(/[()]/g, "\\$&")}$`),
+    ],
+    [
+      "that does not see a NaN",
+      ({ queue }) => {
+        const write = queue.writeBuffer.bind(queue);
+        const written = (...values: Parameters<typeof write>) => {
+          if (!(values[2] instanceof Uint32Array)) write(...values);
+        };
+        Object.assign(queue, { writeBuffer: written });
+      },
+      new RegExp(`^${UNFIT("0 non-finite values instead of 2").replace(/[()]/g, "\\$&")}$`),
+    ],
+    [
+      "whose compiler fails",
+      (device) => {
+        const create = device.createShaderModule.bind(device);
+        device.createShaderModule = ({ code }) => create({ code: `${code}\nfn broken( {` });
+      },
+      /^This GPU failed gradclip's self-test \([^;]*did not compile[^;]*\); update its driver, or use the CPU\.$/s,
+    ],
+    [
+      "that is lost at once",
+      (device) => device.destroy(),
+      /^This GPU failed gradclip's self-test \(.*lost.*\); update its driver, or use the CPU\.$/,
+    ],
+  ];
+
+  test.each(spoils)("%s", async (_, spoil, message) => {
+    const uncaptured: string[] = [];
+    const { devices } = await realAdapters((device) => {
+      device.addEventListener("uncapturederror", (event) => {
+        uncaptured.push((event as GPUUncapturedErrorEvent).error.message);
+      });
+      spoil(device);
+    });
+    const error = await createClipper({ backend: "webgpu" }).catch((reason) => reason);
+    expect(error).toBeInstanceOf(NoWebGPUError);
+    expect([error.reason, error.message]).toEqual(["self-test", expect.stringMatching(message)]);
+    expect(devices).toHaveLength(1);
+    for (const device of devices) expect((await device.lost).reason).toBe("destroyed");
+    expect(uncaptured).toEqual([]);
+  });
+
+  test("but the CPU is", async () => {
+    await realAdapters((device) => device.destroy());
+    const clipper = await createClipper();
+    expect([clipper.backend, clipper.fallbackReason]).toEqual(["cpu", "self-test"]);
+  });
+});
