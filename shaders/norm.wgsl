@@ -19,6 +19,19 @@ fn word_of(slot: u32, i: u32) -> Word {
   }
 }
 
+fn word_terms(word: Word) -> Values {
+  var terms = plain_terms(values_of(word));
+  if (PACKED) {
+    terms += plain_terms(more_values_of(word));
+  }
+  return terms;
+}
+
+fn edge_bits(segment: Segment, lane: u32) -> u32 {
+  let half = edge_half(segment, lane);
+  return element_of(word_of(segment.slot, half / 2u), half % 2u) & 0x7fffffffu;
+}
+
 fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) {
   (*mine).flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
   (*mine).nonFinite += 1u;
@@ -28,11 +41,27 @@ fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) 
   }
 }
 
+fn careful_sum(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) -> Wide {
+  (*mine).largest = max((*mine).largest, bits);
+  if (bits >= INFINITY_BITS) {
+    note_fault(mine, bits, rank, element);
+    return Wide(0u, 0);
+  }
+  return careful_term(bits);
+}
+
 // The lane's words once more, value by value: only where they hold something out of the ordinary.
 fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
   for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
+    let halvesBefore = segment.edges & FIRST_HALF;
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      let element = select(halvesBefore + ELEMENTS * segment.count, 0u, lane == 0u);
+      (*mine).sum = sum((*mine).sum, careful_sum(mine, edge_bits(segment, lane), segment.rank, element));
+    }
+    #end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       var round = Wide(0u, 0);
@@ -40,12 +69,8 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
         let word = word_of(segment.slot, i);
         for (var k = 0u; k < ELEMENTS; k += 1u) {
           let bits = element_of(word, k) & 0x7fffffffu;
-          (*mine).largest = max((*mine).largest, bits);
-          if (bits >= INFINITY_BITS) {
-            note_fault(mine, bits, segment.rank, (i - segment.first) * ELEMENTS + k);
-          } else {
-            round = sum(round, careful_term(bits));
-          }
+          let element = halvesBefore + (i - segment.first) * ELEMENTS + k;
+          round = sum(round, careful_sum(mine, bits, segment.rank, element));
         }
       }
       (*mine).sum = sum((*mine).sum, round);
@@ -59,11 +84,20 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let endTile = firstTile + table.tilesPerWorkgroup;
   var total = Wide(0u, 0);
   var largest = Word();
+  var atEdge = 0u; // bits of the largest magnitude there
 
   var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
   for (; s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      let bits = edge_bits(segment, lane);
+      atEdge = max(atEdge, bits);
+      let terms = plain_terms(Values(bitcast<f32>(bits)));
+      total = sum(total, wide(bitcast<u32>(sum_of(terms))));
+    }
+    #end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       let wholeEnd = whole_end(begin, end);
@@ -82,15 +116,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
               let c = gradients_SLOT[i + 2u * WORKGROUP];
               let d = gradients_SLOT[i + 3u * WORKGROUP];
               largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
-              stretch += (plain_terms(values_of(a)) + plain_terms(values_of(b)))
-                + (plain_terms(values_of(c)) + plain_terms(values_of(d)));
+              stretch += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
             }
             round += stretch;
           }
           for (; i < end; i += WORKGROUP) {
             let a = gradients_SLOT[i];
             largest = max(largest, magnitude(a));
-            round += plain_terms(values_of(a));
+            round += word_terms(a);
           }
         }
         #end
@@ -101,7 +134,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
   var mine = nothing();
   mine.sum = total;
-  mine.largest = largest_of(largest);
+  mine.largest = max(atEdge, largest_of(largest));
   if (CAREFUL_ONLY || (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW))) {
     mine.sum = Wide(0u, 0);
     add_with_care(&mine, firstTile, endTile, lane);

@@ -32,6 +32,20 @@ fn word_of(slot: u32, i: u32) -> Word {
   }
 }
 
+// The source's word for a word of the destination, where the two lie half a word apart.
+fn half_off_word(slot: u32, i: u32) -> Word {
+  return (word_of(slot, i) >> Word(16u)) | (word_of(slot, i + 1u) << Word(16u));
+}
+
+fn target_word(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    #slots
+    case SLOTu: { return TARGET_SLOT[i]; }
+    #end
+    default: { return Word(); }
+  }
+}
+
 fn set_word(slot: u32, i: u32, word: Word) {
   switch (slot) {
     #slots
@@ -39,6 +53,14 @@ fn set_word(slot: u32, i: u32, word: Word) {
     #end
     default: {}
   }
+}
+
+// The other half of the destination's word stays; no other invocation of the dispatch writes to the word.
+fn write_edge(segment: Segment, lane: u32, scaling: Scaling) {
+  let half = edge_half(segment, lane);
+  let bits = clipped_bits(element_of(word_of(segment.slot, half / 2u), half % 2u), scaling.scale, scaling.flags);
+  let i = select(segment.into + segment.count, segment.into - 1u, lane == 0u);
+  set_word(segment.slot, i, with_element(target_word(segment.slot, i), 1u - lane, bits));
 }
 
 @compute @workgroup_size(64)
@@ -57,6 +79,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let factor = bitcast<f32>(scaling.scale.x);
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first; // wraps around where it is negative
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      write_edge(segment, lane, scaling);
+    }
+    if ((segment.edges & HALF_OFF) != 0u) {
+      for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+        set_word(segment.slot, i + shift, clipped_word(half_off_word(segment.slot, i), scaling));
+      }
+      continue;
+    }
+    #end
     if (!IN_PLACE && scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS && (scaling.flags & 2u) == 0u) {
       switch (segment.slot) {
         #into-slots
@@ -86,13 +119,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
           let b = gradients_SLOT[i + WORKGROUP];
           let c = gradients_SLOT[i + 2u * WORKGROUP];
           let d = gradients_SLOT[i + 3u * WORKGROUP];
-          TARGET_SLOT[i + shift] = word_of_values(values_of(a) * factor);
-          TARGET_SLOT[i + shift + WORKGROUP] = word_of_values(values_of(b) * factor);
-          TARGET_SLOT[i + shift + 2u * WORKGROUP] = word_of_values(values_of(c) * factor);
-          TARGET_SLOT[i + shift + 3u * WORKGROUP] = word_of_values(values_of(d) * factor);
+          TARGET_SLOT[i + shift] = scaled_word(a, factor);
+          TARGET_SLOT[i + shift + WORKGROUP] = scaled_word(b, factor);
+          TARGET_SLOT[i + shift + 2u * WORKGROUP] = scaled_word(c, factor);
+          TARGET_SLOT[i + shift + 3u * WORKGROUP] = scaled_word(d, factor);
         }
         for (; i < span.end; i += WORKGROUP) {
-          TARGET_SLOT[i + shift] = word_of_values(values_of(gradients_SLOT[i]) * factor);
+          TARGET_SLOT[i + shift] = scaled_word(gradients_SLOT[i], factor);
         }
       }
       #end

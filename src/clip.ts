@@ -233,7 +233,8 @@ function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
 /** An entry of a structure, as an error message shows it. */
 function inWords(entry = ""): string {
   if (entry === "-" || entry === "") return "no gradient";
-  return `${Number.parseInt(entry, 10)} elements${entry.endsWith("i") ? " and an into" : ""}`;
+  const [, length, dtype, into] = entry.match(/^(\d+) (\w+?)(i?)$/) ?? [];
+  return `${length} ${dtype === "f32" ? "" : `${dtype} `}elements${into ? " and an into" : ""}`;
 }
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

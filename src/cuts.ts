@@ -1,4 +1,4 @@
-import type { Tensor, TensorList } from "./gradients.ts";
+import { ELEMENT_BYTES, type Range, type Tensor, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 
@@ -29,6 +29,12 @@ export function cutsOf(tensors: readonly Tensor[], grouping: Grouping, pieceElem
     }
   });
   return cuts;
+}
+
+/** A cut's bytes in the range of its gradient, or of what goes with it. */
+export function partOf(range: Range, { tensor, first, length }: Cut): Range {
+  const bytes = ELEMENT_BYTES[tensor.dtype];
+  return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
 export function groupCount({ tensors }: TensorList, grouping: Grouping): number {

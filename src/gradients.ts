@@ -1,4 +1,9 @@
-import { list, options, shown } from "./check.ts";
+import { list, oneOf, options, shown } from "./check.ts";
+
+/** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
+export type Dtype = "f32" | "f16" | "bf16";
+
+export const ELEMENT_BYTES: Record<Dtype, number> = { f32: 4, f16: 2, bf16: 2 };
 
 /** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
 export interface GradientView {
@@ -7,8 +12,12 @@ export interface GradientView {
   byteOffset?: number;
   /** Elements; default: up to the end of the buffer. */
   length?: number;
-  dtype?: "f32";
-  /** Where the clipped gradient goes instead; the gradient itself is then left alone. */
+  /**
+   * `"f32"` (default), or 16 bits, packed two a 32-bit word, little-endian; they need no shader-f16. Norms are computed in
+   * float32 and clipped values rounded to the nearest, ties to even. On the CPU any array may hold them, as a Uint16Array.
+   */
+  dtype?: Dtype;
+  /** Where the clipped gradient goes instead; the gradient itself is then left alone. It has the same dtype. */
   into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
   name?: string;
   /** Its dimensions, for methods that work along axes. */
@@ -35,6 +44,7 @@ export interface Tensor {
   readonly label: string;
   /** Elements. */
   readonly length: number;
+  readonly dtype: Dtype;
   readonly shape?: readonly number[];
   readonly source: Range;
   readonly into?: Range;
@@ -53,7 +63,7 @@ export interface TensorList {
 const STORAGE = 0x80;
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"] as const;
 const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
-const ELEMENT_BYTES = 4;
+const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
 /** Reads a caller's gradients once, in order, refusing whatever can be seen to be wrong before anything is done. */
 export function readGradients(gradients: Gradients): TensorList {
@@ -65,7 +75,7 @@ export function readGradients(gradients: Gradients): TensorList {
       continue;
     }
     const tensor = readGradient(gradient, index, name);
-    structure.push(`${tensor.length}${tensor.into ? "i" : ""}`);
+    structure.push(`${tensor.length} ${tensor.dtype}${tensor.into ? "i" : ""}`);
     if (tensor.length > 0) tensors.push(tensor);
   }
   refuseMixture(tensors);
@@ -127,22 +137,35 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const nameless = `gradients[${index}]`;
   const bare = isGPUBuffer(gradient) || gradient instanceof Float32Array;
   if (!bare && (typeof gradient !== "object" || ArrayBuffer.isView(gradient) || !("buffer" in gradient))) {
-    throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${ACCEPTED}.`);
+    const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
+    throw new TypeError(`${labelOf(index, key)} is ${shown(gradient)}; pass ${remedy}.`);
   }
   const given = bare
     ? Object.assign(Object.create(null) as GivenView, { buffer: gradient })
     : viewOf(gradient, key ? labelOf(index, key) : nameless);
   const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
   const label = labelOf(index, name);
-  if (given.dtype !== undefined && given.dtype !== "f32") {
-    throw new TypeError(`${label}.dtype is ${shown(given.dtype)}; use "f32".`);
-  }
-  const memory = memoryOf(given.buffer, label);
-  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES, label);
-  const length = lengthOf(given.length, memory.byteLength - byteOffset, byteOffset, memory.byteLength, label);
-  const source = rangeIn(memory, byteOffset, length, label);
+  const dtype = dtypeOf(given.dtype, given.buffer, label);
+  const memory = memoryOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, length, dtype, label);
   const shape = readShape(given.shape, length, label);
-  return { index, name, label, length, shape, source, into: readInto(given.into, source, length, label) };
+  const into = readInto(given.into, source, length, dtype, label);
+  return { index, name, label, length, dtype, shape, source, into };
+}
+
+function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
+  if (value !== undefined) return oneOf(value, `${label}.dtype`, DTYPES);
+  if (isHalf(buffer)) {
+    throw new TypeError(`${label}.buffer is ${shown(buffer)} and its dtype is missing; add dtype: "f16" or "bf16".`);
+  }
+  return "f32";
+}
+
+/** An array of 16-bit elements says less than it seems: they may be float16 or bfloat16. */
+function isHalf(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
 type GivenView = { [K in (typeof VIEW_KEYS)[number]]?: unknown };
@@ -175,17 +198,23 @@ function nameOfBuffer(buffer: unknown): string | undefined {
 }
 
 /** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
-function memoryOf(buffer: unknown, label: string): Range {
+function memoryOf(buffer: unknown, dtype: Dtype, label: string): Range {
   if (isGPUBuffer(buffer)) {
     checkBuffer(buffer, label);
     return { memory: buffer, byteOffset: 0, byteLength: buffer.size };
   }
-  // Bytes may hold float32 numbers, but the elements of any other array are something else.
-  if (!(buffer instanceof Float32Array || buffer instanceof Uint8Array)) {
-    throw new TypeError(
-      `${label}.buffer is ${shown(buffer)}; pass a GPUBuffer, a Float32Array or a Uint8Array of their bytes.`,
-    );
+  // Bytes may hold float32 numbers, but the elements of any other array are something else. 16-bit numbers have hardly
+  // an array of their own.
+  const is32 = buffer instanceof Float32Array || buffer instanceof Uint8Array;
+  if (dtype === "f32" ? !is32 : !ArrayBuffer.isView(buffer)) {
+    const remedy =
+      dtype === "f32" ? "a Float32Array or a Uint8Array of their bytes" : "a typed array such as a Uint16Array";
+    throw new TypeError(`${label}.buffer is ${shown(buffer)}; pass a GPUBuffer, ${remedy}.`);
   }
+  return rangeOf(buffer as ArrayBufferView, label);
+}
+
+function rangeOf(buffer: ArrayBufferView, label: string): Range {
   if (buffer.byteLength === 0) refuseDetached(buffer, label);
   return { memory: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };
 }
@@ -198,14 +227,16 @@ function refuseDetached(view: ArrayBufferView, label: string): void {
   }
 }
 
-function lengthOf(value: unknown, bytes: number, byteOffset: number, size: number, label: string): number {
+function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number, label: string): number {
+  const bytes = size - byteOffset;
+  const elementBytes = ELEMENT_BYTES[dtype];
   if (bytes < 0) {
     throw new RangeError(`${label} starts at byte ${byteOffset} of a buffer of ${size} bytes; start inside it.`);
   }
   if (value === undefined) {
-    if (bytes % ELEMENT_BYTES === 0) return bytes / ELEMENT_BYTES;
+    if (bytes % elementBytes === 0) return bytes / elementBytes;
     throw new RangeError(
-      `${label} spans ${bytes} bytes, which is not a multiple of ${ELEMENT_BYTES}; pass its length in elements.`,
+      `${label} spans ${bytes} bytes, which is not a multiple of ${elementBytes}; pass its length in elements.`,
     );
   }
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
@@ -215,28 +246,37 @@ function lengthOf(value: unknown, bytes: number, byteOffset: number, size: numbe
   return value;
 }
 
-function rangeIn(whole: Range, byteOffset: number, length: number, label: string): Range {
-  const byteLength = length * ELEMENT_BYTES;
+function rangeIn(whole: Range, byteOffset: number, length: number, dtype: Dtype, label: string): Range {
+  const elementBytes = ELEMENT_BYTES[dtype];
+  const byteLength = length * elementBytes;
   if (byteOffset + byteLength > whole.byteLength) {
     throw new RangeError(
-      `${label} needs ${byteLength} bytes from byte ${byteOffset} (${length} elements), but the buffer has ${whole.byteLength}; pass a length of at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / ELEMENT_BYTES))}.`,
+      `${label} needs ${byteLength} bytes from byte ${byteOffset} (${length} elements), but the buffer has ${whole.byteLength}; pass a length of at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / elementBytes))}.`,
     );
   }
   const start = whole.byteOffset + byteOffset;
-  if (start % ELEMENT_BYTES !== 0) {
+  if (start % elementBytes !== 0) {
     throw new RangeError(
-      `${label} starts at byte ${start} of its ArrayBuffer; start at a multiple of ${ELEMENT_BYTES}.`,
+      `${label} starts at byte ${start} of its ArrayBuffer; start at a multiple of ${elementBytes}.`,
+    );
+  }
+  // A binding is a multiple of 4 bytes.
+  const bindable = whole.byteLength - (whole.byteLength % 4);
+  if (isGPUBuffer(whole.memory) && byteLength > 0 && start + byteLength > bindable) {
+    throw new RangeError(
+      `${label} ends at byte ${start + byteLength} of a buffer of ${whole.byteLength} bytes, of which ${bindable} can be bound; pad the buffer to ${bindable + 4}.`,
     );
   }
   return { memory: whole.memory, byteOffset: start, byteLength };
 }
 
-function readInto(into: unknown, source: Range, length: number, owner: string): Range | undefined {
+function readInto(into: unknown, source: Range, length: number, dtype: Dtype, owner: string): Range | undefined {
   if (into === undefined) return undefined;
   const label = `${owner}.into`;
   const given = options(into, label, ["buffer", "byteOffset"]);
-  const memory = memoryOf(given.buffer, label);
-  const range = rangeIn(memory, byteOffsetOf(given.byteOffset, ELEMENT_BYTES, label), length, label);
+  const memory = memoryOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  const range = rangeIn(memory, byteOffset, length, dtype, label);
   return isSame(range, source) ? undefined : range;
 }
 
@@ -298,13 +338,19 @@ interface Use {
 }
 
 function mayShare(a: Use, b: Use): boolean {
-  if (!isSame(a.range, b.range) || a.written !== b.written) return false;
+  if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
   return !a.written || isSame(a.tensor.source, b.tensor.source);
 }
 
 function overlapError(a: Use, b: Use): RangeError {
   const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
   const subject = (use: Use) => `${use.tensor.label}${use.written ? ".into" : ""}`;
+  const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
+  if (dtypes[0] !== dtypes[1] && isSame(a.range, b.range)) {
+    return new RangeError(
+      `${subject(first)} and ${subject(second)} are the same bytes, once as ${dtypes.join(" and once as ")}; pass one dtype.`,
+    );
+  }
   const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
   return new RangeError(
     `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,

@@ -5,8 +5,8 @@ import { clipTo, guarded, packed, tensor, unit } from "./conformance/build.ts";
 import { near, refuses, same, sameWords } from "./conformance/expect.ts";
 import { createCpuHarness } from "./conformance/harness.ts";
 import { allCases, runConformance } from "./conformance/index.ts";
-import { destination, initialImages, wordsAt } from "./conformance/memory.ts";
-import { bitsFrom, neighbour, round24, ulp24 } from "./conformance/numbers.ts";
+import { bitsAt, destination, initialImages } from "./conformance/memory.ts";
+import { bits16From, bitsFrom, neighbour, number16, round16, round24, ulp24 } from "./conformance/numbers.ts";
 import { checkOutcome } from "./conformance/outcome.ts";
 import { appliesTo, runCase, runUnits } from "./conformance/suite.ts";
 import type { Expected, Outcome, Unit } from "./conformance/types.ts";
@@ -24,8 +24,11 @@ function rightAnswer(subject: Unit): Answer {
   subject.tensors.forEach((item, index) => {
     const content = expected.contents[index];
     if (!item || !content) return;
-    const bits = "bits" in content ? content.bits : bitsFrom(content.values);
-    wordsAt(after, destination(item, index), bits.length, "answer").set(bits);
+    const from = (values: Float64Array) => {
+      return item.dtype === "f16" || item.dtype === "bf16" ? bits16From(item.dtype, values) : bitsFrom(values);
+    };
+    const bits = "bits" in content ? content.bits : from(content.values);
+    bitsAt(after, destination(item, index), item, "answer").set(bits);
   });
   const report: ClipReport = {
     norm: round24(expected.norm),
@@ -69,6 +72,11 @@ function rightRecord(expected: Expected, report: ClipReport): Uint8Array {
 const clipped = unit("clipped", packed([bitsFrom([3, 4]), bitsFrom([12, 0, -84])], 260), clipTo(1));
 const unclipped = unit("unclipped", [guarded(bitsFrom([3, 4]), 260)], clipTo(10));
 const skipped = unit("skipped", [tensor([1]), tensor([2, Number.NaN, Infinity], { name: "weights" })], clipTo(1));
+const halves = unit(
+  "halves",
+  packed([bits16From("f16", [3, 4, 300]), bits16From("f16", [12, 0.1])], 258, 2, "arena", "f16"),
+  clipTo(1),
+);
 
 type Spoil = (answer: Answer) => void;
 
@@ -95,6 +103,14 @@ function read(name: string, words: (answer: Answer) => Uint32Array): Spoil {
   return (answer) => void answer.after.set(name, words(answer));
 }
 
+/** Another 16-bit element in the arena, counted from the first tensor of `halves`. */
+function element(at: number, change: (pattern: number) => number): Spoil {
+  return (answer) => {
+    const elements = new Uint16Array(arena(answer).buffer);
+    elements[258 / 2 + at] = change(elements[258 / 2 + at] as number);
+  };
+}
+
 const FIRST = 260 / 4;
 
 const wrongs: [string, Unit, Spoil][] = [
@@ -110,6 +126,11 @@ const wrongs: [string, Unit, Spoil][] = [
   ["a memory of another length", unclipped, read("arena", (answer) => arena(answer).slice(0, -1))],
   ["a memory that was not read", unclipped, (answer) => void answer.after.delete("arena")],
   ["memories not read at all", unclipped, (answer) => void Object.assign(answer, { after: undefined })],
+  ["a float16 1 ULP too large", halves, element(0, (pattern) => pattern + 1)],
+  ["a float16 1 ULP too small", halves, element(4, (pattern) => pattern - 1)],
+  ["the half before a view", halves, element(-1, (pattern) => pattern ^ 1)],
+  ["the half between two views", halves, element(3, (pattern) => pattern ^ 0x8000)],
+  ["the half behind a view", halves, element(6, () => 0)],
   ["a skipped gradient that is -0", skipped, read("own 0", () => Uint32Array.of(0x80000000))],
   ["a norm 3 ULP off", clipped, reported(({ norm }) => ({ norm: norm + 3 * ulp24(norm) }))],
   ["a norm that is no number", clipped, reported(() => ({ norm: undefined }))],
@@ -155,7 +176,7 @@ const wrongs: [string, Unit, Spoil][] = [
 ];
 
 describe("one outcome", () => {
-  test.each([clipped, unclipped, skipped])("right: $label", (subject) => {
+  test.each([clipped, unclipped, skipped, halves])("right: $label", (subject) => {
     checkOutcome(subject, rightAnswer(subject));
   });
 
@@ -217,6 +238,45 @@ describe("the helpers", () => {
     expect(round24(6e38)).toBeGreaterThan(5.9e38);
     expect(round24(2 ** -300 * (1 + 2 ** -30))).toBe(2 ** -300);
     for (const value of [0.1, 1 / 3, 1e30, 123456.789]) expect(round24(value)).toBe(Math.fround(value));
+  });
+});
+
+describe("16-bit numbers", () => {
+  test.each([
+    ["f16", 0x3c00, 1],
+    ["f16", 0x7bff, 65_504],
+    ["f16", 0x0001, 2 ** -24],
+    ["f16", 0x03ff, 1023 * 2 ** -24],
+    ["f16", 0xc000, -2],
+    ["f16", 0xfc00, -Infinity],
+    ["bf16", 0x3f80, 1],
+    ["bf16", 0x7f7f, (2 - 2 ** -7) * 2 ** 127],
+    ["bf16", 0x0001, 2 ** -133],
+    ["bf16", 0x7f81, Number.NaN],
+  ] as const)("%s %i is %d", (dtype, pattern, value) => {
+    expect(number16(dtype, pattern)).toBe(value);
+    if (!Number.isNaN(value)) expect(bits16From(dtype, [value])[0]).toBe(pattern);
+  });
+
+  test("round to nearest, ties to even", () => {
+    expect(round16("f16", 2049)).toBe(2048);
+    expect(round16("f16", 2051)).toBe(2052);
+    expect(round16("f16", 65_519.99)).toBe(65_504);
+    expect(round16("f16", -65_520)).toBe(-Infinity);
+    expect(round16("f16", 1.5 * 2 ** -24)).toBe(2 ** -23);
+    expect(round16("f16", 2 ** -25)).toBe(0);
+    expect(round16("f16", 2 ** -25 * 1.001)).toBe(2 ** -24);
+    expect(round16("bf16", 257)).toBe(256);
+    expect(round16("bf16", 259)).toBe(260);
+  });
+
+  test("every pattern comes back", () => {
+    for (const dtype of ["f16", "bf16"] as const) {
+      for (let pattern = 0; pattern < 2 ** 16; pattern++) {
+        const value = number16(dtype, pattern);
+        if (!Number.isNaN(value) && bits16From(dtype, [value])[0] !== pattern) throw new Error(`${dtype} ${pattern}`);
+      }
+    }
   });
 });
 

@@ -8,8 +8,14 @@ struct Segment {
   into: u32,  // the first word of its destination, counted from the start of that binding
   slot: u32,  // which binding
   group: u32, // which of the norms, where there are several
-  unused: u32,
+  edges: u32, // with 16-bit elements: FIRST_HALF, LAST_HALF, HALF_OFF
 }
+
+// The elements in the half words before and behind the whole ones; the other halves are not the segment's. Whole words
+// are those of the destination: the source may lie half a word off them, then `first` begins in the middle of a word.
+const FIRST_HALF = 1u;
+const LAST_HALF = 2u;
+const HALF_OFF = 4u;
 
 struct Table {
   segmentCount: u32,
@@ -53,6 +59,18 @@ fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
   let begin = min(skipped * TILE, segment.count);
   let end = min((endTile - segment.tile) * TILE, segment.count);
   return Span(segment.first + begin, segment.first + end);
+}
+
+// Whether the lane has an element at an edge to look after: lane 0 before the whole words, lane 1 behind them. What has
+// to do with edges stands between #edges and #end and is left out where a range has none.
+fn has_edge(segment: Segment, firstTile: u32, lane: u32) -> bool {
+  return segment.tile >= firstTile && lane < 2u && (segment.edges & (FIRST_HALF << lane)) != 0u;
+}
+
+// That element of the source, counted in half words from the start of the binding.
+fn edge_half(segment: Segment, lane: u32) -> u32 {
+  let first = 2u * segment.first + segment.edges / HALF_OFF;
+  return select(first + 2u * segment.count, first - 1u, lane == 0u);
 }
 
 // Where the tiles that are whole end.

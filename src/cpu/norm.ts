@@ -1,5 +1,6 @@
 import type { NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
+import { type Elements, read } from "./formats.ts";
 
 const NONE = 0xffffffff;
 
@@ -15,21 +16,31 @@ export interface Found {
 
 /** A run of elements of one gradient. */
 export interface Part {
-  readonly array: Float32Array;
+  readonly elements: Elements;
   readonly rank: number;
   readonly group: number;
 }
 
 /** What was found in each group, and in all of them. */
 export function norm(parts: readonly Part[], groups: number, kind: NormKind): { each: Found[]; all: Found } {
-  const largest = parts.map(({ array }) => largestMagnitude(array));
+  const largest = parts.map(({ elements }) => {
+    let most = 0;
+    read(elements, (values) => {
+      most = Math.max(most, largestMagnitude(values));
+    });
+    return most;
+  });
   const most = largest.reduce((a, b) => Math.max(a, b), 0);
   const all = nothing();
   const each = Array.from({ length: groups }, nothing);
-  for (const [i, { array, rank, group }] of parts.entries()) {
-    const found: Found = { ...nothing(), sum: kind.sum(array, most), largest: largest[i] as number };
-    // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-    if (!Number.isFinite(found.sum)) noteFaults(array, rank, found);
+  for (const [i, { elements, rank, group }] of parts.entries()) {
+    const found: Found = { ...nothing(), largest: largest[i] as number };
+    read(elements, (values, first) => {
+      const sum = kind.sum(values, most);
+      found.sum += sum;
+      // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
+      if (!Number.isFinite(sum)) noteFaults(values, rank, first, found);
+    });
     add(each[group] as Found, found);
     add(all, found);
   }
@@ -58,10 +69,10 @@ function largestMagnitude(array: Float32Array): number {
   return Math.max(high, -low);
 }
 
-function noteFaults(array: Float32Array, rank: number, found: Found): void {
-  array.forEach((value, element) => {
+function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {
+  array.forEach((value, i) => {
     if (Number.isFinite(value)) return;
-    if (found.nonFinite === 0) [found.firstRank, found.firstElement] = [rank, element];
+    if (found.nonFinite === 0) [found.firstRank, found.firstElement] = [rank, first + i];
     found.nonFinite += 1;
     found.flags |= Number.isNaN(value) ? NAN_SEEN : INFINITY_SEEN;
   });

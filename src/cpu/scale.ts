@@ -1,15 +1,19 @@
+import { type Elements, rewrite } from "./formats.ts";
+
 /** gradient = scale * gradient, in place or into another array; twin of shaders/scale.wgsl. */
-export function scale(source: Float32Array, into: Float32Array, factor: number, skip: boolean): void {
+export function scale(source: Elements, into: Elements, factor: number, skip: boolean): void {
   if (skip) {
-    into.fill(0);
+    into.stored.fill(0);
   } else if (factor === 1) {
     // Bytes, not numbers: a copy must keep NaN payloads.
-    if (into !== source) bytesOf(into).set(bytesOf(source));
+    if (into.stored !== source.stored) bytesOf(into.stored).set(bytesOf(source.stored));
   } else {
-    for (let i = 0; i < source.length; i++) into[i] = (source[i] as number) * factor;
+    rewrite(source, into, (values, results) => {
+      for (let i = 0; i < values.length; i++) results[i] = (values[i] as number) * factor;
+    });
   }
 }
 
-function bytesOf(array: Float32Array): Uint8Array {
+function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,10 +1,11 @@
-import { type Cut, cutsOf } from "../cuts.ts";
+import { type Cut, cutsOf, partOf } from "../cuts.ts";
 import { distinctWrites, type Range, type Tensor, type TensorList } from "../gradients.ts";
 import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Stage } from "../stage.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
+import { type Elements, elementsOf } from "./formats.ts";
 import { norm, type Part } from "./norm.ts";
 import { scale } from "./scale.ts";
 
@@ -74,14 +75,13 @@ interface BoundArrays {
   readonly list: TensorList;
   readonly parts: readonly Part[];
   /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
-  readonly writes: readonly { readonly source: Float32Array; readonly into: Float32Array; readonly group: number }[];
+  readonly writes: readonly { readonly source: Elements; readonly into: Elements; readonly group: number }[];
 }
 
 function bindArrays(list: TensorList, { grouping }: ClipMethod): BoundArrays {
-  const arrayOf = ({ memory, byteOffset }: Range, { first, length }: Cut) =>
-    new Float32Array(memory as ArrayBuffer, byteOffset + 4 * first, length);
+  const part = (range: Range, cut: Cut) => elementsOf(partOf(range, cut), cut.tensor.dtype);
   const cuts = cutsOf(list.tensors, grouping, Infinity);
-  const parts = cuts.map((cut, rank) => ({ array: arrayOf(cut.tensor.source, cut), rank, group: cut.group }));
+  const parts = cuts.map((cut, rank) => ({ elements: part(cut.tensor.source, cut), rank, group: cut.group }));
   const cutsByTensor = new Map<Tensor, Cut[]>();
   for (const cut of cuts) {
     const known = cutsByTensor.get(cut.tensor);
@@ -90,8 +90,8 @@ function bindArrays(list: TensorList, { grouping }: ClipMethod): BoundArrays {
   }
   const writes = distinctWrites(list.tensors).flatMap((tensor) =>
     (cutsByTensor.get(tensor) ?? []).map((cut) => ({
-      source: arrayOf(tensor.source, cut),
-      into: arrayOf(tensor.into ?? tensor.source, cut),
+      source: part(tensor.source, cut),
+      into: part(tensor.into ?? tensor.source, cut),
       group: cut.group,
     })),
   );

@@ -137,13 +137,13 @@ export class Bindings {
     return { kernel, first, second, workgroups: dispatch.workgroups };
   }
 
-  #normKernel({ word }: Dispatch): Kernel {
+  #normKernel({ format }: Dispatch): Kernel {
     const { read, partials } = layoutsOf(this.#state);
     const { slots } = this.#state;
     const { norm } = this.method;
     return {
-      name: `norm ${norm.name} ${word}`,
-      source: () => normSource(word, norm, slots),
+      name: `norm ${norm.name} ${format.dtype} ${format.word}`,
+      source: () => normSource(format, norm, slots),
       layouts: [read, partials],
     };
   }
@@ -162,14 +162,14 @@ export class Bindings {
     return this.#memory ? finishWithMemory : finish;
   }
 
-  #scaleKernel({ word, target }: Dispatch): Kernel {
+  #scaleKernel({ format, target }: Dispatch): Kernel {
     const { written, readInto, writtenInto, record, entries } = layoutsOf(this.#state);
     const gradients: Record<Target, GPUBindGroupLayout> = { "in-place": written, into: readInto, shared: writtenInto };
     const slots = target === "in-place" ? this.#state.slots : pairSlots(this.#state);
     const grouped = this.entries !== undefined;
     return {
-      name: `scale ${grouped ? "groups " : ""}${word} ${target}`,
-      source: () => scaleSource(word, target, grouped, slots),
+      name: `scale ${grouped ? "groups " : ""}${format.dtype} ${format.word} ${target}`,
+      source: () => scaleSource(format, target, grouped, slots),
       layouts: [gradients[target], grouped ? entries : record],
     };
   }

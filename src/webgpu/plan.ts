@@ -1,8 +1,8 @@
 import { cutsOf, type Grouping } from "../cuts.ts";
 import { distinctWrites, idOf, type Range, type Tensor } from "../gradients.ts";
 import { ALIGNMENT } from "./device.ts";
-import type { Target, Word } from "./kernels.ts";
-import { type Segment, segmentsOf, wordOf } from "./segments.ts";
+import type { Format, Target, Word } from "./kernels.ts";
+import { apartByWord, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { MOST_SEGMENTS, type Placed, tableOf, tilesOf } from "./table.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. */
@@ -20,7 +20,7 @@ export interface Slot {
 }
 
 export interface Dispatch {
-  readonly word: Word;
+  readonly format: Format;
   readonly target: Target;
   readonly slots: readonly Slot[];
   readonly workgroups: number;
@@ -53,7 +53,10 @@ export interface PlanLimits {
   readonly grid: { readonly norm: number; readonly scale: number };
 }
 
-/** The longest piece whose window fits a binding wherever it begins. */
+/**
+ * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
+ * elements, because the ranks must depend on the lengths alone.
+ */
 export function pieceBytesOf(maxBinding: number): number {
   return Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT;
 }
@@ -100,6 +103,10 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, { groupi
   return { norm, scale, partialCount, ranges };
 }
 
+const FORMATS = (["f32", "f16", "bf16"] as const).flatMap((dtype) =>
+  (["vec4", "u32"] as const).map((word): Format => ({ dtype, word })),
+);
+
 type Draft = Omit<Dispatch, "table"> & { readonly placed: readonly Placed[]; readonly tilesPerWorkgroup: number };
 
 function dispatchesOf(
@@ -111,17 +118,17 @@ function dispatchesOf(
   grouped: boolean,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  return (["vec4", "u32"] as const).flatMap((word) => {
-    const slots = slotsOf(
-      segments.filter((segment) => wordOf(segment) === word),
-      limits.maxBinding,
-    );
-    return batched(slots, capacity, writes ? conflictsIn(slots) : () => false).map((batch) => ({
-      word,
-      target: target === "into" && sharesBuffer(batch) ? "shared" : target,
-      slots: batch,
-      ...spread(batch, word, grid, grouped),
-    }));
+  return FORMATS.flatMap((format) => {
+    const alike = segments.filter((segment) => segment.dtype === format.dtype && wordOf(segment) === format.word);
+    return (writes ? apartByWord(alike) : [alike]).flatMap((together) => {
+      const slots = slotsOf(together, limits.maxBinding);
+      return batched(slots, capacity, writes ? conflictsIn(slots) : () => false).map((batch) => ({
+        format,
+        target: target === "into" && sharesBuffer(batch) ? ("shared" as const) : target,
+        slots: batch,
+        ...spread(batch, format.word, grid, grouped),
+      }));
+    });
   });
 }
 
@@ -256,11 +263,11 @@ function spread(slots: readonly Slot[], word: Word, grid: number, grouped: boole
 }
 
 /** Which partials belong to which group; a group's segments stand together, and its workgroups too. */
-function rangesOf({ placed, tilesPerWorkgroup, word }: Draft, firstPartial: number): PartialRange[] {
+function rangesOf({ placed, tilesPerWorkgroup, format }: Draft, firstPartial: number): PartialRange[] {
   const ranges: PartialRange[] = [];
   for (const { segment, tile } of placed) {
     const first = firstPartial + Math.floor(tile / tilesPerWorkgroup);
-    const end = firstPartial + Math.ceil((tile + tilesOf(segment, word)) / tilesPerWorkgroup);
+    const end = firstPartial + Math.ceil((tile + tilesOf(segment, format.word)) / tilesPerWorkgroup);
     const last = ranges.at(-1);
     if (last?.group === segment.group) last.end = end;
     else ranges.push({ group: segment.group, first, end });

@@ -1,9 +1,10 @@
-import type { Cut } from "../cuts.ts";
-import { isSame, type Range } from "../gradients.ts";
+import { type Cut, partOf } from "../cuts.ts";
+import { type Dtype, idOf, isSame, type Range } from "../gradients.ts";
 import type { Word } from "./kernels.ts";
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
+  readonly dtype: Dtype;
   readonly source: Range;
   readonly into?: Range;
   /** Of its first cut: what comes first in the caller's order is smaller. */
@@ -20,10 +21,11 @@ export interface RankedCut extends Cut {
 /** Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. */
 export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withInto: boolean): Segment[] {
   const segments: Segment[] = [];
-  for (const { tensor, first, length, group, rank } of cuts) {
-    const part = (range: Range) => ({ ...range, byteOffset: range.byteOffset + 4 * first, byteLength: 4 * length });
-    const into = withInto && tensor.into ? part(tensor.into) : undefined;
-    const segment = { source: part(tensor.source), into, rank, group, label: tensor.label };
+  for (const cut of cuts) {
+    const { tensor, first, group, rank } = cut;
+    const { dtype, label } = tensor;
+    const into = withInto && tensor.into ? partOf(tensor.into, cut) : undefined;
+    const segment = { dtype, source: partOf(tensor.source, cut), into, rank, group, label };
     const last = segments.at(-1);
     const joined = first === 0 ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
@@ -39,13 +41,8 @@ function isLargeAndWhole(segment: Segment | undefined): boolean {
 }
 
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
-  if (
-    !a ||
-    a.group !== b.group ||
-    !follows(a.source, b.source) ||
-    a.source.byteLength + b.source.byteLength > pieceBytes
-  )
-    return undefined;
+  if (!a || a.dtype !== b.dtype || a.group !== b.group || !follows(a.source, b.source)) return undefined;
+  if (a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
   const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };
   if (!follows(a.into, b.into)) return undefined;
@@ -59,4 +56,23 @@ function follows(a: Range, b: Range): boolean {
 export function wordOf({ source, into }: Segment): Word {
   const offsets = source.byteOffset | source.byteLength | (into?.byteOffset ?? 0);
   return offsets % 16 === 0 ? "vec4" : "u32";
+}
+
+/**
+ * For dispatches that write: 16-bit elements of two segments may share a 32-bit word, which two invocations must not
+ * write at once. A word is shared by no more than two, so that every other one in a second batch keeps them apart.
+ */
+export function apartByWord(segments: readonly Segment[]): Segment[][] {
+  const batches: [Segment[], Segment[]] = [[], []];
+  const batchAt = new Map<string, 0 | 1>();
+  const written = ({ source, into }: Segment) => into ?? source;
+  for (const segment of [...segments].sort((a, b) => written(a).byteOffset - written(b).byteOffset)) {
+    const { memory, byteOffset, byteLength } = written(segment);
+    const wordAt = (byte: number) => `${idOf(memory)},${byte - (byte % 4)}`;
+    const end = byteOffset + byteLength;
+    const batch = byteOffset % 4 > 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;
+    if (end % 4 > 0) batchAt.set(wordAt(end), batch);
+    batches[batch].push(segment);
+  }
+  return batches;
 }

@@ -1,5 +1,5 @@
-import { WORD_BYTES, type Word } from "./kernels.ts";
-import type { Slot } from "./plan.ts";
+import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
+import type { Slot, Window } from "./plan.ts";
 import type { Segment } from "./segments.ts";
 
 /** As in shaders/shared/segments.wgsl. */
@@ -24,7 +24,7 @@ export interface Placed {
 }
 
 export interface TableContents {
-  readonly word: Word;
+  readonly format: Format;
   readonly slots: readonly Slot[];
   readonly placed: readonly Placed[];
   readonly tilesPerWorkgroup: number;
@@ -36,17 +36,30 @@ export interface TableContents {
 }
 
 export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
-  const { word, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh } = contents;
+  const { format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh } = contents;
   const table = new Uint32Array(SEGMENTS_AT + SEGMENT_WORDS * placed.length);
-  const wordsIn = (bytes: number) => bytes / WORD_BYTES[word];
   table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial]);
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
-    const first = wordsIn(segment.source.byteOffset - source.offset);
-    const intoFirst = segment.into && into ? wordsIn(segment.into.byteOffset - into.offset) : first;
+    const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
     const { rank, group } = segment;
-    const row = [first, wordsIn(segment.source.byteLength), tile, rank, intoFirst, slot, group];
-    table.set(row, SEGMENTS_AT + SEGMENT_WORDS * number);
+    table.set([first, count, tile, rank, intoFirst, slot, group, edges], SEGMENTS_AT + SEGMENT_WORDS * number);
   }
   return table;
+}
+
+/** Whole words are those of the destination; a view of 16-bit elements may begin and end in the middle of one. */
+function wordsOf(segment: Segment, source: Window, into: Window | undefined, wordBytes: number) {
+  const start = segment.source.byteOffset - source.offset;
+  const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;
+  const intoFirst = Math.ceil(intoStart / wordBytes);
+  const intoEnd = intoStart + segment.source.byteLength;
+  const firstByte = start + intoFirst * wordBytes - intoStart;
+  const edges = [intoStart % wordBytes, intoEnd % wordBytes, firstByte % wordBytes];
+  return {
+    first: Math.floor(firstByte / wordBytes),
+    count: Math.floor(intoEnd / wordBytes) - intoFirst,
+    intoFirst,
+    edges: edges.reduce((bits, bytes, i) => bits | (bytes > 0 ? 1 << i : 0), 0),
+  };
 }

@@ -3,7 +3,7 @@ import { clipByGlobalNorm, measureNorm } from "../../src/index.ts";
 import { GUARD_BYTES } from "./memory.ts";
 import { bitsFrom } from "./numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "./reference.ts";
-import type { Rule, Tensor, Unit } from "./types.ts";
+import type { Bits, Dtype, Rule, Tensor, Unit } from "./types.ts";
 
 export function clipTo(maxNorm: number): Rule {
   return { method: clipByGlobalNorm(maxNorm), expected: (unit) => referenceGlobalNorm(unit, maxNorm) };
@@ -28,17 +28,23 @@ export function filled(length: number, value: number): Tensor {
 }
 
 /** One tensor in the middle of a memory, with guards on both sides. */
-export function guarded(bits: Uint32Array, byteOffset = GUARD_BYTES, memory = "arena"): Tensor {
-  return { bits, place: { memory, byteOffset } };
+export function guarded(bits: Bits, byteOffset = GUARD_BYTES, memory = "arena", dtype?: Dtype): Tensor {
+  return { bits, dtype, place: { memory, byteOffset } };
 }
 
 /** Tensors one after the other in one memory, `gap` bytes apart. */
-export function packed(list: readonly Uint32Array[], byteOffset = GUARD_BYTES, gap = 0, memory = "arena"): Tensor[] {
+export function packed(
+  list: readonly Bits[],
+  byteOffset = GUARD_BYTES,
+  gap = 0,
+  memory = "arena",
+  dtype?: Dtype,
+): Tensor[] {
   let at = byteOffset;
   return list.map((bits) => {
     const place = { memory, byteOffset: at };
     at += bits.byteLength + gap;
-    return { bits, place };
+    return { bits, dtype, place };
   });
 }
 

@@ -2,7 +2,7 @@
  * Checks that throw. Each refuses what is not of the right type or length first: a comparison with undefined must not pass.
  */
 import { ulp24 } from "./numbers.ts";
-import type { Allocation } from "./types.ts";
+import type { Allocation, Bits } from "./types.ts";
 
 export function fail(message: string): never {
   throw new Error(message);
@@ -33,8 +33,9 @@ export function near(actual: unknown, wanted: number, ulps: number, what: string
 }
 
 export function sameWords(actual: unknown, wanted: unknown, what: string): void {
-  if (!(actual instanceof Uint32Array)) fail(`${what}: no words to compare`);
-  if (!(wanted instanceof Uint32Array)) fail(`${what}: no words to compare with`);
+  if (!isBits(actual)) fail(`${what}: no words to compare`);
+  if (!isBits(wanted)) fail(`${what}: no words to compare with`);
+  if (actual.BYTES_PER_ELEMENT !== wanted.BYTES_PER_ELEMENT) fail(`${what}: words of another size`);
   if (actual.length !== wanted.length) fail(`${what} has ${actual.length} words, wanted ${wanted.length}`);
   for (let i = 0; i < wanted.length; i++) {
     if (actual[i] !== wanted[i]) {
@@ -42,6 +43,10 @@ export function sameWords(actual: unknown, wanted: unknown, what: string): void 
       fail(`${what}: word ${i} of ${wanted.length} is ${hex(actual[i])}, wanted ${hex(wanted[i])}`);
     }
   }
+}
+
+function isBits(value: unknown): value is Bits {
+  return value instanceof Uint32Array || value instanceof Uint16Array;
 }
 
 /** No byte of a script's memory has changed. */

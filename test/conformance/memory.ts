@@ -1,13 +1,15 @@
 /** How the tensors of a unit lie in memory: the same layout for ArrayBuffers and for GPUBuffers. */
 import type { Gradient, Gradients } from "../../src/index.ts";
 import { fail } from "./expect.ts";
-import type { Images, Place, Tensor, Unit } from "./types.ts";
+import type { Bits, Images, Place, Tensor, Unit } from "./types.ts";
 
 /** Guard bytes after the last tensor of a shared memory. Cases leave as many before the first. */
 export const GUARD_BYTES = 256;
 
 // A signalling NaN and a large number: counted into a norm, either would show, and so would a guard that was multiplied.
 const GUARD_WORDS = [0x7fa5c3c3, 0x4e5a3c3c] as const;
+// The same for each half of a word, whether it is read as float16 or as bfloat16.
+const GUARD_HALVES = [0x7fa5ffc3, 0x4e5a4e3c] as const;
 
 /** Where a tensor's gradient is. A tensor without a place has a memory of its own. */
 export function source(tensor: Tensor, index: number): Place {
@@ -28,28 +30,40 @@ export function wordsAt(images: Images, { memory, byteOffset }: Place, length: n
   return image.subarray(start, start + length);
 }
 
+/** A tensor's elements, wherever it lies. */
+export function bitsAt(images: Images, { memory, byteOffset }: Place, { bits }: Tensor, what: string): Bits {
+  const image = images.get(memory) ?? fail(`${what}: no memory "${memory}"`);
+  if (byteOffset + bits.byteLength > image.byteLength) fail(`${what}: "${memory}" is too small`);
+  const start = image.byteOffset + byteOffset;
+  if (bits instanceof Uint16Array) return new Uint16Array(image.buffer, start, bits.length);
+  return new Uint32Array(image.buffer, start, bits.length);
+}
+
 /** The contents of every memory before the library runs. */
 export function initialImages(tensors: Unit["tensors"]): Images {
   const sizes = new Map<string, number>();
+  const halves = new Set<string>();
   const claim = ({ memory, byteOffset }: Place, byteLength: number, guard: number) => {
     sizes.set(memory, Math.max(sizes.get(memory) ?? 0, byteOffset + byteLength + guard));
   };
   tensors.forEach((tensor, index) => {
     if (!tensor) return;
+    const { memory } = source(tensor, index);
     claim(source(tensor, index), tensor.bits.byteLength, tensor.place ? GUARD_BYTES : 0);
     if (tensor.into) claim(tensor.into, tensor.bits.byteLength, GUARD_BYTES);
+    if (tensor.dtype) halves.add(memory).add(destination(tensor, index).memory);
   });
   const images = new Map<string, Uint32Array>();
-  for (const [memory, bytes] of sizes) images.set(memory, guardWords(bytes / 4));
+  for (const [memory, bytes] of sizes) images.set(memory, guardWords(Math.ceil(bytes / 4), halves.has(memory)));
   tensors.forEach((tensor, index) => {
-    if (tensor) wordsAt(images, source(tensor, index), tensor.bits.length, `tensor ${index}`).set(tensor.bits);
+    if (tensor) bitsAt(images, source(tensor, index), tensor, `tensor ${index}`).set(tensor.bits);
   });
   return images;
 }
 
-function guardWords(length: number): Uint32Array {
+function guardWords(length: number, halves: boolean): Uint32Array {
   const words = new Uint32Array(length);
-  for (let i = 0; i < length; i++) words[i] = GUARD_WORDS[i % 2] as number;
+  for (let i = 0; i < length; i++) words[i] = (halves ? GUARD_HALVES : GUARD_WORDS)[i % 2] as number;
   return words;
 }
 
@@ -64,16 +78,29 @@ export function gradientsOver(
 }
 
 function gradientOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array): Gradient {
-  const buffer = handle(source(tensor, index).memory);
-  const { place, into, name } = tensor;
+  const buffer = stored(handle(source(tensor, index).memory), tensor);
+  const { place, into, name, dtype } = tensor;
   const length = tensor.bits.length;
   const extras = {
-    ...(into ? { into: { buffer: handle(into.memory), byteOffset: into.byteOffset } } : {}),
+    ...(into ? { into: { buffer: stored(handle(into.memory), tensor), byteOffset: into.byteOffset } } : {}),
     ...(name === undefined ? {} : { name }),
+    ...(dtype ? { dtype } : {}),
+    // Memory is a whole number of words.
+    ...(dtype && !place && length % 2 === 1 ? { length } : {}),
   };
-  if (!place) return Object.keys(extras).length === 0 ? buffer : { buffer, ...extras };
-  if (tensor.subarray && buffer instanceof Float32Array) {
-    return buffer.subarray(place.byteOffset / 4, place.byteOffset / 4 + length);
+  if (!place && Object.keys(extras).length === 0) return buffer as Gradient;
+  if (!place) return { buffer, ...extras };
+  if (tensor.subarray && ArrayBuffer.isView(buffer)) {
+    const array = buffer as Float32Array | Uint16Array;
+    const start = place.byteOffset / array.BYTES_PER_ELEMENT;
+    const part = array.subarray(start, start + length);
+    return part instanceof Float32Array ? part : { buffer: part, ...extras };
   }
   return { buffer, byteOffset: place.byteOffset, length, ...extras };
+}
+
+/** On the CPU, the array that holds such elements. */
+function stored(memory: GPUBuffer | Float32Array, { bits }: Tensor): GPUBuffer | Float32Array | Uint16Array {
+  if (!(memory instanceof Float32Array) || !(bits instanceof Uint16Array)) return memory;
+  return new Uint16Array(memory.buffer);
 }

@@ -1,3 +1,5 @@
+import type { Bits, Dtype } from "./types.ts";
+
 /** Float32 facts and helpers. Bit patterns travel as u32 words: a NaN payload does not survive a JavaScript number. */
 
 export const FLT_MAX = 3.4028234663852886e38;
@@ -26,6 +28,71 @@ export function bitsFrom(values: ArrayLike<number>): Uint32Array {
 /** The same memory read as numbers. */
 export function floatsOf(bits: Uint32Array): Float32Array {
   return new Float32Array(bits.buffer, bits.byteOffset, bits.length);
+}
+
+/** Significant bits, the exponent of the smallest normal number, and the largest number. */
+export const FORMATS = {
+  f16: { precision: 11, smallestExponent: -14, largest: 65_504 },
+  bf16: { precision: 8, smallestExponent: -126, largest: (2 - 2 ** -7) * 2 ** 127 },
+} as const;
+
+const numbers16 = new Map<string, Float64Array>();
+
+/** The number that 16 bits stand for. */
+export function number16(dtype: "f16" | "bf16", pattern: number): number {
+  let known = numbers16.get(dtype);
+  if (!known) {
+    known = Float64Array.from({ length: 2 ** 16 }, (_, index) => computed16(dtype, index));
+    numbers16.set(dtype, known);
+  }
+  return known[pattern] as number;
+}
+
+function computed16(dtype: "f16" | "bf16", pattern: number): number {
+  const { precision, smallestExponent } = FORMATS[dtype];
+  const sign = pattern & 0x8000 ? -1 : 1;
+  const fractions = 2 ** (precision - 1);
+  const exponent = Math.floor((pattern & 0x7fff) / fractions);
+  const fraction = (pattern & 0x7fff) % fractions;
+  if (exponent === 0x8000 / fractions - 1) return fraction === 0 ? sign * Infinity : Number.NaN;
+  const unit = 2 ** (smallestExponent - precision + 1);
+  if (exponent === 0) return sign * fraction * unit;
+  return sign * (fractions + fraction) * unit * 2 ** (exponent - 1);
+}
+
+/** The number of a 16-bit format that is nearest to a double, ties to even, as IEEE 754 rounds. */
+export function round16(dtype: "f16" | "bf16", x: number): number {
+  const { precision, smallestExponent, largest } = FORMATS[dtype];
+  if (x === 0 || !Number.isFinite(x)) return x;
+  const ulp = 2 ** (Math.max(exponentOf(x), smallestExponent) - precision + 1);
+  const units = Math.abs(x) / ulp;
+  const below = Math.floor(units);
+  const up = units - below > 0.5 || (units - below === 0.5 && below % 2 === 1);
+  const rounded = (up ? below + 1 : below) * ulp;
+  return Math.sign(x) * (rounded > largest ? Infinity : rounded);
+}
+
+/** The bit patterns of numbers, rounded to a 16-bit format. */
+export function bits16From(dtype: "f16" | "bf16", values: ArrayLike<number>): Uint16Array {
+  return Uint16Array.from(values, (value) => pattern16(dtype, round16(dtype, value)));
+}
+
+function pattern16(dtype: "f16" | "bf16", value: number): number {
+  const { precision, smallestExponent } = FORMATS[dtype];
+  const fractions = 2 ** (precision - 1);
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (Number.isNaN(value)) return 0x8000 - fractions / 2;
+  if (magnitude === Infinity) return sign + 0x8000 - fractions;
+  const exponent = magnitude === 0 ? smallestExponent : Math.max(exponentOf(magnitude), smallestExponent);
+  // A normal number counts its leading bit, which lifts the exponent field by one.
+  return sign + (exponent - smallestExponent) * fractions + magnitude / 2 ** (exponent - precision + 1);
+}
+
+/** The same memory read as numbers of its format. */
+export function valuesOf({ bits, dtype = "f32" }: { bits: Bits; dtype?: Dtype }): Float32Array | Float64Array {
+  if (dtype === "f32") return floatsOf(bits as Uint32Array);
+  return Float64Array.from(bits, (pattern) => number16(dtype, pattern));
 }
 
 /** The float32 neighbour of a positive finite value: up for +1, down for -1. */
@@ -66,6 +133,11 @@ export function randomSource(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((((t ^ (t >>> 14)) >>> 8) | 1) / 2 ** 24) * 2 - 1;
   };
+}
+
+/** Seeded values of a 16-bit format in (-magnitude, magnitude). */
+export function randomBits16(dtype: "f16" | "bf16", length: number, seed: number, magnitude = 1): Uint16Array {
+  return bits16From(dtype, floatsOf(randomBits(length, seed, magnitude)));
 }
 
 /** Seeded float32 values in (-magnitude, magnitude). */

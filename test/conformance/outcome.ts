@@ -1,12 +1,20 @@
 /** One run of the library, judged against its reference, byte by byte. */
 import { fail, isNear, near, same, sameWords, show } from "./expect.ts";
-import { destination, wordsAt } from "./memory.ts";
-import { floatsOf, MIN_NORMAL, MIN_SUBNORMAL } from "./numbers.ts";
+import { bitsAt, destination } from "./memory.ts";
+import { MIN_NORMAL, MIN_SUBNORMAL, round16, ulp24, valuesOf } from "./numbers.ts";
 import { checkRecord } from "./record.ts";
-import type { Content, Expected, Images, Outcome, Unit } from "./types.ts";
+import type { Bits, Content, Dtype, Expected, Images, Outcome, Tensor, Unit } from "./types.ts";
 
 /** Of norm, scale and values, unless a method promises less. */
 const ULPS = 2;
+/** How far above the bound, and how far below it, the norm of what was written may be, in units of the bound. */
+const NORM_AFTER = { f32: [4e-7, 1e-6], f16: [2 ** -10, 2 ** -10], bf16: [2 ** -8, 2 ** -8] } as const;
+/** The spacing below the smallest normal number, and that number. */
+const SUBNORMAL = {
+  f32: [MIN_SUBNORMAL, MIN_NORMAL],
+  f16: [2 ** -24, 2 ** -24],
+  bf16: [2 ** -133, MIN_NORMAL],
+} as const;
 
 /** Everything that is known about one run of the library. */
 export function checkOutcome(unit: Unit, outcome: Outcome): void {
@@ -59,8 +67,9 @@ function checkByHand(unit: Unit, { report, after }: Outcome, ulps: number): void
   want.values.forEach((values, index) => {
     const tensor = unit.tensors[index];
     if (!tensor || !after) fail(`tensor ${index} by hand: nothing to compare with`);
-    const found = wordsAt(after, destination(tensor, index), values.length, `tensor ${index} by hand`);
-    checkValues(found, Float64Array.from(values), ulps, `tensor ${index} by hand`);
+    same(values.length, tensor.bits.length, "values by hand");
+    const found = bitsAt(after, destination(tensor, index), tensor, `tensor ${index} by hand`);
+    checkValues(found, Float64Array.from(values), formatOf(unit, tensor, ulps), `tensor ${index} by hand`);
   });
 }
 
@@ -70,34 +79,54 @@ function checkMemories(unit: Unit, expected: Expected, before: Images, after: Im
   // What every memory must hold: what was there, with each tensor's result in its place.
   const wanted = new Map([...before].map(([name, words]) => [name, words.slice()]));
   let sumAfter = 0;
-  let belowNormal = 0;
+  const belowNormal = { f32: 0, f16: 0, bf16: 0 };
   unit.tensors.forEach((tensor, index) => {
     const content = expected.contents[index];
     if (!tensor && content === null) return;
     if (!tensor || !content) fail(`tensor ${index}: the reference and the unit disagree on whether there is one`);
     const place = destination(tensor, index);
-    const found = wordsAt(after, place, tensor.bits.length, `tensor ${index}`);
-    checkContent(found, content, expected.ulps ?? ULPS, `tensor ${index}`);
+    const { dtype = "f32" } = tensor;
+    const found = bitsAt(after, place, tensor, `tensor ${index}`);
+    checkContent(found, content, formatOf(unit, tensor, expected.ulps), `tensor ${index}`);
     // Judged above; what remains to be compared exactly is everything else.
-    wordsAt(wanted, place, tensor.bits.length, `tensor ${index}`).set(found);
+    bitsAt(wanted, place, tensor, `tensor ${index}`).set(found);
     if (expected.normAfter === undefined) return;
-    for (const value of floatsOf(found)) {
+    const smallest = dtype === "f16" ? 2 ** -14 : MIN_NORMAL;
+    for (const value of valuesOf({ bits: found, dtype })) {
       sumAfter += value * value;
-      if (Math.abs(value) < MIN_NORMAL) belowNormal++;
+      if (Math.abs(value) < smallest) belowNormal[dtype]++;
     }
   });
   for (const [name, words] of wanted) sameWords(after.get(name), words, `memory "${name}"`);
-  if (expected.normAfter !== undefined) checkNormAfter(Math.sqrt(sumAfter), expected.normAfter, belowNormal);
+  if (expected.normAfter === undefined) return;
+  const dtypes = (["f32", "f16", "bf16"] as const).filter((dtype) => {
+    return unit.tensors.some((tensor) => tensor && (tensor.dtype ?? "f32") === dtype);
+  });
+  checkNormAfter(Math.sqrt(sumAfter), expected.normAfter, belowNormal, dtypes);
 }
 
-function checkContent(found: Uint32Array, content: Content, ulps: number, what: string): void {
+interface Format {
+  readonly dtype: Dtype;
+  /** How far off a value may be, in ULP of float32; before it is rounded, where the dtype has 16 bits. */
+  readonly ulps: number;
+}
+
+function formatOf({ exactProducts }: Unit, { dtype = "f32" }: Tensor, ulps = ULPS): Format {
+  return { dtype, ulps: exactProducts ? 0 : ulps };
+}
+
+function checkContent(found: Bits, content: Content, format: Format, what: string): void {
   if ("bits" in content) sameWords(found, content.bits, what);
-  else checkValues(found, content.values, ulps, what);
+  else checkValues(found, content.values, format, what);
 }
 
-function checkValues(found: Uint32Array, wanted: Float64Array, ulps: number, what: string): void {
+function checkValues(found: Bits, wanted: Float64Array, { dtype, ulps }: Format, what: string): void {
   if (found.length !== wanted.length) fail(`${what} has ${found.length} values, wanted ${wanted.length}`);
-  const values = floatsOf(found);
+  const values = valuesOf({ bits: found, dtype });
+  if (dtype !== "f32") {
+    check16(values, wanted, { dtype, ulps }, what);
+    return;
+  }
   for (let i = 0; i < wanted.length; i++) {
     const value = values[i] as number;
     const want = wanted[i] as number;
@@ -107,14 +136,41 @@ function checkValues(found: Uint32Array, wanted: Float64Array, ulps: number, wha
   }
 }
 
-/** Never above the bound by more than 4e-7 of it, nor below by more than 1e-6; subnormal results may round and be lost. */
-function checkNormAfter(norm: number, bound: number, belowNormal: number): void {
-  const rounded = MIN_SUBNORMAL * Math.sqrt(belowNormal);
-  const lost = MIN_NORMAL * Math.sqrt(belowNormal);
-  if (!(norm <= bound * (1 + 4e-7) + rounded)) {
+/** Rounded to the format as IEEE 754 does, from something that is within float32's error of what was wanted. */
+function check16(
+  values: ArrayLike<number>,
+  wanted: Float64Array,
+  { dtype, ulps }: Format & { readonly dtype: "f16" | "bf16" },
+  what: string,
+): void {
+  for (let i = 0; i < wanted.length; i++) {
+    const value = values[i] as number;
+    const want = wanted[i] as number;
+    if (Number.isNaN(want) ? Number.isNaN(value) : value === round16(dtype, want)) continue;
+    const error = Number.isFinite(want) ? ulps * ulp24(want) : 0;
+    if (value >= round16(dtype, want - error) && value <= round16(dtype, want + error)) continue;
+    // What is subnormal as float32 too may be lost.
+    if (dtype === "bf16" && Math.abs(value - want) <= MIN_NORMAL) continue;
+    fail(`${what}, element ${i} of ${wanted.length} is ${show(value)}, wanted ${show(want)} rounded to ${dtype}`);
+  }
+}
+
+/** Subnormal results may round and, in float32's range, be lost. */
+function checkNormAfter(
+  norm: number,
+  bound: number,
+  belowNormal: Readonly<Record<Dtype, number>>,
+  dtypes: readonly Dtype[],
+): void {
+  const total = (each: (dtype: Dtype) => number) => dtypes.reduce((sum, dtype) => sum + each(dtype), 0);
+  const rounded = total((dtype) => SUBNORMAL[dtype][0] * Math.sqrt(belowNormal[dtype]));
+  const lost = total((dtype) => SUBNORMAL[dtype][1] * Math.sqrt(belowNormal[dtype]));
+  const above = Math.max(...dtypes.map((dtype) => NORM_AFTER[dtype][0]));
+  const below = Math.max(...dtypes.map((dtype) => NORM_AFTER[dtype][1]));
+  if (!(norm <= bound * (1 + above) + rounded)) {
     fail(`the norm after clipping is ${show(norm)}, above the bound ${show(bound)}`);
   }
-  if (!(norm >= bound * (1 - 1e-6) - lost)) {
+  if (!(norm >= bound * (1 - below) - lost)) {
     fail(`the norm after clipping is ${show(norm)}, too far below the bound ${show(bound)}`);
   }
 }

@@ -2,11 +2,8 @@
  * The answers, computed in float64 and independently of src/. Squares of float32 numbers are exact in float64 and neither
  * overflow nor underflow there, so that the plain sum is within 2^-28 of the truth for 2^25 elements.
  */
-import { FLT_MAX, floatsOf, MIN_NORMAL, round24, ulp24 } from "./numbers.ts";
+import { FLT_MAX, MIN_NORMAL, round24, ulp24, valuesOf } from "./numbers.ts";
 import type { Content, Expected, Held, Tensor, Unit, UnitOptions } from "./types.ts";
-
-const ABSOLUTE = 0x7fffffff;
-const INFINITY = 0x7f800000;
 
 export interface Summary {
   sumOfSquares: number;
@@ -34,20 +31,19 @@ export function summarise(tensors: Unit["tensors"]): Summary {
 }
 
 function addTensor(summary: Summary, tensor: Tensor, index: number): void {
-  const values = floatsOf(tensor.bits);
+  const values = valuesOf(tensor);
   // A local sum for each tensor: two levels lose less than one long chain.
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
-    const magnitude = (tensor.bits[i] as number) & ABSOLUTE;
     const value = values[i] as number;
-    if (magnitude < INFINITY) {
+    if (Number.isFinite(value)) {
       sum += value * value;
       if (Math.abs(value) > summary.largest) summary.largest = Math.abs(value);
       continue;
     }
     summary.nonFinite++;
-    if (magnitude === INFINITY) summary.sawInfinity = true;
-    else summary.sawNaN = true;
+    if (Number.isNaN(value)) summary.sawNaN = true;
+    else summary.sawInfinity = true;
     summary.first ??= { index, element: i };
   }
   summary.sumOfSquares += sum;
@@ -105,7 +101,7 @@ function unchanged(tensors: Unit["tensors"]): (Content | null)[] {
 function mapped(tensors: Unit["tensors"], map: (value: number) => number): (Content | null)[] {
   return tensors.map((tensor) => {
     if (!tensor) return null;
-    return { values: Float64Array.from(floatsOf(tensor.bits), map) };
+    return { values: Float64Array.from(valuesOf(tensor), map) };
   });
 }
 
@@ -163,7 +159,7 @@ function representable(scale: number): number {
 function nonFiniteVerdict(unit: Unit, norm: number, policy: "zero" | "keep" | "propagate") {
   if (policy === "keep") return { scale: 1, clipped: false, skipped: false, contents: unchanged(unit.tensors) };
   if (policy === "zero") {
-    const contents = unit.tensors.map((tensor) => (tensor ? { bits: new Uint32Array(tensor.bits.length) } : null));
+    const contents = unit.tensors.map((tensor) => (tensor ? { bits: tensor.bits.slice().fill(0) } : null));
     return { scale: 0, clipped: false, skipped: true, contents };
   }
   // As PyTorch: the coefficient is NaN for a NaN norm and 0 for an infinite one, and multiplies everything.

@@ -7,9 +7,16 @@ export interface Place {
   readonly byteOffset: number;
 }
 
+export type Dtype = "f32" | "f16" | "bf16";
+
+/** Bit patterns of 32-bit or of 16-bit elements. */
+export type Bits = Uint32Array | Uint16Array;
+
 export interface Tensor {
-  /** The float32 bit patterns. */
-  readonly bits: Uint32Array;
+  /** The bit patterns of the elements: a Uint16Array where the dtype has 16 bits. */
+  readonly bits: Bits;
+  /** Default "f32". */
+  readonly dtype?: Dtype;
   /** Without a place: memory of its own, exactly as large, handed over as a whole and not as a view. */
   readonly place?: Place;
   readonly into?: Place;
@@ -45,6 +52,8 @@ export interface Unit {
   readonly reportOnly?: true;
   /** The norm comes out exactly in any order of summation, so the decision at the bound must be exact too. */
   readonly exact?: boolean;
+  /** What is multiplied comes out exactly in float32, so that 16-bit results are rounded once: ties go to even. */
+  readonly exactProducts?: boolean;
   /** Answers written down by hand, so that the reference is checked too. */
   readonly want?: Want;
 }
@@ -65,8 +74,11 @@ export interface Rule {
   expected(unit: Unit): Expected;
 }
 
-/** What a tensor holds afterwards: these bits, or these values within 2 ULP (NaN: any NaN; 0: a zero of either sign). */
-export type Content = { readonly bits: Uint32Array } | { readonly values: Float64Array };
+/**
+ * What a tensor holds afterwards: these bits, or these values within 2 ULP, rounded to the tensor's format (NaN: any NaN;
+ * 0: a zero of either sign).
+ */
+export type Content = { readonly bits: Bits } | { readonly values: Float64Array };
 
 /** A missing field is one that the design leaves open. */
 export interface Expected {

@@ -1,14 +1,14 @@
 /** Norms other than L2, and eps: the reference sums ratios to the largest magnitude in float64. */
 import { clipByGlobalNorm, measureNorm } from "../../../src/index.ts";
 import { raw, tensor, unit } from "../build.ts";
-import { FLT_MAX, floatsOf, randomSource } from "../numbers.ts";
+import { FLT_MAX, randomSource, valuesOf } from "../numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
 import type { Case, Expected, Rule, Unit } from "../types.ts";
 
 const TYPES = [0.5, 0.7, 1, 1.5, 2, 3, 4, 100, Infinity];
 
 function pNorm(unit: Unit, p: number): number {
-  const values = unit.tensors.flatMap((entry) => (entry ? [...floatsOf(entry.bits)].map(Math.abs) : []));
+  const values = unit.tensors.flatMap((entry) => (entry ? [...valuesOf(entry)].map(Math.abs) : []));
   const largest = values.reduce((a, b) => Math.max(a, b), 0);
   if (p === Infinity || largest === 0) return largest;
   return largest * values.reduce((sum, value) => sum + (value / largest) ** p, 0) ** (1 / p);
@@ -26,7 +26,7 @@ function expectedOf(unit: Unit, p: number, eps: number, maxNorm?: number): Expec
   const contents = unit.tensors.map((entry) => {
     if (!entry) return null;
     if (scale === 1) return { bits: entry.bits };
-    return { values: Float64Array.from(floatsOf(entry.bits), (value) => value * scale) };
+    return { values: Float64Array.from(valuesOf(entry), (value: number) => value * scale) };
   });
   return { ...l2, norm, clipped, scale, contents, normAfter: undefined, ulps: ulpsOf(p) };
 }
@@ -40,7 +40,7 @@ function ulpsOf(p: number): number {
   return p === 2 || p === Infinity ? 2 : 25;
 }
 
-function clippedBy(maxNorm: number, p: number, eps = 0): Rule {
+export function clippedBy(maxNorm: number, p: number, eps = 0): Rule {
   return {
     method: clipByGlobalNorm(maxNorm, { normType: p, eps }),
     expected: (unit) => expectedOf(unit, p, eps, maxNorm),

@@ -2,7 +2,7 @@
 import { type ClipMethod, clipByBlockRms, clipByNorm } from "../../../src/index.ts";
 import { range, tensor } from "../build.ts";
 import { fail, near, same, sameWords } from "../expect.ts";
-import { floatsOf, randomBits } from "../numbers.ts";
+import { floatsOf, randomBits, valuesOf } from "../numbers.ts";
 import type { Case, Harness, Tensor, UnitOptions } from "../types.ts";
 
 interface List {
@@ -24,8 +24,8 @@ const METHODS: readonly Method[] = [
   { name: "clipByBlockRms", make: clipByBlockRms, boundOf: (threshold, count) => threshold * Math.sqrt(count) },
 ];
 
-function normOf(bits: Uint32Array): number {
-  return Math.sqrt(floatsOf(bits).reduce((sum, value) => sum + value * value, 0));
+function normOf(entry: Tensor): number {
+  return Math.sqrt(Float64Array.from(valuesOf(entry)).reduce((sum, value) => sum + value * value, 0));
 }
 
 async function check(harness: Harness, method: Method, { label, tensors, maxNorm = 1, options }: List): Promise<void> {
@@ -50,7 +50,7 @@ async function check(harness: Harness, method: Method, { label, tensors, maxNorm
     }
     const name = memories[next++] as string;
     const found = after.get(name) as Uint32Array;
-    const exact = normOf(entry.bits) * gradScale;
+    const exact = normOf(entry) * gradScale;
     squared += exact * exact;
     near(tensorNorms[index] as number, exact, 2, `${label}: norm of tensor ${index}`);
     const bound = method.boundOf(maxNorm, entry.bits.length);
@@ -62,7 +62,7 @@ async function check(harness: Harness, method: Method, { label, tensors, maxNorm
     }
     anyClipped ||= exact > bound;
     const factor = exact > bound ? (bound / exact) * gradScale : gradScale;
-    floatsOf(entry.bits).forEach((value, k) => {
+    valuesOf(entry).forEach((value, k) => {
       near(floatsOf(found)[k] as number, value * factor, 3, `${what}, element ${k}`, 2 ** -126);
     });
   }

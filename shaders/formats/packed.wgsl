@@ -1,0 +1,36 @@
+// Two elements of 16 bits in 32, the first in the low half. f16.wgsl and bf16.wgsl tell what the 15 bits of a magnitude
+// are: finite_values, magnitude_bits, nearest and nan_of. Signs are kept apart, so that -0 and rounding need no thought.
+const ELEMENTS = 2u * WIDTH;
+const PACKED = true;
+
+fn low_magnitudes(word: Word) -> Word { return word & Word(0x7fffu); }
+fn high_magnitudes(word: Word) -> Word { return (word >> Word(16u)) & Word(0x7fffu); }
+
+// Without their signs, which no norm needs.
+fn values_of(word: Word) -> Values { return finite_values(low_magnitudes(word)); }
+fn more_values_of(word: Word) -> Values { return finite_values(high_magnitudes(word)); }
+
+fn scaled_word(word: Word, factor: f32) -> Word {
+  let low = nearest(bitcast<Word>(values_of(word) * factor));
+  let high = nearest(bitcast<Word>(more_values_of(word) * factor));
+  return (word & Word(0x80008000u)) | low | (high << Word(16u));
+}
+
+// Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
+fn magnitude(word: Word) -> Word { return max(low_magnitudes(word), high_magnitudes(word)); }
+fn largest_of(word: Word) -> u32 { return magnitude_bits(largest_lane(word)); }
+
+// Elements are told as the bits of a float32, those of a NaN too.
+fn element_of(word: Word, k: u32) -> u32 {
+  let half = lane_of(word, k / 2u) >> (16u * (k % 2u));
+  return ((half & 0x8000u) << 16u) | magnitude_bits(half & 0x7fffu);
+}
+
+fn with_element(word: Word, k: u32, bits: u32) -> Word {
+  let positive = bits & 0x7fffffffu;
+  // The payload of a NaN that comes from such a format is kept.
+  let half = select(lane_of(nearest(Word(positive)), 0u), nan_of(positive), positive > 0x7f800000u);
+  let shift = 16u * (k % 2u);
+  let other = lane_of(word, k / 2u) & ~(0xffffu << shift);
+  return with_lane(word, k / 2u, other | ((((bits >> 16u) & 0x8000u) | half) << shift));
+}

@@ -1,0 +1,9 @@
+// Ranges that begin or end off 16 bytes are read a 32-bit word at a time.
+alias Word = u32;
+alias Values = f32;
+const WIDTH = 1u;
+
+fn sum_of(values: Values) -> f32 { return values; }
+fn largest_lane(word: Word) -> u32 { return word; }
+fn lane_of(word: Word, k: u32) -> u32 { return word; }
+fn with_lane(word: Word, k: u32, bits: u32) -> Word { return bits; }

@@ -1,0 +1,13 @@
+// Ranges that begin and end on 16 bytes are read 16 bytes at a time.
+alias Word = vec4u;
+alias Values = vec4f;
+const WIDTH = 4u;
+
+fn sum_of(values: Values) -> f32 { return (values.x + values.y) + (values.z + values.w); }
+fn largest_lane(word: Word) -> u32 { return max(max(word.x, word.y), max(word.z, word.w)); }
+fn lane_of(word: Word, k: u32) -> u32 { return word[k]; }
+fn with_lane(word: Word, k: u32, bits: u32) -> Word {
+  var changed = word;
+  changed[k] = bits;
+  return changed;
+}

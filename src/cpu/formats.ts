@@ -1,0 +1,90 @@
+import type { Dtype, Range } from "../gradients.ts";
+
+/** The elements of a gradient as they are stored; twin of shaders/formats. */
+export interface Elements {
+  readonly dtype: Dtype;
+  readonly stored: Float32Array | Uint16Array;
+}
+
+export function elementsOf({ memory, byteOffset, byteLength }: Range, dtype: Dtype): Elements {
+  const buffer = memory as ArrayBuffer;
+  const stored =
+    dtype === "f32"
+      ? new Float32Array(buffer, byteOffset, byteLength / 4)
+      : new Uint16Array(buffer, byteOffset, byteLength / 2);
+  return { dtype, stored };
+}
+
+/** 16 bits are worked on a block at a time, as float32 values in here: the loops are those of float32. */
+const BLOCK = 4096;
+const values = new Float32Array(BLOCK);
+const bits = new Uint32Array(values.buffer);
+
+/** Hands over all elements as float32, in runs; `first` is a run's first element. */
+export function read({ dtype, stored }: Elements, use: (values: Float32Array, first: number) => void): void {
+  if (stored instanceof Float32Array) {
+    use(stored, 0);
+  } else {
+    for (let first = 0; first < stored.length; first += BLOCK) use(decoded(dtype, stored, first), first);
+  }
+}
+
+/** Writes what `change` makes of the elements, both as float32; it may have to write over what it reads. */
+export function rewrite(
+  source: Elements,
+  into: Elements,
+  change: (values: Float32Array, into: Float32Array) => void,
+): void {
+  const { dtype, stored } = source;
+  if (stored instanceof Float32Array) {
+    change(stored, into.stored as Float32Array);
+    return;
+  }
+  const encoded = dtype === "f16" ? toFloat16 : toBfloat16;
+  for (let first = 0; first < stored.length; first += BLOCK) {
+    const run = decoded(dtype, stored, first);
+    change(run, run);
+    for (let i = 0; i < run.length; i++) into.stored[first + i] = encoded(bits[i] as number);
+  }
+}
+
+function decoded(dtype: Dtype, stored: Uint16Array, first: number): Float32Array {
+  const length = Math.min(BLOCK, stored.length - first);
+  if (dtype === "bf16") {
+    for (let i = 0; i < length; i++) bits[i] = (stored[first + i] as number) << 16;
+  } else {
+    for (let i = 0; i < length; i++) bits[i] = fromFloat16(stored[first + i] as number);
+  }
+  return values.subarray(0, length);
+}
+
+/** Bits of float16 to those of float32. */
+function fromFloat16(half: number): number {
+  const magnitude = half & 0x7fff;
+  const sign = (half & 0x8000) << 16;
+  if (magnitude >= 0x7c00) return sign | 0x7f800000 | (magnitude << 13);
+  if (magnitude >= 0x400) return sign | ((magnitude << 13) + 0x38000000);
+  if (magnitude === 0) return sign;
+  // A subnormal number: its leading bit moves to where a normal one has it, unwritten.
+  const shift = Math.clz32(magnitude) - 8;
+  return sign | ((126 - shift) << 23) | ((magnitude << shift) & 0x7fffff);
+}
+
+/** Bits of float32 to those of float16, to the nearest, ties to even. */
+function toFloat16(float: number): number {
+  const magnitude = float & 0x7fffffff;
+  const sign = (float >>> 16) & 0x8000;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // Halfway between the largest number and what would follow it rounds to infinity.
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+  const drop = Math.min(126 - (magnitude >>> 23), 25);
+  const fraction = (magnitude & 0x7fffff) | 0x800000;
+  return sign | ((fraction + (1 << (drop - 1)) - 1 + ((fraction >>> drop) & 1)) >>> drop);
+}
+
+/** Bits of float32 to those of bfloat16, to the nearest, ties to even. */
+function toBfloat16(float: number): number {
+  if ((float & 0x7fffffff) > 0x7f800000) return (float >>> 16) | 0x40;
+  return (float + 0x7fff + ((float >>> 16) & 1)) >>> 16;
+}

@@ -1,0 +1,83 @@
+/** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readGradients } from "../src/gradients.ts";
+import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
+
+const LIMITS = { slots: 7, pairSlots: 4, grid: { norm: 8, scale: 8 } };
+const STORAGE = 0x80;
+
+interface Pieces {
+  readonly lengths: number[];
+  readonly start: number;
+  readonly into: boolean[];
+  readonly order: number[];
+  readonly maxBinding: number;
+}
+
+const pieces: fc.Arbitrary<Pieces> = fc.record({
+  lengths: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 40 }),
+  start: fc.integer({ min: 0, max: 9 }),
+  into: fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }),
+  order: fc.array(fc.double({ noNaN: true }), { minLength: 40, maxLength: 40 }),
+  maxBinding: fc.constantFrom(512, 1024, 2 ** 27),
+});
+
+function fakeBuffer(): GPUBuffer {
+  return { size: 2 ** 20, usage: STORAGE, mapState: "unmapped", mapAsync() {} } as unknown as GPUBuffer;
+}
+
+/** One after the other in one buffer, in some order; some into another buffer, one after the other. */
+function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
+  const [buffer, target] = [fakeBuffer(), fakeBuffer()];
+  let byteOffset = 2 * start;
+  const views = lengths.map((length, i) => {
+    const view = { buffer, byteOffset, length, dtype: "f16" as const };
+    byteOffset += 2 * length;
+    return into[i] ? { ...view, into: { buffer: target, byteOffset: view.byteOffset + 2 } } : view;
+  });
+  const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
+  const { tensors } = readGradients(listed.map(({ view }) => view));
+  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping: { kind: "all" }, writes: true, power: 0 });
+}
+
+function wordsWritten({ slots }: Dispatch): string[] {
+  return slots.flatMap(({ segments }) =>
+    segments.flatMap(({ source, into }) => {
+      const { memory, byteOffset, byteLength } = into ?? source;
+      const first = Math.floor(byteOffset / 4);
+      const end = Math.ceil((byteOffset + byteLength) / 4);
+      return Array.from({ length: end - first }, (_, i) => `${memory === source.memory} ${first + i}`);
+    }),
+  );
+}
+
+describe("a plan for 16-bit gradients side by side", () => {
+  test("writes each word in one segment of a dispatch", () => {
+    fc.assert(
+      fc.property(pieces, (given) => {
+        for (const dispatch of plannedFor(given).scale) {
+          const words = wordsWritten(dispatch);
+          expect(new Set(words).size).toBe(words.length);
+        }
+      }),
+    );
+  });
+
+  test("writes every element once", () => {
+    fc.assert(
+      fc.property(pieces, (given) => {
+        const bytes = plannedFor(given)
+          .scale.flatMap(({ slots }) => slots.flatMap(({ segments }) => segments))
+          .reduce((sum, { source }) => sum + source.byteLength, 0);
+        expect(bytes).toBe(2 * given.lengths.reduce((sum, length) => sum + length, 0));
+      }),
+    );
+  });
+
+  test("needs no more than two dispatches for each format and word in one buffer", () => {
+    const given = { lengths: Array(100).fill(1), start: 1, into: [], maxBinding: 2 ** 27 };
+    const order = given.lengths.map((_, i) => (i * 37) % 100);
+    expect(plannedFor({ ...given, order }).scale.length).toBe(2);
+  });
+});
