@@ -16,8 +16,8 @@ export const stepCount = 300;
 export const rates = [0.02, 0.05, 0.1, 0.2, 0.5];
 export const boundExponents = { least: -2, most: 3 } as const;
 
-/** From here the first wall that clipping meets is at step 60. */
-export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", bound: 0.5, step: 60 };
+/** The largest gradient on this way is at step 103. */
+export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", bound: 0.5, step: 103 };
 
 const methods: readonly MethodName[] = ["norm", "value", "none"];
 

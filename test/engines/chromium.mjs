@@ -17,11 +17,16 @@ function findChromium() {
   return installed ? { executablePath: installed, env: {} } : packagedChromium();
 }
 
+const webGpuArguments = [
+  "--enable-unsafe-webgpu",
+  ...(isSoftware ? ["--use-webgpu-adapter=swiftshader"] : ["--enable-features=Vulkan"]),
+];
+
 /**
  * Close the browser when done with it. `args` adds to the command line.
- * @param {{ args?: string[] }} [options]
+ * @param {{ args?: string[], hasWebGpu?: boolean }} [options]
  */
-export async function launchChromium({ args = [] } = {}) {
+export async function launchChromium({ args = [], hasWebGpu = true } = {}) {
   const { executablePath, env } = findChromium();
   return puppeteer.launch({
     executablePath,
@@ -32,8 +37,7 @@ export async function launchChromium({ args = [] } = {}) {
     ignoreDefaultArgs: ["--disable-gpu"],
     args: [
       "--no-sandbox",
-      "--enable-unsafe-webgpu",
-      ...(isSoftware ? ["--use-webgpu-adapter=swiftshader"] : ["--enable-features=Vulkan"]),
+      ...(hasWebGpu ? webGpuArguments : ["--disable-blink-features=WebGPU", "--disable-features=WebGPUService"]),
       ...args,
     ],
     protocolTimeout: 0,

@@ -117,7 +117,7 @@ describe("the cliff on WebGPU", () => {
 
   it("shows one step as vectors, and its direction kept", async () => {
     await page.evaluate(() => {
-      location.hash = "w=5.5&b=-2.5&rate=0.2&method=norm&bound=0.5&step=60";
+      location.hash = "w=5.5&b=-2.5&rate=0.2&method=norm&bound=0.5&step=103";
     });
     await untilText(page, "#sentences", "The direction stays");
     const tips = await page.$$eval("#vectors .before, #vectors .after", (paths) =>

@@ -129,17 +129,19 @@ describe("the training page elsewhere", () => {
     await page.close();
   });
 
-  it("fits a phone, obeys the keyboard and says that there is no WebGPU", async () => {
-    const options = { hasWebGpu: false, width: 360, height: 740, scheme: "dark", isCalm: true } as const;
-    const { page, errors } = await visit(browser, "train.html#rate=0.1&bound=1&value=0.1&seed=2", options);
+  it("fits a phone, obeys the keyboard and says that there is no adapter", async () => {
+    const bare = await launchChromium({ hasWebGpu: false });
+    const options = { width: 360, height: 740, scheme: "dark", isCalm: true } as const;
+    const { page, errors } = await visit(bare, "train.html#rate=0.1&bound=1&value=0.1&seed=2", options);
     await untilStep(page, 5);
-    expect(await text(page, "#backend")).toBe("CPU (wasm): this browser has no WebGPU");
+    expect(await text(page, "#backend")).toBe("CPU (wasm): this browser offers no graphics adapter to WebGPU");
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await page.focus("[name=rate]");
     await page.keyboard.press("ArrowLeft");
     expect(await page.evaluate(() => location.hash)).toContain("rate=0.05&bound=1");
     await photograph(page, "train-phone-dark");
-    expect(errors).toEqual([]);
-    await page.close();
+    // Chromium's own note about the adapter that it does not have.
+    expect(errors.filter((error) => !error.includes("No available adapters"))).toEqual([]);
+    await bare.close();
   });
 });
