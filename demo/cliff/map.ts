@@ -1,5 +1,5 @@
 import { color, written } from "../shared/text.ts";
-import type { Path } from "./descent.ts";
+import type { Path } from "./path.ts";
 import { type Point, view } from "./surface.ts";
 
 interface Drawn {

@@ -1,5 +1,6 @@
 import { written } from "../shared/text.ts";
-import type { MethodName, Path } from "./descent.ts";
+import type { MethodName } from "./descent.ts";
+import type { Path } from "./path.ts";
 
 type Vector = readonly [number, number];
 

@@ -1,7 +1,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { color } from "../shared/text.ts";
-import type { Path } from "./descent.ts";
+import type { Path } from "./path.ts";
 import { roundBound } from "./settings.ts";
 
 interface Events {

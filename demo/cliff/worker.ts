@@ -1,7 +1,8 @@
 // Everything that is computed on the CPU: both descents, and the surface where WebGPU does not draw it.
 
 import { createClipper } from "../../src/index.ts";
-import { descend, type MethodName, type Path } from "./descent.ts";
+import { descend, type MethodName } from "./descent.ts";
+import type { Path } from "./path.ts";
 import { drawSurface, type Point } from "./surface.ts";
 
 export interface DescentRequest {
