@@ -47,15 +47,16 @@ export async function launchChromium({ args = [], hasWebGpu = true } = {}) {
 /**
  * Serves a folder of built pages on a free port of this machine.
  * @param {string} folder
+ * @param {Record<string, string>} [headers] with every answer
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function serveFolder(folder) {
+export async function serveFolder(folder, headers = {}) {
   const server = await preview({
     configFile: false,
     appType: "mpa",
     logLevel: "warn",
     build: { outDir: resolve(folder) },
-    preview: { host: "127.0.0.1", port: 0, open: false },
+    preview: { host: "127.0.0.1", port: 0, open: false, headers },
   });
   const [url] = server.resolvedUrls?.local ?? [];
   if (!url) throw new Error(`Could not serve ${folder}`);

@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { launchChromium } from "../engines/chromium.mjs";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { launchChromium, serveFolder } from "../engines/chromium.mjs";
 import { repository } from "../engines/packaged.mjs";
 import { visit } from "./visit.ts";
 
@@ -19,6 +19,23 @@ beforeAll(async () => {
   browser = await launchChromium();
 });
 afterAll(() => browser?.close());
+
+it("works under any path", async () => {
+  const server = await serveFolder(join(repository, "dist"));
+  const page = await browser.newPage();
+  const failed: string[] = [];
+  page.on("response", (response) => {
+    if (response.status() >= 400) failed.push(response.url());
+  });
+  page.on("pageerror", (error) => failed.push(String(error)));
+  await page.goto(`${server.url}site/index.html`);
+  await page.waitForSelector("body[data-state=drawn]");
+  await page.click("nav a[href='./train.html']");
+  await page.waitForFunction(() => /step \d/.test(document.querySelector("#speed")?.textContent ?? ""));
+  expect(failed).toEqual([]);
+  await page.close();
+  await server.close();
+});
 
 describe.each(pages)("%s", (file) => {
   const html = () => readFileSync(join(site, file), "utf8");
@@ -50,6 +67,23 @@ describe.each(pages)("%s", (file) => {
         .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
     });
     expect(violations).toEqual([]);
+    await page.close();
+  });
+
+  it("shows code, and copies it", async () => {
+    const context = browser.defaultBrowserContext();
+    await context.overridePermissions(inject("site"), [
+      "clipboard-read",
+      "clipboard-write",
+      "clipboard-sanitized-write",
+    ]);
+    const { page } = await visit(browser, file);
+    const button = await page.waitForSelector(".code button");
+    const shown = await page.$eval(".code code", (code) => code.textContent ?? "");
+    expect(shown.length).toBeGreaterThan(50);
+    await button?.evaluate((element) => (element as HTMLElement).click());
+    await page.waitForFunction(() => document.querySelector(".code button")?.textContent === "Copied");
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
     await page.close();
   });
 

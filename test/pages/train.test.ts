@@ -80,6 +80,23 @@ describe("the training page on the CPU", () => {
     await untilState(page, "training", "finished");
   });
 
+  it("pauses while nobody looks", async () => {
+    const look = (isHidden: boolean) =>
+      page.evaluate((isHidden) => {
+        Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, isHidden);
+    await page.click("#restart");
+    await untilStep(page, 5);
+    await look(true);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const before = (await lossesOf(page, "chosen")).length;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect((await lossesOf(page, "chosen")).length).toBe(before);
+    await look(false);
+    await untilStep(page, before + 3);
+  });
+
   it("takes another method of the library for the third run", async () => {
     await page.select("[name=method]", "zClip");
     await untilText(page, "#chosen-title", "zClip");
