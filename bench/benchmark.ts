@@ -1,0 +1,164 @@
+import { createClipper } from "../src/index.ts";
+import { handWrittenContestants } from "./contestants/byHand.ts";
+import type { Context } from "./contestants/gradclip.ts";
+import { gradclipContestants } from "./contestants/gradclip.ts";
+import { limitContestants } from "./contestants/limits.ts";
+import type { WasmPaths } from "./contestants/tfjsCpu.ts";
+import { type Environment, environmentOf } from "./environment.ts";
+import { GpuArena } from "./gpu/arena.ts";
+import { Recorder } from "./gpu/recorder.ts";
+import { encodeCost, type HostCost } from "./hostCost.ts";
+import { truthOf } from "./reference.ts";
+import { compete } from "./turns.ts";
+import type { Contestant, Pace, Row } from "./types.ts";
+import { bytesOf, type Preset, valuesOf, type Workload, workloadsOf } from "./workloads.ts";
+
+export interface Results {
+  readonly environment: Environment;
+  readonly preset: Preset;
+  readonly seed: number;
+  readonly rows: readonly Row[];
+  readonly hostCosts: readonly HostCost[];
+  /** Contestants that could not be started at all, and why. */
+  readonly absent: readonly { readonly contestant: string; readonly reason: string }[];
+}
+
+export interface Options {
+  readonly engine: string;
+  readonly preset: Preset;
+  /** Undefined: the contestants without a GPU. */
+  readonly gpu?: GPU;
+  /** Only workloads whose names contain it. */
+  readonly filter?: string;
+  readonly wasmPaths?: WasmPaths;
+  readonly onTurn?: (workload: string, contestant: string) => void;
+  readonly onRows?: (rows: readonly Row[], done: number, total: number) => void;
+}
+
+const SEED = 1;
+
+const paces: Record<Preset, Pace> = {
+  quick: { batchMs: 4, rounds: 3, latencyRounds: 2 },
+  page: { batchMs: 15, rounds: 7, latencyRounds: 7 },
+  full: { batchMs: 60, rounds: 11, latencyRounds: 11 },
+};
+
+export async function runBenchmark(options: Options): Promise<Results> {
+  return options.gpu ? runOnGpu(options, options.gpu) : runOnCpu(options);
+}
+
+async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
+  const { engine, preset } = options;
+  const { device, absent, peers } = await deviceAndPeers(gpu);
+  const lost = device.lost.then(({ message }) => {
+    throw new Error(`The device was lost: ${message}`);
+  });
+  const environment = await environmentOf(engine, device);
+  const clipper = await createClipper({ device });
+  const recorder = new Recorder(device);
+  const sweep = sweepOf(preset, environment.deviceClass === "software");
+  const rows: Row[] = [];
+  const hostCosts: HostCost[] = [];
+  const workloads = chosen(options, environment.deviceClass === "software").filter((workload) =>
+    fits(workload, device),
+  );
+  for (const [done, workload] of workloads.entries()) {
+    const values = valuesOf(workload, SEED);
+    const truth = truthOf(values);
+    const arena = new GpuArena(device, workload, values);
+    const context: Context = { arena, recorder, truth, clipper, sweep };
+    try {
+      const contestants = [...gradclipContestants(context), ...limitContestants(context)];
+      if (workload.dtype === "f32") contestants.push(...handWrittenContestants(context));
+      if (workload.dtype === "f32" && hasRoomForPeers(workload))
+        contestants.push(...peers.flatMap((peer) => peer(context)));
+      const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
+      const found = await Promise.race([compete(workload, truth, contestants, paces[preset], turn), lost]);
+      rows.push(...found);
+      if (workload.dtype === "f32" && !workload.isArena) hostCosts.push(await encodeCost(context));
+      options.onRows?.(found, done + 1, workloads.length);
+    } finally {
+      arena.destroy();
+    }
+  }
+  clipper.destroy();
+  recorder.destroy();
+  return { environment, preset, seed: SEED, rows, hostCosts, absent };
+}
+
+async function runOnCpu(options: Options): Promise<Results> {
+  const { engine, preset } = options;
+  const { cpuContestants } = await import("./contestants/cpu.ts");
+  const absent: { contestant: string; reason: string }[] = [];
+  const tfjs = await import("./contestants/tfjsCpu.ts").catch((error) => {
+    absent.push({ contestant: "TensorFlow.js", reason: String(error) });
+    return undefined;
+  });
+  const rows: Row[] = [];
+  const workloads = chosen(options, true).filter(({ dtype }) => dtype === "f32");
+  for (const [done, workload] of workloads.entries()) {
+    const truth = truthOf(valuesOf(workload, SEED));
+    const contestants: Contestant[] = await cpuContestants(workload, truth);
+    if (tfjs) contestants.push(...tfjs.tfjsCpuContestants(workload, truth, options.wasmPaths));
+    const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
+    const found = await compete(workload, truth, contestants, { ...paces[preset], latencyRounds: 0 }, turn);
+    rows.push(...found);
+    options.onRows?.(found, done + 1, workloads.length);
+  }
+  return { environment: await environmentOf(engine), preset, seed: SEED, rows, hostCosts: [], absent };
+}
+
+function chosen({ preset, filter = "" }: Options, isSoftware: boolean): Workload[] {
+  return workloadsOf(preset, isSoftware).filter(({ name }) => name.includes(filter));
+}
+
+/** The gradients in one binding each, and half a device's memory left for the peers that work out of place. */
+function fits(workload: Workload, { limits }: GPUDevice): boolean {
+  const size = workload.dtype === "f32" ? 4 : 2;
+  return Math.max(...workload.lengths) * size <= Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+}
+
+/** Those that work out of place hold many copies. */
+function hasRoomForPeers(workload: Workload): boolean {
+  return bytesOf(workload) <= 2 ** 26;
+}
+
+function sweepOf(preset: Preset, isSoftware: boolean): Context["sweep"] {
+  if (preset === "quick") return { lanes: [64], workgroups: isSoftware ? [8, 16] : [512, 2048] };
+  const workgroups = isSoftware ? [4, 8, 16, 64] : [256, 1024, 4096, 16_384];
+  return { lanes: preset === "full" ? [32, 64, 128, 256] : [64, 256], workgroups };
+}
+
+type Peer = (context: Context) => Contestant[];
+
+/** jax-js cannot be given a device, so that its device is everybody's, where it starts. */
+async function deviceAndPeers(gpu: GPU) {
+  const absent: { contestant: string; reason: string }[] = [];
+  const peers: Peer[] = [];
+  let device: GPUDevice | undefined;
+  try {
+    const [jax, contestants] = await Promise.all([import("@jax-js/jax"), import("./contestants/jax.ts")]);
+    if (!(await jax.init("webgpu")).includes("webgpu")) throw new Error("jax-js found no WebGPU.");
+    jax.defaultDevice("webgpu");
+    device = jax.getWebGPUDevice();
+    peers.push(contestants.jaxContestants);
+  } catch (error) {
+    absent.push({ contestant: "jax-js", reason: String(error) });
+  }
+  try {
+    peers.unshift((await import("./contestants/tfjs.ts")).tfjsContestants);
+  } catch (error) {
+    absent.push({ contestant: "TensorFlow.js", reason: String(error) });
+  }
+  return { device: device ?? (await ownDevice(gpu)), absent, peers };
+}
+
+async function ownDevice(gpu: GPU): Promise<GPUDevice> {
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new Error("WebGPU has no adapter here.");
+  const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  return adapter.requestDevice({
+    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredLimits: { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize },
+  });
+}
