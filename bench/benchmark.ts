@@ -1,9 +1,11 @@
 import { createClipper } from "../src/index.ts";
+import { type DeviceState, stateOf } from "../src/webgpu/device.ts";
 import { handWrittenContestants } from "./contestants/byHand.ts";
 import type { Context } from "./contestants/gradclip.ts";
 import { gradclipContestants } from "./contestants/gradclip.ts";
 import { limitContestants } from "./contestants/limits.ts";
 import type { WasmPaths } from "./contestants/tfjsCpu.ts";
+import { type Counts, countsFor } from "./counts.ts";
 import { type Environment, environmentOf } from "./environment.ts";
 import { GpuArena } from "./gpu/arena.ts";
 import { Recorder } from "./gpu/recorder.ts";
@@ -11,16 +13,30 @@ import { encodeCost, type HostCost } from "./hostCost.ts";
 import { truthOf } from "./reference.ts";
 import { compete } from "./turns.ts";
 import type { Contestant, Pace, Row } from "./types.ts";
-import { bytesOf, type Preset, valuesOf, type Workload, workloadsOf } from "./workloads.ts";
+import { bytesOf, elementsOf, type Preset, valuesOf, type Workload, workloadsOf } from "./workloads.ts";
 
 export interface Results {
   readonly environment: Environment;
   readonly preset: Preset;
   readonly seed: number;
+  readonly workloads: readonly Measured[];
   readonly rows: readonly Row[];
   readonly hostCosts: readonly HostCost[];
   /** Contestants that could not be started at all, and why. */
   readonly absent: readonly { readonly contestant: string; readonly reason: string }[];
+}
+
+/** A workload in a few words. */
+export interface Measured {
+  readonly name: string;
+  readonly dtype: Workload["dtype"];
+  readonly isArena: boolean;
+  readonly tensors: number;
+  readonly elements: number;
+  /** On a GPU. */
+  readonly counts?: Counts;
+  /** The most dispatches that a step may take. */
+  readonly mostDispatches?: number;
 }
 
 export interface Options {
@@ -75,6 +91,7 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
       const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
       const found = await Promise.race([compete(workload, truth, contestants, paces[preset], turn), lost]);
       rows.push(...found);
+      measured.push(countedFor(context));
       if (workload.dtype === "f32" && !workload.isArena) hostCosts.push(await encodeCost(context));
       options.onRows?.(found, done + 1, workloads.length);
     } finally {
@@ -83,7 +100,7 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   }
   clipper.destroy();
   recorder.destroy();
-  return { environment, preset, seed: SEED, rows, hostCosts, absent };
+  return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts, absent };
 }
 
 async function runOnCpu(options: Options): Promise<Results> {
@@ -105,11 +122,28 @@ async function runOnCpu(options: Options): Promise<Results> {
     rows.push(...found);
     options.onRows?.(found, done + 1, workloads.length);
   }
-  return { environment: await environmentOf(engine), preset, seed: SEED, rows, hostCosts: [], absent };
+  const environment = await environmentOf(engine);
+  return { environment, preset, seed: SEED, workloads: workloads.map(summary), rows, hostCosts: [], absent };
 }
 
 function chosen({ preset, filter = "" }: Options, isSoftware: boolean): Workload[] {
   return workloadsOf(preset, isSoftware).filter(({ name }) => name.includes(filter));
+}
+
+function summary(workload: Workload): Measured {
+  const { name, dtype, isArena, lengths } = workload;
+  return { name, dtype, isArena, tensors: lengths.length, elements: elementsOf(workload) };
+}
+
+function countedFor({ arena: { workload, gradients, device } }: Context): Measured {
+  const { dtype, lengths } = workload;
+  const state = stateOf(device) as DeviceState;
+  const views = gradients.map((buffer, i) => ({ buffer, length: lengths[i] as number, dtype }));
+  return {
+    ...summary(workload),
+    counts: countsFor(views, state),
+    mostDispatches: 2 * (Math.ceil(lengths.length / state.slots) + 1) + 1,
+  };
 }
 
 /** The gradients in one binding each, and half a device's memory left for the peers that work out of place. */

@@ -1,14 +1,17 @@
+import { type Gradients, readGradients } from "../src/gradients.ts";
+import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
+import type { DeviceState } from "../src/webgpu/device.ts";
 import { WORD_BYTES } from "../src/webgpu/kernels.ts";
-import type { Plan } from "../src/webgpu/plan.ts";
+import { pairSlots } from "../src/webgpu/layouts.ts";
+import { type Plan, planFor } from "../src/webgpu/plan.ts";
 
-/** What a step does, counted from the tables that its dispatches are given. */
+/** What one step does, counted from the tables that its dispatches are given; bytes are those of gradients. */
 export interface Counts {
   readonly dispatches: number;
-  /** Bytes of gradients. */
+  /** Read by the norm pass: all that a step touches when it is under its bound. */
   readonly normReads: number;
-  /** Read by the scale pass, and written, when it has to multiply. */
+  /** Read by the scale pass when it has to multiply, and as many are written. */
   readonly scaleReads: number;
-  readonly scaleWrites: number;
 }
 
 /** As in shaders/shared/segments.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
@@ -18,13 +21,17 @@ const SEGMENT = 8;
 export function countsOf({ norm, scale }: Plan): Counts {
   const bytes = (dispatches: Plan["norm"]) =>
     dispatches.reduce((sum, { table, format }) => sum + wordsIn(table) * WORD_BYTES[format.word], 0);
-  const scaled = bytes(scale);
-  return {
-    dispatches: norm.length + 1 + scale.length,
-    normReads: bytes(norm),
-    scaleReads: scaled,
-    scaleWrites: scaled,
-  };
+  return { dispatches: norm.length + 1 + scale.length, normReads: bytes(norm), scaleReads: bytes(scale) };
+}
+
+export function countsFor(
+  gradients: Gradients,
+  state: DeviceState,
+  method: ClipMethod = clipByGlobalNorm(1),
+  { apply = "scale" }: ClipOptions = {},
+): Counts {
+  const task = { grouping: method.grouping, writes: apply === "scale", power: method.norm.fixedPower };
+  return countsOf(planFor(readGradients(gradients).tensors, { ...state, pairSlots: pairSlots(state) }, task));
 }
 
 function wordsIn(table: Uint32Array): number {

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {import("./benchmark.ts").Results} Results
- * @typedef {{ turn: string } | { markdown: string, done: number, total: number } | { results: Results } | { crash: string }} Message
+ * @typedef {{ turn: string } | { markdown: string, done: number, total: number } | { results: Results, targets: string } | { crash: string }} Message
  */
 
 /**
@@ -11,7 +11,7 @@
 export async function runBundle({ bundle, engine, preset, filter, gpu, send }) {
   try {
     if (engine !== "cpu" && !gpu) throw new Error("There is no WebGPU.");
-    const { runBenchmark, rowsAsMarkdown } = await import(/* @vite-ignore */ bundle);
+    const { runBenchmark, rowsAsMarkdown, targetsAsMarkdown } = await import(/* @vite-ignore */ bundle);
     const results = await runBenchmark({
       engine,
       preset,
@@ -22,7 +22,7 @@ export async function runBundle({ bundle, engine, preset, filter, gpu, send }) {
       onRows: (/** @type {unknown} */ rows, /** @type {number} */ done, /** @type {number} */ total) =>
         send({ markdown: rowsAsMarkdown(rows), done, total }),
     });
-    send({ results });
+    send({ results, targets: targetsAsMarkdown(results) });
   } catch (error) {
     send({ crash: String((error instanceof Error && error.stack) || error) });
   }

@@ -121,8 +121,10 @@ let results;
 const send = (message) => {
   if ("turn" in message) showTurn(message.turn);
   else if ("markdown" in message) console.log(`\n${message.markdown}\n(${message.done} of ${message.total})`);
-  else if ("results" in message) results = message.results;
-  else console.error(`\n${message.crash}`);
+  else if ("results" in message) {
+    results = message.results;
+    console.log(`\n${message.targets}`);
+  } else console.error(`\n${message.crash}`);
 };
 const bundle = await bundleFor(engine);
 const request = { engine, preset: /** @type {"quick" | "full"} */ (quick ? "quick" : "full"), filter };
@@ -134,7 +136,9 @@ if (json) {
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
   const file = resolve(json);
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ command, date: new Date().toISOString(), ...results }, rounded, 1)}\n`);
+  const text = JSON.stringify({ command, date: new Date().toISOString(), ...results }, rounded, 1);
+  // The samples of a row in one line.
+  writeFileSync(file, `${text.replace(/\[[-+.,e\d\s]*\]/g, (list) => list.replace(/\s+/g, " "))}\n`);
 }
 // A contestant that is right or nothing: ours must not be wrong.
 const wrong = results.rows.filter(

@@ -1,5 +1,4 @@
 import { judge, type Truth, type Verdict } from "./reference.ts";
-import { spreadOf } from "./statistics.ts";
 import type { Configuration, Contestant, Entry, Pace, Row, Sample, Timing, Tried } from "./types.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -130,9 +129,4 @@ async function turns(
       return [[runner, { steps: stepsOf(runner), clock, ...(gpu.length === list.length && { gpu }) }]];
     }),
   );
-}
-
-/** The median of a row's time for a step, by timestamps where there are any. */
-export function medianMs({ throughput }: Row): number | undefined {
-  return throughput && spreadOf(throughput.gpu ?? throughput.clock).median;
 }

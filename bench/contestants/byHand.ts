@@ -1,17 +1,14 @@
 import { COPY_DST, COPY_SRC, readBuffers, STORAGE, UNIFORM } from "../gpu/arena.ts";
 import { type BoundDispatch, groupOf, pipelineOf, recordAll } from "../gpu/pipelines.ts";
+import { ATOMIC, CLIP, PER_TENSOR, READ_BACK } from "../names.ts";
 import atomicFinish from "../shaders/atomic_finish.wgsl?raw";
 import atomicNorm from "../shaders/atomic_norm.wgsl?raw";
 import tensorFinish from "../shaders/tensor_finish.wgsl?raw";
 import tensorNorm from "../shaders/tensor_norm.wgsl?raw";
 import tensorScale from "../shaders/tensor_scale.wgsl?raw";
 import type { Configuration, Contestant, Entry } from "../types.ts";
-import { CLIP, type Context } from "./gradclip.ts";
+import type { Context } from "./gradclip.ts";
 import { configurationsOf, workgroupsFor } from "./limits.ts";
-
-export const PER_TENSOR = "one reduction and one scale a tensor";
-export const ATOMIC = "float atomic by compare and exchange";
-export const READ_BACK = "read back, clip on the CPU, write back";
 
 /** The usual ways to write it by hand; each multiplies whether the scale is 1 or not. float32 only. */
 export function handWrittenContestants(context: Context): Contestant[] {

@@ -1,15 +1,9 @@
 import snrm2 from "@stdlib/blas-base-snrm2";
 import { clipByGlobalNorm, createClipper, measureNorm } from "../../src/index.ts";
+import { CPU_CLIP, CPU_NORM, NAIVE_CLIP, NAIVE_NORM, REDUCE_NORM, SNRM2_NORM } from "../names.ts";
 import type { Truth } from "../reference.ts";
 import type { Answer, Contestant, Entry } from "../types.ts";
 import { bytesOf, type Values, type Workload } from "../workloads.ts";
-
-export const CPU_NORM = "gradclip, norm";
-export const CPU_CLIP = "gradclip, clip";
-export const NAIVE_NORM = "loop, norm";
-export const NAIVE_CLIP = "loops, clip";
-export const REDUCE_NORM = "Array reduce, norm";
-export const SNRM2_NORM = "@stdlib/blas-base-snrm2, norm";
 
 /** float32 arrays; every contestant works on a copy of its own. */
 export async function cpuContestants(workload: Workload, truth: Truth): Promise<Contestant[]> {

@@ -3,6 +3,7 @@ import { type DeviceState, stateOf } from "../../src/webgpu/device.ts";
 import type { GpuArena } from "../gpu/arena.ts";
 import { dispatchesOf, type RecordedDispatch, replay } from "../gpu/passFilter.ts";
 import type { Recorder } from "../gpu/recorder.ts";
+import { ALWAYS, CLIP, NORM_PASS, READ, READ_AND_WRITE, RECORD, SCALE_PASS, UNCLIPPED } from "../names.ts";
 import type { Truth } from "../reference.ts";
 import type { Configuration, Contestant, Entry, Work } from "../types.ts";
 
@@ -17,13 +18,6 @@ export interface Context {
   /** Workgroup counts, and lanes for kernels whose number of lanes is free. */
   readonly sweep: { readonly workgroups: readonly number[]; readonly lanes: readonly number[] };
 }
-
-export const CLIP = "gradclip";
-export const UNCLIPPED = "gradclip, under the bound";
-export const RECORD = "gradclip, apply: record";
-export const ALWAYS = "gradclip's kernels, always multiplying";
-export const NORM_PASS = "gradclip's norm pass";
-export const SCALE_PASS = "gradclip's scale pass";
 
 type Kind = "clip" | "under" | "record" | "always" | "norm" | "scale";
 
@@ -41,8 +35,8 @@ const variants: readonly Variant[] = [
   { name: UNCLIPPED, kind: "under", work: "keep", against: CLIP, traffic: 1 },
   { name: RECORD, kind: "record", work: "measure", against: CLIP, traffic: 1 },
   { name: ALWAYS, kind: "always", work: "clip", against: CLIP, traffic: 3 },
-  { name: NORM_PASS, kind: "norm", work: "measure", against: "read", traffic: 1 },
-  { name: SCALE_PASS, kind: "scale", work: "clip", against: "read and write", traffic: 2 },
+  { name: NORM_PASS, kind: "norm", work: "measure", against: READ, traffic: 1 },
+  { name: SCALE_PASS, kind: "scale", work: "clip", against: READ_AND_WRITE, traffic: 2 },
 ];
 
 export function gradclipContestants(context: Context): Contestant[] {

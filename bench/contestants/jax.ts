@@ -1,10 +1,8 @@
 import { type Array as JaxArray, jit, numpy as np } from "@jax-js/jax";
 import { finished } from "../gpu/arena.ts";
+import { CLIP, JAX, JAX_JIT } from "../names.ts";
 import type { Contestant, Entry } from "../types.ts";
-import { CLIP, type Context } from "./gradclip.ts";
-
-export const JAX = "jax-js, eager";
-export const JAX_JIT = "jax-js, jit";
+import type { Context } from "./gradclip.ts";
 
 type Clip = (gradients: JaxArray[]) => { norm: JaxArray; clipped: JaxArray[] };
 

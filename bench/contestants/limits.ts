@@ -1,13 +1,10 @@
 import { finished, type GpuArena, readBuffers, STORAGE } from "../gpu/arena.ts";
 import { type BoundDispatch, groupOf, pipelineOf, recordAll } from "../gpu/pipelines.ts";
+import { COPY, READ, READ_AND_WRITE } from "../names.ts";
 import readSource from "../shaders/read.wgsl?raw";
 import rewriteSource from "../shaders/rewrite.wgsl?raw";
 import type { Configuration, Contestant, Entry } from "../types.ts";
 import type { Context } from "./gradclip.ts";
-
-export const READ = "read";
-export const READ_AND_WRITE = "read and write";
-export const COPY = "copyBufferToBuffer";
 
 const COPY_SRC_DST = 0x04 | 0x08;
 

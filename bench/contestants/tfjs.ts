@@ -1,10 +1,9 @@
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { finished } from "../gpu/arena.ts";
+import { CLIP, TFJS } from "../names.ts";
 import type { Contestant, Entry } from "../types.ts";
-import { CLIP, type Context } from "./gradclip.ts";
-
-export const TFJS = "TensorFlow.js operations";
+import type { Context } from "./gradclip.ts";
 
 tf.enableProdMode();
 

@@ -1,10 +1,10 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { CPU_CLIP, CPU_NORM } from "../names.ts";
 import type { Truth } from "../reference.ts";
 import type { Contestant, Entry } from "../types.ts";
 import { bytesOf, type Workload } from "../workloads.ts";
-import { CPU_CLIP, CPU_NORM } from "./cpu.ts";
 import { clipByOperations } from "./tfjs.ts";
 
 tf.enableProdMode();
