@@ -72,28 +72,23 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   const environment = await environmentOf(engine, device);
   const clipper = await createClipper({ device });
   const recorder = new Recorder(device);
-  const sweep = sweepOf(preset, environment.deviceClass === "software");
+  const isSoftware = environment.deviceClass === "software";
+  const chosen = chosenFrom(options, isSoftware).filter((workload) => fits(workload, device));
+  const measured: Measured[] = [];
   const rows: Row[] = [];
   const hostCosts: HostCost[] = [];
-  const workloads = chosen(options, environment.deviceClass === "software").filter((workload) =>
-    fits(workload, device),
-  );
-  for (const [done, workload] of workloads.entries()) {
+  for (const workload of chosen) {
     const values = valuesOf(workload, SEED);
-    const truth = truthOf(values);
     const arena = new GpuArena(device, workload, values);
-    const context: Context = { arena, recorder, truth, clipper, sweep };
+    const context = { arena, recorder, truth: truthOf(values), clipper, sweep: sweepOf(preset, isSoftware) };
+    const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
     try {
-      const contestants = [...gradclipContestants(context), ...limitContestants(context)];
-      if (workload.dtype === "f32") contestants.push(...handWrittenContestants(context));
-      if (workload.dtype === "f32" && hasRoomForPeers(workload))
-        contestants.push(...peers.flatMap((peer) => peer(context)));
-      const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
-      const found = await Promise.race([compete(workload, truth, contestants, paces[preset], turn), lost]);
+      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn);
+      const found = await Promise.race([race, lost]);
       rows.push(...found);
       measured.push(countedFor(context));
       if (workload.dtype === "f32" && !workload.isArena) hostCosts.push(await encodeCost(context));
-      options.onRows?.(found, done + 1, workloads.length);
+      options.onRows?.(found, measured.length, chosen.length);
     } finally {
       arena.destroy();
     }
@@ -101,6 +96,15 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   clipper.destroy();
   recorder.destroy();
   return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts, absent };
+}
+
+/** The hand-written kernels and the engines know float32 only. */
+function contestantsFor(context: Context, peers: readonly Peer[]): Contestant[] {
+  const { workload } = context.arena;
+  const own = [...gradclipContestants(context), ...limitContestants(context)];
+  if (workload.dtype !== "f32") return own;
+  const byHand = handWrittenContestants(context);
+  return [...own, ...byHand, ...(hasRoomForPeers(workload) ? peers.flatMap((peer) => peer(context)) : [])];
 }
 
 async function runOnCpu(options: Options): Promise<Results> {
@@ -112,7 +116,7 @@ async function runOnCpu(options: Options): Promise<Results> {
     return undefined;
   });
   const rows: Row[] = [];
-  const workloads = chosen(options, true).filter(({ dtype }) => dtype === "f32");
+  const workloads = chosenFrom(options, true).filter(({ dtype }) => dtype === "f32");
   for (const [done, workload] of workloads.entries()) {
     const truth = truthOf(valuesOf(workload, SEED));
     const contestants: Contestant[] = await cpuContestants(workload, truth);
@@ -126,7 +130,7 @@ async function runOnCpu(options: Options): Promise<Results> {
   return { environment, preset, seed: SEED, workloads: workloads.map(summary), rows, hostCosts: [], absent };
 }
 
-function chosen({ preset, filter = "" }: Options, isSoftware: boolean): Workload[] {
+function chosenFrom({ preset, filter = "" }: Options, isSoftware: boolean): Workload[] {
   return workloadsOf(preset, isSoftware).filter(({ name }) => name.includes(filter));
 }
 
