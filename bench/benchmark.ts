@@ -1,5 +1,6 @@
 import { createClipper } from "../src/index.ts";
 import { type DeviceState, stateOf } from "../src/webgpu/device.ts";
+import { classOf } from "../src/webgpu/grid.ts";
 import { handWrittenContestants } from "./contestants/byHand.ts";
 import type { Context } from "./contestants/gradclip.ts";
 import { gradclipContestants } from "./contestants/gradclip.ts";
@@ -104,7 +105,7 @@ function contestantsFor(context: Context, peers: readonly Peer[]): Contestant[] 
   const own = [...gradclipContestants(context), ...limitContestants(context)];
   if (workload.dtype !== "f32") return own;
   const byHand = handWrittenContestants(context);
-  return [...own, ...byHand, ...(hasRoomForPeers(workload) ? peers.flatMap((peer) => peer(context)) : [])];
+  return [...own, ...byHand, ...(hasRoomForPeers(context.arena) ? peers.flatMap((peer) => peer(context)) : [])];
 }
 
 async function runOnCpu(options: Options): Promise<Results> {
@@ -150,20 +151,20 @@ function countedFor({ arena: { workload, gradients, device } }: Context): Measur
   };
 }
 
-/** The gradients in one binding each, and half a device's memory left for the peers that work out of place. */
+/** Each gradient in one binding. */
 function fits(workload: Workload, { limits }: GPUDevice): boolean {
   const size = workload.dtype === "f32" ? 4 : 2;
   return Math.max(...workload.lengths) * size <= Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 }
 
-/** Those that work out of place hold many copies. */
-function hasRoomForPeers(workload: Workload): boolean {
-  return bytesOf(workload) <= 2 ** 26;
+/** Those that work out of place hold many copies, on a software adapter in the memory of the machine. */
+function hasRoomForPeers({ workload, device }: GpuArena): boolean {
+  return bytesOf(workload) <= (classOf(device.adapterInfo) === "software" ? 2 ** 26 : 2 ** 29);
 }
 
 function sweepOf(preset: Preset, isSoftware: boolean): Context["sweep"] {
   if (preset === "quick") return { lanes: [64], workgroups: isSoftware ? [8, 16] : [512, 2048] };
-  const workgroups = isSoftware ? [4, 8, 16, 64] : [256, 1024, 4096, 16_384];
+  const workgroups = isSoftware ? [4, 8, 16, 64] : [512, 2048, 8192];
   return { lanes: preset === "full" ? [32, 64, 128, 256] : [64, 256], workgroups };
 }
 
@@ -191,7 +192,7 @@ async function deviceAndPeers(gpu: GPU) {
   return { device: device ?? (await ownDevice(gpu)), absent, peers };
 }
 
-async function ownDevice(gpu: GPU): Promise<GPUDevice> {
+export async function ownDevice(gpu: GPU): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error("WebGPU has no adapter here.");
   const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
