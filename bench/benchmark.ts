@@ -164,8 +164,8 @@ function hasRoomForPeers({ workload, device }: GpuArena): boolean {
 
 function sweepOf(preset: Preset, isSoftware: boolean): Context["sweep"] {
   if (preset === "quick") return { lanes: [64], workgroups: isSoftware ? [8, 16] : [512, 2048] };
-  const workgroups = isSoftware ? [4, 8, 16, 64] : [512, 2048, 8192];
-  return { lanes: preset === "full" ? [32, 64, 128, 256] : [64, 256], workgroups };
+  const workgroups = isSoftware ? [2, 8, 32] : [512, 2048, 8192];
+  return { lanes: preset === "full" ? [32, 64, 256] : [64, 256], workgroups };
 }
 
 type Peer = (context: Context) => Contestant[];

@@ -74,7 +74,7 @@ async function enter(
         entry.destroy();
         continue;
       }
-      const { ms, steps } = await warmUp(entry, pace);
+      const { ms, steps } = await warmUp(entry, pace, best?.ms);
       sweep.push({ configuration, ms });
       if (best && best.ms <= ms) {
         entry.destroy();
@@ -91,9 +91,15 @@ async function enter(
   return { verdict: "wrong", error: mistake?.error, reason: `off by ${mistake?.error.toPrecision(2)}` };
 }
 
-/** How many steps fill a batch, and the best of three batches, which is what configurations are compared by. */
-async function warmUp(entry: Entry, { batchMs }: Pace): Promise<{ ms: number; steps: number }> {
-  const [one, five] = [await entry.time(1), await entry.time(5)];
+/**
+ * How many steps fill a batch, and the best of three batches, which is what configurations are compared by; one that is
+ * far behind the best so far is not asked again.
+ */
+async function warmUp(entry: Entry, { batchMs }: Pace, best = Infinity): Promise<{ ms: number; steps: number }> {
+  await entry.time(1);
+  const one = await entry.time(1);
+  if (timeOf(one) > 2 * Math.max(best, batchMs)) return { ms: timeOf(one), steps: 1 };
+  const five = await entry.time(5);
   // What does not grow with the steps, waiting for the answer, does not count.
   const growth = five.gpu || (5 * five.clock - one.clock) / 4;
   const steps = growth > 0 ? Math.min(MOST_STEPS, Math.max(1, Math.ceil(batchMs / growth))) : MOST_STEPS;

@@ -107,7 +107,9 @@ describe("the benchmark page on WebGPU, unattended and quick", () => {
   it("copies the results", async () => {
     const { page } = visited;
     await page.evaluate(() => {
-      navigator.clipboard.writeText = async (copied) => void (document.title = copied);
+      navigator.clipboard.writeText = async (copied) => {
+        document.title = copied;
+      };
     });
     await page.click("#copy-json");
     expect(JSON.parse(await page.title()).rows.length).toBe(results.rows.length);
