@@ -53,7 +53,7 @@ const l1: NormKind = {
   norm: (sum) => sum,
 };
 
-const lInfinity: NormKind = {
+export const lInfinity: NormKind = {
   name: "largest",
   terms: largest,
   root: largestRoot,
