@@ -2,7 +2,7 @@ import { type Gradients, readGradients } from "../src/gradients.ts";
 import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
 import type { DeviceState } from "../src/webgpu/device.ts";
 import { WORD_BYTES } from "../src/webgpu/kernels.ts";
-import { pairSlots } from "../src/webgpu/layouts.ts";
+import { capacityOf } from "../src/webgpu/layouts.ts";
 import { type Plan, planFor } from "../src/webgpu/plan.ts";
 
 /** What one step does, counted from the tables that its dispatches are given; bytes are those of gradients. */
@@ -31,7 +31,7 @@ export function countsFor(
   { apply = "scale" }: ClipOptions = {},
 ): Counts {
   const task = { grouping: method.grouping, writes: apply === "scale", power: method.norm.fixedPower };
-  return countsOf(planFor(readGradients(gradients).tensors, { ...state, pairSlots: pairSlots(state) }, task));
+  return countsOf(planFor(readGradients(gradients).tensors, { ...state, ...capacityOf(state, "norm") }, task));
 }
 
 function wordsIn(table: Uint32Array): number {

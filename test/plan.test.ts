@@ -81,3 +81,19 @@ describe("a plan for 16-bit gradients side by side", () => {
     expect(plannedFor({ ...given, order }).scale.length).toBe(2);
   });
 });
+
+test("a gradient that needs more workgroups than the grid has a partial for each of them", () => {
+  const length = 2 ** 28;
+  const buffer = { ...fakeBuffer(), size: 4 * length } as GPUBuffer;
+  const { tensors } = readGradients([{ buffer, length }]);
+  const limits = { ...LIMITS, maxBinding: 2 ** 31 };
+  const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
+    grouping: { kind: "all" },
+    writes: false,
+    power: 0,
+  });
+  expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.norm);
+  expect(partialCount).toBe(norm[0]?.workgroups);
+  // Room is made for the sum of both.
+  expect(parameterPartialCount).toBe(0);
+});

@@ -92,7 +92,7 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
     norm: [...gradients.dispatches, ...parameters.dispatches],
     scale: [...toScale(true), ...toScale(false)].map((draft) => dispatchOf(draft, grouping, power, 0, true)),
     partialCount: gradients.end,
-    parameterPartialCount: parameters.end - gradients.end,
+    parameterPartialCount: grouping.kind === "all" ? 0 : parameters.end - gradients.end,
     bundles: bundlesOf(tensors, grouping),
     ranges: gradients.ranges,
     parameterRanges: parameters.ranges,
