@@ -1,8 +1,7 @@
 import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
 import type { Pass } from "./plan.ts";
-import { bytesOf, type Segment } from "./segments.ts";
+import { bytesOf, elementsOf, type Segment } from "./segments.ts";
 import type { Slot, Window } from "./slots.ts";
-import { elementsOf } from "./unitShapes.ts";
 
 /** As in shaders/shared/segments.wgsl. */
 export const MOST_SEGMENTS = 240;

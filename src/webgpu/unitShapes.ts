@@ -1,4 +1,3 @@
-import { ELEMENT_BYTES } from "../gradients.ts";
 import { MOST_RUNS, type Units } from "../units.ts";
 import type { Segment } from "./segments.ts";
 import { MOST_SEGMENTS, type Placed } from "./table.ts";
@@ -75,10 +74,4 @@ export function shapeTableOf(
     );
   }
   return words;
-}
-
-/** A unit's elements are counted from the start of the binding. */
-export function elementsOf({ source, dtype }: Segment, windowOffset: number): { first: number; count: number } {
-  const bytes = ELEMENT_BYTES[dtype];
-  return { first: (source.byteOffset - windowOffset) / bytes, count: source.byteLength / bytes };
 }
