@@ -3,6 +3,7 @@ import { grad, jit, numpy as np, tree, vmap } from "@jax-js/jax";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
 import { clipByGlobalNorm, clipByNorm, NonFiniteGradientError } from "../src/index.ts";
+import type { Counter } from "./adapters/counter.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import { type Arrays, clipByOperations, countClipping, counterOfDevice, trainOn, upload, use } from "./adapters/jax.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
@@ -41,7 +42,7 @@ describe("what clipping costs on WebGPU", () => {
     transformation.destroy();
   });
 
-  test("with 74 arrays on a device with as many storage buffers as it has", async () => {
+  test("with 74 arrays", async () => {
     const shapes = transformerShapes();
     const values = shapes.map((shape, i) =>
       numbers(
@@ -54,7 +55,13 @@ describe("what clipping costs on WebGPU", () => {
     const gradclip = await countClipping((gradients) => transformation.update(gradients, [])[0], make);
     const operations = await countClipping(clipByOperations, make);
     const compiled = await countClipping(jit(clipByOperations), make);
-    console.log(gradclip, operations, compiled);
+    // From 128 elements on, jax-js fills a new array by a dispatch with a submit of its own.
+    const fills = values.filter((array) => array.length >= 128).length;
+    const slots = Math.min(counterOfDevice().device.limits.maxStorageBuffersPerShaderStage, 16) - 1;
+    const clipping = Math.ceil(74 / slots) + 1 + Math.ceil(74 / Math.floor(slots / 2));
+    expect(gradclip).toMatchObject({ dispatches: fills + clipping, submits: fills + 1, copiedBytes: 0 });
+    expect(operations).toMatchObject({ dispatches: 519, submits: 519 });
+    expect(compiled).toMatchObject({ dispatches: 156, submits: 156 });
     const [clipped] = transformation.update(make(), []);
     const wanted = clipped64(values, 1);
     Object.values(await valuesOf(clipped)).forEach((array, i) => {
@@ -71,7 +78,10 @@ describe.each(["webgpu", "wasm", "cpu"] as const)("updates on %s", (backend) => 
   test("go through a chain of transformations", async () => {
     // Optax's chain, whose parts take their turns and share nothing.
     const negate = {
-      init: (params: Arrays) => (tree.dispose(params), []),
+      init: (params: Arrays) => {
+        tree.dispose(params);
+        return [];
+      },
       update: (updates: Arrays) => [tree.map((u: np.Array) => np.negative(u), updates) as Arrays],
     };
     const clip = clipUpdates(clipByGlobalNorm(1));
@@ -84,7 +94,7 @@ describe.each(["webgpu", "wasm", "cpu"] as const)("updates on %s", (backend) => 
     expectNear((await valuesOf(updates)).kernel as number[], [-3 / 13, -4 / 13]);
     // All that was passed was consumed, except for the parameters themselves.
     expect(params.kernel.refCount).toBe(1);
-    expect(() => gradients.kernel.shape).not.toThrow();
+    expect(gradients.kernel.refCount).toBe(0);
     expect(await clip.report()).toMatchObject({ norm: 13, clipped: true, steps: 1 });
     tree.dispose(params);
     clip.destroy();
@@ -188,10 +198,10 @@ test("a thousand steps, each with new arrays, stay as they are in memory and in 
     return performance.now() - start;
   };
   const ratios: number[] = [];
-  const after: { buffers: number; bytes: number }[] = [];
+  const after: ReturnType<Counter["storage"]>[] = [];
   for (let step = 0; step < 1000; step++) {
     ratios.push((await timeOf(clip, make())) / (await timeOf(steady, tree.ref(kept))));
-    after.push({ buffers: counterOfDevice().live.size, bytes: counterOfDevice().liveBytes });
+    after.push(counterOfDevice().storage());
   }
   expect(after.at(-1)).toEqual(after[100]);
   expect(await clip.report()).toMatchObject({ steps: 1000, clippedSteps: 1000 });
@@ -211,7 +221,7 @@ describe("refusals", () => {
     expect(() => clipUpdates().update({ w: null as never }, [])).toThrow(
       'The update "w" is null; pass arrays, outside of jit, grad and vmap.',
     );
-    expect(() => clipUpdates().update({ w: np.array([1, 2], { dtype: "int32" }) }, [])).toThrow(
+    expect(() => clipUpdates().update({ w: np.array([1, 2], { dtype: np.int32 }) }, [])).toThrow(
       'The update "w" is of int32; convert it to float32.',
     );
     expect(() => jit((w: np.Array) => clipUpdates().update({ w }, [])[0].w)(np.array([1]))).toThrow(

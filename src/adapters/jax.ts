@@ -79,7 +79,7 @@ function refuse(leaf: unknown, name: string): void {
 function clipOnGPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[] {
   const lengths = new Map<GPUBuffer, number>();
   const copies: np.Array[] = [];
-  const clipped = leaves.map((leaf) => np.zeros(leaf.shape));
+  const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
   const views = leaves.map((leaf, i) => {
     const { size: length, shape } = leaf;
     if (length === 0) return null;
@@ -99,20 +99,17 @@ function clipOnGPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[
 }
 
 function clipOnCPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[] {
+  const outputs = leaves.map((leaf) => new Float32Array(leaf.size));
   const views = leaves.map((leaf, i) => {
-    const buffer = leaf.ref.dataSync() as Float32Array;
-    return {
-      name: names[i],
-      shape: leaf.shape,
-      length: leaf.size,
-      buffer,
-      into: { buffer: new Float32Array(leaf.size) },
-    };
+    const into = { buffer: outputs[i] as Float32Array };
+    return { name: names[i], shape: leaf.shape, length: leaf.size, buffer: leaf.ref.dataSync() as Float32Array, into };
   });
   clips.for(views).run(views);
-  return leaves.map(({ shape, device }, i) =>
-    np.array(views[i]?.into.buffer as Float32Array<ArrayBuffer>, { shape, device }),
-  );
+  // jax-js makes no array of no data.
+  return leaves.map((leaf, i) => {
+    const { shape, device, size } = leaf;
+    return size === 0 ? leaf.ref : np.array(outputs[i] as Float32Array<ArrayBuffer>, { shape, device });
+  });
 }
 
 /** The path of each leaf. */

@@ -14,7 +14,10 @@ export interface Counts {
   bindGroups: number;
 }
 
+const STORAGE = 0x80;
+
 export class Counter {
+  readonly device: GPUDevice;
   readonly #now: Counts = {
     dispatches: 0,
     passes: 0,
@@ -32,6 +35,7 @@ export class Counter {
   readonly errors: string[] = [];
 
   constructor(device: GPUDevice) {
+    this.device = device;
     const now = this.#now;
     const { queue } = device;
     device.addEventListener("uncapturederror", (event) => {
@@ -61,8 +65,10 @@ export class Counter {
     });
   }
 
-  get liveBytes(): number {
-    return [...this.live.keys()].reduce((sum, { size }) => sum + size, 0);
+  /** Live storage buffers. The small uniform buffers that jax-js drops are left to the garbage collector. */
+  storage(): { buffers: number; bytes: number } {
+    const sizes = [...this.live.keys()].filter(({ usage }) => (usage & STORAGE) !== 0).map(({ size }) => size);
+    return { buffers: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   }
 
   /** What the work takes, as long as it runs synchronously. */
