@@ -131,7 +131,7 @@ function sgd() {
 
 /** The same task three times: clipped by gradclip, by the engine's own operations, and not at all. */
 export async function trainOn(backend: string, steps: number): Promise<Training> {
-  await tf.setBackend(backend);
+  if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js has no ${backend} here.`);
   if (backend === "webgpu") counterOfBackend();
   const optimizer = optimizers.gradclip();
   const gradclip = await train(optimizer, steps);
