@@ -1,25 +1,10 @@
-import {
-  backend,
-  dispose,
-  engine,
-  getBackend,
-  type NamedTensorMap,
-  type Optimizer,
-  type Tensor,
-  tensor as tensorOf,
-} from "@tensorflow/tfjs-core";
+import type { NamedTensorMap, Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { options as readOptions, shown } from "../check.ts";
-import type { GradientView } from "../gradients.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
 import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
-
-/** What applyGradients takes a list of; a variable that the loss does not reach has no tensor. */
-interface NamedTensor {
-  name: string;
-  tensor: Tensor;
-}
 
 /** An optimizer of TensorFlow.js that clips. */
 export type ClippingOptimizer<T extends Optimizer> = T & {
@@ -33,12 +18,12 @@ export type ClippingOptimizer<T extends Optimizer> = T & {
 };
 
 /**
- * Makes a TensorFlow.js optimizer clip the gradients before it applies them: in `minimize`, `applyGradients` and
- * `model.fit`. The optimizer itself is changed and returned, so that one that a loaded model brings can be given too.
+ * Makes a TensorFlow.js optimizer clip gradients before it applies them: in `minimize`, `applyGradients` and `model.fit`.
+ * The optimizer itself is changed and returned, so that the one that a loaded model brings can be given too.
  *
- * On the WebGPU backend the gradients are clipped in place and in TensorFlow.js's own command encoder, with no submit and
- * nothing read back; a gradient whose values somebody else still holds is left alone and a clipped one applied. On any
- * other backend the gradients are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all.
+ * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder: no submit, no copy,
+ * nothing read back. A gradient that somebody else still holds is left alone, and a clipped one applied. On any other
+ * backend they are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
  * @throws TypeError for what is no optimizer or clips already, and as `Clipper.prepare` does for the method and options.
  */
@@ -54,52 +39,56 @@ export function withClipping<T extends Optimizer>(
   if ("clip" in optimizer) throw new TypeError("The optimizer clips already; pass one that does not.");
   readOptions(options, "withClipping's options", ["nonFinite", "gradScale"]);
   const clips = new Clips(method, options);
-  let flush = () => {};
+  let submit = () => {};
 
   return Object.assign(optimizer, {
     clip: {
       async report(options?: ReportOptions) {
-        flush();
+        submit();
         return clips.report(options);
       },
     },
-    applyGradients(gradients: NamedTensorMap | NamedTensor[]) {
-      const isList = Array.isArray(gradients);
-      const given = isList ? gradients : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
-      let clipped: NamedTensor[];
-      if (getBackend() === "webgpu") {
-        const gpu = backend() as unknown as WebGPUBackend;
-        flush = () => submit(gpu);
-        clipped = clipOnGPU(gpu, given, clips);
+    applyGradients(given: NamedTensorMap | Gradient[]) {
+      const gradients = Array.isArray(given)
+        ? given
+        : Object.entries(given).map(([name, tensor]) => ({ name, tensor }));
+      let clipped: Gradient[];
+      if (tf.getBackend() === "webgpu") {
+        const gpu = tf.backend() as unknown as WebGPUBackend;
+        submit = () => submitQueue(gpu);
+        clipped = clipOnGPU(gpu, gradients, clips);
       } else {
-        clipped = clipOnCPU(given, clips);
+        clipped = clipOnCPU(gradients, clips);
       }
+      const asMap = () => Object.fromEntries(clipped.map(({ name, tensor }) => [name, tensor]));
       try {
-        const entries = clipped.map(({ name, tensor }) => [name, tensor]);
-        applyGradients.call(optimizer, isList ? clipped : Object.fromEntries(entries));
+        applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
       } finally {
-        dispose(clipped.flatMap(({ tensor }, i) => (tensor && tensor !== given[i]?.tensor ? [tensor] : [])));
+        tf.dispose(clipped.flatMap(({ tensor }, i) => (tensor && tensor !== gradients[i]?.tensor ? [tensor] : [])));
       }
     },
     dispose() {
-      // What is recorded may not lose its buffers.
-      flush();
+      // What is recorded but not submitted needs the buffers that go.
+      submit();
       clips.destroy();
       disposeOptimizer.call(optimizer);
     },
   });
 }
 
-/** What is used of tfjs-backend-webgpu 4.22's WebGPUBackend; the last three are private there. */
+/** A variable that the loss does not reach has no tensor. */
+interface Gradient {
+  name: string;
+  tensor?: Tensor | null;
+}
+
+/** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
 interface WebGPUBackend {
   readonly device: GPUDevice;
   readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values: unknown } };
   uploadToGPU(dataId: object): void;
   refCount(dataId: object): number;
-  makeTensorInfo(
-    shape: number[],
-    dtype: "float32",
-  ): Parameters<ReturnType<typeof engine>["makeTensorFromTensorInfo"]>[0];
+  makeTensorInfo(shape: number[], dtype: "float32"): TensorInfo;
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   submitQueue(): void;
@@ -108,32 +97,28 @@ interface WebGPUBackend {
   readonly commandQueueOwnedIds: WeakSet<object>;
 }
 
-function clipOnGPU(gpu: WebGPUBackend, gradients: NamedTensor[], clips: Clips): NamedTensor[] {
+function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gradient[] {
   const bufferOf = ({ dataId }: Tensor) => {
-    // A small tensor may live on the CPU only.
-    gpu.uploadToGPU(dataId);
-    gpu.commandQueueOwnedIds.add(dataId);
+    gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
+    gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
     const data = gpu.tensorMap.get(dataId);
-    // Numbers that were read before are not those that follow.
-    data.values = null;
+    data.values = null; // What was read before is not what follows.
     return data.resource as GPUBuffer;
   };
-  const tensors = new Set(gradients.map(({ tensor }) => tensor));
   const holders = new Map<object, number>();
-  for (const tensor of tensors) if (tensor) holders.set(tensor.dataId, (holders.get(tensor.dataId) ?? 0) + 1);
-
-  const views: (GradientView | null)[] = [];
+  for (const tensor of new Set(gradients.map(({ tensor }) => tensor))) {
+    if (tensor) holders.set(tensor.dataId, (holders.get(tensor.dataId) ?? 0) + 1);
+  }
   const clipped = gradients.map(({ name, tensor }) => {
-    if (!tensor?.size) {
-      views.push(null);
-      return { name, tensor };
-    }
-    const { size: length, shape, dataId } = tensor;
-    const isShared = gpu.refCount(dataId) > (holders.get(dataId) ?? 0);
-    const result = isShared ? engine().makeTensorFromTensorInfo(gpu.makeTensorInfo(shape, "float32")) : tensor;
-    const into = isShared ? { buffer: bufferOf(result) } : undefined;
-    views.push({ name, shape, length, buffer: bufferOf(tensor), into });
-    return { name, tensor: result };
+    const isShared = tensor?.size && gpu.refCount(tensor.dataId) > (holders.get(tensor.dataId) ?? 0);
+    if (!isShared) return { name, tensor };
+    return { name, tensor: tf.engine().makeTensorFromTensorInfo(gpu.makeTensorInfo(tensor.shape, "float32")) };
+  });
+  const views = gradients.map(({ name, tensor }, i) => {
+    if (!tensor?.size) return null;
+    const target = clipped[i]?.tensor as Tensor;
+    const into = target === tensor ? undefined : { buffer: bufferOf(target) };
+    return { name, shape: tensor.shape, length: tensor.size, buffer: bufferOf(tensor), into };
   });
   const clip = clips.for(views, gpu.device);
   gpu.ensureCommandEncoderReady();
@@ -141,21 +126,21 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: NamedTensor[], clips: Clips): 
   return clipped;
 }
 
-function clipOnCPU(gradients: NamedTensor[], clips: Clips): NamedTensor[] {
+function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
   const views = gradients.map(({ name, tensor }) => {
     if (!tensor?.size) return null;
-    const buffer = tensor.dataSync<"float32">();
-    return { name, shape: tensor.shape, length: tensor.size, buffer, into: { buffer: new Float32Array(tensor.size) } };
+    const { shape, size: length } = tensor;
+    return { name, shape, length, buffer: tensor.dataSync<"float32">(), into: { buffer: new Float32Array(length) } };
   });
   clips.for(views).run(views);
   return gradients.map(({ name, tensor }, i) => {
-    const into = views[i]?.into;
-    return { name, tensor: into ? tensorOf(into.buffer, tensor.shape) : tensor };
+    const view = views[i];
+    return { name, tensor: view ? tf.tensor(view.into.buffer, view.shape) : tensor };
   });
 }
 
-/** A submit with nothing recorded is fine; without an encoder it throws. */
-function submit(gpu: WebGPUBackend): void {
+/** Without an encoder it would throw; one with nothing in it is fine. */
+function submitQueue(gpu: WebGPUBackend): void {
   gpu.endComputePassEncoder();
   gpu.ensureCommandEncoderReady();
   gpu.submitQueue();
