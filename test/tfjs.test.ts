@@ -4,10 +4,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers, loadLayersModel, type Sequential, sequential } from "@tensorflow/tfjs-layers";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { withClipping } from "../src/adapters/tfjs.ts";
+import * as gradclip from "../src/index.ts";
 import { type ClipMethod, clipByGlobalNorm, clipByNorm, NonFiniteGradientError } from "../src/index.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { clipByOperations, counterOfBackend, countSteps, flush, Idle, trainOn } from "./adapters/tfjs.ts";
+import { examplesOf } from "./support/examples.ts";
 import { COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const steps = 20;
@@ -258,15 +260,16 @@ describe("on WebGPU", () => {
     for (let step = 0; step < 1000; step++) {
       const buffers = upload();
       const gradients = named(buffers.map((buffer) => tensorOver(buffer)));
-      ratios.push((await timeOf(optimizer, gradients)) / (await timeOf(steady, steadyGradients)));
+      const time = await timeOf(optimizer, gradients);
+      if (step % 4 === 0) ratios.push(time / (await timeOf(steady, steadyGradients)));
       tf.dispose(gradients);
       for (const buffer of buffers) buffer.destroy();
-      after.push(counter.storage());
+      if (step % 100 === 99) after.push(counter.storage());
     }
-    expect(after.at(-1)).toEqual(after[100]);
+    expect(after.at(-1)).toEqual(after[0]);
     expect(await optimizer.clip.report()).toMatchObject({ steps: 1000, clippedSteps: 1000 });
     expectFlat(ratios);
-  }, 60_000);
+  }, 120_000);
 
   test("dispose frees what gradclip made, after what is recorded was submitted", async () => {
     const ours = () => [...counterOfBackend().live.values()].filter((label) => label.startsWith("gradclip")).length;
@@ -329,6 +332,16 @@ describe("a model", () => {
     expect(await optimizer.clip.report()).toMatchObject({ steps: 1, clippedSteps: 1 });
     expect(optimizer.iterations).toBe(2);
   });
+});
+
+test("the example of docs/engines.md trains a model", async () => {
+  await tf.setBackend("cpu");
+  const packages = { "@tensorflow/tfjs": tf, gradclip, "gradclip/tfjs": { withClipping } };
+  const examples = examplesOf("docs/engines.md", packages, "TensorFlow.js");
+  expect(examples.length).toBe(1);
+  const model = sequential({ layers: [layers.dense({ units: 1, inputShape: [2], kernelInitializer: "ones" })] });
+  const context = { model, x: tf.tensor([[3, 4]]), y: tf.tensor([[0]]) };
+  expect(await examples[0]?.(context, "report")).toMatchObject({ steps: 10, clippedSteps: 10, nonFinite: 0 });
 });
 
 describe("refusals", () => {
