@@ -7,7 +7,17 @@ import * as gradclip from "../src/index.ts";
 import { clipByGlobalNorm, clipByNorm, NonFiniteGradientError } from "../src/index.ts";
 import type { Counter } from "./adapters/counter.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
-import { type Arrays, clipByOperations, countClipping, counterOfDevice, trainOn, upload, use } from "./adapters/jax.ts";
+import {
+  type Arrays,
+  chain,
+  clipByOperations,
+  countClipping,
+  counterOfDevice,
+  type GradientTransformation,
+  trainOn,
+  upload,
+  use,
+} from "./adapters/jax.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { examplesOf } from "./support/examples.ts";
 
@@ -79,26 +89,33 @@ describe.each(["webgpu", "wasm", "cpu"] as const)("updates on %s", (backend) => 
   beforeEach(() => use(backend));
 
   test("go through a chain of transformations", async () => {
-    // Optax's chain, whose parts take their turns and share nothing.
-    const negate = {
-      init: (params: Arrays) => {
+    const negate: GradientTransformation = {
+      init(params) {
         tree.dispose(params);
         return [];
       },
-      update: (updates: Arrays) => [tree.map((u: np.Array) => np.negative(u), updates) as Arrays],
+      update(updates, state, params) {
+        tree.dispose(params);
+        return [tree.map((u: np.Array) => np.negative(u), updates) as typeof updates, state];
+      },
     };
     const clip = clipUpdates(clipByGlobalNorm(1));
+    const optimizer = chain(clip, negate);
     const params = { kernel: np.array([1, 2]), bias: np.array([3]) };
-    const state = [clip.init(tree.ref(params)), negate.init(tree.ref(params))];
-    const gradients = { kernel: np.array([3, 4]), bias: np.array([12]) };
-    const [clipped, next] = clip.update(gradients, state[0] as never[], tree.ref(params));
-    expect(next).toBe(state[0]);
-    const [updates] = negate.update(clipped) as [Arrays];
-    expectNear((await valuesOf(updates)).kernel as number[], [-3 / 13, -4 / 13]);
-    // All that was passed was consumed, except for the parameters themselves.
+    let state = optimizer.init(tree.ref(params));
+    for (const scale of [1, 2]) {
+      const gradients = { kernel: np.array([3 * scale, 4 * scale]), bias: np.array([12 * scale]) };
+      const { kernel } = gradients;
+      let updates: typeof params;
+      [updates, state] = optimizer.update(gradients, state, tree.ref(params));
+      const values = await valuesOf(updates);
+      expectNear(values.kernel as number[], [-3 / 13, -4 / 13]);
+      expectNear(values.bias as number[], [-12 / 13]);
+      expect(kernel.refCount).toBe(0);
+      expect(await clip.report()).toMatchObject({ norm: 13 * scale, clipped: true, steps: 1 });
+    }
+    // What was passed was consumed: the one reference that is left is the one that was kept.
     expect(params.kernel.refCount).toBe(1);
-    expect(gradients.kernel.refCount).toBe(0);
-    expect(await clip.report()).toMatchObject({ norm: 13, clipped: true, steps: 1 });
     tree.dispose(params);
     clip.destroy();
   });

@@ -1,5 +1,14 @@
 /** jax-js in training, in Node and in a page: with gradclip and with its own operations. */
-import { blockUntilReady, defaultDevice, getWebGPUDevice, init, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import {
+  blockUntilReady,
+  defaultDevice,
+  getWebGPUDevice,
+  init,
+  type JsTree,
+  numpy as np,
+  tree,
+  valueAndGrad,
+} from "@jax-js/jax";
 import { clipUpdates } from "../../src/adapters/jax.ts";
 import { clipByGlobalNorm } from "../../src/index.ts";
 import { Counter, type Counts } from "./counter.ts";
@@ -38,6 +47,41 @@ function loss(weights: Arrays, x: np.Array, y: np.Array): np.Array {
 function batch(): [np.Array, np.Array] {
   const { x, y } = examples();
   return [np.array(x, { shape: [y.length, inputs] }), np.array(y, { shape: [y.length, 1] })];
+}
+
+/** Optax's interface, as jax-js has it. */
+export interface GradientTransformation {
+  init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
+  update<Params extends JsTree<np.Array>>(
+    updates: Params,
+    state: JsTree<np.Array>,
+    params?: Params,
+  ): [Params, JsTree<np.Array>];
+}
+
+/** Optax's chain: each takes what the one before gives, and keeps its own state. */
+export function chain(...parts: GradientTransformation[]): GradientTransformation {
+  return {
+    init(params) {
+      const states = parts.map((part) => part.init(tree.ref(params)));
+      tree.dispose(params);
+      return states;
+    },
+    update(updates, state, params) {
+      let passed = updates;
+      const states = parts.map((part, i) => {
+        const [next, nextState] = part.update(
+          passed,
+          (state as JsTree<np.Array>[])[i] ?? [],
+          params && tree.ref(params),
+        );
+        passed = next;
+        return nextState;
+      });
+      tree.dispose(params);
+      return [passed, states];
+    },
+  };
 }
 
 /** What `update` of a transformation does; consumes the gradients. */
