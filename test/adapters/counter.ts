@@ -39,7 +39,9 @@ export class Counter {
     const now = this.#now;
     const { queue } = device;
     device.addEventListener("uncapturederror", (event) => {
-      this.errors.push((event as GPUUncapturedErrorEvent).error.message);
+      const { message } = (event as GPUUncapturedErrorEvent).error;
+      this.errors.push(message);
+      console.error(message); // For who watches a page's console.
     });
     wrap(queue, "submit", () => now.submits++);
     wrap(queue, "writeBuffer", (_, [, , data, start = 0, size]) => {
