@@ -4,7 +4,7 @@ import { grad, jit, numpy as np, tree, vmap } from "@jax-js/jax";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
 import * as gradclip from "../src/index.ts";
-import { clipByGlobalNorm, clipByNorm, NonFiniteGradientError } from "../src/index.ts";
+import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
 import type { Counter } from "./adapters/counter.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import {
@@ -164,7 +164,9 @@ describe.each(["webgpu", "wasm", "cpu"] as const)("updates on %s", (backend) => 
     const clip = clipUpdates();
     const gradient = np.add(np.array([1, 2]), np.array([2, 2]));
     const square = np.sum(np.square(gradient.ref));
+    const kept = gradient.ref;
     const [clipped] = clip.update({ gradient }, []);
+    expect(await kept.data()).toEqual(new Float32Array([3, 4]));
     expect(await square.data()).toEqual(new Float32Array([25]));
     expectNear((await valuesOf(clipped)).gradient as number[], [0.6, 0.8]);
     clip.destroy();
@@ -181,6 +183,16 @@ describe.each(["webgpu", "wasm", "cpu"] as const)("updates on %s", (backend) => 
     expect(clippedMembers).toBe(2);
     clip.destroy();
   });
+
+  test.each([clipByGlobalNorm(1), clipByNorm(1), clipByBlockRms(0.1), autoClip(), zClip()])(
+    "are measured by $name",
+    async (method) => {
+      const clip = clipUpdates(method);
+      tree.dispose(clip.update({ kernel: np.array([[3, 4]]), bias: np.array([12]) }, [])[0]);
+      expect(await clip.report()).toMatchObject({ norm: 13, maxAbs: 12, steps: 1 });
+      clip.destroy();
+    },
+  );
 
   test("keep the form of their tree, and are named by their paths", async () => {
     const clip = clipUpdates();

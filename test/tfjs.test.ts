@@ -5,7 +5,16 @@ import { layers, loadLayersModel, type Sequential, sequential } from "@tensorflo
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { withClipping } from "../src/adapters/tfjs.ts";
 import * as gradclip from "../src/index.ts";
-import { type ClipMethod, clipByGlobalNorm, clipByNorm, NonFiniteGradientError } from "../src/index.ts";
+import {
+  autoClip,
+  type ClipMethod,
+  clipByBlockRms,
+  clipByGlobalNorm,
+  clipByNorm,
+  measureNorm,
+  NonFiniteGradientError,
+  zClip,
+} from "../src/index.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { clipByOperations, counterOfBackend, countSteps, flush, Idle, trainOn } from "./adapters/tfjs.ts";
@@ -155,6 +164,15 @@ describe.each(["webgpu", "cpu", "wasm"])("gradients on %s", (backend) => {
     expectNear((await optimizer.values()).a as number[], [0.6, 0.8]);
   });
 
+  test.each([clipByGlobalNorm(1), clipByNorm(1), clipByBlockRms(0.1), autoClip(), zClip()])(
+    "are measured by $name",
+    async (method) => {
+      const optimizer = idle(method);
+      optimizer.applyGradients({ kernel: tf.tensor([[3, 4]]), bias: tf.tensor([12]) });
+      expect(await optimizer.clip.report()).toMatchObject({ norm: 13, maxAbs: 12, steps: 1 });
+    },
+  );
+
   test("that are not finite are named and become zero", async () => {
     const optimizer = idle();
     optimizer.applyGradients({ kernel: tf.tensor([[1, 2]]), bias: tf.tensor([3, Number.NaN]) });
@@ -177,6 +195,15 @@ describe.each(["webgpu", "cpu", "wasm"])("gradients on %s", (backend) => {
     expect([...(await w.data())]).toEqual([3, 4]);
     expectNear(Object.values(await optimizer.values())[0] as number[], [0.6, 0.8]);
     optimizer.dispose();
+  });
+
+  test("that somebody else holds stay as they are", async () => {
+    const optimizer = idle();
+    const gradient = tf.tensor([3, 4]);
+    const kept = gradient.clone();
+    optimizer.applyGradients({ gradient });
+    expect([...(await kept.data())]).toEqual([3, 4]);
+    expectNear((await optimizer.values()).gradient as number[], [0.6, 0.8]);
   });
 
   test("leave tf.memory() as it was", async () => {
@@ -353,6 +380,7 @@ describe("refusals", () => {
       'withClipping\'s options has an unknown property "apply"; it takes nonFinite and gradScale.',
     );
     expect(() => withClipping(new Idle(), clipByGlobalNorm(1), { gradScale: -1 })).toThrow(RangeError);
+    expect(() => idle(measureNorm())).toThrow("measureNorm clips nothing; pass clipByGlobalNorm(Infinity)");
   });
 
   test("a report before the first step", async () => {

@@ -31,6 +31,9 @@ export class Clips {
     this.#options = options;
     // Whatever is wrong with these is to be told here, not in the first step.
     clipperOn(undefined).prepare([], method, options);
+    if (method.name === "measureNorm") {
+      throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
+    }
   }
 
   /** The clip of these gradients, on a device or on the CPU. */

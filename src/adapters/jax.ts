@@ -99,16 +99,16 @@ function clipOnGPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[
 }
 
 function clipOnCPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[] {
-  const outputs = leaves.map((leaf) => new Float32Array(leaf.size));
   const views = leaves.map((leaf, i) => {
-    const into = { buffer: outputs[i] as Float32Array };
-    return { name: names[i], shape: leaf.shape, length: leaf.size, buffer: leaf.ref.dataSync() as Float32Array, into };
+    // A copy: jax-js gives nobody the memory that it computes with.
+    const buffer = leaf.ref.dataSync() as Float32Array<ArrayBuffer>;
+    return { name: names[i], shape: leaf.shape, length: leaf.size, buffer };
   });
   clips.for(views).run(views);
-  // jax-js makes no array of no data.
   return leaves.map((leaf, i) => {
     const { shape, device, size } = leaf;
-    return size === 0 ? leaf.ref : np.array(outputs[i] as Float32Array<ArrayBuffer>, { shape, device });
+    // jax-js makes no array of no data.
+    return size === 0 ? leaf.ref : np.array((views[i] as (typeof views)[number]).buffer, { shape, device });
   });
 }
 

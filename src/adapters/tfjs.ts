@@ -129,13 +129,13 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gra
 function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
   const views = gradients.map(({ name, tensor }) => {
     if (!tensor?.size) return null;
-    const { shape, size: length } = tensor;
-    return { name, shape, length, buffer: tensor.dataSync<"float32">(), into: { buffer: new Float32Array(length) } };
+    // The cpu backend gives the array that it computes with.
+    return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice() };
   });
   clips.for(views).run(views);
   return gradients.map(({ name, tensor }, i) => {
     const view = views[i];
-    return { name, tensor: view ? tf.tensor(view.into.buffer, view.shape) : tensor };
+    return { name, tensor: view ? tf.tensor(view.buffer, view.shape) : tensor };
   });
 }
 
