@@ -19,6 +19,7 @@ import {
   use,
 } from "./adapters/jax.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
+import { isSoftware } from "./engines/packaged.mjs";
 import { examplesOf } from "./support/examples.ts";
 
 const steps = 20;
@@ -74,7 +75,9 @@ describe("what clipping costs on WebGPU", () => {
     const clipping = Math.ceil(74 / slots) + 1 + Math.ceil(74 / Math.floor(slots / 2));
     expect(gradclip).toMatchObject({ dispatches: fills + clipping, submits: fills + 1, copiedBytes: 0 });
     expect(operations).toMatchObject({ dispatches: 519, submits: 519 });
-    expect(compiled).toMatchObject({ dispatches: 156, submits: 156 });
+    expect(compiled.submits).toBe(compiled.dispatches);
+    // As docs/engines.md says. What jit joins, too, depends on the number of storage buffers.
+    if (isSoftware) expect([slots + 1, gradclip.dispatches, fills, compiled.dispatches]).toEqual([12, 55, 32, 156]);
     const [clipped] = transformation.update(make(), []);
     const wanted = clipped64(values, 1);
     Object.values(await valuesOf(clipped)).forEach((array, i) => {
