@@ -1,6 +1,7 @@
 /**
  * Prints what clipping takes in each engine, by gradclip and by the engine's own operations: `npx vitest run --project cost`.
- * Times are medians over turns that alternate, up to the end of the work on the GPU: on one adapter, in one process.
+ * Times are medians over turns that alternate, up to the end of the work on the GPU: on one adapter, in one process. On a
+ * software adapter the time of the processor says more, as it leaves out what else the machine does.
  */
 import "../support/navigatorGpu.ts";
 import { blockUntilReady, jit, numpy as np, tree } from "@jax-js/jax";
@@ -35,29 +36,32 @@ async function compare<G>(
   upload: () => Promise<G>,
   free: (gradients: G) => void,
 ): Promise<void> {
-  const times = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
+  const times = new Map<string, { wall: number; processor: number }[]>(ways.map(({ name }) => [name, []]));
   const counts = new Map<string, Counts>();
   for (let turn = -3; turn < turns; turn++) {
     for (const { name, clip } of ways) {
       const gradients = await upload();
       await counter.device.queue.onSubmittedWorkDone();
-      const start = performance.now();
+      const [start, used] = [performance.now(), process.cpuUsage()];
       counts.set(
         name,
         counter.of(() => clip(gradients)),
       );
       await counter.device.queue.onSubmittedWorkDone();
-      if (turn >= 0) times.get(name)?.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(used);
+      if (turn >= 0) times.get(name)?.push({ wall: performance.now() - start, processor: (user + system) / 1000 });
       free(gradients);
     }
   }
-  const base = median(times.get("gradclip") as number[]);
-  for (const [name, all] of times) {
+  const medianOf = (name: string, time: "wall" | "processor") => median((times.get(name) ?? []).map((t) => t[time]));
+  for (const { name } of ways) {
     const { dispatches, submits, writtenBytes } = counts.get(name) as Counts;
-    const ms = median(all);
     const figures = [`${dispatches} dispatches`, `${submits} submits`, `${writtenBytes} bytes written`];
-    const time = [`${ms.toFixed(2)} ms`, `${(ms / base).toFixed(1)} of gradclip's`];
-    console.log([model, name, ...figures, ...time].join(" | "));
+    const inTimes = (["wall", "processor"] as const).map((time) => {
+      const ratio = medianOf(name, time) / medianOf("gradclip", time);
+      return `${time} ${medianOf(name, time).toFixed(2)} ms, ${ratio.toFixed(1)} of gradclip's`;
+    });
+    console.log([model, name, ...figures, ...inTimes].join(" | "));
   }
 }
 
