@@ -44,19 +44,21 @@ export function gradclipContestants(context: Context): Contestant[] {
   const state = stateOf(clipper.device as GPUDevice) as DeviceState;
   const { grid } = state;
   return variants.map(({ name, kind, work, against, traffic }) => {
-    const shipped = { lanes: 64, workgroups: kind === "scale" ? grid.scale : grid.norm };
-    const workgroups = [...new Set([...sweep.workgroups, shipped.workgroups])].sort((a, b) => a - b);
+    const shipped = { lanes: grid.lanes, workgroups: kind === "scale" ? grid.scale : grid.norm };
+    const swept = sweep.lanes.flatMap((lanes) => sweep.workgroups.map((workgroups) => ({ lanes, workgroups })));
+    const isShipped = ({ lanes, workgroups }: Configuration) =>
+      lanes === shipped.lanes && workgroups === shipped.workgroups;
     return {
       name,
       work,
       against,
       bytes: traffic * arena.bytes,
       isPart: kind === "norm" || kind === "scale",
-      configurations: workgroups.map((count) => ({ lanes: shipped.lanes, workgroups: count })),
+      configurations: [shipped, ...swept.filter((configuration) => !isShipped(configuration))],
       shipped,
       async enter(configuration: Configuration): Promise<Entry> {
-        const count = configuration.workgroups as number;
-        state.grid = { norm: count, scale: count };
+        const { lanes, workgroups } = configuration as Required<Configuration>;
+        state.grid = { lanes, norm: workgroups, scale: workgroups };
         try {
           return await entryOf(context, kind);
         } finally {
