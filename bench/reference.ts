@@ -16,7 +16,7 @@ export interface Verdict {
 }
 
 /** Naive float32 sums pass this, and what forgets a tensor does not. */
-const FLOAT32_LIMIT = 1e-4;
+const FLOAT32_LIMIT = 1e-3;
 /** Half a unit in the last place of a float16, and what a naive norm adds. */
 const FLOAT16_LIMIT = 2 ** -11 + FLOAT32_LIMIT;
 
