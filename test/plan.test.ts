@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readGradients } from "../src/gradients.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
-const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, norm: 8, scale: 8 } };
+const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, tiles: 1, norm: 8, scale: 8 } };
 const STORAGE = 0x80;
 
 interface Pieces {

@@ -58,7 +58,7 @@ export function gradclipContestants(context: Context): Contestant[] {
       shipped,
       async enter(configuration: Configuration): Promise<Entry> {
         const { lanes, workgroups } = configuration as Required<Configuration>;
-        state.grid = { lanes, norm: workgroups, scale: workgroups };
+        state.grid = { ...grid, lanes, norm: workgroups, scale: workgroups };
         try {
           return await entryOf(context, kind);
         } finally {

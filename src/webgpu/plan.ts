@@ -183,8 +183,7 @@ export function draftsOf(
   shapes?: ReadonlyMap<Segment, Shape>,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  const { norm, scale, lanes } = limits.grid;
-  const grid = { lanes, workgroups: WRITES[pass] && pass !== "clamp" ? scale : norm };
+  const grid = { ...limits.grid, workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm };
   // Along axes the elements are read one by one.
   const wordFor = (segment: Segment) => (shapes ? "u32" : wordOf(segment));
   return FORMATS.flatMap((format) => {
@@ -206,7 +205,7 @@ export function draftsOf(
 function spread(
   slots: readonly Slot[],
   word: Word,
-  { lanes, workgroups: most }: { readonly lanes: number; readonly workgroups: number },
+  { lanes, tiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
   grouped: boolean,
   shapes: ReadonlyMap<Segment, Shape> | undefined,
 ) {
@@ -214,7 +213,7 @@ function spread(
   const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
   if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
   const tiles = segments.reduce((sum, { segment }) => sum + tilesIn(segment), 0);
-  const wanted = Math.max(Math.min(tiles, most), Math.ceil(tiles / MOST_ROUNDS));
+  const wanted = Math.max(Math.min(Math.ceil(tiles / least), most), Math.ceil(tiles / MOST_ROUNDS));
   const tilesPerWorkgroup = Math.ceil(tiles / wanted);
   let tile = 0;
   let group = segments[0]?.segment.group;
