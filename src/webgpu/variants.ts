@@ -52,7 +52,7 @@ export function kernelFor(state: DeviceState, method: ClipMethod, dispatch: Disp
   return {
     name: `${pass}${variant} ${format.dtype} ${format.word} by ${lanes}`,
     source: () => withLanes(sources[pass](), lanes),
-    layouts: [layoutOf(state, slotTypes(state, dispatch)), layoutOf(state, tableTypes(method, pass))],
+    layouts: [layoutOf(state, slotTypes(state, pass, target)), layoutOf(state, tableTypes(method, pass))],
   };
 }
 
