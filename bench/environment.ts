@@ -4,6 +4,8 @@ import { COPY_DST, COPY_SRC, readBuffers } from "./gpu/arena.ts";
 /** Where results were taken. */
 export interface Environment {
   readonly engine: string;
+  /** The browser, or the program and the processor. */
+  readonly agent: string;
   readonly adapter: string;
   readonly deviceClass?: DeviceClass;
   readonly features: readonly string[];
@@ -25,12 +27,13 @@ const LIMITS = [
 
 export async function environmentOf(engine: string, device?: GPUDevice): Promise<Environment> {
   const clockQuantumNs = clockQuantum();
-  const cores = navigator.hardwareConcurrency;
-  if (!device) return { engine, adapter: "none", features: [], limits: {}, clockQuantumNs, cores };
+  const { hardwareConcurrency: cores, userAgent: agent } = navigator;
+  if (!device) return { engine, agent, adapter: "none", features: [], limits: {}, clockQuantumNs, cores };
   const { adapterInfo, features, limits } = device;
   const names = [adapterInfo.vendor, adapterInfo.architecture, adapterInfo.device, adapterInfo.description];
   return {
     engine,
+    agent,
     adapter: names.filter(Boolean).join(" ") || "unnamed adapter",
     deviceClass: classOf(adapterInfo),
     features: [...features].sort(),

@@ -1,6 +1,6 @@
 // Node's and Deno's side: arguments in, one line of JSON a message out.
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import process from "node:process";
 import { dawn } from "../test/engines/dawn.mjs";
 import { runBundle } from "./engine.mjs";
@@ -12,7 +12,8 @@ if (engine === "deno") gpu = navigator.gpu;
 else {
   if (engine === "node") gpu = await dawn();
   // Where browsers have it, and where jax-js looks for WebGPU.
-  const value = { gpu, hardwareConcurrency: availableParallelism(), userAgent: `Node ${process.version}` };
+  const userAgent = `Node ${process.version}, ${cpus()[0]?.model}`;
+  const value = { gpu, hardwareConcurrency: availableParallelism(), userAgent };
   Object.defineProperty(globalThis, "navigator", { value });
 }
 

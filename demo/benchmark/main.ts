@@ -47,14 +47,14 @@ function presetOf(): Preset {
 }
 
 function showEnvironment(environment: Environment): void {
-  const { adapter, deviceClass, features, limits, quantumNs, clockQuantumNs, cores } = environment;
+  const { agent, adapter, deviceClass, features, limits, quantumNs, clockQuantumNs, cores } = environment;
   const isSoftware = deviceClass === "software";
   byId("backend").textContent = gpu
     ? `WebGPU · ${adapter}${isSoftware ? ": emulated in software, so that times say nothing about a GPU" : ""}`
     : "no WebGPU here: the CPU's contestants run instead";
   const entries: [string, string][] = [
     ["adapter", adapter],
-    ["browser", navigator.userAgent],
+    ["browser", agent],
     ["processor", `${cores ?? "unknown"} cores`],
     ["features", features.join(", ") || "none"],
     [
