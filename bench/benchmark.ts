@@ -57,7 +57,7 @@ const SEED = 1;
 const paces: Record<Preset, Pace> = {
   quick: { batchMs: 4, rounds: 3, latencyRounds: 2 },
   page: { batchMs: 15, rounds: 7, latencyRounds: 7 },
-  full: { batchMs: 60, rounds: 11, latencyRounds: 11 },
+  full: { batchMs: 50, rounds: 9, latencyRounds: 5 },
 };
 
 export async function runBenchmark(options: Options): Promise<Results> {
@@ -81,7 +81,13 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   for (const workload of chosen) {
     const values = valuesOf(workload, SEED);
     const arena = new GpuArena(device, workload, values);
-    const context = { arena, recorder, truth: truthOf(values), clipper, sweep: sweepOf(preset, isSoftware) };
+    const context = {
+      arena,
+      recorder,
+      truth: truthOf(values),
+      clipper,
+      sweep: sweepOf(options, environment, workload),
+    };
     const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
     try {
       const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn);
@@ -162,10 +168,13 @@ function hasRoomForPeers({ workload, device }: GpuArena): boolean {
   return bytesOf(workload) <= (classOf(device.adapterInfo) === "software" ? 2 ** 26 : 2 ** 29);
 }
 
-function sweepOf(preset: Preset, isSoftware: boolean): Context["sweep"] {
-  if (preset === "quick") return { lanes: [64], workgroups: isSoftware ? [8, 16] : [512, 2048] };
-  const workgroups = isSoftware ? [2, 8, 32] : [512, 2048, 8192];
-  return { lanes: preset === "full" ? [32, 64, 256] : [64, 256], workgroups };
+/** Where every try takes seconds, few of them. */
+function sweepOf({ preset }: Options, { deviceClass }: Environment, workload: Workload): Context["sweep"] {
+  const isSoftware = deviceClass === "software";
+  const lanes = isSoftware ? [8, 64] : [64, 256];
+  if (preset === "quick") return { lanes: lanes.slice(0, 1), workgroups: isSoftware ? [8, 16] : [512, 2048] };
+  if (isSoftware && bytesOf(workload) > 2 ** 26) return { lanes, workgroups: [8] };
+  return { lanes, workgroups: isSoftware ? [2, 8, 32] : [512, 2048, 8192] };
 }
 
 type Peer = (context: Context) => Contestant[];
