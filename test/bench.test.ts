@@ -1,9 +1,11 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Results } from "../bench/benchmark.ts";
 import { countsFor } from "../bench/counts.ts";
 import { figuresOf } from "../bench/figures.ts";
 import { GpuArena } from "../bench/gpu/arena.ts";
 import { gpt2, mobileNetV2, smallGru } from "../bench/models.ts";
+import { type Recorded, withMeasured } from "../bench/publish.ts";
 import { judge, truthOf } from "../bench/reference.ts";
 import { ratioOf, spreadOf } from "../bench/statistics.ts";
 import { isMet, targetsOf } from "../bench/targets.ts";
@@ -274,4 +276,14 @@ describe("creation", () => {
     expect(made).toEqual([]);
     device.destroy();
   });
+});
+
+test("docs/performance.md shows what is recorded in bench/results, made by node bench/publish.mjs", () => {
+  const repository = new URL("../", import.meta.url);
+  const folder = new URL("bench/results/", repository);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  expect(files.length).toBeGreaterThan(0);
+  const recorded = files.sort().map((name): Recorded => JSON.parse(readFileSync(new URL(name, folder), "utf8")));
+  const page = readFileSync(new URL("docs/performance.md", repository), "utf8");
+  expect(withMeasured(page, recorded)).toBe(page);
 });
