@@ -57,7 +57,7 @@ const SEED = 1;
 const paces: Record<Preset, Pace> = {
   quick: { batchMs: 4, rounds: 3, latencyRounds: 2 },
   page: { batchMs: 15, rounds: 7, latencyRounds: 7 },
-  full: { batchMs: 50, rounds: 9, latencyRounds: 5 },
+  full: { batchMs: 30, rounds: 7, latencyRounds: 3 },
 };
 
 export async function runBenchmark(options: Options): Promise<Results> {
@@ -174,7 +174,7 @@ function sweepOf({ preset }: Options, { deviceClass }: Environment, workload: Wo
   const lanes = isSoftware ? [8, 64] : [64, 256];
   if (preset === "quick") return { lanes: lanes.slice(0, 1), workgroups: isSoftware ? [8, 16] : [512, 2048] };
   if (isSoftware && bytesOf(workload) > 2 ** 26) return { lanes, workgroups: [8] };
-  return { lanes, workgroups: isSoftware ? [2, 8, 32] : [512, 2048, 8192] };
+  return { lanes, workgroups: isSoftware ? [2, 8] : [512, 2048, 8192] };
 }
 
 type Peer = (context: Context) => Contestant[];

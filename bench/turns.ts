@@ -93,12 +93,12 @@ async function enter(
 
 /**
  * How many steps fill a batch, and the best of three batches, which is what configurations are compared by; one that is
- * far behind the best so far is not asked again.
+ * far behind the best so far, or whose steps are longer than a batch, is not asked again.
  */
 async function warmUp(entry: Entry, { batchMs }: Pace, best = Infinity): Promise<{ ms: number; steps: number }> {
   await entry.time(1);
   const one = await entry.time(1);
-  if (timeOf(one) > 2 * Math.max(best, batchMs)) return { ms: timeOf(one), steps: 1 };
+  if (timeOf(one) > 2 * batchMs || timeOf(one) > 2 * best) return { ms: timeOf(one), steps: 1 };
   const five = await entry.time(5);
   // What does not grow with the steps, waiting for the answer, does not count.
   const growth = five.gpu || (5 * five.clock - one.clock) / 4;
