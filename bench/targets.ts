@@ -121,7 +121,7 @@ function cpuTargets({ rows, workloads }: Results): Target[] {
     const of = (contestant: string) =>
       rows.find((row) => row.workload === workload.name && row.contestant === contestant)?.throughput?.clock;
     const norm = of(CPU_NORM);
-    if (!norm) return [];
+    if (!norm || !workload.isArena) return [];
     const others = rows.filter(({ workload: name, against }) => name === workload.name && against !== undefined);
     return [
       {
