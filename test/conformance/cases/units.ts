@@ -4,27 +4,9 @@ import { gridTable } from "../../../src/webgpu/grid.ts";
 import { guarded, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, randomBits, randomBits16 } from "../numbers.ts";
-import { referenceGroups, tensorNormsOf, unitAlong } from "../referenceGroups.ts";
+import { alongAxes } from "../rules.ts";
 import { runUnits } from "../suite.ts";
-import type { Bits, Case, Dtype, Place, Rule, Tensor, Unit, UnitOptions, WebGpuHarness } from "../types.ts";
-
-function alongAxes(maxNorm: number, axes: Axes): Rule {
-  const axesOf = (shape: readonly number[]) => (typeof axes === "function" ? axes(shape) : axes);
-  return {
-    method: clipByNorm(maxNorm, { axes }),
-    expected: (unit) => ({
-      ...referenceGroups(unit, {
-        groupOf: ({ shape = [] }, index) => {
-          const unitOf = unitAlong(shape, axesOf(shape));
-          return (element) => `${index}: ${unitOf(element)}`;
-        },
-        boundOf: () => Math.fround(maxNorm),
-      }),
-      bound: Math.fround(maxNorm),
-      tensorNorms: tensorNormsOf(unit),
-    }),
-  };
-}
+import type { Bits, Case, Dtype, Place, Tensor, Unit, UnitOptions, WebGpuHarness } from "../types.ts";
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
