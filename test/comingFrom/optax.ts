@@ -19,7 +19,10 @@ export const optaxChecks: Record<string, Check> = {
       return results.flat();
     },
   },
-  "One NaN, `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: [Number.NaN, 1].map((g) => (Number.isNaN(g) ? 0 : g)) },
+  "One NaN, `[NaN, 1]`": {
+    gradients: of([Number.NaN, 1]),
+    theirs: [Number.NaN, 1].map((g) => (Number.isNaN(g) ? 0 : g)),
+  },
   "`[NaN, 1]`, three steps in a row": {
     gradients: of([Number.NaN, 1]),
     theirs: "lets the third one through",
@@ -46,9 +49,7 @@ export const optaxChecks: Record<string, Check> = {
     ours: ({ report }) => report.clippedMembers ?? -1,
   },
   "`[1e-7, 0]`, its parameter `[0, 0]`": {
-    gradients: () => [
-      { buffer: Float32Array.of(1e-7, 0), shape: [2], parameter: { buffer: new Float32Array(2) } },
-    ],
+    gradients: () => [{ buffer: Float32Array.of(1e-7, 0), shape: [2], parameter: { buffer: new Float32Array(2) } }],
     theirs: adaptive([1e-7, 0], [0, 0], 1e-5),
   },
   "No parameter": { gradients: () => [{ buffer: Float32Array.of(3, 4), shape: [2] }], theirs: "`ValueError`" },

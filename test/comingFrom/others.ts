@@ -27,17 +27,17 @@ function decayed(gradients: readonly number[]): number[] {
   return gradients.map((g) => Math.fround(g + 0.5 * 1));
 }
 
-const matrix = (parameter: ArrayLike<number>) => () => [
-  { buffer: Float32Array.of(3, 0, 4, 1), shape: [2, 2], parameter: { buffer: Float32Array.from(parameter) } },
+const matrix = () => [
+  { buffer: Float32Array.of(0, 3, 0, 4), shape: [2, 2], parameter: { buffer: Float32Array.of(3, 4, 4, 3) } },
 ];
-const rows = [...adaptive([3, 0], [1, 1], 0.01), ...adaptive([4, 1], [1, 1], 0.01)];
+const rows = [...adaptive([0, 3], [3, 4], 0.01), ...adaptive([0, 4], [4, 3], 0.01)];
 
 export const otherChecks: Record<string, Check> = {
-  "timm: `[3, 0, 4, 1]`, 2 by 2, its parameter all ones": {
-    gradients: matrix([1, 1, 1, 1]),
+  "timm: `[0, 3, 0, 4]`, 2 by 2, its parameter `[3, 4, 4, 3]`": {
+    gradients: matrix,
     theirs: rows,
   },
-  "timm: the same by its axes": { gradients: matrix([1, 1, 1, 1]), theirs: rows },
+  "timm: the same by its axes": { gradients: matrix, theirs: rows },
   "Opacus: an example at the bound, `[3, 4]`": { gradients: of([3, 4]), theirs: opacus([[3, 4]], 5) },
   "Apex: `[NaN, 1]`, the largest magnitude": {
     gradients: of([Number.NaN, 1]),

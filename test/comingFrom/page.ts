@@ -43,8 +43,12 @@ function float32(value: number): string {
   if (!Number.isFinite(float) || float === 0) return String(float);
   for (let digits = 1; ; digits++) {
     const decimal = Number(float.toPrecision(digits));
-    if (Math.fround(decimal) === float) return String(decimal);
+    if (Math.fround(decimal) === float) return Math.abs(decimal) < 1e7 ? String(decimal) : exponential(decimal);
   }
+}
+
+function exponential(value: number): string {
+  return value.toExponential().replace("+", "");
 }
 
 /** What stands between backticks. */
