@@ -3,14 +3,12 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import { ENTRY_BYTES } from "../record.ts";
 import type { Bound } from "../stage.ts";
-import { planClamp } from "./clampPlan.ts";
 import { ALIGNMENT, byteTable, constantBuffer, type DeviceState, filler } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Dispatch, type Plan, planFor } from "./plan.ts";
 import { SETTINGS_BYTES, settingsOf, sourceIndex } from "./settings.ts";
-import { planSum } from "./sumPlan.ts";
 import { TABLE_BYTES } from "./table.ts";
 import { SHAPES_BYTES } from "./unitShapes.ts";
 import {
@@ -108,11 +106,11 @@ export class Bindings {
     const limits = (pass: Dispatch["pass"]) => ({ ...this.#state, ...capacityOf(this.#state, pass) });
     if (clamp) {
       refuseGradScaleAmong(tensors, this.#options.gradScale);
-      return planClamp(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
+      return clamp.plan(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
     }
     const writes = this.#options.apply === "scale" && maxNorm !== undefined && sum === undefined;
     const plan = planFor(tensors, limits("norm"), { grouping, writes, power: norm.fixedPower });
-    return sum ? { ...plan, scale: planSum(tensors, limits("sum examples"), sum.examples) } : plan;
+    return sum ? { ...plan, scale: sum.plan(tensors, limits("sum examples"), sum.examples) } : plan;
   }
 
   #finish({ finishGroups, finish }: Layout): Step[] {

@@ -3,6 +3,9 @@ import { type Dtype, idOf, isSame, type Range } from "../gradients.ts";
 import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
 
+/** In one dispatch, as in shaders/shared/segments.wgsl. */
+export const MOST_SEGMENTS = 240;
+
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
   readonly dtype: Dtype;

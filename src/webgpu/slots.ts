@@ -1,7 +1,6 @@
 import { idOf, type Range } from "../gradients.ts";
 import { ALIGNMENT } from "./device.ts";
-import type { Segment } from "./segments.ts";
-import { MOST_SEGMENTS } from "./table.ts";
+import { MOST_SEGMENTS, type Segment } from "./segments.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. */
 export interface Window {

@@ -1,11 +1,10 @@
 import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
 import type { Pass } from "./plan.ts";
-import { bytesOf, type Segment } from "./segments.ts";
+import { bytesOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
 import type { Slot, Window } from "./slots.ts";
 import { elementsOf } from "./unitShapes.ts";
 
 /** As in shaders/shared/segments.wgsl. */
-export const MOST_SEGMENTS = 240;
 const TILE_WORDS = 256;
 const SEGMENTS_AT = 8;
 const SEGMENT_WORDS = 8;

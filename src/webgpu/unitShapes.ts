@@ -1,7 +1,7 @@
 import { ELEMENT_BYTES } from "../gradients.ts";
 import { MOST_RUNS, type Units } from "../units.ts";
-import type { Segment } from "./segments.ts";
-import { MOST_SEGMENTS, type Placed } from "./table.ts";
+import { MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Placed } from "./table.ts";
 
 /** As in shaders/shared/units.wgsl. */
 const RUNS_AT = 8;
