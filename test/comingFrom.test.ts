@@ -1,19 +1,16 @@
 /** Every row of docs/coming-from.md: our line is run, the other system's figures are computed from its formula. */
 import { describe, expect, test } from "vitest";
-import { clipByGlobalNorm } from "../src/index.ts";
 import type { Check } from "./comingFrom/checks.ts";
 import { caffe, optax, pytorch, tfGlobalNorm, tfNorm } from "./comingFrom/formulas.ts";
 import { lines } from "./comingFrom/lines.ts";
 import { optaxChecks } from "./comingFrom/optax.ts";
 import { caffeChecks, otherChecks } from "./comingFrom/others.ts";
-import { codeIn, type Outcome, rowsOfPage, written } from "./comingFrom/page.ts";
+import { cellsUnder, codeIn, EDGES, edges, outcome, rowsOfPage, written } from "./comingFrom/page.ts";
 import { pytorchChecks } from "./comingFrom/pytorch.ts";
 import { arrays, runLine, valuesOf } from "./comingFrom/run.ts";
 import { tensorflowChecks } from "./comingFrom/tensorflow.ts";
-import { Workbench } from "./support/workbench.ts";
 
 const LINES = "Coming from PyTorch, TensorFlow, Keras, Optax or Caffe";
-const EDGES = "The edges, side by side";
 const CHECKS: Record<string, Record<string, Check>> = {
   PyTorch: pytorchChecks,
   "TensorFlow and Keras": tensorflowChecks,
@@ -21,14 +18,9 @@ const CHECKS: Record<string, Record<string, Check>> = {
   Caffe: caffeChecks,
   "timm, Opacus, Apex, Megatron-LM, DeepSpeed": otherChecks,
 };
-const rows = rowsOfPage();
-
-function cellsUnder(heading: string): (readonly string[])[] {
-  return rows.filter((row) => row.heading === heading).map(({ cells }) => cells);
-}
 
 test("every table of the page is checked here", () => {
-  const headings = [...new Set(rows.map(({ heading }) => heading))];
+  const headings = [...new Set(rowsOfPage().map(({ heading }) => heading))];
   expect(headings).toEqual([LINES, EDGES, ...Object.keys(CHECKS)]);
 });
 
@@ -58,10 +50,9 @@ describe("their line, our line", () => {
 
 describe("the edges, side by side", () => {
   const theirs = [pytorch, tfGlobalNorm, tfNorm, optax, caffe];
-  const table = cellsUnder(EDGES).map(([input = "", ...cells]) => ({ input, cells }));
 
   test("the rows are those that systems differ in", () => {
-    expect(table.map(({ input }) => input)).toEqual([
+    expect(edges().map(({ input }) => input)).toEqual([
       "`[3, 4]`, `1`",
       "`[3, 4]`, `5`",
       "`[3, 4]`, `41`",
@@ -79,28 +70,13 @@ describe("the edges, side by side", () => {
     ]);
   });
 
-  test.each(table)("$input", async ({ input, cells }) => {
-    const [gradient, bound] = inputOf(input);
+  test.each(edges())("$input", async ({ gradient, bound, cells }) => {
     const ours = await outcome(async () => {
       const gradients = arrays(gradient);
       await runLine([`clipByGlobalNorm(${bound})`], gradients);
       return valuesOf(gradients);
     });
     expect(cells).toEqual([...theirs.map((clip) => written(clip(gradient, bound))), ours]);
-  });
-
-  test("the same in gradclip's column on the GPU", async () => {
-    const bench = await Workbench.open();
-    for (const { input, cells } of table) {
-      const [gradient, bound] = inputOf(input);
-      const found = await outcome(async () => {
-        const buffer = bench.buffer(gradient);
-        bench.clipper.prepare([buffer], clipByGlobalNorm(bound)).run();
-        return bench.values(buffer);
-      });
-      expect(found, input).toBe(cells.at(-1));
-    }
-    await bench.tidy();
   });
 });
 
@@ -123,19 +99,6 @@ describe.each(Object.entries(CHECKS))("%s", (heading, checks) => {
   });
 });
 
-function inputOf(cell: string): [gradient: number[], bound: number] {
-  return new Function(`return [${codeIn(cell).join(", ")}];`)();
-}
-
 function afterArrow(cell: string): string {
   return cell.split(" → ")[1] ?? "";
-}
-
-/** What came out, as the page writes it; of an error, its class. */
-async function outcome(act: () => Promise<Outcome>): Promise<string> {
-  try {
-    return written(await act());
-  } catch (error) {
-    return `\`${(error as Error).constructor.name}\``;
-  }
 }

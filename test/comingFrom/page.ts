@@ -26,6 +26,23 @@ function cellsOf(line: string): string[] {
   return cells.map((cell) => cell.trim());
 }
 
+/** The cells of the rows under a heading. */
+export function cellsUnder(heading: string): (readonly string[])[] {
+  return rowsOfPage()
+    .filter((row) => row.heading === heading)
+    .map(({ cells }) => cells);
+}
+
+export const EDGES = "The edges, side by side";
+
+/** The rows of the table of edges: a gradient and a bound, and what each system makes of them, gradclip last. */
+export function edges() {
+  return cellsUnder(EDGES).map(([input = "", ...cells]) => {
+    const [gradient, bound] = new Function(`return [${codeIn(input).join(", ")}];`)() as [number[], number];
+    return { input, gradient, bound, cells };
+  });
+}
+
 /** A number, the values of a gradient, those of several, or words as they stand on the page. */
 export type Outcome = number | readonly number[] | readonly (readonly number[])[] | string;
 
@@ -54,4 +71,13 @@ function exponential(value: number): string {
 /** What stands between backticks. */
 export function codeIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]*)`/g)].map(([, code = ""]) => code);
+}
+
+/** What came out, as the page writes it; of an error, its class. */
+export async function outcome(act: () => Promise<Outcome>): Promise<string> {
+  try {
+    return written(await act());
+  } catch (error) {
+    return `\`${(error as Error).constructor.name}\``;
+  }
 }
