@@ -47,7 +47,7 @@ function worstUlp(given: readonly number[], clipped: readonly number[], bound: n
 
 test("PyTorch's epsilon: the page's line is within 2 ULP of the formula in float64", async () => {
   const random = randomSource(7);
-  const values = Float32Array.from({ length: 1000 }, () => (2 * random() - 1) * 10 ** (6 * random() - 3));
+  const values = Float32Array.from({ length: 998 }, () => (2 * random() - 1) * 10 ** (6 * random() - 3));
   const buffer = bench.buffer(values);
   const onGpu = (await run(asPyTorch, { gradients: [buffer] }, "asPyTorch")) as gradclip.Clip;
   onGpu.run();
