@@ -14,7 +14,7 @@ export const caffeChecks: Record<string, Check> = {
     ours: (step) => tell`${first(step)}, the mean is clipped`,
   },
   "The same by Caffe's rule": { gradients: of([6, 8]), theirs: scaled(caffe([6, 8], 1), 1 / 2) },
-  "NaN as there, for `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: caffe([Number.NaN, 1], 1) },
+  "NaN passed on, for `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: caffe([Number.NaN, 1], 1) },
   "A blob without a diff, beside `[3, 4]`": { ...leftOut, theirs: "counts as 0" },
   "Weight decay 0.5 of weights `[1, 1]`, for `[3, 4]`": {
     gradients: of([3, 4]),
@@ -28,12 +28,12 @@ function decayed(gradients: readonly number[]): number[] {
 }
 
 const matrix = () => [
-  { buffer: Float32Array.of(0, 3, 0, 4), shape: [2, 2], parameter: { buffer: Float32Array.of(3, 4, 4, 3) } },
+  { buffer: Float32Array.of(0, 3, 0, 4), shape: [2, 2], parameter: { buffer: Float32Array.of(30, 40, 40, 30) } },
 ];
-const rows = [...adaptive([0, 3], [3, 4], 0.01), ...adaptive([0, 4], [4, 3], 0.01)];
+const rows = [...adaptive([0, 3], [30, 40], 0.01), ...adaptive([0, 4], [40, 30], 0.01)];
 
 export const otherChecks: Record<string, Check> = {
-  "timm: `[0, 3, 0, 4]`, 2 by 2, its parameter `[3, 4, 4, 3]`": {
+  "timm: `[0, 3, 0, 4]`, 2 by 2, its parameter `[30, 40, 40, 30]`": {
     gradients: matrix,
     theirs: rows,
   },

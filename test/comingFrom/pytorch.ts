@@ -53,7 +53,7 @@ export const pytorchChecks: Record<string, Check> = {
   "No gradients at all": { gradients: of(), theirs: l2([]), ours: norm },
   "NaN as an error, for `[NaN, 1]`": {
     gradients: of([Number.NaN, 1]),
-    theirs: "raised before scaling, after waiting for the GPU",
+    theirs: "`RuntimeError`, before scaling, after waiting for the GPU",
     ours: async (step) => `${await asError(step)}, after the step, which left ${tell`${first(step)}`}`,
   },
   "The same with the gradients kept": {
@@ -61,9 +61,9 @@ export const pytorchChecks: Record<string, Check> = {
     theirs: [Number.NaN, 1],
     ours: async (step) => `${await asError(step)} and ${tell`${first(step)}`}`,
   },
-  "NaN as there, for `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: pytorch([Number.NaN, 1], 1) },
-  "Infinity as there, for `[Infinity, 1]`": { gradients: of([Infinity, 1]), theirs: pytorch([Infinity, 1], 1) },
-  "The same under no bound": { gradients: of([Infinity, 1]), theirs: pytorch([Infinity, 1], Infinity) },
+  "NaN passed on, for `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: pytorch([Number.NaN, 1], 1) },
+  "Infinity passed on, for `[Infinity, 1]`": { gradients: of([Infinity, 1]), theirs: pytorch([Infinity, 1], 1) },
+  "The same without a bound": { gradients: of([Infinity, 1]), theirs: pytorch([Infinity, 1], Infinity) },
   "By value, for `[NaN, Infinity, -3, 1]`": {
     gradients: of([Number.NaN, Infinity, -3, 1]),
     theirs: pytorchValue([Number.NaN, Infinity, -3, 1], 2),
