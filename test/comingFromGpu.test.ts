@@ -79,7 +79,7 @@ test("PyTorch's epsilon: within 3 ULP where bound and norm are just above powers
   expect(worst).toBeLessThanOrEqual(3);
 });
 
-test("the order of a step: the mean of the micro-batches and workers is clipped, unscaled", async () => {
+test("the order of a step: the mean of the micro-batches is clipped, without the loss scale", async () => {
   const [lossScale, accumulationSteps] = [1024, 4];
   const usage = STORAGE | COPY_SRC | COPY_DST;
   const kernel = bench.buffer([0, 0], { usage });

@@ -15,7 +15,7 @@ export function rowsOfPage(): Row[] {
   for (const line of text.split("\n")) {
     heading = line.match(/^#+ (.*)/)?.[1] ?? heading;
     if (!line.startsWith("|")) inBody = false;
-    else if (/^\|[-|]+\|$/.test(line)) inBody = true;
+    else if (/^\|[-:| ]+\|$/.test(line)) inBody = true;
     else if (inBody) rows.push({ heading, cells: cellsOf(line) });
   }
   return rows;
