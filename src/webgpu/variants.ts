@@ -49,7 +49,7 @@ export function kernelFor(state: DeviceState, method: ClipMethod, dispatch: Disp
   return {
     name: `${pass}${variant} ${format.dtype} ${format.word}`,
     source: sources[pass],
-    layouts: [layoutOf(state, slotTypes(state, dispatch)), layoutOf(state, tableTypes(method, pass))],
+    layouts: [layoutOf(state, slotTypes(state, pass, target)), layoutOf(state, tableTypes(method, pass))],
   };
 }
 
