@@ -83,14 +83,20 @@ export class Clips {
   }
 }
 
-/** Looked at in every step: comparing is several times as fast as making a key. */
+/** In every step, so it makes no key: comparing takes a fraction of that. */
 function areAlike(known: readonly (Likeness | null)[], gradients: readonly (AdapterView | null)[]): boolean {
   if (known.length !== gradients.length) return false;
   return known.every((likeness, i) => {
     const gradient = gradients[i];
     if (!likeness || !gradient) return !likeness && !gradient;
-    const { name, shape, hasInto } = likeness;
-    if (name !== gradient.name || hasInto !== !!gradient.into || shape.length !== gradient.shape.length) return false;
-    return shape.every((size, axis) => size === gradient.shape[axis]);
+    return (
+      likeness.name === gradient.name && likeness.hasInto === !!gradient.into && isSame(likeness.shape, gradient.shape)
+    );
   });
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  let axis = 0;
+  while (axis < a.length && a[axis] === b[axis]) axis += 1;
+  return axis === a.length && axis === b.length;
 }

@@ -115,19 +115,20 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gra
     gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
     return data as typeof data & { resource: GPUBuffer };
   };
+  const dataInstead = (i: number, tensor: Tensor) => {
+    clipped[i] = { name: gradients[i]?.name as string, tensor };
+    return dataOf(tensor);
+  };
   const views = gradients.map(({ name, tensor, variable }, i) => {
     if (!tensor?.size) return null;
     const { shape, size: length } = tensor;
-    const instead = (made: Tensor) => {
-      clipped[i] = { name, tensor: made };
-      return dataOf(made);
-    };
     let source = dataOf(tensor);
     // The gradient of x + y is that of two variables, and has a bound for each.
-    if (variable && source.refCount > 1) source = instead(tf.mul(tensor, 1));
+    if (variable && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
     let target = source;
     if (source.refCount > 1 && source.refCount > holdersIn(gradients, tensor)) {
-      target = instead(tf.engine().makeTensorFromTensorInfo(gpu.makeTensorInfo(shape, "float32")));
+      const info = gpu.makeTensorInfo(shape, "float32");
+      target = dataInstead(i, tf.engine().makeTensorFromTensorInfo(info));
     }
     target.values = null; // What was read before is not what follows.
     const into = target === source ? undefined : { buffer: target.resource };
