@@ -38,7 +38,8 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = readGradients(listed.map(({ view }) => view));
-  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping: { kind: "all" }, writes: true, power: 0 });
+  const task = { grouping: { kind: "all" }, writes: true, parameters: false, power: 0 } as const;
+  return planFor(tensors, { ...LIMITS, maxBinding }, task);
 }
 
 function wordsWritten({ slots }: Dispatch): string[] {
@@ -90,6 +91,7 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
     grouping: { kind: "all" },
     writes: false,
+    parameters: false,
     power: 0,
   });
   expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.norm);

@@ -119,13 +119,14 @@ export class Bindings {
   }
 
   #planFor(tensors: readonly Tensor[]): Plan {
-    const { grouping, maxNorm, norm, clamp, sum } = this.#method;
+    const { grouping, maxNorm, norm, clamp, sum, usesParameters = false } = this.#method;
     const limits = (pass: Dispatch["pass"]) => ({ ...this.#state, ...capacityOf(this.#state, pass) });
     if (clamp) {
       return clamp.plan(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
     }
     const writes = this.#options.apply === "scale" && maxNorm !== undefined && sum === undefined;
-    const plan = planFor(tensors, limits("norm"), { grouping, writes, power: norm.fixedPower });
+    const task = { grouping, writes, parameters: usesParameters, power: norm.fixedPower };
+    const plan = planFor(tensors, limits("norm"), task);
     return sum ? { ...plan, scale: sum.plan(tensors, limits("sum examples"), sum.examples) } : plan;
   }
 

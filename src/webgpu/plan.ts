@@ -58,6 +58,8 @@ export interface Task {
   readonly grouping: Grouping;
   /** Whether the gradients are written. */
   readonly writes: boolean;
+  /** Whether norms of their parameters are wanted too. */
+  readonly parameters: boolean;
   /** NormKind's fixedPower. */
   readonly power: number;
 }
@@ -83,7 +85,8 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
   const pieceBytes = pieceBytesOf(limits.maxBinding);
   const cuts = rankedCuts(tensors, grouping, limits);
   const gradients = planNorm(cuts, limits, task, 0);
-  const parameters = planNorm(rankedCuts(parametersOf(tensors), grouping, limits), limits, task, gradients.end);
+  const owned = task.parameters ? parametersOf(tensors) : [];
+  const parameters = planNorm(rankedCuts(owned, grouping, limits), limits, task, gradients.end);
   const written = new Set(writes ? distinctWrites(tensors) : []);
   const toScale = (into: boolean) => {
     const chosen = cuts.filter(({ tensor }) => written.has(tensor) && !!tensor.into === into);
