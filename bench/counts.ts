@@ -30,7 +30,8 @@ export function countsFor(
   method: ClipMethod = clipByGlobalNorm(1),
   { apply = "scale" }: ClipOptions = {},
 ): Counts {
-  const task = { grouping: method.grouping, writes: apply === "scale", power: method.norm.fixedPower };
+  const { grouping, norm, usesParameters: parameters = false } = method;
+  const task = { grouping, writes: apply === "scale", parameters, power: norm.fixedPower };
   return countsOf(planFor(readGradients(gradients).tensors, { ...state, ...capacityOf(state, "norm") }, task));
 }
 

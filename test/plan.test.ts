@@ -91,6 +91,7 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
     grouping: { kind: "all" },
     writes: false,
+    parameters: false,
     power: 0,
   });
   expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.norm);
