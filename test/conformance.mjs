@@ -1,4 +1,4 @@
-// npm run conformance -- --engine cpu|node|chromium|deno [--filter text] [--errors]
+// npm run conformance -- --engine cpu|node|chromium|deno|firefox [--filter text] [--errors]
 // Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure. With --errors it
 // prints the largest error of each method in each format, in ULP.
 
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { build } from "vite";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
+import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
 
@@ -24,7 +25,8 @@ const engines = /** @type {Record<string, Engine>} */ ({
   cpu: runInProcess,
   node: runInProcess,
   deno: runInProcess,
-  chromium: runInChromium,
+  chromium: async (run) => runInBrowser(await launchChromium(), run),
+  firefox: runInFirefox,
 });
 
 /** @param {Run} run */
@@ -48,9 +50,17 @@ async function runInProcess({ suite, engine, filter, send }) {
 const stdio = ["ignore", "pipe", "inherit"];
 
 /** @param {Run} run */
-async function runInChromium({ suite, engine, filter, send }) {
+async function runInFirefox(run) {
+  const browser = await launchFirefox();
+  const adapter = await firefoxAdapterName(browser);
+  /** @param {Message} message */
+  const send = (message) => run.send("adapter" in message ? { adapter } : message);
+  return runInBrowser(browser, { ...run, send });
+}
+
+/** @param {import("puppeteer-core").Browser} browser @param {Run} run */
+async function runInBrowser(browser, { suite, engine, filter, send }) {
   const server = await serveFolder(join(suite, ".."));
-  const browser = await launchChromium();
   browser.on("disconnected", () => send({ crash: "the browser ended before the suite did" }));
   const page = await browser.newPage();
   page.on("error", (error) => send({ crash: error.message }));
@@ -128,8 +138,9 @@ function runIn({ engine, suite, filter }, start) {
         crash(message.crash);
       } else if ("adapter" in message) {
         console.log(`${engine}: adapter ${message.adapter}`);
-        if (engine !== "cpu" && !message.adapter.toLowerCase().includes(expectedAdapter.toLowerCase())) {
-          crash(`expected an adapter with "${expectedAdapter}" in its name (set GRADCLIP_ADAPTER to expect another)`);
+        const expected = engine === "firefox" ? firefoxAdapter : expectedAdapter;
+        if (engine !== "cpu" && !message.adapter.toLowerCase().includes(expected.toLowerCase())) {
+          crash(`expected an adapter with "${expected}" in its name (set GRADCLIP_ADAPTER to expect another)`);
         }
       } else if ("name" in message) {
         last = message.name;

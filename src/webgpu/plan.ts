@@ -3,10 +3,11 @@ import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { GridRow } from "./grid.ts";
-import type { Format, Target, Word } from "./kernels.ts";
+import type { Format, Target } from "./kernels.ts";
 import { apartByWord, type RankedCut, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { batched, conflictsIn, type Slot, sharesBuffer, slotsOf } from "./slots.ts";
 import { type Placed, tableOf, tilesOf } from "./table.ts";
+import { mostTiles } from "./trips.ts";
 import { type Shape, shapesFor, shapeTableOf } from "./unitShapes.ts";
 
 /** Which kernel a dispatch runs. */
@@ -63,9 +64,6 @@ export interface Task {
   /** NormKind's fixedPower. */
   readonly power: number;
 }
-
-/** Tiles of a workgroup, four rounds of a loop each: lavapipe stops any shader loop at 65,535. */
-const MOST_ROUNDS = 16_383;
 
 /**
  * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
@@ -198,7 +196,7 @@ export function draftsOf(
         format,
         target: target === "into" && sharesBuffer(batch) ? ("shared" as const) : target,
         slots: batch,
-        ...spread(batch, format.word, grid, grouped, shapes),
+        ...spread(pass, batch, format, grid, grouped, shapes),
       }));
     });
   });
@@ -206,18 +204,19 @@ export function draftsOf(
 
 /** The tiles of a dispatch, over at most so many workgroups unless they need more; grouped, none works for two groups. */
 function spread(
+  pass: Pass,
   slots: readonly Slot[],
-  word: Word,
+  format: Format,
   { lanes, tiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
   grouped: boolean,
   shapes: ReadonlyMap<Segment, Shape> | undefined,
 ) {
-  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, word, lanes);
+  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, format.word, lanes);
   const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
   if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
   const tiles = segments.reduce((sum, { segment }) => sum + tilesIn(segment), 0);
-  const wanted = Math.max(Math.min(Math.ceil(tiles / least), most), Math.ceil(tiles / MOST_ROUNDS));
-  const tilesPerWorkgroup = Math.ceil(tiles / wanted);
+  const wanted = Math.ceil(tiles / Math.min(Math.ceil(tiles / least), most));
+  const tilesPerWorkgroup = Math.min(wanted, mostTiles(pass, format, segments, shapes));
   let tile = 0;
   let group = segments[0]?.segment.group;
   const placed = segments.map(({ segment, slot }) => {
