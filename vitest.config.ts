@@ -16,6 +16,11 @@ export default defineConfig({
       },
       {
         extends: true,
+        // No test: it prints figures.
+        test: { name: "cost", include: ["test/adapters/cost.ts"], testTimeout: 300_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "pages",
           include: ["test/pages/*.test.ts"],

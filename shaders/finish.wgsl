@@ -17,12 +17,22 @@ fn sum_up(all: Partial) -> Decision {
   return decision;
 }
 
+// Clipped by value: what every gradient was multiplied by before.
+fn each_scale() -> vec2u {
+  let bits = grad_scale_bits();
+  return vec2u(select(NAN_BITS, bits, bits >= HIDDEN && bits < INFINITY_BITS), ONE_BITS);
+}
+
 fn conclude(all: Partial) {
   var decision: Decision;
   if (settings.groupCount > 0u) {
     decision = sum_up(all);
   } else {
     decision = decide(all, Wide(0u, 0), Wide(0u, 0));
+  }
+  if (settings.nonFinite == EACH) {
+    decision.scale = each_scale();
+    decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);
   }
   record.scale = decision.scale;
   record.flags = decision.flags;
@@ -47,7 +57,8 @@ fn conclude(all: Partial) {
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var mine = nothing();
-  for (var i = lane; i < settings.partialCount; i += WORKGROUP) {
+  let end = settings.firstPartial + settings.partialCount;
+  for (var i = settings.firstPartial + lane; i < end; i += WORKGROUP) {
     mine = combined(mine, partials[i]);
   }
   found[lane] = mine;

@@ -1,23 +1,42 @@
-// Pass 2 for many norms: eight lanes fold the partials of one group (a tensor or a member) and decide its scale.
+// Pass 2 for many norms: eight lanes fold the partials of one group (a tensor, a member or a unit along axes) and decide
+// its scale; every workgroup leaves one partial of all its groups for finish.wgsl.
 
 @group(0) @binding(0) var<storage, read_write> partials: array<Partial>;
 @group(0) @binding(1) var<storage, read_write> entries: array<Entry>;
-@group(0) @binding(5) var<storage, read> groups: array<u32>;
+@group(0) @binding(5) var<storage, read> bundles: array<u32>;
 
-// Of each group, in `groups`: where its ranges of partials stand there and how many, the same for its parameter, and
-// the bits of the square root of its number of values. A range is its first partial and the one after its last.
-const GROUP_WORDS = 8u;
+// A bundle is a row of groups, in order: its first group, where its ranges of partials stand in `bundles` and how many, the
+// same for its parameter, and the bits of its groups' weight. A range is the first partial of the bundle's first group, and
+// how many partials each group has: those of the next follow.
+const BUNDLE_WORDS = 8u;
 const LANES = 8u;
+const GROUPS = 64u / LANES;
 
 var<workgroup> found: array<Partial, 64>;
+var<workgroup> parameters: array<Partial, 64>;
 
-// One lane's share of the partials in some ranges.
-fn gathered(rangesAt: u32, rangeCount: u32, lane: u32) -> Partial {
+fn bundle_of(g: u32) -> u32 {
+  var low = 0u;
+  var high = settings.bundleCount;
+  while (low + 1u < high) {
+    let middle = (low + high) / 2u;
+    if (bundles[middle * BUNDLE_WORDS] <= g) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low * BUNDLE_WORDS;
+}
+
+// One lane's share of the partials of a group.
+fn gathered(rangesAt: u32, rangeCount: u32, inBundle: u32, lane: u32) -> Partial {
   var mine = nothing();
   for (var r = 0u; r < rangeCount; r += 1u) {
-    let end = groups[rangesAt + 2u * r + 1u];
-    for (var i = groups[rangesAt + 2u * r] + lane; i < end; i += LANES) {
-      mine = combined(mine, partials[i]);
+    let each = bundles[rangesAt + 2u * r + 1u];
+    let first = bundles[rangesAt + 2u * r] + inBundle * each;
+    for (var i = lane; i < each; i += LANES) {
+      mine = combined(mine, partials[first + i]);
     }
   }
   return mine;
@@ -25,33 +44,49 @@ fn gathered(rangesAt: u32, rangeCount: u32, lane: u32) -> Partial {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let g = workgroup.x * (64u / LANES) + lane / LANES;
-  let at = g * GROUP_WORDS;
-  let isGroup = g < settings.groupCount;
-  var mine = nothing();
-  var parameter = nothing();
-  if (isGroup) {
-    mine = gathered(groups[at], groups[at + 1u], lane % LANES);
-    // Few parameters have more partials than lanes: the first lane gathers them all.
-    if (lane % LANES == 0u) {
-      for (var k = 0u; k < LANES; k += 1u) {
-        parameter = combined(parameter, gathered(groups[at + 2u], groups[at + 3u], k));
-      }
+  var share = nothing();
+  for (var round = 0u; round < settings.rounds; round += 1u) {
+    let g = (workgroup.x * settings.rounds + round) * GROUPS + lane / LANES;
+    let isGroup = g < settings.groupCount;
+    let at = bundle_of(g);
+    var mine = nothing();
+    var parameter = nothing();
+    if (isGroup) {
+      let inBundle = g - bundles[at];
+      mine = gathered(bundles[at + 1u], bundles[at + 2u], inBundle, lane % LANES);
+      parameter = gathered(bundles[at + 3u], bundles[at + 4u], inBundle, lane % LANES);
     }
+    share = combined(share, mine);
+    found[lane] = mine;
+    parameters[lane] = parameter;
+    workgroupBarrier();
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+      if (lane % LANES < half) {
+        found[lane] = combined(found[lane], found[lane + half]);
+        parameters[lane] = combined(parameters[lane], parameters[lane + half]);
+      }
+      workgroupBarrier();
+    }
+    if (isGroup && lane % LANES == 0u) {
+      var all = found[lane];
+      // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
+      all.flags |= select(0u, NAN_SEEN, parameters[lane].flags != 0u);
+      let decision = decide(all, wide(bundles[at + 5u]), norm_of(parameters[lane]));
+      entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
+        all.nonFinite, 0u);
+      share.flags |= decision.flags;
+    }
+    workgroupBarrier();
   }
-  found[lane] = mine;
+  found[lane] = share;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane % LANES < half) {
+  for (var half = 32u; half > 0u; half /= 2u) {
+    if (lane < half) {
       found[lane] = combined(found[lane], found[lane + half]);
     }
     workgroupBarrier();
   }
-  if (isGroup && lane % LANES == 0u) {
-    let decision = decide(found[lane], wide(groups[at + 4u]), norm_of(parameter));
-    entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
-      found[lane].nonFinite, 0u);
-    // finish.wgsl finds the flags among the partials.
-    partials[groups[groups[at]]].flags |= decision.flags;
+  if (lane == 0u) {
+    partials[settings.firstPartial + workgroup.x] = found[0];
   }
 }

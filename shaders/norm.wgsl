@@ -2,22 +2,10 @@
 // w's tiles.
 // Reads every gradient once; everything is decided on the integer bits, because a shader may assume that no NaN exists.
 
-#slots
-@group(0) @binding(SLOT) var<storage, read> gradients_SLOT: array<Word>;
-#end
 @group(1) @binding(0) var<uniform> table: Table;
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
 var<workgroup> found: array<Partial, 64>;
-
-fn word_of(slot: u32, i: u32) -> Word {
-  switch (slot) {
-    #slots
-    case SLOTu: { return gradients_SLOT[i]; }
-    #end
-    default: { return Word(); }
-  }
-}
 
 fn word_terms(word: Word) -> Values {
   var terms = plain_terms(values_of(word));
@@ -30,24 +18,6 @@ fn word_terms(word: Word) -> Values {
 fn edge_bits(segment: Segment, lane: u32) -> u32 {
   let half = edge_half(segment, lane);
   return element_of(word_of(segment.slot, half / 2u), half % 2u) & 0x7fffffffu;
-}
-
-fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) {
-  (*mine).flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
-  (*mine).nonFinite += 1u;
-  if (is_before(rank, element, (*mine).firstRank, (*mine).firstElement)) {
-    (*mine).firstRank = rank;
-    (*mine).firstElement = element;
-  }
-}
-
-fn careful_sum(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) -> Wide {
-  (*mine).largest = max((*mine).largest, bits);
-  if (bits >= INFINITY_BITS) {
-    note_fault(mine, bits, rank, element);
-    return Wide(0u, 0);
-  }
-  return careful_term(bits);
 }
 
 // The lane's words once more, value by value: only where they hold something out of the ordinary.
@@ -135,7 +105,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var mine = nothing();
   mine.sum = total;
   mine.largest = max(atEdge, largest_of(largest));
-  if (CAREFUL_ONLY || (mine.largest != 0u && (mine.largest < PLAIN_FROM || mine.largest >= PLAIN_BELOW))) {
+  if (needs_care(mine.largest)) {
     mine.sum = Wide(0u, 0);
     add_with_care(&mine, firstTile, endTile, lane);
   }

@@ -1,11 +1,5 @@
 // Pass 3: gradient = scale * gradient, in place or into another buffer. In place with a scale of 1 it leaves at once.
 
-#slots
-@group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<Word>;
-#end
-#into-slots
-@group(0) @binding(INTO) var<storage, read_write> into_SLOT: array<Word>;
-#end
 @group(1) @binding(0) var<uniform> table: Table;
 
 const ONE_BITS = 0x3f800000u;
@@ -23,44 +17,19 @@ fn clipped_word(word: Word, scaling: Scaling) -> Word {
   return changed;
 }
 
-fn word_of(slot: u32, i: u32) -> Word {
-  switch (slot) {
-    #slots
-    case SLOTu: { return gradients_SLOT[i]; }
-    #end
-    default: { return Word(); }
+fn is_one(scaling: Scaling) -> bool {
+  return scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS;
+}
+
+fn write_edge(s: u32, lane: u32) {
+  let segment = table.segments[s];
+  let element = select((segment.edges & FIRST_HALF) + ELEMENTS * segment.count, 0u, lane == 0u);
+  let scaling = scaling_of(s, element);
+  if (!is_one(scaling) || !IN_PLACE) {
+    let half = edge_half(segment, lane);
+    let bits = element_of(word_of(segment.slot, half / 2u), half % 2u);
+    set_edge(segment, lane, clipped_bits(bits, scaling.scale, scaling.flags));
   }
-}
-
-// The source's word for a word of the destination, where the two lie half a word apart.
-fn half_off_word(slot: u32, i: u32) -> Word {
-  return (word_of(slot, i) >> Word(16u)) | (word_of(slot, i + 1u) << Word(16u));
-}
-
-fn target_word(slot: u32, i: u32) -> Word {
-  switch (slot) {
-    #slots
-    case SLOTu: { return TARGET_SLOT[i]; }
-    #end
-    default: { return Word(); }
-  }
-}
-
-fn set_word(slot: u32, i: u32, word: Word) {
-  switch (slot) {
-    #slots
-    case SLOTu: { TARGET_SLOT[i] = word; }
-    #end
-    default: {}
-  }
-}
-
-// The other half of the destination's word stays; no other invocation of the dispatch writes to the word.
-fn write_edge(segment: Segment, lane: u32, scaling: Scaling) {
-  let half = edge_half(segment, lane);
-  let bits = clipped_bits(element_of(word_of(segment.slot, half / 2u), half % 2u), scaling.scale, scaling.flags);
-  let i = select(segment.into + segment.count, segment.into - 1u, lane == 0u);
-  set_word(segment.slot, i, with_element(target_word(segment.slot, i), 1u - lane, bits));
 }
 
 @compute @workgroup_size(64)
@@ -70,19 +39,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
     let segment = table.segments[s];
-    let scaling = scaling_of(segment);
-    if (IN_PLACE && scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS) {
+    let span = span_of(segment, firstTile, endTile);
+    let shift = segment.into - segment.first; // wraps around where it is negative
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      write_edge(s, lane);
+    }
+    #end
+    if (scale_units(s, span, lane)) {
+      continue;
+    }
+    let scaling = scaling_of(s, 0u);
+    if (IN_PLACE && is_one(scaling)) {
       continue;
     }
     // The usual case: nothing non-finite, one factor, and it shrinks, so that no subnormal value can matter.
     let plain = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;
     let factor = bitcast<f32>(scaling.scale.x);
-    let span = span_of(segment, firstTile, endTile);
-    let shift = segment.into - segment.first; // wraps around where it is negative
     #edges
-    if (has_edge(segment, firstTile, lane)) {
-      write_edge(segment, lane, scaling);
-    }
     if ((segment.edges & HALF_OFF) != 0u) {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
         set_word(segment.slot, i + shift, clipped_word(half_off_word(segment.slot, i), scaling));
@@ -90,7 +64,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       continue;
     }
     #end
-    if (!IN_PLACE && scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS && (scaling.flags & 2u) == 0u) {
+    if (!IN_PLACE && is_one(scaling) && (scaling.flags & 2u) == 0u) {
       switch (segment.slot) {
         #into-slots
         case SLOTu: {

@@ -94,3 +94,16 @@ export function bound(value: unknown, subject: string): number {
   }
   return rounded;
 }
+
+/** A limit for values: 0, a normal float32 of either sign, or the infinity that stands for no limit. */
+export function limit(value: unknown, subject: string, none: number): number {
+  if (number(value, subject) === none) return none;
+  if (value === 0) return 0; // not -0
+  const rounded = Math.fround(value as number);
+  if (!(Math.abs(rounded) >= SMALLEST_NORMAL && Math.abs(rounded) <= LARGEST)) {
+    throw new RangeError(
+      `${subject} is ${value}; pass 0, a float32 whose magnitude is from ${SMALLEST_NORMAL} to ${LARGEST}, or ${none} for no limit.`,
+    );
+  }
+  return rounded;
+}

@@ -1,7 +1,7 @@
 import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
-import { cutsOf } from "./cuts.ts";
+import { bundlesOf, checkGrouping, cutsOf } from "./cuts.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type Gradients, readGradients, readOnce, type TensorList } from "./gradients.ts";
+import { type Gradients, readGradients, readOnce, type Tensor, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
@@ -57,7 +57,7 @@ export class GradientClip implements Clip {
   readonly #list: TensorList;
   readonly #prepared: Bound;
   readonly #seen: SeenGradients;
-  readonly #gradScaleIsBuffer: boolean;
+  readonly #options: CheckedOptions;
   #values: Values;
   #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
   readonly #onDestroy: () => void;
@@ -77,7 +77,7 @@ export class GradientClip implements Clip {
     this.#list = list;
     this.#prepared = stage.bind(list);
     this.#seen = new SeenGradients(list.home, gradients, this.#prepared);
-    this.#gradScaleIsBuffer = typeof options.gradScale !== "number";
+    this.#options = options;
     this.#values = {
       maxNorm: method.maxNorm ?? Infinity,
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
@@ -112,7 +112,7 @@ export class GradientClip implements Clip {
     if (maxNorm !== undefined && this.method.maxNorm === undefined) {
       throw new TypeError(`${this.method.name} has no maxNorm to set; prepare a clip with a method that has a bound.`);
     }
-    if (gradScale !== undefined && this.#gradScaleIsBuffer) {
+    if (gradScale !== undefined && typeof this.#options.gradScale !== "number") {
       throw new TypeError(
         "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
       );
@@ -173,13 +173,15 @@ export class GradientClip implements Clip {
     if (gradients === undefined) return this.#prepared;
     const given = readOnce(gradients);
     return this.#seen.get(given, () => {
-      const list = readGradients(given);
+      const list = readGradients(given, this.method.sum?.examples);
       if (list.home !== undefined && this.#list.home !== undefined && list.home !== this.#list.home) {
         throw new TypeError(
           `The clip was prepared for gradients on the ${this.#list.home}, and these are on the ${list.home}; prepare another clip for them.`,
         );
       }
       refuseOtherStructure(list, this.#list);
+      checkGrouping(list, this.method, this.#options);
+      if (this.method.grouping.kind === "units") refuseOtherShapes(list, this.#list);
       return this.#stage.bind(list);
     });
   }
@@ -189,9 +191,11 @@ export class GradientClip implements Clip {
     if (this.method.grouping.kind === "members") {
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
     }
-    const tensorNorms = new Float64Array(this.#list.count).fill(Number.NaN);
-    this.#list.tensors.forEach(({ index }, ordinal) => {
-      tensorNorms[index] = norms[ordinal] as number;
+    const { tensors, count } = this.#list;
+    const tensorNorms = new Float64Array(count).fill(Number.NaN);
+    bundlesOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
+      const { index } = tensors[ordinal] as Tensor;
+      tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
     });
     return { tensorNorms };
   }
@@ -230,11 +234,25 @@ function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
   );
 }
 
+/** Where norms are taken along axes, the units must be the same. */
+function refuseOtherShapes(list: TensorList, prepared: TensorList): void {
+  list.tensors.forEach(({ label, shape }, ordinal) => {
+    const then = prepared.tensors[ordinal]?.shape;
+    if (String(shape) === String(then)) return;
+    throw new RangeError(`${label} has shape [${shape}], but the clip was prepared for [${then}]; prepare another.`);
+  });
+}
+
+function rootOfSquares(norms: Float64Array): number {
+  return Math.sqrt(norms.reduce((sum, norm) => sum + norm * norm, 0));
+}
+
 /** An entry of a structure, as an error message shows it. */
 function inWords(entry = ""): string {
   if (entry === "-" || entry === "") return "no gradient";
-  const [, length, dtype, into] = entry.match(/^(\d+) (\w+?)(i?)$/) ?? [];
-  return `${length} ${dtype === "f32" ? "" : `${dtype} `}elements${into ? " and an into" : ""}`;
+  const [, length, dtype, parameter, into] = entry.match(/^(\d+) (\w+?)(?: (\w+?))?(i?)$/) ?? [];
+  const more = [parameter && `a parameter of ${parameter}`, into && "an into"].filter(Boolean);
+  return [`${length} ${dtype === "f32" ? "" : `${dtype} `}elements`, ...more].join(" and ");
 }
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

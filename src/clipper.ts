@@ -97,7 +97,12 @@ async function onDevice(device: unknown, backend: string, label: string): Promis
   }
   const loss = await lossOf(device);
   if (loss) throw new DeviceLostError(loss, "unchanged");
-  return new GradientClipper(holdDevice(device), label, false);
+  return clipperOn(device, label);
+}
+
+/** For adapters, whose engine asks for a step and does not wait: on a device that is there already, or on the CPU. */
+export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): Clipper {
+  return new GradientClipper(device && holdDevice(device), label, false);
 }
 
 function isDevice(value: unknown): value is GPUDevice {
@@ -132,9 +137,9 @@ class GradientClipper implements Clipper {
     if (!isMethod(method)) {
       throw new TypeError(`method is ${shown(method)}; pass what a method such as clipByGlobalNorm(1) returns.`);
     }
-    const checked = checkOptions(options);
+    const checked = checkOptions(options, method);
     const given = readOnce(gradients);
-    const list = readGradients(given);
+    const list = readGradients(given, method.sum?.examples);
     const home = list.home ?? (this.#state ? "gpu" : "cpu");
     if (home === "gpu" && !this.#state) {
       throw new TypeError(
@@ -142,14 +147,14 @@ class GradientClipper implements Clipper {
       );
     }
     checkGrouping(list, method, checked);
-    const unwritten = checked.apply === "record" || method.maxNorm === undefined;
+    const unwritten = checked.apply === "record" || (method.maxNorm === undefined && !method.clamp);
     const into = unwritten ? list.tensors.find((tensor) => tensor.into) : undefined;
     if (into) {
       throw new TypeError(
         `${into.label} has an into, but ${method.name} with apply: ${JSON.stringify(checked.apply)} writes no gradient; leave it out.`,
       );
     }
-    const groups = groupCount(list, method.grouping);
+    const groups = groupCount(list.tensors, method.grouping);
     const stage =
       home === "gpu" && this.#state
         ? webgpuStage(this.#state, this.#label, method, checked, groups)

@@ -1,9 +1,18 @@
 import { ELEMENT_BYTES, type Range, type Tensor, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
+import type { UnitKernels } from "./methods/unitKernels.ts";
 import type { CheckedOptions } from "./options.ts";
+import { type Units, unitsAlong } from "./units.ts";
 
-/** Which values share a norm: all of them, those of a tensor, or those of a member along the leading axis. */
-export type Grouping = { readonly kind: "all" | "tensor" } | { readonly kind: "members"; readonly count: number };
+/** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
+export type Grouping =
+  | { readonly kind: "all" | "tensor" }
+  | { readonly kind: "members"; readonly count: number }
+  | {
+      readonly kind: "units";
+      readonly axesOf: (shape: readonly number[], label: string) => readonly number[];
+      readonly kernels: UnitKernels;
+    };
 
 /** A run of a gradient's elements that is worked on as one. Its rank, its place among all cuts, follows the list. */
 export interface Cut {
@@ -11,24 +20,62 @@ export interface Cut {
   /** Its first element, in the tensor. */
   readonly first: number;
   readonly length: number;
+  /** Of its values, or of its first unit. */
   readonly group: number;
+  /** Where its values fall into several units. */
+  readonly units?: Units;
+}
+
+/** Groups that follow each other: a member, a tensor, or all units of a tensor. */
+export interface Bundle {
+  readonly group: number;
+  readonly count: number;
+  /** How many values share one of their norms. */
+  readonly values: number;
 }
 
 /** The cuts depend on the lengths alone, so that a record can be read whatever buffers made it. */
 export function cutsOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Cut[] {
   const cuts: Cut[] = [];
+  const parts = grouping.kind === "members" ? grouping.count : 1;
+  const perTensor = grouping.kind === "tensor" || grouping.kind === "units";
+  const bundles = perTensor ? bundlesOf(tensors, grouping) : [];
   tensors.forEach((tensor, ordinal) => {
-    const parts = grouping.kind === "members" ? grouping.count : 1;
     const length = tensor.length / parts;
+    const units = (bundles[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
-      const group = grouping.kind === "tensor" ? ordinal : part;
+      const group = bundles[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
         const piece = Math.min(pieceElements, length - first);
-        cuts.push({ tensor, first: part * length + first, length: piece, group });
+        cuts.push({ tensor, first: part * length + first, length: piece, group, units });
       }
     }
   });
   return cuts;
+}
+
+/** None where all values share one norm. */
+export function bundlesOf(tensors: readonly Tensor[], grouping: Grouping): Bundle[] {
+  if (grouping.kind === "all") return [];
+  if (grouping.kind === "members") {
+    const values = tensors.reduce((sum, { length }) => sum + length, 0) / grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, values }));
+  }
+  let next = 0;
+  return tensors.map((tensor) => {
+    const { count, size } = unitsOf(tensor, grouping) ?? { count: 1, size: tensor.length };
+    const group = next;
+    next += count;
+    return { group, count, values: size };
+  });
+}
+
+export function groupCount(tensors: readonly Tensor[], grouping: Grouping): number {
+  return grouping.kind === "all" ? 1 : bundlesOf(tensors, grouping).reduce((sum, { count }) => sum + count, 0);
+}
+
+function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | undefined {
+  return grouping.kind === "units" ? unitsAlong(shape, grouping.axesOf(shape, label), label) : undefined;
 }
 
 /** A cut's bytes in the range of its gradient, or of what goes with it. */
@@ -37,16 +84,24 @@ export function partOf(range: Range, { tensor, first, length }: Cut): Range {
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
-export function groupCount({ tensors }: TensorList, grouping: Grouping): number {
-  if (grouping.kind === "members") return grouping.count;
-  return grouping.kind === "tensor" ? tensors.length : 1;
+/** The parameters that belong to the gradients, as tensors of their own: read as these are, never written. */
+export function parametersOf(tensors: readonly Tensor[]): Tensor[] {
+  return tensors.flatMap(({ parameter, into: _, ...tensor }) =>
+    parameter ? [{ ...tensor, ...parameter, label: `${tensor.label}.parameter` }] : [],
+  );
 }
 
-/** Members need a leading axis in every tensor, and a total norm is for all gradients. */
-export function checkGrouping({ tensors }: TensorList, { name, grouping }: ClipMethod, options: CheckedOptions): void {
+/** What a method needs of the gradients: shapes and parameters, a leading axis for members; a total norm is for all. */
+export function checkGrouping({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+  const { name, grouping } = method;
+  if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
+  }
+  if (grouping.kind === "units") {
+    refuseMissing(tensors, name, "shape", "its dimensions");
+    bundlesOf(tensors, grouping);
   }
   if (grouping.kind !== "members") return;
   for (const { label, length, shape } of tensors) {
@@ -62,4 +117,9 @@ export function checkGrouping({ tensors }: TensorList, { name, grouping }: ClipM
       );
     }
   }
+}
+
+function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
+  const tensor = tensors.find((tensor) => tensor[key] === undefined);
+  if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
 }

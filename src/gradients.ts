@@ -1,4 +1,5 @@
 import { list, oneOf, options, shown } from "./check.ts";
+import { refuseOverlaps } from "./overlaps.ts";
 
 /** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
 export type Dtype = "f32" | "f16" | "bf16";
@@ -19,6 +20,8 @@ export interface GradientView {
   dtype?: Dtype;
   /** Where the clipped gradient goes instead; the gradient itself is then left alone. It has the same dtype. */
   into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
+  /** The parameter that the gradient is of, as many elements, for `adaptiveGradClip`; it is only read. */
+  parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
   /** Its dimensions, for methods that work along axes. */
   shape?: readonly number[];
@@ -48,6 +51,13 @@ export interface Tensor {
   readonly shape?: readonly number[];
   readonly source: Range;
   readonly into?: Range;
+  readonly parameter?: Stored;
+}
+
+/** A range and what its elements are. */
+export interface Stored {
+  readonly source: Range;
+  readonly dtype: Dtype;
 }
 
 export interface TensorList {
@@ -61,12 +71,15 @@ export interface TensorList {
 }
 
 const STORAGE = 0x80;
-const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"] as const;
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
 const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
 const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
-/** Reads a caller's gradients once, in order, refusing whatever can be seen to be wrong before anything is done. */
-export function readGradients(gradients: Gradients): TensorList {
+/**
+ * Reads a caller's gradients once, in order, refusing whatever can be seen to be wrong before anything is done. An `into`
+ * has room for one of as many `examples`, whose sum goes there.
+ */
+export function readGradients(gradients: Gradients, examples = 1): TensorList {
   const tensors: Tensor[] = [];
   const structure: string[] = [];
   for (const { gradient, index, name } of entries(gradients)) {
@@ -74,8 +87,9 @@ export function readGradients(gradients: Gradients): TensorList {
       structure.push("-");
       continue;
     }
-    const tensor = readGradient(gradient, index, name);
-    structure.push(`${tensor.length} ${tensor.dtype}${tensor.into ? "i" : ""}`);
+    const tensor = readGradient(gradient, index, name, examples);
+    const parameter = tensor.parameter ? ` ${tensor.parameter.dtype}` : "";
+    structure.push(`${tensor.length} ${tensor.dtype}${parameter}${tensor.into ? "i" : ""}`);
     if (tensor.length > 0) tensors.push(tensor);
   }
   refuseMixture(tensors);
@@ -133,7 +147,7 @@ function* entries(gradients: Gradients) {
   }
 }
 
-function readGradient(gradient: Gradient, index: number, key: string | undefined): Tensor {
+function readGradient(gradient: Gradient, index: number, key: string | undefined, examples: number): Tensor {
   const nameless = `gradients[${index}]`;
   const bare = isGPUBuffer(gradient) || gradient instanceof Float32Array;
   if (!bare && (typeof gradient !== "object" || ArrayBuffer.isView(gradient) || !("buffer" in gradient))) {
@@ -151,8 +165,9 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
   const source = rangeIn(memory, byteOffset, length, dtype, label);
   const shape = readShape(given.shape, length, label);
-  const into = readInto(given.into, source, length, dtype, label);
-  return { index, name, label, length, dtype, shape, source, into };
+  const into = readInto(given.into, source, length / examples, dtype, label);
+  const parameter = readParameter(given.parameter, length, label);
+  return { index, name, label, length, dtype, shape, source, into, parameter };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -277,7 +292,18 @@ function readInto(into: unknown, source: Range, length: number, dtype: Dtype, ow
   const memory = memoryOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
-  return isSame(range, source) ? undefined : range;
+  // The first example's place is where the sum goes anyway.
+  return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
+}
+
+function readParameter(parameter: unknown, length: number, owner: string): Stored | undefined {
+  if (parameter === undefined) return undefined;
+  const label = `${owner}.parameter`;
+  const given = options(parameter, label, ["buffer", "byteOffset", "dtype"]);
+  const dtype = dtypeOf(given.dtype, given.buffer, label);
+  const memory = memoryOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
 }
 
 export function isSame(a: Range, b: Range): boolean {
@@ -291,84 +317,21 @@ function homeOf(memory: Range["memory"]): "gpu" | "cpu" {
 function refuseMixture(tensors: readonly Tensor[]): void {
   const first = tensors[0];
   if (!first) return;
+  const home = homeOf(first.source.memory);
   for (const tensor of tensors) {
-    for (const range of [tensor.source, tensor.into ?? tensor.source]) {
-      if (homeOf(range.memory) !== homeOf(first.source.memory)) {
-        const [gpu, cpu] = homeOf(range.memory) === "gpu" ? [tensor, first] : [first, tensor];
-        const subject = gpu === cpu ? `${gpu.label} and its into` : list([gpu.label, cpu.label]);
-        throw new TypeError(
-          `${subject} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
-        );
-      }
+    if (homeOf(tensor.source.memory) !== home) {
+      refuseTwoHomes(home === "gpu" ? [first.label, tensor.label] : [tensor.label, first.label]);
+    }
+    for (const [what, range] of Object.entries({ into: tensor.into, parameter: tensor.parameter?.source })) {
+      if (range && homeOf(range.memory) !== home) refuseTwoHomes([tensor.label, `its ${what}`]);
     }
   }
 }
 
-/**
- * A range listed twice is one gradient that two parameters share: counted twice, written once. Anything else that
- * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
- */
-function refuseOverlaps(tensors: readonly Tensor[]): void {
-  const uses = new Map<Range["memory"], { range: Range; tensor: Tensor; written: boolean }[]>();
-  const use = (range: Range, tensor: Tensor, written: boolean) => {
-    const known = uses.get(range.memory);
-    if (known) known.push({ range, tensor, written });
-    else uses.set(range.memory, [{ range, tensor, written }]);
-  };
-  for (const tensor of tensors) {
-    use(tensor.source, tensor, false);
-    if (tensor.into) use(tensor.into, tensor, true);
-  }
-  for (const ranges of uses.values()) {
-    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
-    let last = ranges[0];
-    for (const next of ranges.slice(1)) {
-      if (!last) break;
-      const overlap = next.range.byteOffset < last.range.byteOffset + last.range.byteLength;
-      if (overlap && !mayShare(last, next)) throw overlapError(last, next);
-      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;
-    }
-  }
-}
-
-interface Use {
-  range: Range;
-  tensor: Tensor;
-  written: boolean;
-}
-
-function mayShare(a: Use, b: Use): boolean {
-  if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
-  return !a.written || isSame(a.tensor.source, b.tensor.source);
-}
-
-function overlapError(a: Use, b: Use): RangeError {
-  const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
-  const subject = (use: Use) => `${use.tensor.label}${use.written ? ".into" : ""}`;
-  const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
-  if (dtypes[0] !== dtypes[1] && isSame(a.range, b.range)) {
-    return new RangeError(
-      `${subject(first)} and ${subject(second)} are the same bytes, once as ${dtypes.join(" and once as ")}; pass one dtype.`,
-    );
-  }
-  const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
-  return new RangeError(
-    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
+function refuseTwoHomes(subjects: readonly string[]): never {
+  throw new TypeError(
+    `${list(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
   );
-}
-
-/** What is to be written: each pair of source and destination once, those out of place first, as in place overwrites
- * what they read. */
-export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
-  const seen = new Map<Range["memory"], Set<string>>();
-  const isNew = ({ source, into }: Tensor) => {
-    const keys = seen.get(source.memory) ?? new Set();
-    seen.set(source.memory, keys);
-    const key = `${source.byteOffset},${into ? idOf(into.memory) : ""},${into?.byteOffset ?? ""}`;
-    return !keys.has(key) && keys.add(key);
-  };
-  const distinct = tensors.filter(isNew);
-  return [...distinct.filter((tensor) => tensor.into), ...distinct.filter((tensor) => !tensor.into)];
 }
 
 const ids = new WeakMap<Range["memory"], number>();

@@ -1,19 +1,20 @@
 import { normalFloat, number, oneOf, options, shown } from "./check.ts";
 import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
+import type { ClipMethod } from "./methods/method.ts";
 
 export interface ClipOptions {
   /**
    * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): every gradient becomes 0 and the
    * record's skip flag is set; `"keep"`: the bytes stay, without gradScale too; `"propagate"`: as PyTorch, NaN everywhere
-   * or zeros and NaN.
+   * or zeros and NaN. `clipByValue` looks at each value by itself and ignores this.
    */
   nonFinite?: "zero" | "keep" | "propagate";
   /** `"scale"` (default) writes the gradients; `"record"` leaves them and publishes the scale for the optimizer. */
   apply?: "scale" | "record";
   /**
    * Multiplied in before the norm: 1 / (lossScale * accumulationSteps), a positive normal float32; default 1. A buffer
-   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients. A factor above 1
-   * must not take a gradient beyond float32.
+   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients, and with
+   * `clipByValue` makes every value NaN. A factor above 1 must not take a gradient beyond float32.
    */
   gradScale?: number | GPUBuffer;
   /** A norm computed elsewhere, to be used instead: the norm itself, not squared, after gradScale. */
@@ -33,13 +34,20 @@ export interface CheckedOptions {
   readonly totalNorm: number | Source | undefined;
 }
 
-export function checkOptions(given: ClipOptions | undefined): CheckedOptions {
+export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
   const { nonFinite, apply, gradScale, totalNorm } = options(given, "options", [
     "nonFinite",
     "apply",
     "gradScale",
     "totalNorm",
   ]);
+  if (apply === "record" && (method.clamp || method.sum)) {
+    const why = method.sum ? "what it makes is a sum" : "it has no scale to publish";
+    throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
+  }
+  if (totalNorm !== undefined && method.clamp) {
+    throw new TypeError(`options.totalNorm is ${shown(totalNorm)}, but ${method.name} uses no norm; leave it out.`);
+  }
   return {
     nonFinite: nonFinite === undefined ? "zero" : oneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
     apply: apply === undefined ? "scale" : oneOf(apply, "options.apply", ["scale", "record"]),

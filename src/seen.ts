@@ -34,12 +34,13 @@ function keyOf(gradients: Gradients): string | undefined {
     if (gradient === null || gradient === undefined) key += "-;";
     else if (isGPUBuffer(gradient)) key += `${idOf(gradient)};`;
     else if (typeof gradient === "object" && isGPUBuffer(gradient.buffer)) {
-      const { buffer, byteOffset, length, dtype, into } = gradient;
+      const { buffer, byteOffset, length, dtype, into, parameter, shape } = gradient;
       if (Object.keys(gradient).some((name) => !KEYED.has(name))) return undefined;
-      key += `${idOf(buffer)},${byteOffset},${length},${dtype}`;
-      if (into !== undefined) {
-        if (!isGPUBuffer(into?.buffer)) return undefined;
-        key += `>${idOf(into.buffer)},${into.byteOffset}`;
+      key += `${idOf(buffer)},${byteOffset},${length},${dtype},${shape}`;
+      for (const [sign, other] of Object.entries({ ">": into, "/": parameter })) {
+        if (other === undefined) continue;
+        if (!isGPUBuffer(other?.buffer)) return undefined;
+        key += `${sign}${idOf(other.buffer)},${other.byteOffset},${(other as typeof parameter)?.dtype}`;
       }
       key += ";";
     } else return undefined;
@@ -47,4 +48,4 @@ function keyOf(gradients: Gradients): string | undefined {
   return key;
 }
 
-const KEYED = new Set(["buffer", "byteOffset", "length", "dtype", "into", "name", "shape"]);
+const KEYED = new Set(["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"]);

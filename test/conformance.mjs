@@ -1,5 +1,6 @@
-// npm run conformance -- --engine cpu|node|chromium|deno [--filter text]
-// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure.
+// npm run conformance -- --engine cpu|node|chromium|deno [--filter text] [--errors]
+// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure. With --errors it
+// prints the largest error of each method in each format, in ULP.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -141,6 +142,7 @@ function runIn({ engine, suite, filter }, start) {
       } else if (message.passed + message.failed === 0) {
         crash(filter ? `no case matches "${filter}"` : "the suite has no cases");
       } else {
+        if (values.errors) printErrors(message.largestErrors ?? {});
         end({ passed: message.passed, failed: message.failed });
       }
     };
@@ -155,8 +157,20 @@ function runIn({ engine, suite, filter }, start) {
   });
 }
 
+/** @param {import("./engines/runSuite.mjs").Errors} errors */
+function printErrors(errors) {
+  for (const [name, { value, norm }] of Object.entries(errors)) {
+    console.log(`${name.padEnd(52)} values ${value.toFixed(2).padStart(6)}  norm ${norm.toFixed(2).padStart(6)}`);
+  }
+}
+
 const { values } = parseArgs({
-  options: { engine: { type: "string" }, filter: { type: "string" }, suite: { type: "string" } },
+  options: {
+    engine: { type: "string" },
+    filter: { type: "string" },
+    suite: { type: "string" },
+    errors: { type: "boolean" },
+  },
 });
 const engine = values.engine ?? "";
 const start = engines[engine];

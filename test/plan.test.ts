@@ -38,7 +38,8 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = readGradients(listed.map(({ view }) => view));
-  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping: { kind: "all" }, writes: true, power: 0 });
+  const task = { grouping: { kind: "all" }, writes: true, parameters: false, power: 0 } as const;
+  return planFor(tensors, { ...LIMITS, maxBinding }, task);
 }
 
 function wordsWritten({ slots }: Dispatch): string[] {

@@ -16,8 +16,8 @@
 @group(1) @binding(7) var<uniform> byte7: vec4u;
 
 struct Settings {
-  partialCount: u32,
-  nonFinite: u32,       // ZERO, KEEP, PROPAGATE
+  partialCount: u32,    // for finish.wgsl
+  nonFinite: u32,       // ZERO, KEEP, PROPAGATE; EACH: clamp.wgsl has decided for each value
   gradScaleIndex: u32,  // word of gradScaleSource, NONE without one
   totalNormIndex: u32,  // word of totalNormSource, NONE without one, GIVEN if it stands here
   totalNormMantissa: u32,
@@ -27,11 +27,14 @@ struct Settings {
   epsMantissa: u32,
   epsExponent: i32,
   groupCount: u32,      // 0 where all share one norm
-  unused: u32,
+  bundleCount: u32,     // see finish_groups.wgsl
+  firstPartial: u32,    // for finish.wgsl: with groups, finish_groups.wgsl has written one for each of its workgroups
+  rounds: u32,          // of finish_groups.wgsl
 }
 
 const ZERO = 0u;
 const KEEP = 1u;
+const EACH = 3u;
 const GIVEN = 0xfffffffeu;
 const CLIPPED = 1u;
 const SKIP = 2u;

@@ -1,7 +1,11 @@
 // Where scale.wgsl finds the scale: every group has an entry.
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 
-fn scaling_of(segment: Segment) -> Scaling {
-  let entry = entries[segment.group];
+fn scaling_of(s: u32, element: u32) -> Scaling {
+  let entry = entries[table.segments[s].group];
   return Scaling(entry.scale, entry.flags);
+}
+
+fn scale_units(s: u32, span: Span, lane: u32) -> bool {
+  return false;
 }

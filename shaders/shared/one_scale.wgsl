@@ -1,6 +1,10 @@
 // Where scale.wgsl finds the scale: the record has one for all gradients.
 @group(1) @binding(1) var<uniform> record: ClipRecord;
 
-fn scaling_of(segment: Segment) -> Scaling {
+fn scaling_of(s: u32, element: u32) -> Scaling {
   return Scaling(record.scale, record.flags);
+}
+
+fn scale_units(s: u32, span: Span, lane: u32) -> bool {
+  return false;
 }

@@ -5,7 +5,7 @@ struct Partial {
   nonFinite: u32,    // how many NaN and infinite values
   firstRank: u32,    // segment of the first of them, NONE without one
   firstElement: u32, // its element in that segment
-  flags: u32,        // NAN_SEEN, INFINITY_SEEN
+  flags: u32,        // NAN_SEEN, INFINITY_SEEN; of groups that are decided and of clamp.wgsl also CLIPPED, SKIP
   unused: u32,
 }
 
@@ -20,6 +20,15 @@ fn nothing() -> Partial {
 
 fn is_before(rank: u32, element: u32, otherRank: u32, otherElement: u32) -> bool {
   return rank < otherRank || (rank == otherRank && element < otherElement);
+}
+
+fn note_fault(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) {
+  (*mine).flags |= select(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS);
+  (*mine).nonFinite += 1u;
+  if (is_before(rank, element, (*mine).firstRank, (*mine).firstElement)) {
+    (*mine).firstRank = rank;
+    (*mine).firstElement = element;
+  }
 }
 
 fn combined(a: Partial, b: Partial) -> Partial {

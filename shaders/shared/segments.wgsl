@@ -1,10 +1,10 @@
 // Which words of which binding a dispatch works on. Tiles are numbered through all segments; a workgroup takes
 // tilesPerWorkgroup of them in a row.
 struct Segment {
-  first: u32, // first word, counted from the start of the binding
-  count: u32, // words
+  first: u32, // first word, counted from the start of the binding; in unit_norm.wgsl the first element
+  count: u32, // words, or elements
   tile: u32,  // number of its first tile in the dispatch
-  rank: u32,  // its place in the caller's order
+  rank: u32,  // its place in the caller's order; in sum_examples.wgsl how many examples it has
   into: u32,  // the first word of its destination, counted from the start of that binding
   slot: u32,  // which binding
   group: u32, // which of the norms, where there are several
@@ -23,9 +23,9 @@ struct Table {
   fresh: u32, // 1: earlier partials are overwritten, 0: they are added to
   power: u32, // the p of a norm that is not 1, 2 or infinity, in fixed point: see terms/power.wgsl
   firstPartial: u32,
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
+  low: u32, // bits of the limits of clamp.wgsl
+  high: u32,
+  gradScaleIndex: u32, // word of its gradScaleSource, NONE without one
   segments: array<Segment, 240>,
 }
 

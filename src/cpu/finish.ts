@@ -29,7 +29,15 @@ export function decide(found: Found, weight: number, parameterNorm: number, sett
   let { flags } = found;
   if (Number.isNaN(settings.totalNorm)) flags |= NAN_SEEN;
   if (settings.totalNorm === Infinity) flags |= INFINITY_SEEN;
+  if (settings.method.clamp) return decideForEach(found, flags, settings);
   return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
+}
+
+/** Clipped by value: the pass before has decided for each. */
+function decideForEach(found: Found, flags: number, settings: Settings): Decision {
+  const faults = flags & (NAN_SEEN | INFINITY_SEEN);
+  const norm = faults === 0 ? decideFinite(found, 0, 0, settings).norm : nonFiniteOf(faults);
+  return { norm, scale: settings.gradScale, flags, bound: settings.maxNorm };
 }
 
 function decideNonFinite(flags: number, { nonFinite, maxNorm }: Settings): Decision {
@@ -69,7 +77,8 @@ export function finish(
 ) {
   const several = groups.length > 0;
   const flags = several ? groups.reduce((union, group) => union | group.flags, all.flags) : together.flags;
-  writeEntry(record, 0, { ...together, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
+  const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
+  writeEntry(record, 0, { ...together, norm, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
   put(record, "firstRank", all.firstRank);
   put(record, "firstElement", all.firstElement);
   const nonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;

@@ -19,6 +19,8 @@ export function elementsOf({ memory, byteOffset, byteLength }: Range, dtype: Dty
 const BLOCK = 4096;
 const values = new Float32Array(BLOCK);
 const bits = new Uint32Array(values.buffer);
+const single = new Float32Array(1);
+const singleBits = new Uint32Array(single.buffer);
 
 /** Hands over all elements as float32, in runs; `first` is a run's first element. */
 export function read({ dtype, stored }: Elements, use: (values: Float32Array, first: number) => void): void {
@@ -46,6 +48,41 @@ export function rewrite(
     change(run, run);
     for (let i = 0; i < run.length; i++) into.stored[first + i] = encoded(bits[i] as number);
   }
+}
+
+/** Writes only the elements that `change` changes: the others keep their bytes, or are copied to where they go. */
+export function rewriteEach(
+  source: Elements,
+  into: Elements,
+  change: (value: number, element: number) => number,
+): void {
+  if (into.stored !== source.stored) copyBytes(source, into);
+  const { dtype, stored } = into;
+  const encoded = dtype === "f16" ? toFloat16 : toBfloat16;
+  read(source, (values, first) => {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      const result = change(value, first + i);
+      // Two NaN are the same here.
+      if (result === value || (Number.isNaN(result) && Number.isNaN(value))) continue;
+      if (stored instanceof Float32Array) stored[i] = result;
+      else stored[first + i] = encodedNumber(result, encoded);
+    }
+  });
+}
+
+function encodedNumber(value: number, encoded: (float: number) => number): number {
+  single[0] = value;
+  return encoded(singleBits[0] as number);
+}
+
+/** Bytes, not numbers: a copy must keep NaN payloads. */
+export function copyBytes(source: Elements, into: Elements): void {
+  bytesOf(into.stored).set(bytesOf(source.stored));
+}
+
+function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
 function decoded(dtype: Dtype, stored: Uint16Array, first: number): Float32Array {

@@ -1,5 +1,6 @@
 import type { NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
+import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
 
 const NONE = 0xffffffff;
@@ -18,11 +19,18 @@ export interface Found {
 export interface Part {
   readonly elements: Elements;
   readonly rank: number;
+  /** Of its values, or of its first unit. */
   readonly group: number;
+  readonly units?: Units;
 }
 
-/** What was found in each group, and in all of them. */
-export function norm(parts: readonly Part[], groups: number, kind: NormKind): { each: Found[]; all: Found } {
+/** What was found in each group, and in all of them; `unitNorm` for parts with units. */
+export function norm(
+  parts: readonly Part[],
+  groups: number,
+  kind: NormKind,
+  unitNorm?: (elements: Elements, rank: number, units: Units) => Found[],
+): { each: Found[]; all: Found } {
   const largest = parts.map(({ elements }) => {
     let most = 0;
     read(elements, (values) => {
@@ -33,7 +41,14 @@ export function norm(parts: readonly Part[], groups: number, kind: NormKind): { 
   const most = largest.reduce((a, b) => Math.max(a, b), 0);
   const all = nothing();
   const each = Array.from({ length: groups }, nothing);
-  for (const [i, { elements, rank, group }] of parts.entries()) {
+  for (const [i, { elements, rank, group, units }] of parts.entries()) {
+    if (units && unitNorm) {
+      for (const [unit, found] of unitNorm(elements, rank, units).entries()) {
+        add(each[group + unit] as Found, found);
+        add(all, found);
+      }
+      continue;
+    }
     const found: Found = { ...nothing(), largest: largest[i] as number };
     read(elements, (values, first) => {
       const sum = kind.sum(values, most);
@@ -47,16 +62,22 @@ export function norm(parts: readonly Part[], groups: number, kind: NormKind): { 
   return { each, all };
 }
 
-function nothing(): Found {
+export function nothing(): Found {
   return { sum: 0, largest: 0, nonFinite: 0, firstRank: NONE, firstElement: NONE, flags: 0 };
 }
 
 function add(total: Found, part: Found): void {
-  if (total.nonFinite === 0) [total.firstRank, total.firstElement] = [part.firstRank, part.firstElement];
+  if (isBefore(part.firstRank, part.firstElement, total)) {
+    [total.firstRank, total.firstElement] = [part.firstRank, part.firstElement];
+  }
   total.sum += part.sum;
   total.largest = Math.max(total.largest, part.largest);
   total.nonFinite += part.nonFinite;
   total.flags |= part.flags;
+}
+
+function isBefore(rank: number, element: number, { firstRank, firstElement }: Found): boolean {
+  return rank < firstRank || (rank === firstRank && element < firstElement);
 }
 
 function largestMagnitude(array: Float32Array): number {
@@ -71,9 +92,14 @@ function largestMagnitude(array: Float32Array): number {
 
 function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {
   array.forEach((value, i) => {
-    if (Number.isFinite(value)) return;
-    if (found.nonFinite === 0) [found.firstRank, found.firstElement] = [rank, first + i];
-    found.nonFinite += 1;
-    found.flags |= Number.isNaN(value) ? NAN_SEEN : INFINITY_SEEN;
+    if (!Number.isFinite(value)) noteFault(found, value, rank, first + i);
   });
+}
+
+export function noteFault(found: Found, value: number, rank: number, element: number): void {
+  if (isBefore(rank, element, found)) {
+    [found.firstRank, found.firstElement] = [rank, element];
+  }
+  found.nonFinite += 1;
+  found.flags |= Number.isNaN(value) ? NAN_SEEN : INFINITY_SEEN;
 }

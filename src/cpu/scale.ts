@@ -1,12 +1,29 @@
-import { type Elements, rewrite } from "./formats.ts";
+import type { Units } from "../units.ts";
+import { copyBytes, type Elements, rewrite, rewriteEach } from "./formats.ts";
+import { counter } from "./unit_norm.ts";
+
+/** A run of elements that is written, in place or from elsewhere. */
+export interface Write {
+  readonly source: Elements;
+  readonly into: Elements;
+  readonly rank: number;
+  /** Of its values, or of its first unit. */
+  readonly group: number;
+  readonly units?: Units;
+}
+
+/** What a group's elements are multiplied by. */
+export interface Scaling {
+  readonly factor: number;
+  readonly skip: boolean;
+}
 
 /** gradient = scale * gradient, in place or into another array; twin of shaders/scale.wgsl. */
-export function scale(source: Elements, into: Elements, factor: number, skip: boolean): void {
+export function scale({ source, into }: Write, { factor, skip }: Scaling): void {
   if (skip) {
     into.stored.fill(0);
   } else if (factor === 1) {
-    // Bytes, not numbers: a copy must keep NaN payloads.
-    if (into.stored !== source.stored) bytesOf(into.stored).set(bytesOf(source.stored));
+    if (into.stored !== source.stored) copyBytes(source, into);
   } else {
     rewrite(source, into, (values, results) => {
       for (let i = 0; i < values.length; i++) results[i] = (values[i] as number) * factor;
@@ -14,6 +31,11 @@ export function scale(source: Elements, into: Elements, factor: number, skip: bo
   }
 }
 
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+/** The same with a scale for each unit along the axes; twin of shaders/shared/unit_scales.wgsl. */
+export function scaleUnits({ source, into, units }: Write, scalings: readonly Scaling[]): void {
+  const unitOf = counter(units?.runs ?? []);
+  rewriteEach(source, into, (value, element) => {
+    const { factor, skip } = scalings[unitOf(element)] as Scaling;
+    return skip ? 0 : Math.fround(value * factor);
+  });
 }

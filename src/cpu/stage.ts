@@ -1,17 +1,15 @@
-import { type Cut, cutsOf, partOf } from "../cuts.ts";
-import { distinctWrites, type Range, type Tensor, type TensorList } from "../gradients.ts";
 import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { ENTRY_BYTES, RECORD_BYTES, SKIP } from "../record.ts";
-import type { Stage } from "../stage.ts";
+import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
+import type { Stage, Values } from "../stage.ts";
+import { type BoundArrays, bindArrays, refuseDetached } from "./arrays.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
-import { type Elements, elementsOf } from "./formats.ts";
-import { norm, type Part } from "./norm.ts";
-import { scale } from "./scale.ts";
+import { type Found, norm } from "./norm.ts";
+import { type Scaling, scale } from "./scale.ts";
 
-/** The three passes on typed arrays, at once and in place. */
+/** The passes on typed arrays, at once and in place. */
 export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount: number): Stage {
-  const { gradScale, totalNorm, nonFinite } = options;
+  const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
@@ -22,7 +20,6 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
   const memory = "begin" in method.rule ? method.rule.begin() : undefined;
   const decider = memory ?? unlessUnbounded(method.rule as Decider);
-  const writes = options.apply === "scale" && method.maxNorm !== undefined;
   return {
     ready: Promise.resolve(),
     pieceElements: Infinity,
@@ -31,19 +28,11 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
       throw new TypeError("encode is for GPU buffers, but the gradients are arrays; call run instead.");
     },
     run(bound, values) {
-      const { list, parts, writes: pairs } = bound as BoundArrays;
-      refuseDetached(list);
-      const { each, all } = norm(parts, groupCount, method.norm);
-      const settings = {
-        ...values,
-        method,
-        decider,
-        nonFinite,
-        totalNorm: totalNorm as number | undefined,
-        largest: all.largest,
-      };
-      const weightOf = (group: number) => method.rule.weight?.(list.tensors[group]?.length ?? 0) ?? 0;
-      const decisions = each.map((found, group) => decide(found, weightOf(group), 0, settings));
+      const arrays = bound as BoundArrays;
+      refuseDetached(arrays.list);
+      const { each, all } = search(arrays, method, groupCount, values);
+      const settings = settingsOf(method, options, values, decider, all.largest);
+      const decisions = decideEach(each, arrays, settings);
       // A memory is asked once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
@@ -52,10 +41,7 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
         });
       }
-      for (const { source, into, group } of writes ? pairs : []) {
-        const { scale: factor, flags } = decisions[group] as Decision;
-        scale(source, into, factor, (flags & SKIP) !== 0);
-      }
+      if (options.apply === "scale") write(arrays, method, decisions);
     },
     memory: memory && { save: async () => memory.save(), load: (saved) => memory.load(saved) },
     async readRecord() {
@@ -71,41 +57,55 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-interface BoundArrays {
-  readonly list: TensorList;
-  readonly parts: readonly Part[];
-  /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
-  readonly writes: readonly { readonly source: Elements; readonly into: Elements; readonly group: number }[];
+type Settings = Parameters<typeof decide>[3];
+
+function settingsOf(
+  method: ClipMethod,
+  { nonFinite, totalNorm }: CheckedOptions,
+  values: Values,
+  decider: Decider,
+  largest: number,
+): Settings {
+  return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined, largest };
 }
 
-function bindArrays(list: TensorList, { grouping }: ClipMethod): BoundArrays {
-  const part = (range: Range, cut: Cut) => elementsOf(partOf(range, cut), cut.tensor.dtype);
-  const cuts = cutsOf(list.tensors, grouping, Infinity);
-  const parts = cuts.map((cut, rank) => ({ elements: part(cut.tensor.source, cut), rank, group: cut.group }));
-  const cutsByTensor = new Map<Tensor, Cut[]>();
-  for (const cut of cuts) {
-    const known = cutsByTensor.get(cut.tensor);
-    if (known) known.push(cut);
-    else cutsByTensor.set(cut.tensor, [cut]);
+/** What the first pass finds; clamp writes at the same time. */
+function search(
+  { parts, writes }: BoundArrays,
+  { norm: kind, clamp, grouping }: ClipMethod,
+  groupCount: number,
+  { gradScale }: Values,
+): { each: Found[]; all: Found } {
+  if (clamp) {
+    const all = clamp.run(writes, clamp.limits, gradScale);
+    return { each: [all], all };
   }
-  const writes = distinctWrites(list.tensors).flatMap((tensor) =>
-    (cutsByTensor.get(tensor) ?? []).map((cut) => ({
-      source: part(tensor.source, cut),
-      into: part(tensor.into ?? tensor.source, cut),
-      group: cut.group,
-    })),
-  );
-  return { list, parts, writes };
+  return norm(parts, groupCount, kind, grouping.kind === "units" ? grouping.kernels.norm : undefined);
 }
 
-function refuseDetached({ tensors }: TensorList): void {
-  for (const { label, length, source, into } of tensors) {
-    for (const { memory, byteOffset, byteLength } of into ? [source, into] : [source]) {
-      if (byteOffset + byteLength > (memory as ArrayBuffer).byteLength) {
-        throw new TypeError(
-          `${label} had ${length} elements, but its memory was detached or resized; pass the arrays again.`,
-        );
-      }
+function decideEach(each: readonly Found[], arrays: BoundArrays, settings: Settings): Decision[] {
+  const { rule, grouping, norm: kind } = settings.method;
+  const weights = arrays.bundles.flatMap(({ count, values }) => Array<number>(count).fill(rule.weight?.(values) ?? 0));
+  const unitNorm = grouping.kind === "units" ? grouping.kernels.norm : undefined;
+  const parameters = norm(arrays.parameters, each.length, kind, unitNorm).each;
+  return each.map((found, group) => {
+    const parameter = parameters[group] as Found;
+    const parameterNorm = kind.norm(parameter.sum, parameter.largest, parameter.largest);
+    // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
+    const flags = found.flags | (parameter.flags ? NAN_SEEN : 0);
+    return decide({ ...found, flags }, weights[group] ?? 0, parameterNorm, settings);
+  });
+}
+
+function write({ writes, sums }: BoundArrays, method: ClipMethod, decisions: readonly Decision[]): void {
+  const scalings = decisions.map(({ scale, flags }): Scaling => ({ factor: scale, skip: (flags & SKIP) !== 0 }));
+  for (const { examples, into } of sums) method.sum?.run(examples, into, scalings);
+  if (method.clamp || method.maxNorm === undefined) return;
+  for (const one of writes) {
+    if (one.units && method.grouping.kind === "units") {
+      method.grouping.kernels.scale(one, scalings.slice(one.group, one.group + one.units.count));
+    } else {
+      scale(one, scalings[one.group] as Scaling);
     }
   }
 }

@@ -1,4 +1,6 @@
-import { bound } from "../check.ts";
+import { bound, options as readOptions } from "../check.ts";
+import type { Axes } from "../units.ts";
+import { unitsGrouping } from "./axesOption.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { l2 } from "./normKinds.ts";
@@ -8,16 +10,26 @@ import { l2 } from "./normKinds.ts";
  * TensorFlow's `clip_by_norm`, Keras' `clipnorm`. The direction of all gradients together may change; a NaN or an
  * infinity concerns only the gradient that holds it. The report has `tensorNorms`; its `norm` is that of everything.
  *
+ * With `axes` each unit by its own norm: the norm is taken over these axes, and every position along the others has its
+ * own (TensorFlow's `axes`): for a matrix of shape [in, out], `[0]` is one norm for each output. The gradients need a
+ * `shape`. `clip.scales` has an entry for each unit, tensor by tensor, row by row through the axes that are kept.
+ *
+ * `clipByNorm(Infinity)` clips nothing and reports the norm of each gradient; with `apply: "record"` it also writes nothing, which
+ * a NaN or an infinity otherwise makes it do.
+ *
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
- * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm`.
+ * @param options.axes the axes to reduce, negative ones from the last; or a function that gives them for a shape.
+ * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm` and for a
+ * gradient without a shape, RangeError for an axis that a shape does not have and for axes that alternate more than 7 times.
  */
-export function clipByNorm(maxNorm = 1): ClipMethod {
+export function clipByNorm(maxNorm = 1, options?: { axes?: Axes }): ClipMethod {
+  const { axes } = readOptions(options, "clipByNorm's options", ["axes"]);
   return {
     name: "clipByNorm",
     maxNorm: bound(maxNorm, "clipByNorm's maxNorm"),
     eps: 0,
     norm: l2,
     rule: globalRule,
-    grouping: { kind: "tensor" },
+    grouping: axes === undefined ? { kind: "tensor" } : unitsGrouping(axes, "clipByNorm's axes"),
   };
 }

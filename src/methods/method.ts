@@ -1,4 +1,9 @@
+import type { clamp } from "../cpu/clamp.ts";
+import type { sumExamples } from "../cpu/sum_examples.ts";
 import type { Grouping } from "../cuts.ts";
+import type { Dtype } from "../gradients.ts";
+import type { planClamp } from "../webgpu/clampPlan.ts";
+import type { planSum } from "../webgpu/sumPlan.ts";
 import type { Memory } from "./memory.ts";
 import type { NormKind } from "./normKinds.ts";
 
@@ -37,6 +42,25 @@ export interface Facts {
   readonly parameterNorm: number;
 }
 
+/** Decides for each value by itself, in one pass that takes the place of norm and scale. */
+export interface Clamp {
+  /** As such numbers hold them. */
+  readonly limits: (dtype: Dtype) => readonly [low: number, high: number];
+  readonly wgsl: string;
+  readonly plan: typeof planClamp;
+  /** The same on arrays. */
+  readonly run: typeof clamp;
+}
+
+/** Sums over the leading axis in a pass that takes the place of scale. */
+export interface ExampleSum {
+  readonly examples: number;
+  readonly wgsl: string;
+  readonly plan: typeof planSum;
+  /** The same on arrays. */
+  readonly run: typeof sumExamples;
+}
+
 /** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
 export interface ClipMethod {
   readonly name: string;
@@ -47,6 +71,10 @@ export interface ClipMethod {
   readonly norm: NormKind;
   readonly grouping: Grouping;
   readonly rule: Rule;
+  readonly clamp?: Clamp;
+  readonly sum?: ExampleSum;
+  /** Whether the bound follows from the parameter that a gradient is of. */
+  readonly usesParameters?: true;
 }
 
 export function isMethod(value: unknown): value is ClipMethod {

@@ -23,14 +23,21 @@ export interface NormKind {
   readonly norm: (sum: number, largest: number, most: number) => number;
 }
 
+/** Below it norms of a million equal values leave the range of a double. */
+const LEAST_POWER = 0.05;
+/** What a fixed-point number of 23 bits holds; such a norm is the largest magnitude. */
+const MOST_POWER = 2 ** 22;
+
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
 export function normKind(normType: unknown, subject: string): NormKind {
   const p = number(normType, subject);
   if (p === 2) return l2;
   if (p === 1) return l1;
   if (p === Infinity) return lInfinity;
-  if (!(p >= 0.5 && p <= 1000)) {
-    throw new RangeError(`${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from 0.5 to 1000.`);
+  if (!(p >= LEAST_POWER && p <= MOST_POWER)) {
+    throw new RangeError(
+      `${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from ${LEAST_POWER} to ${MOST_POWER}.`,
+    );
   }
   return lp(p);
 }
@@ -53,7 +60,7 @@ const l1: NormKind = {
   norm: (sum) => sum,
 };
 
-const lInfinity: NormKind = {
+export const lInfinity: NormKind = {
   name: "largest",
   terms: largest,
   root: largestRoot,

@@ -1,22 +1,34 @@
-import type { Tensor, TensorList } from "../gradients.ts";
+import type { Range, Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import { ENTRY_BYTES } from "../record.ts";
 import type { Bound } from "../stage.ts";
-import { ALIGNMENT, constantBuffer, type DeviceState, filler } from "./device.ts";
-import { groupFacts } from "./groups.ts";
-import { finishGroupsSource, finishSource, normSource, scaleSource, type Target } from "./kernels.ts";
-import { filledApart, filledWithFirst, layoutsOf, pairSlots, slotGroup } from "./layouts.ts";
+import { ALIGNMENT, byteTable, constantBuffer, type DeviceState, filler } from "./device.ts";
+import { bundleTable, groupRounds } from "./groups.ts";
+import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
-import { type Dispatch, type Plan, planFor, type Window } from "./plan.ts";
+import { type Dispatch, type Plan, planFor } from "./plan.ts";
+import { SETTINGS_BYTES, settingsOf, sourceIndex } from "./settings.ts";
+import type { BufferSlot, BufferWindow } from "./slots.ts";
 import { TABLE_BYTES } from "./table.ts";
+import { SHAPES_BYTES } from "./unitShapes.ts";
+import {
+  FINISH_GROUPS_TYPES,
+  finishGroupsKernel,
+  finishKernel,
+  finishTypes,
+  kernelFor,
+  tableTypes,
+  VALUE_TYPES,
+} from "./variants.ts";
 
 /** One dispatch, ready to be recorded. */
 export interface Step {
   readonly kernel: Kernel;
   readonly first: GPUBindGroup;
-  /** Undefined: the group of the values of the step. */
-  readonly second?: GPUBindGroup;
+  readonly second: GPUBindGroup;
+  /** Which bytes of the values of the step the second group takes. */
+  readonly values?: { readonly start: number; readonly count: number };
   readonly workgroups: number;
 }
 
@@ -27,70 +39,78 @@ export interface BoundBuffers extends Bound {
 /** Everything of a plan that does not depend on which buffers it is for. */
 interface Layout {
   readonly tables: GPUBuffer;
-  readonly norm: readonly GPUBindGroup[];
-  readonly finishGroups?: GPUBindGroup;
-  readonly finish: GPUBindGroup;
-  readonly scale: readonly GPUBindGroup[];
+  /** What comes before finish, and what after. */
+  readonly norm: readonly Recipe[];
+  readonly scale: readonly Recipe[];
+  readonly finish: readonly Step[];
+}
+
+/** A dispatch that lacks only its buffers. */
+interface Recipe {
+  readonly kernel: Kernel;
+  readonly pass: Dispatch["pass"];
+  readonly target: Dispatch["target"];
+  readonly slots: readonly BufferSlot<number>[];
+  readonly second: GPUBindGroup;
+  readonly workgroups: number;
 }
 
 const PARTIAL_BYTES = 32;
-const GROUPS_A_WORKGROUP = 8;
-const SETTINGS_BYTES = 48;
-const NONE = 0xffffffff;
-const GIVEN = 0xfffffffe;
 const STORAGE = 0x80;
 const UNIFORM = 0x40;
+const ALL_VALUES = { start: 0, count: 8 };
+const GRAD_SCALE = { start: 4, count: 4 };
 /** Engines that pool their tensors come back to a few layouts; what goes is left to the garbage collector, because
  * an encoder that is not submitted yet may still use it. */
 const KEPT_LAYOUTS = 32;
 
+/** What a clip has on the GPU, whatever gradients it is for. */
+export interface ClipBuffers {
+  readonly record: GPUBuffer;
+  /** One for each group, where there are several norms. */
+  readonly entries: GPUBuffer | undefined;
+  readonly memory: GPUBuffer | undefined;
+}
+
 /** Makes the bind groups of one clip; scratch, record and settings are shared by all of them. */
 export class Bindings {
   readonly #state: DeviceState;
-  readonly #record: GPUBuffer;
-  /** One for each group, where there are several norms. */
-  readonly entries: GPUBuffer | undefined;
-  readonly #memory: GPUBuffer | undefined;
-  readonly method: ClipMethod;
+  readonly #buffers: ClipBuffers;
+  readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
+  readonly #values: GPUBindGroup;
   readonly #layouts = new Map<string, Layout>();
   #partials: GPUBuffer | undefined;
 
-  constructor(
-    state: DeviceState,
-    record: GPUBuffer,
-    entries: GPUBuffer | undefined,
-    memory: GPUBuffer | undefined,
-    method: ClipMethod,
-    options: CheckedOptions,
-  ) {
+  constructor(state: DeviceState, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
     this.#state = state;
-    this.#record = record;
-    this.entries = entries;
-    this.#memory = memory;
-    this.method = method;
+    this.#buffers = buffers;
+    this.#method = method;
     this.#options = options;
+    this.#values = this.#group("values", VALUE_TYPES, this.#bytes(8));
   }
 
   get #groupCount(): number {
-    return this.entries ? this.entries.size / ENTRY_BYTES : 1;
+    return this.#buffers.entries ? this.#buffers.entries.size / ENTRY_BYTES : 0;
   }
 
   bind({ tensors }: TensorList): BoundBuffers {
-    const state = this.#state;
-    const { method } = this;
-    const writes = this.#options.apply === "scale" && method.maxNorm !== undefined;
-    const task = { grouping: method.grouping, writes, power: method.norm.fixedPower };
-    const plan = planFor(tensors, { ...state, pairSlots: pairSlots(state) }, task);
-    const layout = this.#layoutFor(plan, tensors);
-    const { finishGroups } = layout;
-    const steps = [
-      ...plan.norm.map((dispatch, i) => this.#normStep(dispatch, layout.norm[i])),
-      ...(finishGroups ? [this.#finishGroupsStep(finishGroups)] : []),
-      { kernel: this.#finishKernel(), first: layout.finish, workgroups: 1 },
-      ...plan.scale.map((dispatch, i) => this.#scaleStep(dispatch, layout.scale[i])),
-    ];
-    return { steps };
+    const { buffers, structure } = placesOf(tensors);
+    if (this.#method.clamp) refuseGradScaleAmong(tensors, this.#options.gradScale);
+    const { norm, finish, scale } = this.#layoutFor(structure, tensors, buffers);
+    const step = ({ kernel, pass, target, slots, second, workgroups }: Recipe): Step => ({
+      kernel,
+      first: slotGroup(
+        this.#state,
+        pass,
+        target,
+        withMemory(slots, (ordinal) => buffers[ordinal] as GPUBuffer),
+      ),
+      second,
+      values: pass === "clamp" ? GRAD_SCALE : undefined,
+      workgroups,
+    });
+    return { steps: [...norm.map(step), ...finish, ...scale.map(step)] };
   }
 
   destroy(): void {
@@ -98,144 +118,119 @@ export class Bindings {
     for (const { tables } of this.#layouts.values()) tables.destroy();
   }
 
-  #normStep(dispatch: Dispatch, second: GPUBindGroup | undefined): Step {
-    const kernel = this.#normKernel(dispatch);
-    const read = filledWithFirst(sourcesOf(dispatch), this.#state.slots);
-    const first = slotGroup(this.#state, kernel.layouts[0], read, []);
-    return { kernel, first, second, workgroups: dispatch.workgroups };
+  #planFor(tensors: readonly Tensor[]): Plan {
+    const { grouping, maxNorm, norm, clamp, sum, usesParameters = false } = this.#method;
+    const limits = (pass: Dispatch["pass"]) => ({ ...this.#state, ...capacityOf(this.#state, pass) });
+    if (clamp) {
+      return clamp.plan(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
+    }
+    const writes = this.#options.apply === "scale" && maxNorm !== undefined && sum === undefined;
+    const task = { grouping, writes, parameters: usesParameters, power: norm.fixedPower };
+    const plan = planFor(tensors, limits("norm"), task);
+    return sum ? { ...plan, scale: sum.plan(tensors, limits("sum examples"), sum.examples) } : plan;
   }
 
-  #finishGroupsStep(first: GPUBindGroup): Step {
-    const { finishGroups, bytes } = layoutsOf(this.#state);
-    const { rule, norm } = this.method;
-    const kernel: Kernel = {
-      name: `finish groups ${norm.name} ${rule.name}`,
-      source: () => finishGroupsSource(this.method),
-      layouts: [finishGroups, bytes],
-    };
-    return { kernel, first, workgroups: Math.ceil(this.#groupCount / GROUPS_A_WORKGROUP) };
-  }
-
-  #scaleStep(dispatch: Dispatch, second: GPUBindGroup | undefined): Step {
-    const kernel = this.#scaleKernel(dispatch);
-    const sources = sourcesOf(dispatch);
-    const destinations = dispatch.slots.flatMap(({ into }) => (into ? [bindingOf(into)] : []));
-    const pairs = pairSlots(this.#state);
-    const groups = {
-      "in-place": () => ({ read: [], written: filledApart(this.#state, sources, this.#state.slots) }),
-      into: () => ({
-        read: filledWithFirst(sources, pairs),
-        written: filledApart(this.#state, destinations, pairs),
-      }),
-      shared: () => ({
-        read: filledApart(this.#state, sources, pairs),
-        written: filledApart(this.#state, destinations, pairs, pairs),
-      }),
-    };
-    const { read, written } = groups[dispatch.target]();
-    const first = slotGroup(this.#state, kernel.layouts[0], read, written);
-    return { kernel, first, second, workgroups: dispatch.workgroups };
-  }
-
-  #normKernel({ format }: Dispatch): Kernel {
-    const { read, partials } = layoutsOf(this.#state);
-    const { slots } = this.#state;
-    const { norm } = this.method;
-    return {
-      name: `norm ${norm.name} ${format.dtype} ${format.word}`,
-      source: () => normSource(format, norm, slots),
-      layouts: [read, partials],
-    };
-  }
-
-  #finishKernel(): Kernel {
-    const { rule, norm } = this.method;
-    return {
-      name: `finish ${norm.name} ${rule.name}`,
-      source: () => finishSource(this.method),
-      layouts: [this.#finishLayout(), layoutsOf(this.#state).bytes],
-    };
-  }
-
-  #finishLayout(): GPUBindGroupLayout {
-    const { finish, finishWithMemory } = layoutsOf(this.#state);
-    return this.#memory ? finishWithMemory : finish;
-  }
-
-  #scaleKernel({ format, target }: Dispatch): Kernel {
-    const { written, readInto, writtenInto, record, entries } = layoutsOf(this.#state);
-    const gradients: Record<Target, GPUBindGroupLayout> = { "in-place": written, into: readInto, shared: writtenInto };
-    const slots = target === "in-place" ? this.#state.slots : pairSlots(this.#state);
-    const grouped = this.entries !== undefined;
-    return {
-      name: `scale ${grouped ? "groups " : ""}${format.dtype} ${format.word} ${target}`,
-      source: () => scaleSource(format, target, grouped, slots),
-      layouts: [gradients[target], grouped ? entries : record],
-    };
-  }
-
-  #layoutFor(plan: Plan, tensors: readonly Tensor[]): Layout {
-    const groups = this.entries ? groupFacts(plan, tensors, this.method, this.#groupCount) : new Uint32Array();
-    const packed = packedTables([this.#settings(plan), groups, ...[...plan.norm, ...plan.scale].map((d) => d.table)]);
-    const key = packed.words.join();
-    const layout = this.#layouts.get(key) ?? this.#makeLayout(plan, packed);
-    this.#layouts.delete(key);
-    this.#layouts.set(key, layout);
+  #layoutFor(structure: string, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Layout {
+    const layout = this.#layouts.get(structure) ?? this.#makeLayout(this.#planFor(tensors), buffers);
+    this.#layouts.delete(structure);
+    this.#layouts.set(structure, layout);
     if (this.#layouts.size > KEPT_LAYOUTS) this.#layouts.delete(this.#layouts.keys().next().value as string);
     return layout;
   }
 
-  #makeLayout(plan: Plan, { words, starts }: PackedTables): Layout {
-    const state = this.#state;
-    const layouts = layoutsOf(state);
-    const tables = constantBuffer(state, "tables", UNIFORM | STORAGE, words.byteLength, (mapped) => mapped.set(words));
-    const partials = { buffer: this.#partialsFor(plan.partialCount) };
-    const group = (layout: GPUBindGroupLayout, resources: readonly GPUBufferBinding[]) =>
-      state.device.createBindGroup({
-        label: `${state.label} tables`,
-        layout,
-        entries: resources.map((resource, binding) => ({ binding, resource })),
-      });
-    const table = (i: number) => ({ buffer: tables, offset: starts[2 + i] as number, size: TABLE_BYTES });
-    const sources = [this.#sourceBinding(this.#options.gradScale), this.#sourceBinding(this.#options.totalNorm)];
-    const settings = { buffer: tables, size: SETTINGS_BYTES };
-    const record = { buffer: this.#record };
-    const entries = this.entries && { buffer: this.entries };
-    const memory = this.#memory ? [{ buffer: this.#memory }] : [];
-    const scaleLayout = entries ? layouts.entries : layouts.record;
-    const groups = { buffer: tables, offset: starts[1] as number };
-    return {
-      tables,
-      norm: plan.norm.map((_, i) => group(layouts.partials, [table(i), partials])),
-      finishGroups: entries && group(layouts.finishGroups, [partials, entries, ...sources, settings, groups]),
-      finish: group(this.#finishLayout(), [partials, record, ...sources, settings, ...memory]),
-      scale: plan.scale.map((_, i) => group(scaleLayout, [table(plan.norm.length + i), entries ?? record])),
+  #makeLayout(plan: Plan, buffers: readonly GPUBuffer[]): Layout {
+    const dispatches = [...plan.norm, ...plan.scale];
+    const { words, starts } = packedTables([
+      settingsOf(plan, this.#method, this.#options, this.#groupCount),
+      bundleTable(plan, this.#method),
+      ...dispatches.flatMap(({ table, shapes }) => (shapes ? [table, shapes] : [table])),
+    ]);
+    const usage = UNIFORM | STORAGE;
+    const tables = constantBuffer(this.#state, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
+    const partials = this.#partialsFor(plan);
+    let next = 2;
+    const recipe = (dispatch: Dispatch): Recipe => {
+      const { pass, target, slots, workgroups } = dispatch;
+      const table = { buffer: tables, offset: starts[next++] as number, size: TABLE_BYTES };
+      const shapes = dispatch.shapes ? [{ buffer: tables, offset: starts[next++] as number, size: SHAPES_BYTES }] : [];
+      const resources = [table, ...this.#resourcesOf(pass, partials, tables, shapes)];
+      return {
+        kernel: kernelFor(this.#state, this.#method, dispatch),
+        pass,
+        target,
+        slots: withMemory(slots, (buffer) => buffers.indexOf(buffer)),
+        second: this.#group("tables", tableTypes(this.#method, pass), resources),
+        workgroups,
+      };
     };
+    const [norm, scale] = [plan.norm.map(recipe), plan.scale.map(recipe)];
+    return { tables, norm, scale, finish: this.#finish(partials, tables, starts[1] as number) };
+  }
+
+  #finish(partials: GPUBuffer, tables: GPUBuffer, bundlesAt: number): Step[] {
+    const { record, entries, memory } = this.#buffers;
+    const sources = [this.#sourceBinding(this.#options.gradScale), this.#sourceBinding(this.#options.totalNorm)];
+    const common = { second: this.#values, values: ALL_VALUES };
+    const resources = (target: GPUBuffer, last: readonly GPUBufferBinding[]) => [
+      { buffer: partials },
+      { buffer: target },
+      ...sources,
+      { buffer: tables, size: SETTINGS_BYTES },
+      ...last,
+    ];
+    const all = resources(record, memory ? [{ buffer: memory }] : []);
+    const finish = {
+      ...common,
+      kernel: finishKernel(this.#state, this.#method),
+      first: this.#group("finish", finishTypes(this.#method), all),
+      workgroups: 1,
+    };
+    if (!entries) return [finish];
+    const each = resources(entries, [{ buffer: tables, offset: bundlesAt }]);
+    const kernel = finishGroupsKernel(this.#state, this.#method);
+    const first = this.#group("finish groups", FINISH_GROUPS_TYPES, each);
+    return [{ ...common, kernel, first, workgroups: groupRounds(this.#groupCount).workgroups }, finish];
+  }
+
+  /** What tableTypes lists after the table. */
+  #resourcesOf(
+    pass: Dispatch["pass"],
+    partials: GPUBuffer,
+    tables: GPUBuffer,
+    shapes: readonly GPUBufferBinding[],
+  ): GPUBufferBinding[] {
+    const { record, entries } = this.#buffers;
+    const { gradScale } = this.#options;
+    if (pass === "norm") return [{ buffer: partials }];
+    if (pass === "unit norm") return [{ buffer: partials }, ...shapes];
+    if (pass === "scale") return [{ buffer: entries ?? record }, ...shapes];
+    if (pass === "sum examples") return [{ buffer: entries as GPUBuffer }];
+    // The filler may be among what is written.
+    const source = typeof gradScale === "number" ? { buffer: tables, size: 4 } : this.#sourceBinding(gradScale);
+    return [{ buffer: partials }, source, ...this.#bytes(4)];
+  }
+
+  #group(name: string, types: readonly BindingType[], resources: readonly GPUBufferBinding[]): GPUBindGroup {
+    return this.#state.device.createBindGroup({
+      label: `${this.#state.label} ${name}`,
+      layout: layoutOf(this.#state, types),
+      entries: resources.map((resource, binding) => ({ binding, resource })),
+    });
+  }
+
+  #bytes(count: number): GPUBufferBinding[] {
+    return Array.from({ length: count }, () => ({ buffer: byteTable(this.#state), size: 16 }));
   }
 
   /** Grows with the plan; what it replaces may still be in an encoder and is left to the garbage collector. */
-  #partialsFor(count: number): GPUBuffer {
+  #partialsFor({ partialCount, parameterPartialCount }: Plan): GPUBuffer {
+    const count = partialCount + parameterPartialCount + groupRounds(this.#groupCount).workgroups;
     const size = PARTIAL_BYTES * Math.max(count, this.#state.grid.norm);
     if (!this.#partials || this.#partials.size < size) {
       const label = `${this.#state.label} partials`;
       this.#partials = this.#state.device.createBuffer({ label, size, usage: STORAGE });
     }
     return this.#partials;
-  }
-
-  #settings(plan: Plan): Uint32Array {
-    const { nonFinite, gradScale, totalNorm } = this.#options;
-    const settings = new Uint32Array(SETTINGS_BYTES / 4);
-    const wordOf = (source: Source) => (source.byteOffset % ALIGNMENT) / 4;
-    settings[0] = plan.partialCount;
-    settings[1] = ["zero", "keep", "propagate"].indexOf(nonFinite);
-    settings[2] = typeof gradScale === "number" ? NONE : wordOf(gradScale);
-    settings[3] = totalNorm === undefined ? NONE : typeof totalNorm === "number" ? GIVEN : wordOf(totalNorm);
-    if (typeof totalNorm === "number") settings.set(wideOf(totalNorm), 4);
-    settings[7] = this.method.norm.fixedPower;
-    settings.set(wideOf(this.method.eps ?? 0).slice(0, 2), 8);
-    settings[10] = this.entries ? this.#groupCount : 0;
-    return settings;
   }
 
   #sourceBinding(source: number | Source | undefined): GPUBufferBinding {
@@ -245,42 +240,49 @@ export class Bindings {
   }
 }
 
-function bindingOf({ memory, offset, size }: Window): GPUBufferBinding {
-  return { buffer: memory, offset, size };
+/**
+ * The buffers of a list, and what a plan depends on besides: equal for lists whose gradients lie alike in other buffers, as
+ * engines with pooled tensors bring them each step. Such a list takes no planning, only bind groups.
+ */
+function placesOf(tensors: readonly Tensor[]): { buffers: GPUBuffer[]; structure: string } {
+  const ordinals = new Map<Range["memory"], number>();
+  const place = (range: Range | undefined) => {
+    if (!range) return "";
+    const { memory, byteOffset } = range;
+    const ordinal = ordinals.get(memory) ?? ordinals.size;
+    ordinals.set(memory, ordinal);
+    return `${ordinal}@${byteOffset}/${(memory as GPUBuffer).size}`;
+  };
+  const structure = tensors.map(({ length, dtype, shape, source, into, parameter }) =>
+    [length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
+  );
+  return { buffers: [...ordinals.keys()] as GPUBuffer[], structure: structure.join() };
 }
 
-function sourcesOf(dispatch: Dispatch): GPUBufferBinding[] {
-  return dispatch.slots.map((slot) => bindingOf(slot.source));
+function withMemory<A, B>(slots: readonly BufferSlot<A>[], of: (memory: A) => B): BufferSlot<B>[] {
+  const moved = ({ memory, offset, size }: BufferWindow<A>) => ({ memory: of(memory), offset, size });
+  return slots.map(({ source, into }) => ({ source: moved(source), into: into && moved(into) }));
 }
 
-interface PackedTables {
-  readonly words: Uint32Array;
-  /** In bytes. */
-  readonly starts: readonly number[];
+/** A dispatch cannot read a buffer that it writes. */
+function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | Source): void {
+  if (typeof gradScale === "number") return;
+  const tensor = tensors.find(({ source, into }) => [source.memory, into?.memory].includes(gradScale.buffer));
+  if (!tensor) return;
+  throw new RangeError(
+    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into a buffer of its own.`,
+  );
 }
 
-/** One after the other, each on 256 bytes; the last has room for what a binding spans. */
-function packedTables(tables: readonly Uint32Array[]): PackedTables {
+/** One after the other, each on 256 bytes; the last has room for what a binding spans. Starts are in bytes. */
+function packedTables(tables: readonly Uint32Array[]): { words: Uint32Array; starts: number[] } {
   const starts: number[] = [];
   let next = 0;
   for (const table of tables) {
     starts.push(next);
     next += Math.ceil(table.byteLength / ALIGNMENT) * ALIGNMENT;
   }
-  const words = new Uint32Array((next + TABLE_BYTES) / 4);
+  const words = new Uint32Array((next + Math.max(TABLE_BYTES, SHAPES_BYTES)) / 4);
   for (const [i, table] of tables.entries()) words.set(table, (starts[i] as number) / 4);
   return { words, starts };
-}
-
-/** mantissa, exponent and non-finite flags, as finish.wgsl takes them: a Wide of 24 bits. */
-function wideOf(norm: number): [number, number, number] {
-  if (Number.isNaN(norm)) return [0, 0, 4];
-  if (norm === Infinity) return [0, 0, 8];
-  // No bound is near to so small a norm.
-  if (norm < 2 ** -900) return [0, 0, 0];
-  let exponent = Math.floor(Math.log2(norm)) - 31;
-  let mantissa = Math.fround(norm * 2 ** -exponent);
-  for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;
-  for (; mantissa < 2 ** 31; exponent--) mantissa *= 2;
-  return [mantissa, exponent, 0];
 }

@@ -1,5 +1,4 @@
 import { classOf, type GridRow, gridTable } from "./grid.ts";
-import type { Layouts } from "./layouts.ts";
 import type { PipelineEntry } from "./pipelines.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
@@ -14,7 +13,7 @@ export interface DeviceState {
   /** The row of the grid table that fits the device; conformance forces every row. */
   grid: GridRow;
   readonly pipelines: Map<string, PipelineEntry>;
-  layouts?: Layouts;
+  readonly layouts: Map<string, GPUBindGroupLayout>;
   /** Set once the device is gone. */
   lost?: GPUDeviceLostInfo;
   /** Called when that happens: a promise chained to device.lost would be kept as long as the device. */
@@ -71,6 +70,7 @@ function newState(device: GPUDevice): DeviceState {
     maxBinding: limits.maxStorageBufferBindingSize,
     grid: gridTable[classOf(device.adapterInfo)],
     pipelines: new Map(),
+    layouts: new Map(),
     onLoss: new Set(),
     users: 0,
   };

@@ -9,6 +9,7 @@ import vec4 from "../../shaders/formats/vec4.wgsl?raw";
 import norm from "../../shaders/norm.wgsl?raw";
 import forgetful from "../../shaders/rules/forgetful.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
+import careful from "../../shaders/shared/careful.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
 import decide from "../../shaders/shared/decide.wgsl?raw";
 import entry from "../../shaders/shared/entry.wgsl?raw";
@@ -17,10 +18,13 @@ import oneScale from "../../shaders/shared/one_scale.wgsl?raw";
 import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
+import slots from "../../shaders/shared/slots.wgsl?raw";
+import targets from "../../shaders/shared/targets.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
 import type { Dtype } from "../gradients.ts";
 import type { ClipMethod, Rule } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
+import type { UnitKernels } from "../methods/unitKernels.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
 export type Word = "vec4" | "u32";
@@ -48,8 +52,14 @@ function formatSource({ dtype, word }: Format): string {
   return `${words[word]}\n${elements[dtype]}`;
 }
 
-export function normSource(format: Format, { terms }: NormKind, slots: number): string {
-  return [formatSource(format), wide, partial, terms, segments, expanded(norm, format, slots)].join("\n");
+export function normSource(format: Format, { terms }: NormKind, count: number): string {
+  const text = reading([slots, careful, norm], format, count);
+  return [formatSource(format), wide, partial, terms, segments, text].join("\n");
+}
+
+export function unitNormSource(format: Format, { terms }: NormKind, { wgsl }: UnitKernels, count: number): string {
+  const text = reading([slots, careful, wgsl.norm], format, count);
+  return [formatSource(format), wide, partial, terms, segments, wgsl.units, text].join("\n");
 }
 
 export function finishSource({ norm, rule }: ClipMethod): string {
@@ -64,25 +74,47 @@ function ruleSource(rule: Rule): string {
   return "begin" in rule ? rule.wgsl : `${rule.wgsl}\n${forgetful}`;
 }
 
-export function scaleSource(format: Format, target: Target, grouped: boolean, slots: number): string {
+/** Where the scale is found: in the record, or in the entries of the groups or units. */
+export function scaleSource(format: Format, target: Target, { grouping }: ClipMethod, count: number): string {
+  const scaling = { all: oneScale, tensor: groupScales, members: groupScales };
+  const units = grouping.kind === "units" ? grouping.kernels.wgsl : undefined;
+  const source = grouping.kind === "units" ? grouping.kernels.wgsl.scales : scaling[grouping.kind];
+  const held = grouping.kind === "all" ? record : entry;
+  const text = writing([slots, targets, source, scale], format, target, count);
+  return [formatSource(format), held, clipped, segments, units?.units ?? "", text].join("\n");
+}
+
+export function clampSource(format: Format, target: Target, wgsl: string, count: number): string {
+  const text = writing([slots, targets, wgsl], format, target, count);
+  return [formatSource(format), wide, partial, segments, text].join("\n");
+}
+
+export function sumSource(format: Format, target: Target, wgsl: string, count: number): string {
+  const text = writing([slots, targets, wgsl], format, target, count);
+  return [formatSource(format), entry, clipped, segments, text].join("\n");
+}
+
+function reading(texts: readonly string[], format: Format, count: number): string {
+  return expanded(texts.join("\n"), format, count).replaceAll("ACCESS", "read");
+}
+
+function writing(texts: readonly string[], format: Format, target: Target, count: number): string {
   const inPlace = target === "in-place";
-  const text = expanded(scale, format, slots, !inPlace)
+  return expanded(texts.join("\n"), format, count, !inPlace)
     .replaceAll("IN_PLACE", String(inPlace))
     .replaceAll("TARGET", inPlace ? "gradients" : "into")
     .replaceAll("ACCESS", target === "into" ? "read" : "read_write");
-  const scaling = grouped ? [entry, groupScales] : [record, oneScale];
-  return [formatSource(format), ...scaling, clipped, segments, text].join("\n");
 }
 
 /** Repeats the lines between `#slots` and `#end` for every binding: WGSL has no array of bindings to index. */
-function expanded(text: string, format: Format, slots: number, into = false): string {
+function expanded(text: string, format: Format, count: number, into = false): string {
   return text.replace(/ *#(slots|into-slots|edges)\n([\s\S]*?) *#end\n/g, (_, what: string, lines: string) => {
     if (what === "edges") return hasEdges(format) ? lines : "";
     if (what === "into-slots" && !into) return "";
-    return Array.from({ length: slots }, (_, slot) => numbered(lines, slot, slots)).join("");
+    return Array.from({ length: count }, (_, slot) => numbered(lines, slot, count)).join("");
   });
 }
 
-function numbered(lines: string, slot: number, slots: number): string {
-  return lines.replaceAll("SLOT", String(slot)).replaceAll("INTO", String(slots + slot));
+function numbered(lines: string, slot: number, count: number): string {
+  return lines.replaceAll("SLOT", String(slot)).replaceAll("INTO", String(count + slot));
 }

@@ -1,90 +1,81 @@
 import { type DeviceState, filler } from "./device.ts";
-
-/** The bind group layouts that the kernels share; made once per device. */
-export interface Layouts {
-  /** Group 0 of norm: the gradients, read. */
-  readonly read: GPUBindGroupLayout;
-  /** Group 0 of scale in place: the gradients, written. */
-  readonly written: GPUBindGroupLayout;
-  /** Group 0 of scale into other buffers: half the slots read, half written. */
-  readonly readInto: GPUBindGroupLayout;
-  /** The same where a buffer is on both sides: WebGPU wants it writable on both. */
-  readonly writtenInto: GPUBindGroupLayout;
-  /** Group 1 of norm: its table and the partials. */
-  readonly partials: GPUBindGroupLayout;
-  /** Group 1 of scale: its table and the record, or the entries of the groups. */
-  readonly record: GPUBindGroupLayout;
-  readonly entries: GPUBindGroupLayout;
-  readonly finish: GPUBindGroupLayout;
-  /** For a method with a memory. */
-  readonly finishWithMemory: GPUBindGroupLayout;
-  readonly finishGroups: GPUBindGroupLayout;
-  /** Group 1 of finish: eight bytes. */
-  readonly bytes: GPUBindGroupLayout;
-}
+import type { Target } from "./kernels.ts";
+import type { Pass } from "./plan.ts";
+import type { BufferSlot, Window } from "./slots.ts";
 
 const COMPUTE = 4;
 
-export function layoutsOf(state: DeviceState): Layouts {
-  state.layouts ??= makeLayouts(state);
-  return state.layouts;
+/** What a binding is: "bytes" is a number of the step, chosen by a dynamic offset into the byte table. */
+export type BindingType = GPUBufferBindingType | "bytes";
+
+export const READ = "read-only-storage";
+
+/** The bind group layout of these bindings; made once per device. */
+export function layoutOf(state: DeviceState, types: readonly BindingType[]): GPUBindGroupLayout {
+  const key = types.join();
+  const known = state.layouts.get(key);
+  if (known) return known;
+  const layout = state.device.createBindGroupLayout({
+    label: `${state.label} ${key}`,
+    entries: types.map((type, binding) => ({
+      binding,
+      visibility: COMPUTE,
+      buffer: type === "bytes" ? { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } : { type },
+    })),
+  });
+  state.layouts.set(key, layout);
+  return layout;
 }
 
-/** Pairs of source and destination that one dispatch can bind beside the entries of the groups. */
-export function pairSlots(state: DeviceState): number {
-  return Math.floor(state.slots / 2);
+/** Gradient bindings of a dispatch, and pairs of source and destination, beside the storage buffers of its group 1. */
+export function capacityOf(state: DeviceState, pass: Pass): { slots: number; pairSlots: number } {
+  // clamp reads gradScale from a buffer and writes partials; every other pass has one such binding.
+  const slots = pass === "clamp" ? state.slots - 1 : state.slots;
+  return { slots, pairSlots: Math.floor(slots / 2) };
 }
 
-function makeLayouts(state: DeviceState): Layouts {
-  const make = (name: string, types: readonly (GPUBufferBindingType | "dynamic")[]) =>
-    state.device.createBindGroupLayout({
-      label: `${state.label} ${name}`,
-      entries: types.map((type, binding) => ({
-        binding,
-        visibility: COMPUTE,
-        buffer: type === "dynamic" ? { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } : { type },
-      })),
-    });
-  const many = (count: number, type: GPUBufferBindingType) => Array<GPUBufferBindingType>(count).fill(type);
-  const pairs = pairSlots(state);
-  const read = "read-only-storage";
-  return {
-    read: make("gradients, read", many(state.slots, read)),
-    written: make("gradients, written", many(state.slots, "storage")),
-    readInto: make("gradients and destinations", [...many(pairs, read), ...many(pairs, "storage")]),
-    writtenInto: make("gradients and destinations in shared buffers", many(2 * pairs, "storage")),
-    partials: make("table and partials", ["uniform", "storage"]),
-    record: make("table and record", ["uniform", "uniform"]),
-    entries: make("table and entries", ["uniform", read]),
-    finish: make("finish", [read, "storage", read, read, "uniform"]),
-    finishWithMemory: make("finish with a memory", [read, "storage", read, read, "uniform", "storage"]),
-    finishGroups: make("finish of groups", ["storage", "storage", read, read, "uniform", read]),
-    bytes: make("values of the step", Array(8).fill("dynamic")),
-  };
+export function slotTypes(state: DeviceState, pass: Pass, target: Target): BindingType[] {
+  const { slots, pairSlots } = capacityOf(state, pass);
+  const many = (count: number, type: BindingType) => Array<BindingType>(count).fill(type);
+  if (pass === "norm" || pass === "unit norm") return many(slots, READ);
+  if (target === "in-place") return many(slots, "storage");
+  // WebGPU wants a buffer that is on both sides writable on both.
+  return [...many(pairSlots, target === "into" ? READ : "storage"), ...many(pairSlots, "storage")];
 }
 
-/** A bind group of buffers in slots: those that are read, then those that are written. */
+/** The gradients of a dispatch, in its slots. */
 export function slotGroup(
   state: DeviceState,
-  layout: GPUBindGroupLayout,
-  read: readonly GPUBufferBinding[],
-  written: readonly GPUBufferBinding[],
+  pass: Pass,
+  target: Target,
+  slots: readonly BufferSlot<GPUBuffer>[],
 ): GPUBindGroup {
-  const entries = [...read, ...written].map((resource, binding) => ({ binding, resource }));
-  return state.device.createBindGroup({ label: `${state.label} gradients`, layout, entries });
+  const types = slotTypes(state, pass, target);
+  const capacity = capacityOf(state, pass);
+  const binding = ({ memory, offset, size }: Window) => ({ buffer: memory, offset, size });
+  const sources = slots.map(({ source }) => binding(source));
+  const destinations = slots.flatMap(({ into }) => (into ? [binding(into)] : []));
+  const count = target === "in-place" ? capacity.slots : capacity.pairSlots;
+  const isRead = types[0] === READ;
+  const resources = [
+    ...(isRead ? filledWithFirst(sources, count) : filledApart(state, sources, count, 0)),
+    ...(target === "in-place" ? [] : filledApart(state, destinations, count, isRead ? 0 : count)),
+  ];
+  const entries = resources.map((resource, binding) => ({ binding, resource }));
+  return state.device.createBindGroup({ label: `${state.label} gradients`, layout: layoutOf(state, types), entries });
 }
 
 /** The slots that are left over: what is only read may be bound again. */
-export function filledWithFirst(bound: readonly GPUBufferBinding[], count: number): GPUBufferBinding[] {
+function filledWithFirst(bound: readonly GPUBufferBinding[], count: number): GPUBufferBinding[] {
   return Array.from({ length: count }, (_, slot) => bound[slot] ?? (bound[0] as GPUBufferBinding));
 }
 
 /** What is written may not: each takes a range of its own, from `start` on. */
-export function filledApart(
+function filledApart(
   state: DeviceState,
   bound: readonly GPUBufferBinding[],
   count: number,
-  start = 0,
+  start: number,
 ): GPUBufferBinding[] {
   const fill = (slot: number) => ({ buffer: filler(state), offset: 256 * (start + slot), size: 256 });
   return Array.from({ length: count }, (_, slot) => bound[slot] ?? fill(slot));

@@ -1,6 +1,10 @@
 import { type Cut, partOf } from "../cuts.ts";
 import { type Dtype, idOf, isSame, type Range } from "../gradients.ts";
+import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
+
+/** In one dispatch, as in shaders/shared/segments.wgsl. */
+export const MOST_SEGMENTS = 240;
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
@@ -10,6 +14,11 @@ export interface Segment {
   /** Of its first cut: what comes first in the caller's order is smaller. */
   readonly rank: number;
   readonly group: number;
+  /** Where its values fall into several units: how, and which element of the tensor is the first. */
+  readonly units?: Units;
+  readonly firstElement: number;
+  /** Where it is summed over examples, which lie one after the other. */
+  readonly examples?: number;
   /** Of its first gradient, for messages. */
   readonly label: string;
 }
@@ -22,12 +31,13 @@ export interface RankedCut extends Cut {
 export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withInto: boolean): Segment[] {
   const segments: Segment[] = [];
   for (const cut of cuts) {
-    const { tensor, first, group, rank } = cut;
+    const { tensor, first, group, rank, units } = cut;
     const { dtype, label } = tensor;
     const into = withInto && tensor.into ? partOf(tensor.into, cut) : undefined;
-    const segment = { dtype, source: partOf(tensor.source, cut), into, rank, group, label };
+    const source = partOf(tensor.source, cut);
+    const segment: Segment = { dtype, source, into, rank, group, units, firstElement: first, label };
     const last = segments.at(-1);
-    const joined = first === 0 ? join(last, segment, pieceBytes) : undefined;
+    const joined = first === 0 && !units ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
       segments[segments.length - 1] = joined;
     else segments.push(segment);
@@ -53,8 +63,13 @@ function follows(a: Range, b: Range): boolean {
   return isSame({ ...a, byteOffset: a.byteOffset + a.byteLength, byteLength: b.byteLength }, b);
 }
 
-export function wordOf({ source, into }: Segment): Word {
-  const offsets = source.byteOffset | source.byteLength | (into?.byteOffset ?? 0);
+/** Of the destination; the source has as many for each example. */
+export function bytesOf({ source, examples = 1 }: Segment): number {
+  return source.byteLength / examples;
+}
+
+export function wordOf(segment: Segment): Word {
+  const offsets = segment.source.byteOffset | bytesOf(segment) | (segment.into?.byteOffset ?? 0);
   return offsets % 16 === 0 ? "vec4" : "u32";
 }
 
@@ -67,9 +82,9 @@ export function apartByWord(segments: readonly Segment[]): Segment[][] {
   const batchAt = new Map<string, 0 | 1>();
   const written = ({ source, into }: Segment) => into ?? source;
   for (const segment of [...segments].sort((a, b) => written(a).byteOffset - written(b).byteOffset)) {
-    const { memory, byteOffset, byteLength } = written(segment);
+    const { memory, byteOffset } = written(segment);
     const wordAt = (byte: number) => `${idOf(memory)},${byte - (byte % 4)}`;
-    const end = byteOffset + byteLength;
+    const end = byteOffset + bytesOf(segment);
     const batch = byteOffset % 4 > 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;
     if (end % 4 > 0) batchAt.set(wordAt(end), batch);
     batches[batch].push(segment);

@@ -7,8 +7,7 @@ import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
 import type { Bound, Stage, StoredMemory, Values } from "../stage.ts";
 import { Bindings, type BoundBuffers } from "./bindings.ts";
-import { byteTable, constantBuffer, type DeviceState } from "./device.ts";
-import { layoutsOf } from "./layouts.ts";
+import { constantBuffer, type DeviceState } from "./device.ts";
 import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
 import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
@@ -35,7 +34,6 @@ class WebGPUStage implements Stage {
   readonly #state: DeviceState;
   readonly #label: string;
   readonly #bindings: Bindings;
-  readonly #bytes: GPUBindGroup;
   readonly #memory: GPUBuffer | undefined;
   readonly #byteOffsets = new Uint32Array(8);
   /** What went wrong in objects or submits of ours, told by ready or the next report. */
@@ -54,6 +52,7 @@ class WebGPUStage implements Stage {
     );
     if (method.grouping.kind !== "all") {
       const size = ENTRY_BYTES * Math.max(1, groupCount);
+      refuseMoreThanBinding(groupCount, state.maxBinding);
       const label = `${this.#label} scales`;
       this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
     }
@@ -63,8 +62,8 @@ class WebGPUStage implements Stage {
       this.memory = { save: () => this.#save(memory, begin()), load: (saved) => this.#load(memory, begin(), saved) };
       this.#memory = memory;
     }
-    this.#bindings = this.#guarded(() => new Bindings(state, this.record, this.scales, this.#memory, method, options));
-    this.#bytes = this.#guarded(() => this.#makeBytes());
+    const buffers = { record: this.record, entries: this.scales, memory: this.#memory };
+    this.#bindings = this.#guarded(() => new Bindings(state, buffers, method, options));
   }
 
   get ready(): Promise<void> {
@@ -144,11 +143,12 @@ class WebGPUStage implements Stage {
   }
 
   #record(pass: GPUComputePassEncoder, { steps }: BoundBuffers, values: Values): void {
-    for (const { kernel, first, second, workgroups } of steps) {
+    const offsets = this.#offsetsOf(values);
+    for (const { kernel, first, second, values, workgroups } of steps) {
       pass.setPipeline(this.#pipeline(kernel));
       pass.setBindGroup(0, first);
-      if (second) pass.setBindGroup(1, second);
-      else pass.setBindGroup(1, this.#bytes, this.#offsetsOf(values), 0, 8);
+      if (values) pass.setBindGroup(1, second, offsets, values.start, values.count);
+      else pass.setBindGroup(1, second);
       pass.dispatchWorkgroups(workgroups);
     }
   }
@@ -164,15 +164,6 @@ class WebGPUStage implements Stage {
     floats[1] = gradScale;
     for (let i = 0; i < 8; i++) this.#byteOffsets[i] = (bytes[i] as number) * 256;
     return this.#byteOffsets;
-  }
-
-  #makeBytes(): GPUBindGroup {
-    const entries = Array.from({ length: 8 }, (_, binding) => ({
-      binding,
-      resource: { buffer: byteTable(this.#state), size: 16 },
-    }));
-    const layout = layoutsOf(this.#state).bytes;
-    return this.#state.device.createBindGroup({ label: `${this.#label} values`, layout, entries });
   }
 
   /** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
@@ -211,6 +202,14 @@ class WebGPUStage implements Stage {
   #refuseLost(gradientsState: "unchanged" | "unknown" = "unchanged"): void {
     if (this.#state.lost) throw new DeviceLostError(this.#state.lost, gradientsState);
   }
+}
+
+function refuseMoreThanBinding(groupCount: number, maxBinding: number): void {
+  const most = Math.floor(maxBinding / ENTRY_BYTES);
+  if (groupCount <= most) return;
+  throw new RangeError(
+    `The gradients have ${groupCount} norms of ${ENTRY_BYTES} bytes each, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+  );
 }
 
 const floats = new Float32Array(2);

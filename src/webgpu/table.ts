@@ -1,9 +1,10 @@
 import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
-import type { Slot, Window } from "./plan.ts";
-import type { Segment } from "./segments.ts";
+import type { Pass } from "./plan.ts";
+import { bytesOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Slot, Window } from "./slots.ts";
+import { elementsOf } from "./unitShapes.ts";
 
 /** As in shaders/shared/segments.wgsl. */
-export const MOST_SEGMENTS = 240;
 const TILE_WORDS = 256;
 const SEGMENTS_AT = 8;
 const SEGMENT_WORDS = 8;
@@ -12,7 +13,7 @@ const SEGMENT_WORDS = 8;
 export const TABLE_BYTES = 4 * (SEGMENTS_AT + SEGMENT_WORDS * MOST_SEGMENTS);
 
 export function tilesOf(segment: Segment, word: Word): number {
-  return Math.ceil(segment.source.byteLength / (TILE_WORDS * WORD_BYTES[word]));
+  return Math.ceil(bytesOf(segment) / (TILE_WORDS * WORD_BYTES[word]));
 }
 
 /** A segment with its place in a dispatch. */
@@ -24,6 +25,7 @@ export interface Placed {
 }
 
 export interface TableContents {
+  readonly pass: Pass;
   readonly format: Format;
   readonly slots: readonly Slot[];
   readonly placed: readonly Placed[];
@@ -33,17 +35,27 @@ export interface TableContents {
   /** Where the dispatch's partials begin, and whether they replace what is there. */
   readonly firstPartial: number;
   readonly fresh: boolean;
+  /** The bits of clamp's limits, and where its gradScale stands. */
+  readonly clamp?: readonly [low: number, high: number, gradScaleIndex: number];
 }
 
 export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
-  const { format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh } = contents;
+  const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp = [] } = contents;
   const table = new Uint32Array(SEGMENTS_AT + SEGMENT_WORDS * placed.length);
-  table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial]);
+  table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial, ...clamp]);
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
-    const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
     const { rank, group } = segment;
-    table.set([first, count, tile, rank, intoFirst, slot, group, edges], SEGMENTS_AT + SEGMENT_WORDS * number);
+    if (pass === "unit norm") {
+      const { first, count } = elementsOf(segment, source.offset);
+      table.set([first, count, tile, rank, first, slot, group, 0], SEGMENTS_AT + SEGMENT_WORDS * number);
+      continue;
+    }
+    const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
+    table.set(
+      [first, count, tile, segment.examples ?? rank, intoFirst, slot, group, edges],
+      SEGMENTS_AT + SEGMENT_WORDS * number,
+    );
   }
   return table;
 }
@@ -53,7 +65,7 @@ function wordsOf(segment: Segment, source: Window, into: Window | undefined, wor
   const start = segment.source.byteOffset - source.offset;
   const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;
   const intoFirst = Math.ceil(intoStart / wordBytes);
-  const intoEnd = intoStart + segment.source.byteLength;
+  const intoEnd = intoStart + bytesOf(segment);
   const firstByte = start + intoFirst * wordBytes - intoStart;
   const edges = [intoStart % wordBytes, intoEnd % wordBytes, firstByte % wordBytes];
   return {

@@ -1,12 +1,18 @@
 /** Short ways to write cases. */
-import { clipByGlobalNorm, measureNorm } from "../../src/index.ts";
+import { clipByGlobalNorm, clipByValue, measureNorm } from "../../src/index.ts";
 import { GUARD_BYTES } from "./memory.ts";
 import { bitsFrom } from "./numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "./reference.ts";
+import { referenceValue } from "./referenceValue.ts";
 import type { Bits, Dtype, Rule, Tensor, Unit } from "./types.ts";
 
 export function clipTo(maxNorm: number): Rule {
   return { method: clipByGlobalNorm(maxNorm), expected: (unit) => referenceGlobalNorm(unit, maxNorm) };
+}
+
+export function clampTo(min: number, max: number): Rule {
+  const [low, high] = [Math.fround(min), Math.fround(max)];
+  return { method: clipByValue(min, max), expected: (unit) => referenceValue(unit, low, high) };
 }
 
 export function measured(): Rule {

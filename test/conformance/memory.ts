@@ -21,6 +21,17 @@ export function destination(tensor: Tensor, index: number): Place {
   return tensor.into ?? source(tensor, index);
 }
 
+/** Where its parameter is. */
+function parameterPlace({ parameter }: Tensor, index: number): Place {
+  return parameter?.place ?? { memory: `parameter ${index}`, byteOffset: 0 };
+}
+
+/** How much of its destination a tensor takes. */
+export function written(tensor: Tensor): Tensor {
+  const length = tensor.intoLength ?? tensor.bits.length;
+  return { ...tensor, bits: tensor.bits.subarray(0, length) };
+}
+
 export function wordsAt(images: Images, { memory, byteOffset }: Place, length: number, what: string): Uint32Array {
   const image = images.get(memory);
   if (!image) fail(`${what}: no memory "${memory}"`);
@@ -31,7 +42,12 @@ export function wordsAt(images: Images, { memory, byteOffset }: Place, length: n
 }
 
 /** A tensor's elements, wherever it lies. */
-export function bitsAt(images: Images, { memory, byteOffset }: Place, { bits }: Tensor, what: string): Bits {
+export function bitsAt(
+  images: Images,
+  { memory, byteOffset }: Place,
+  { bits }: Pick<Tensor, "bits">,
+  what: string,
+): Bits {
   const image = images.get(memory) ?? fail(`${what}: no memory "${memory}"`);
   if (byteOffset + bits.byteLength > image.byteLength) fail(`${what}: "${memory}" is too small`);
   const start = image.byteOffset + byteOffset;
@@ -50,13 +66,24 @@ export function initialImages(tensors: Unit["tensors"]): Images {
     if (!tensor) return;
     const { memory } = source(tensor, index);
     claim(source(tensor, index), tensor.bits.byteLength, tensor.place ? GUARD_BYTES : 0);
-    if (tensor.into) claim(tensor.into, tensor.bits.byteLength, GUARD_BYTES);
+    if (tensor.into) claim(tensor.into, written(tensor).bits.byteLength, GUARD_BYTES);
+    const { parameter } = tensor;
+    if (parameter) {
+      const place = parameterPlace(tensor, index);
+      claim(place, parameter.bits.byteLength, parameter.place ? GUARD_BYTES : 0);
+      if (parameter.dtype) halves.add(place.memory);
+    }
     if (tensor.dtype) halves.add(memory).add(destination(tensor, index).memory);
   });
   const images = new Map<string, Uint32Array>();
   for (const [memory, bytes] of sizes) images.set(memory, guardWords(Math.ceil(bytes / 4), halves.has(memory)));
   tensors.forEach((tensor, index) => {
-    if (tensor) bitsAt(images, source(tensor, index), tensor, `tensor ${index}`).set(tensor.bits);
+    if (!tensor) return;
+    bitsAt(images, source(tensor, index), tensor, `tensor ${index}`).set(tensor.bits);
+    const { parameter } = tensor;
+    if (parameter) {
+      bitsAt(images, parameterPlace(tensor, index), parameter, `parameter ${index}`).set(parameter.bits);
+    }
   });
   return images;
 }
@@ -79,12 +106,14 @@ export function gradientsOver(
 
 function gradientOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array): Gradient {
   const buffer = stored(handle(source(tensor, index).memory), tensor);
-  const { place, into, name, dtype } = tensor;
+  const { place, into, name, dtype, shape, parameter } = tensor;
   const length = tensor.bits.length;
   const extras = {
     ...(into ? { into: { buffer: stored(handle(into.memory), tensor), byteOffset: into.byteOffset } } : {}),
     ...(name === undefined ? {} : { name }),
     ...(dtype ? { dtype } : {}),
+    ...(shape ? { shape } : {}),
+    ...(parameter ? { parameter: parameterOver(tensor, index, handle) } : {}),
     // Memory is a whole number of words.
     ...(dtype && !place && length % 2 === 1 ? { length } : {}),
   };
@@ -99,8 +128,18 @@ function gradientOver(tensor: Tensor, index: number, handle: (memory: string) =>
   return { buffer, byteOffset: place.byteOffset, length, ...extras };
 }
 
+function parameterOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array) {
+  const parameter = tensor.parameter as NonNullable<Tensor["parameter"]>;
+  const { memory, byteOffset } = parameterPlace(tensor, index);
+  const { dtype } = parameter;
+  return { buffer: stored(handle(memory), parameter), byteOffset, ...(dtype ? { dtype } : {}) };
+}
+
 /** On the CPU, the array that holds such elements. */
-function stored(memory: GPUBuffer | Float32Array, { bits }: Tensor): GPUBuffer | Float32Array | Uint16Array {
+function stored(
+  memory: GPUBuffer | Float32Array,
+  { bits }: Pick<Tensor, "bits">,
+): GPUBuffer | Float32Array | Uint16Array {
   if (!(memory instanceof Float32Array) || !(bits instanceof Uint16Array)) return memory;
   return new Uint16Array(memory.buffer);
 }

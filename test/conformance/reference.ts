@@ -50,7 +50,7 @@ function addTensor(summary: Summary, tensor: Tensor, index: number): void {
 }
 
 /** The value that an option has, wherever it is held: in a buffer it is one float32. */
-function scalar(option: number | Held | undefined, rounding: (value: number) => number): number | undefined {
+export function scalar(option: number | Held | undefined, rounding: (value: number) => number): number | undefined {
   if (option === undefined) return undefined;
   return typeof option === "number" ? rounding(option) : Math.fround(option.held);
 }

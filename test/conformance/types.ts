@@ -21,6 +21,11 @@ export interface Tensor {
   readonly place?: Place;
   readonly into?: Place;
   readonly name?: string;
+  readonly shape?: readonly number[];
+  /** What the gradient is of: as many elements. Without a place in memory of its own. */
+  readonly parameter?: { readonly bits: Bits; readonly dtype?: Dtype; readonly place?: Place };
+  /** How long `into` is, where that is not as the tensor. */
+  readonly intoLength?: number;
   /** On the CPU, hand over a subarray instead of { buffer, byteOffset, length }. */
   readonly subarray?: true;
 }
@@ -78,7 +83,14 @@ export interface Rule {
  * What a tensor holds afterwards: these bits, or these values within 2 ULP, rounded to the tensor's format (NaN: any NaN;
  * 0: a zero of either sign).
  */
-export type Content = { readonly bits: Bits } | { readonly values: Float64Array };
+export type Content =
+  | { readonly bits: Bits }
+  /** `kept`: elements whose bytes are as they were; `off`: how far the others may be off, in absolute terms. */
+  | {
+      readonly values: Float64Array;
+      readonly kept?: (element: number) => boolean;
+      readonly off?: (element: number) => number;
+    };
 
 /** A missing field is one that the design leaves open. */
 export interface Expected {
@@ -98,6 +110,11 @@ export interface Expected {
   readonly ulps?: number;
   /** The norm of what was written must be at this bound. */
   readonly normAfter?: number;
+  /** Methods with several norms. */
+  readonly tensorNorms?: readonly number[];
+  readonly memberNorms?: readonly number[];
+  readonly memberScales?: readonly number[];
+  readonly clippedMembers?: number;
 }
 
 /** Every memory of a unit as words, by name. */

@@ -1,0 +1,181 @@
+// Clip by value, the only pass that reads and writes: x = gradScale * gradient; gradient = low where x < low, high where
+// x > high, else x. An infinity goes to its limit, a NaN stays. In place only what changes is written.
+// partials[w] = the largest magnitude, the non-finite values and whether any value was clipped in workgroup w's tiles.
+
+@group(1) @binding(0) var<uniform> table: Table;
+@group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
+@group(1) @binding(2) var<storage, read> gradScaleSource: array<u32>;
+// The bits of gradScale, a byte each: see decide.wgsl.
+@group(1) @binding(3) var<uniform> byte4: vec4u;
+@group(1) @binding(4) var<uniform> byte5: vec4u;
+@group(1) @binding(5) var<uniform> byte6: vec4u;
+@group(1) @binding(6) var<uniform> byte7: vec4u;
+
+const CLIPPED = 1u;
+const NAN_BITS = 0x7fc00000u;
+const ONE_BITS = 0x3f800000u;
+
+var<workgroup> found: array<Partial, 64>;
+
+// A positive normal number; anything else makes every value a NaN.
+fn grad_scale_bits() -> u32 {
+  var bits = byte4.x | (byte5.x << 8u) | (byte6.x << 16u) | (byte7.x << 24u);
+  if (table.gradScaleIndex != NONE) {
+    bits = gradScaleSource[table.gradScaleIndex];
+  }
+  return select(NAN_BITS, bits, bits >= HIDDEN && bits < INFINITY_BITS);
+}
+
+// Numbers are in the order of these integers; both zeros are 0.
+fn order(bits: u32) -> i32 {
+  let magnitude = i32(bits & 0x7fffffffu);
+  return select(magnitude, -magnitude, bits > 0x7fffffffu);
+}
+
+// From this magnitude on a value may change, or has to be counted.
+fn care_from(factor: u32) -> u32 {
+  let nearer = min(-order(table.low), order(table.high));
+  if (factor != ONE_BITS || nearer < 0) {
+    return 0u;
+  }
+  return min(u32(nearer) + 1u, INFINITY_BITS);
+}
+
+// Products that leave float32's range become its largest number, which is at or beyond every finite limit.
+fn scaled_bits(bits: u32, factor: u32) -> u32 {
+  let magnitude = bits & 0x7fffffffu;
+  if (factor == ONE_BITS || magnitude > INFINITY_BITS) {
+    return bits;
+  }
+  if (factor == NAN_BITS) {
+    return NAN_BITS;
+  }
+  if (magnitude == 0u || magnitude == INFINITY_BITS) {
+    return bits;
+  }
+  let exponent = i32(magnitude >> 23u) + i32(factor >> 23u) - 127;
+  if (magnitude >= HIDDEN && exponent > 0 && exponent < 254) {
+    return bitcast<u32>(bitcast<f32>(bits) * bitcast<f32>(factor));
+  }
+  return float_bits(product(wide(bits), wide(factor))) | (bits & 0x80000000u);
+}
+
+fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, rank: u32, element: u32) -> u32 {
+  let magnitude = before & 0x7fffffffu;
+  (*mine).largest = max((*mine).largest, magnitude);
+  if (magnitude >= INFINITY_BITS) {
+    note_fault(mine, magnitude, rank, element);
+  }
+  let bits = scaled_bits(before, factor);
+  if ((bits & 0x7fffffffu) > INFINITY_BITS) {
+    return bits;
+  }
+  let isLow = order(bits) < order(table.low);
+  let isHigh = order(bits) > order(table.high);
+  (*mine).flags |= select(0u, CLIPPED, isLow || isHigh);
+  return select(select(bits, table.high, isHigh), table.low, isLow);
+}
+
+fn clamped_word(mine: ptr<function, Partial>, word: Word, factor: u32, rank: u32, element: u32) -> Word {
+  var changed = word;
+  for (var k = 0u; k < ELEMENTS; k += 1u) {
+    let before = element_of(word, k);
+    let bits = clamped_bits(mine, before, factor, rank, element + k);
+    if (bits != before) {
+      changed = with_element(changed, k, bits);
+    }
+  }
+  return changed;
+}
+
+fn clamp_edge(mine: ptr<function, Partial>, segment: Segment, lane: u32, factor: u32) {
+  let half = edge_half(segment, lane);
+  let before = element_of(word_of(segment.slot, half / 2u), half % 2u);
+  let element = select((segment.edges & FIRST_HALF) + ELEMENTS * segment.count, 0u, lane == 0u);
+  let bits = clamped_bits(mine, before, factor, segment.rank, element);
+  if (bits != before || !IN_PLACE) {
+    set_edge(segment, lane, bits);
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let factor = grad_scale_bits();
+  let careFrom = care_from(factor);
+  let firstTile = workgroup.x * table.tilesPerWorkgroup;
+  let endTile = firstTile + table.tilesPerWorkgroup;
+  var mine = nothing();
+  var largest = Word();
+
+  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+    let segment = table.segments[s];
+    let span = span_of(segment, firstTile, endTile);
+    let shift = segment.into - segment.first; // wraps around where it is negative
+    let halvesBefore = segment.edges & FIRST_HALF;
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      clamp_edge(&mine, segment, lane, factor);
+    }
+    if ((segment.edges & HALF_OFF) != 0u) {
+      for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+        let element = halvesBefore + (i - segment.first) * ELEMENTS;
+        let word = half_off_word(segment.slot, i);
+        set_word(segment.slot, i + shift, clamped_word(&mine, word, factor, segment.rank, element));
+      }
+      continue;
+    }
+    #end
+    switch (segment.slot) {
+      #slots
+      case SLOTu: {
+        for (var i = span.begin + lane; i < span.end; i += TILE) {
+          if (i + 3u * WORKGROUP < span.end) {
+            let a = gradients_SLOT[i];
+            let b = gradients_SLOT[i + WORKGROUP];
+            let c = gradients_SLOT[i + 2u * WORKGROUP];
+            let d = gradients_SLOT[i + 3u * WORKGROUP];
+            let top = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
+            if (largest_of(top) < careFrom) {
+              largest = max(largest, top);
+              if (!IN_PLACE) {
+                TARGET_SLOT[i + shift] = a;
+                TARGET_SLOT[i + shift + WORKGROUP] = b;
+                TARGET_SLOT[i + shift + 2u * WORKGROUP] = c;
+                TARGET_SLOT[i + shift + 3u * WORKGROUP] = d;
+              }
+              continue;
+            }
+          }
+          for (var j = i; j < min(i + TILE, span.end); j += WORKGROUP) {
+            let word = gradients_SLOT[j];
+            let element = halvesBefore + (j - segment.first) * ELEMENTS;
+            let changed = clamped_word(&mine, word, factor, segment.rank, element);
+            if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
+              TARGET_SLOT[j + shift] = changed;
+            }
+          }
+        }
+      }
+      #end
+      default: {}
+    }
+  }
+  mine.largest = max(mine.largest, largest_of(largest));
+
+  found[lane] = mine;
+  workgroupBarrier();
+  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      found[lane] = combined(found[lane], found[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    var all = found[0];
+    let at = table.firstPartial + workgroup.x;
+    if (table.fresh == 0u) {
+      all = combined(partials[at], all);
+    }
+    partials[at] = all;
+  }
+}

@@ -1,0 +1,14 @@
+// The bindings of the gradients. WGSL has no array of bindings to index, so a word by number is a switch: too slow for a
+// loop over all words, which stands in a case of its own for each binding.
+#slots
+@group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<Word>;
+#end
+
+fn word_of(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    #slots
+    case SLOTu: { return gradients_SLOT[i]; }
+    #end
+    default: { return Word(); }
+  }
+}

@@ -1,0 +1,111 @@
+// The sum over the leading axis, after clipping: into[e] = sum of scale[m] * gradients[m][e] over the examples m. Examples
+// lie one after the other; the sum goes into the first one's place or elsewhere. Each element is one lane's work, in the
+// order of the examples, 16 at a time.
+
+@group(1) @binding(0) var<uniform> table: Table;
+@group(1) @binding(1) var<storage, read> entries: array<Entry>;
+
+const TOGETHER = 16u;
+
+// A sum whose infinities and NaN are kept apart, because a shader may assume that there are none.
+struct Total {
+  value: f32,
+  faults: u32, // 1 an infinity, 2 a negative one, 4 a NaN
+}
+
+fn added(total: Total, bits: u32) -> Total {
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude < 0x7f800000u) {
+    return Total(total.value + bitcast<f32>(bits), total.faults);
+  }
+  return Total(total.value, total.faults | select(1u + (bits >> 31u), 4u, magnitude > 0x7f800000u));
+}
+
+fn bits_of(total: Total) -> u32 {
+  if (total.faults == 0u) {
+    return bitcast<u32>(total.value);
+  }
+  return select(select(0x7fc00000u, 0xff800000u, total.faults == 2u), 0x7f800000u, total.faults == 1u);
+}
+
+fn clipped_example(bits: u32, example: u32) -> u32 {
+  let entry = entries[example];
+  return clipped_bits(bits, entry.scale, entry.flags);
+}
+
+// As an edge, the element may share its word with the next example's first one, which another lane reads meanwhile: that
+// half of the word does not change.
+fn sum_edge(segment: Segment, lane: u32) {
+  let first = 2u * segment.first + segment.edges / HALF_OFF;
+  let half = select(first + 2u * segment.count, first - 1u, lane == 0u);
+  var total = Total();
+  for (var m = 0u; m < segment.rank; m += 1u) {
+    let at = half + m * example_elements(segment);
+    let bits = element_of(word_of(segment.slot, at / 2u), at % 2u);
+    total = added(total, clipped_example(bits, segment.group + m));
+  }
+  let i = select(segment.into + segment.count, segment.into - 1u, lane == 0u);
+  if (table.fresh == 0u) {
+    total = added(total, element_of(target_word(segment.slot, i), 1u - lane));
+  }
+  set_edge(segment, lane, bits_of(total));
+}
+
+fn example_elements(segment: Segment) -> u32 {
+  return ELEMENTS * segment.count + (segment.edges & FIRST_HALF) + (segment.edges & LAST_HALF) / LAST_HALF;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let firstTile = workgroup.x * table.tilesPerWorkgroup;
+  let endTile = firstTile + table.tilesPerWorkgroup;
+
+  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+    let segment = table.segments[s];
+    let span = span_of(segment, firstTile, endTile);
+    let shift = segment.into - segment.first;
+    #edges
+    if (has_edge(segment, firstTile, lane)) {
+      sum_edge(segment, lane);
+    }
+    #end
+    let stride = example_elements(segment);
+    let halfOff = segment.edges / HALF_OFF;
+    switch (segment.slot) {
+      #slots
+      case SLOTu: {
+        for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+          var total = array<Total, ELEMENTS>();
+          if (table.fresh == 0u) {
+            for (var k = 0u; k < ELEMENTS; k += 1u) {
+              total[k] = added(total[k], element_of(TARGET_SLOT[i + shift], k));
+            }
+          }
+          for (var begin = 0u; begin < segment.rank; begin += TOGETHER) {
+            var part = array<Total, ELEMENTS>();
+            for (var m = begin; m < min(begin + TOGETHER, segment.rank); m += 1u) {
+              let at = i * ELEMENTS + halfOff + m * stride;
+              var word = gradients_SLOT[at / ELEMENTS];
+              if (at % ELEMENTS != 0u) {
+                word = half_off_word(segment.slot, at / ELEMENTS);
+              }
+              for (var k = 0u; k < ELEMENTS; k += 1u) {
+                part[k] = added(part[k], clipped_example(element_of(word, k), segment.group + m));
+              }
+            }
+            for (var k = 0u; k < ELEMENTS; k += 1u) {
+              total[k] = Total(total[k].value + part[k].value, total[k].faults | part[k].faults);
+            }
+          }
+          var summed = Word();
+          for (var k = 0u; k < ELEMENTS; k += 1u) {
+            summed = with_element(summed, k, bits_of(total[k]));
+          }
+          TARGET_SLOT[i + shift] = summed;
+        }
+      }
+      #end
+      default: {}
+    }
+  }
+}

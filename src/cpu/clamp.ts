@@ -1,0 +1,34 @@
+import type { Dtype } from "../gradients.ts";
+import { CLIPPED } from "../record.ts";
+import { rewriteEach } from "./formats.ts";
+import { type Found, noteFault, nothing } from "./norm.ts";
+import type { Write } from "./scale.ts";
+
+const LARGEST = 3.4028234663852886e38;
+
+/** x = gradScale * gradient; gradient = low where x < low, high where x > high, else x; twin of shaders/clamp.wgsl. */
+export function clamp(
+  writes: readonly Write[],
+  limits: (dtype: Dtype) => readonly [low: number, high: number],
+  gradScale: number,
+): Found {
+  const found = nothing();
+  for (const { source, into, rank } of writes) {
+    const [low, high] = limits(source.dtype);
+    rewriteEach(source, into, (value, element) => {
+      const finite = Math.abs(value) <= LARGEST;
+      if (!finite) noteFault(found, value, rank, element);
+      else found.largest = Math.max(found.largest, Math.abs(value));
+      const x = gradScale !== 1 && finite ? product(value, gradScale) : value;
+      // Both comparisons with a NaN are false.
+      if (x < low || x > high) found.flags |= CLIPPED;
+      return x < low ? low : x > high ? high : x;
+    });
+  }
+  return found;
+}
+
+/** A float32; beyond the range the largest, as on the GPU. */
+function product(value: number, factor: number): number {
+  return Math.max(-LARGEST, Math.min(LARGEST, Math.fround(value * factor)));
+}

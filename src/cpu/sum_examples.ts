@@ -1,0 +1,17 @@
+import { type Elements, read, rewriteEach } from "./formats.ts";
+import type { Scaling } from "./scale.ts";
+
+/** into = the sum of scale * gradient over the examples, which lie one after the other; twin of shaders/sum_examples.wgsl. */
+export function sumExamples(examples: readonly Elements[], into: Elements, scalings: readonly Scaling[]): void {
+  const sum = new Float64Array(into.stored.length);
+  for (const [example, elements] of examples.entries()) {
+    const { factor, skip } = scalings[example] as Scaling;
+    if (skip) continue;
+    read(elements, (values, first) => {
+      for (let i = 0; i < values.length; i++) {
+        sum[first + i] = (sum[first + i] as number) + (values[i] as number) * factor;
+      }
+    });
+  }
+  rewriteEach(into, into, (_, element) => sum[element] as number);
+}

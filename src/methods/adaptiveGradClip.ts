@@ -1,0 +1,69 @@
+import wgsl from "../../shaders/rules/agc.wgsl?raw";
+import { bound, normalFloat, options as readOptions } from "../check.ts";
+import type { Axes } from "../units.ts";
+import { unitsGrouping } from "./axesOption.ts";
+import type { ClipMethod, Rule } from "./method.ts";
+import { l2 } from "./normKinds.ts";
+
+export interface AdaptiveGradClipOptions {
+  /** The largest ratio of a gradient's norm to that of its parameter; default 0.01. `Clip.set({ maxNorm })` changes it. */
+  clipping?: number;
+  /** What a smaller norm of a parameter counts as, so that zeros can grow; default 1e-3. */
+  eps?: number;
+  /**
+   * The axes to reduce, for the gradient and its parameter alike; or a function that gives them for a shape. Default, as in
+   * Optax: all where at most one axis is longer than 1, axis 0 of 2 or 3 axes (weights of [in, out]), all but the last of
+   * 4 or 5 (HWIO). timm's, for weights of [out, in, ...]: `(shape) => shape.map((_, axis) =>
+   * axis).slice(shape.length > 1 ? 1 : 0)`.
+   */
+  axes?: Axes;
+}
+
+/**
+ * Adaptive gradient clipping: each unit of a gradient g, with the same unit of its parameter p, to
+ * g * min(1, clipping * max(norm(p), eps) / norm(g)), L2 norms over `axes`. A. Brock, S. De, S. L. Smith, K. Simonyan,
+ * "High-performance large-scale image recognition without normalization" (NFNets, 2021); Optax's `adaptive_grad_clip`, timm's
+ * `agc`, both of which divide by no less than 1e-6 where this divides by the norm. The paper leaves the last linear layer
+ * alone: so do you, by not listing its gradient.
+ *
+ * Every gradient is a view with `shape` and `parameter`, whose offset and dtype may differ from its own; the parameter is
+ * read with the norms and never written: 4 more bytes for each float32. A parameter with a NaN or an infinity gives no
+ * bound, which counts as a NaN among the gradients of the unit. The report has `tensorNorms`.
+ *
+ * @throws RangeError for a `clipping` that is not 0, a positive normal float32 or Infinity (measure only), and for an `eps`
+ * that is not a positive normal float32; of `prepare`: TypeError for a gradient without shape or parameter and for
+ * `totalNorm`, RangeError for a shape with more than 5 axes where `axes` is left out.
+ */
+export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod {
+  const keys = ["clipping", "eps", "axes"] as const;
+  const { clipping = 0.01, eps = 1e-3, axes } = readOptions(options, "adaptiveGradClip's options", keys);
+  return {
+    name: "adaptiveGradClip",
+    maxNorm: bound(clipping, "adaptiveGradClip's clipping"),
+    eps: 0,
+    norm: l2,
+    rule: agcRule(normalFloat(eps, "adaptiveGradClip's eps")),
+    grouping: unitsGrouping(axes, "adaptiveGradClip's axes", unitwiseAxes),
+    usesParameters: true,
+  };
+}
+
+function agcRule(eps: number): Rule {
+  return {
+    name: "agc",
+    wgsl,
+    boundFor: ({ maxNorm, parameterNorm, weight }) => maxNorm * Math.max(parameterNorm, weight),
+    weight: () => eps,
+  };
+}
+
+/** Optax's `unitwise_norm`. */
+function unitwiseAxes(shape: readonly number[], label: string): readonly number[] {
+  const all = shape.map((_, axis) => axis);
+  if (shape.filter((length) => length !== 1).length <= 1) return all;
+  if (shape.length <= 3) return [0];
+  if (shape.length <= 5) return all.slice(0, -1);
+  throw new RangeError(
+    `${label} has shape [${shape}], with ${shape.length} axes, and adaptiveGradClip's own axes are for at most 5; pass axes.`,
+  );
+}

@@ -1,0 +1,41 @@
+import wgsl from "../../shaders/sum_examples.wgsl?raw";
+import { bound, count, options as readOptions } from "../check.ts";
+import { sumExamples } from "../cpu/sum_examples.ts";
+import { planSum } from "../webgpu/sumPlan.ts";
+import { globalRule } from "./globalRule.ts";
+import type { ClipMethod } from "./method.ts";
+import { l2 } from "./normKinds.ts";
+
+/**
+ * Clips the gradient of each example of a batch by its own L2 norm over all tensors, and sums the clipped gradients:
+ * sum over m of g[m] * min(1, maxNorm / norm(g[m])). The leading axis of every gradient is the examples, as `vmap` of a
+ * gradient makes it; the sum goes into the first example's place, or into `into`, which is as long as one example. The
+ * places of the other examples are left as they are. Optax's `per_example_global_norm_clip`, Opacus' flat clipping without
+ * its 1e-6.
+ *
+ * This is the first half of DP-SGD: M. Abadi et al., "Deep learning with differential privacy" (2016). The noise,
+ * of standard deviation noiseMultiplier * maxNorm on the sum, and the division by the batch are the caller's, and so is the
+ * accounting: without noise there is no privacy.
+ *
+ * An example with a NaN or an infinity is left out of the sum under `nonFinite: "zero"` (default), and sets the record's
+ * skip flag. The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are of float32, 16 examples at a time;
+ * a tensor larger than the device's binding is summed in pieces, 16-bit formats being rounded after each.
+ *
+ * @param maxNorm 0 (the sum is 0), a positive normal float32, or Infinity (the plain sum).
+ * @param options.examples how many: the length of the leading axis of every gradient.
+ * @throws RangeError for any other number, TypeError for anything else; of `prepare`: RangeError for a gradient that as many
+ * examples cannot share, TypeError for `totalNorm` and `apply: "record"`.
+ */
+export function clipPerExample(maxNorm: number, options: { examples: number }): ClipMethod {
+  const { examples } = readOptions(options, "clipPerExample's options", ["examples"]);
+  const checked = count(examples, "clipPerExample's examples");
+  return {
+    name: "clipPerExample",
+    maxNorm: bound(maxNorm, "clipPerExample's maxNorm"),
+    eps: 0,
+    norm: l2,
+    rule: globalRule,
+    grouping: { kind: "members", count: checked },
+    sum: { examples: checked, wgsl, plan: planSum, run: sumExamples },
+  };
+}

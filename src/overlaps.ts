@@ -1,0 +1,78 @@
+import { idOf, isSame, type Range, type Tensor } from "./gradients.ts";
+
+/**
+ * A range listed twice is one gradient that two parameters share: counted twice, written once. Anything else that
+ * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
+ */
+export function refuseOverlaps(tensors: readonly Tensor[]): void {
+  const uses = new Map<Range["memory"], { range: Range; tensor: Tensor; written: boolean }[]>();
+  const use = (range: Range, tensor: Tensor, written: boolean) => {
+    const known = uses.get(range.memory);
+    if (known) known.push({ range, tensor, written });
+    else uses.set(range.memory, [{ range, tensor, written }]);
+  };
+  for (const tensor of tensors) {
+    use(tensor.source, tensor, false);
+    if (tensor.into) use(tensor.into, tensor, true);
+  }
+  for (const ranges of uses.values()) {
+    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
+    let last = ranges[0];
+    for (const next of ranges.slice(1)) {
+      if (!last) break;
+      const overlap = next.range.byteOffset < last.range.byteOffset + last.range.byteLength;
+      if (overlap && !mayShare(last, next)) throw overlapError(last, next);
+      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;
+    }
+  }
+}
+
+interface Use {
+  range: Range;
+  tensor: Tensor;
+  written: boolean;
+}
+
+function mayShare(a: Use, b: Use): boolean {
+  if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
+  return a.written ? isSame(a.tensor.source, b.tensor.source) : sameParameter(a.tensor, b.tensor);
+}
+
+/** A range has one bound, and so one parameter. */
+function sameParameter({ parameter: a }: Tensor, { parameter: b }: Tensor): boolean {
+  return a === undefined || b === undefined ? a === b : a.dtype === b.dtype && isSame(a.source, b.source);
+}
+
+function overlapError(a: Use, b: Use): RangeError {
+  const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
+  const subject = (use: Use) => `${use.tensor.label}${use.written ? ".into" : ""}`;
+  const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
+  if (dtypes[0] !== dtypes[1] && isSame(a.range, b.range)) {
+    return new RangeError(
+      `${subject(first)} and ${subject(second)} are the same bytes, once as ${dtypes.join(" and once as ")}; pass one dtype.`,
+    );
+  }
+  if (!first.written && !second.written && isSame(a.range, b.range)) {
+    return new RangeError(
+      `${subject(first)} and ${subject(second)} are the same bytes with two parameters; pass one parameter.`,
+    );
+  }
+  const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
+  return new RangeError(
+    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
+  );
+}
+
+/** What is to be written: each pair of source and destination once, those out of place first, as in place overwrites
+ * what they read. */
+export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
+  const seen = new Map<Range["memory"], Set<string>>();
+  const isNew = ({ source, into }: Tensor) => {
+    const keys = seen.get(source.memory) ?? new Set();
+    seen.set(source.memory, keys);
+    const key = `${source.byteOffset},${into ? idOf(into.memory) : ""},${into?.byteOffset ?? ""}`;
+    return !keys.has(key) && keys.add(key);
+  };
+  const distinct = tensors.filter(isNew);
+  return [...distinct.filter((tensor) => tensor.into), ...distinct.filter((tensor) => !tensor.into)];
+}

@@ -1,0 +1,61 @@
+/** Which axes of a shape are reduced: one list for all gradients, or what a function says of each shape. */
+export type Axes = readonly number[] | ((shape: readonly number[]) => readonly number[]);
+
+/** How the values of one tensor fall into units along its axes; those of a unit share a norm. */
+export interface Units {
+  /** How many units: the product of the axes that are kept. */
+  readonly count: number;
+  /** How many values each has: the product of the axes that are reduced. */
+  readonly size: number;
+  /** From the innermost axis out, neighbours of one kind merged, axes of 1 left out. */
+  readonly runs: readonly Run[];
+}
+
+export interface Run {
+  readonly size: number;
+  /** By how much the unit's number grows along it; 0 where it is reduced. */
+  readonly step: number;
+}
+
+/** What the shaders have room for: axes that alternate more often than this are refused. */
+export const MOST_RUNS = 8;
+
+/** Units are numbered row by row through the axes that are kept. Negative axes count from the last one. */
+export function unitsAlong(shape: readonly number[], axes: readonly number[], label: string): Units {
+  const reduced = checkedAxes(shape, axes, label);
+  const runs: { size: number; step: number }[] = [];
+  let [count, size] = [1, 1];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const length = shape[axis] as number;
+    if (length === 1) continue;
+    const kept = !reduced.has(axis);
+    const last = runs.at(-1);
+    if (last && last.step > 0 === kept) last.size *= length;
+    else runs.push({ size: length, step: kept ? count : 0 });
+    if (kept) count *= length;
+    else size *= length;
+  }
+  if (runs.length > MOST_RUNS) {
+    throw new RangeError(
+      `${label} has axes [${[...reduced]}] of shape [${shape}] to reduce, which alternate with the others ${runs.length - 1} times; transpose it to at most ${MOST_RUNS - 1}.`,
+    );
+  }
+  return { count, size, runs };
+}
+
+function checkedAxes(shape: readonly number[], axes: readonly number[], label: string): Set<number> {
+  if (!Array.isArray(axes)) throw new TypeError(`The axes for ${label} are no list; pass a list of whole numbers.`);
+  const positive = axes.map((axis) => (axis < 0 ? axis + shape.length : axis));
+  positive.forEach((axis, i) => {
+    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
+      throw new RangeError(
+        `${label} has shape [${shape}], and axis ${axes[i]} is none of its ${shape.length}; pass axes from ${-shape.length} to ${shape.length - 1}.`,
+      );
+    }
+  });
+  const distinct = new Set(positive);
+  if (distinct.size < positive.length) {
+    throw new RangeError(`The axes [${axes}] for ${label} name an axis twice; name each once.`);
+  }
+  return distinct;
+}

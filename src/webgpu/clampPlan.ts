@@ -1,0 +1,46 @@
+import type { Tensor } from "../gradients.ts";
+import type { Clamp } from "../methods/method.ts";
+import { distinctWrites } from "../overlaps.ts";
+import { draftsOf, type Plan, type PlanLimits, pieceBytesOf, rankedCuts } from "./plan.ts";
+import { type RankedCut, segmentsOf } from "./segments.ts";
+import { tableOf } from "./table.ts";
+
+const floats = new Float32Array(2);
+const bits = new Uint32Array(floats.buffer);
+
+/** One pass that reads, writes and reports; what goes elsewhere first, as in place overwrites what that reads. */
+export function planClamp(
+  tensors: readonly Tensor[],
+  limits: PlanLimits,
+  { limits: valueLimits }: Clamp,
+  gradScaleIndex: number,
+): Plan {
+  const written = new Set(distinctWrites(tensors));
+  const cuts = rankedCuts(tensors, { kind: "all" }, limits).filter(({ tensor }) => written.has(tensor));
+  const drafts = [true, false].flatMap((into) => {
+    const chosen = cuts.filter(({ tensor }) => !!tensor.into === into);
+    const segments = neighbours(chosen).flatMap((run) => segmentsOf(run, pieceBytesOf(limits.maxBinding), true));
+    return draftsOf("clamp", segments, into ? "into" : "in-place", limits);
+  });
+  // The first sets the partials of all, with workgroups to spare where another has more.
+  const partialCount = Math.max(0, ...drafts.map(({ workgroups }) => workgroups));
+  const norm = drafts.map((draft, i) => {
+    floats.set(valueLimits(draft.format.dtype));
+    const clamp = [bits[0] as number, bits[1] as number, gradScaleIndex] as const;
+    const { placed: _, tilesPerWorkgroup: __, ...dispatch } = draft;
+    const table = tableOf({ ...draft, power: 0, firstPartial: 0, fresh: i === 0, clamp });
+    return { ...dispatch, workgroups: i === 0 ? partialCount : draft.workgroups, table };
+  });
+  return { norm, scale: [], partialCount, parameterPartialCount: 0, bundles: [], ranges: [], parameterRanges: [] };
+}
+
+/** Runs of what stands next to each other in the list too: a record names an element by its distance from a run's start. */
+function neighbours(cuts: readonly RankedCut[]): RankedCut[][] {
+  const runs: RankedCut[][] = [];
+  for (const cut of cuts) {
+    const run = runs.at(-1);
+    if (run?.at(-1)?.rank === cut.rank - 1) run?.push(cut);
+    else runs.push([cut]);
+  }
+  return runs;
+}

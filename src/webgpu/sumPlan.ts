@@ -1,0 +1,58 @@
+import { ELEMENT_BYTES, type Range, type Tensor } from "../gradients.ts";
+import { distinctWrites } from "../overlaps.ts";
+import { type Dispatch, draftsOf, type PlanLimits, pieceBytesOf } from "./plan.ts";
+import type { Segment } from "./segments.ts";
+import { tableOf } from "./table.ts";
+
+/** Segments whose sums a first dispatch sets, and those that later ones add: see `pieces`. */
+type Rounds = Segment[][];
+
+/** The last pass of a method that sums over examples; what goes elsewhere first, as in place overwrites what that reads. */
+export function planSum(tensors: readonly Tensor[], limits: PlanLimits, examples: number): Dispatch[] {
+  const written = distinctWrites(tensors);
+  return [true, false].flatMap((into) => {
+    const rounds: Rounds = [];
+    for (const tensor of written.filter((tensor) => !!tensor.into === into))
+      addPieces(rounds, tensor, limits, examples);
+    return rounds.flatMap((segments, round) => dispatchesOf(segments, limits, round === 0));
+  });
+}
+
+function dispatchesOf(segments: readonly Segment[], limits: PlanLimits, fresh: boolean): Dispatch[] {
+  return [true, false].flatMap((into) => {
+    const chosen = segments.filter((segment) => !!segment.into === into);
+    return draftsOf("sum examples", chosen, into ? "into" : "in-place", limits).map((draft) => {
+      const { placed: _, tilesPerWorkgroup: __, ...dispatch } = draft;
+      return { ...dispatch, table: tableOf({ ...draft, power: 0, firstPartial: 0, fresh }) };
+    });
+  });
+}
+
+/**
+ * What one binding can hold: as many whole examples as possible, or else a part of one. The first sum of an element is set,
+ * each further one is added in a round of its own.
+ */
+function addPieces(rounds: Rounds, tensor: Tensor, { maxBinding }: PlanLimits, examples: number): void {
+  const pieceElements = pieceBytesOf(maxBinding) / 4;
+  const length = tensor.length / examples;
+  const together = Math.max(1, Math.floor(pieceElements / length));
+  for (let first = 0; first < length; first += pieceElements) {
+    const part = Math.min(pieceElements, length - first);
+    for (let example = 0, round = 0; example < examples; example += together, round++) {
+      const count = Math.min(together, examples - example);
+      const source = rangeOf(tensor, tensor.source, example * length + first, count * part);
+      const target = tensor.into ?? (example > 0 ? tensor.source : undefined);
+      const into = target && rangeOf(tensor, target, first, part);
+      const { dtype, label } = tensor;
+      const segment = { dtype, source, into, rank: 0, group: example, firstElement: 0, label, examples: count };
+      const same = rounds[round];
+      if (same) same.push(segment);
+      else rounds[round] = [segment];
+    }
+  }
+}
+
+function rangeOf({ dtype }: Tensor, range: Range, first: number, length: number): Range {
+  const bytes = ELEMENT_BYTES[dtype];
+  return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
+}

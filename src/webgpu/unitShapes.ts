@@ -1,0 +1,84 @@
+import { ELEMENT_BYTES } from "../gradients.ts";
+import { MOST_RUNS, type Units } from "../units.ts";
+import { MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Placed } from "./table.ts";
+
+/** As in shaders/shared/units.wgsl. */
+const RUNS_AT = 8;
+const SHAPE_WORDS = RUNS_AT + 2 * MOST_RUNS;
+
+/** What a kernel binds, as TABLE_BYTES. */
+export const SHAPES_BYTES = 4 * SHAPE_WORDS * MOST_SEGMENTS;
+
+const LANES = 64;
+/** What one lane adds up, if there are enough units to keep the device busy. */
+const LANE_VALUES = 256;
+/** Partials that the units of all tensors may take together before there is one for each: 64 KiB. */
+const PARTIALS = 2048;
+
+/** How unit_norm.wgsl works on a segment. */
+export interface Shape {
+  readonly units: Units;
+  /** Lanes that share a unit, a power of two: neighbouring lanes read neighbouring elements. */
+  readonly team: number;
+  /** Partials of a unit, each of a share of its values. */
+  readonly chunks: number;
+  readonly firstPartial: number;
+  /** What a workgroup does at once: a chunk of as many units as it has teams. */
+  readonly jobs: number;
+}
+
+/** For the segments that have units. */
+export function shapesFor(segments: readonly Segment[], firstPartial: number): Map<Segment, Shape> {
+  const shapes = new Map<Segment, Shape>();
+  const elements = segments.reduce((sum, { units }) => sum + (units ? units.count * units.size : 0), 0);
+  let next = firstPartial;
+  for (const segment of segments) {
+    const { units } = segment;
+    if (!units) continue;
+    const team = teamFor(units);
+    const share = Math.floor((PARTIALS * units.size) / elements); // of the partials, for each of its units
+    const chunks = Math.max(1, Math.min(Math.ceil(units.size / (team * LANE_VALUES)), share));
+    const jobs = Math.ceil((units.count * team) / LANES) * chunks;
+    shapes.set(segment, { units, team, chunks, firstPartial: next, jobs });
+    next += units.count * chunks;
+  }
+  return shapes;
+}
+
+function teamFor({ size, runs }: Units): number {
+  const [innermost] = runs;
+  if (!innermost || innermost.step === 0) return Math.min(LANES, powerOfTwo(size));
+  return Math.max(1, Math.min(LANES / powerOfTwo(innermost.size), powerOfTwo(size)));
+}
+
+/** The smallest that is not below. */
+function powerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}
+
+/** The shapes of a dispatch's segments, in the order of its table; scale needs no more of them than the runs. */
+export function shapeTableOf(
+  placed: readonly Placed[],
+  shapes: ReadonlyMap<Segment, Shape> | undefined,
+): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(SHAPE_WORDS * placed.length);
+  for (const [number, { segment }] of placed.entries()) {
+    const { units, firstElement } = segment;
+    if (!units) continue;
+    const { team = 0, chunks = 0, firstPartial = 0 } = shapes?.get(segment) ?? {};
+    const at = SHAPE_WORDS * number;
+    words.set([units.count, units.size, team, chunks, firstElement, firstPartial, units.runs.length], at);
+    words.set(
+      units.runs.flatMap(({ size, step }) => [size, step]),
+      at + RUNS_AT,
+    );
+  }
+  return words;
+}
+
+/** A unit's elements are counted from the start of the binding. */
+export function elementsOf({ source, dtype }: Segment, windowOffset: number): { first: number; count: number } {
+  const bytes = ELEMENT_BYTES[dtype];
+  return { first: (source.byteOffset - windowOffset) / bytes, count: source.byteLength / bytes };
+}
