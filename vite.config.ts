@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
+import { siteShell } from "./demo/shared/shell.ts";
 
 const repository = import.meta.dirname;
 const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
@@ -78,16 +79,18 @@ const pages = () => readdirSync(demo).filter((file) => file.endsWith(".html"));
 const site = (): UserConfig => ({
   root: demo,
   base: "./",
+  plugins: [siteShell()],
   build: {
     outDir: resolve(repository, "dist/site"),
     emptyOutDir: true,
     target: "es2022",
     rolldownOptions: { input: pages().map((page) => resolve(demo, page)) },
   },
+  worker: { format: "es", plugins: () => [strippedShaders()] },
   server: { host: "127.0.0.1", port: 5173, fs: { allow: [repository] } },
 });
 
 export default defineConfig(({ mode }) => {
   const configuration = mode === "library" ? library : mode === "conformance" ? conformance : site();
-  return { ...configuration, resolve: ownPackage, plugins: [strippedShaders()] };
+  return { ...configuration, resolve: ownPackage, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
 });

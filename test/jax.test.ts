@@ -4,7 +4,16 @@ import { grad, jit, numpy as np, tree, vmap } from "@jax-js/jax";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
 import * as gradclip from "../src/index.ts";
-import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
+import {
+  autoClip,
+  clipByBlockRms,
+  clipByGlobalNorm,
+  clipByNorm,
+  clipPerExample,
+  measureNorm,
+  NonFiniteGradientError,
+  zClip,
+} from "../src/index.ts";
 import type { Counter } from "./adapters/counter.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import {
@@ -17,6 +26,7 @@ import {
   trainOn,
   upload,
   use,
+  valuesOf,
 } from "./adapters/jax.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { isSoftware } from "./engines/packaged.mjs";
@@ -25,11 +35,6 @@ import { examplesOf } from "./support/examples.ts";
 const steps = 20;
 
 afterAll(() => expect(counterOfDevice().errors).toEqual([]));
-
-async function valuesOf(updates: Arrays): Promise<Record<string, number[]>> {
-  const read = Object.entries(updates).map(async ([name, array]) => [name, [...(await array.data())]]);
-  return Object.fromEntries(await Promise.all(read));
-}
 
 describe("training", () => {
   test.each(["webgpu", "wasm", "cpu"] as const)(
@@ -272,6 +277,8 @@ describe("refusals", () => {
     expect(() => clipUpdates(clipByGlobalNorm(1), { apply: "record" } as never)).toThrow(
       'clipUpdates\'s options has an unknown property "apply"; it takes nonFinite and gradScale.',
     );
+    expect(() => clipUpdates(measureNorm())).toThrow("measureNorm clips nothing; pass clipByGlobalNorm(Infinity)");
+    expect(() => clipUpdates(clipPerExample(1, { examples: 2 }))).toThrow("gives a sum, which has another shape");
     expect(() => clipUpdates().update({ w: null as never }, [])).toThrow(
       'The update "w" is null; pass arrays, outside of jit, grad and vmap.',
     );

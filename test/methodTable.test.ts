@@ -12,6 +12,7 @@ import {
   createClipper,
   type GradientView,
 } from "../src/index.ts";
+import { gridTable } from "../src/webgpu/grid.ts";
 import { type Dispatch, type PlanLimits, planFor } from "../src/webgpu/plan.ts";
 
 const page = readFileSync(new URL("../docs/methods.md", import.meta.url), "utf8");
@@ -73,7 +74,7 @@ async function countDispatches(method: ClipMethod, list: GradientView[]): Promis
 function bytesOf(method: ClipMethod, list: GradientView[]): number[] {
   const { grouping, maxNorm, norm: kind, clamp, sum, usesParameters = false } = method;
   const { tensors } = readGradients(list);
-  const limits: PlanLimits = { slots: 7, pairSlots: 3, maxBinding: 2 ** 27, grid: { norm: 8, scale: 8 } };
+  const limits: PlanLimits = { slots: 7, pairSlots: 3, maxBinding: 2 ** 27, grid: gridTable.software };
   const writes = maxNorm !== undefined && !sum;
   const plan = clamp
     ? clamp.plan(tensors, limits, clamp, 0xffffffff)

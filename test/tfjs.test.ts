@@ -11,6 +11,7 @@ import {
   clipByBlockRms,
   clipByGlobalNorm,
   clipByNorm,
+  clipPerExample,
   measureNorm,
   NonFiniteGradientError,
   zClip,
@@ -381,6 +382,9 @@ describe("refusals", () => {
     );
     expect(() => withClipping(new Idle(), clipByGlobalNorm(1), { gradScale: -1 })).toThrow(RangeError);
     expect(() => idle(measureNorm())).toThrow("measureNorm clips nothing; pass clipByGlobalNorm(Infinity)");
+    expect(() => idle(clipPerExample(1, { examples: 2 }))).toThrow(
+      "clipPerExample gives a sum, which has another shape",
+    );
   });
 
   test("a report before the first step", async () => {

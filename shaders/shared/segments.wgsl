@@ -29,8 +29,8 @@ struct Table {
   segments: array<Segment, 240>,
 }
 
-const WORKGROUP = 64u;
-const TILE = 256u; // words: four a lane
+const WORKGROUP = u32(WORKGROUP_SIZE);
+const TILE = 4u * WORKGROUP; // words: four a lane
 const STRETCH = 16u * TILE; // what one lane sums in a row
 const ROUND = 64u * TILE; // what is worked on between two choices of the binding
 

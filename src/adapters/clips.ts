@@ -10,9 +10,20 @@ export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: numb
 
 export type ReportOptions = Parameters<Clip["report"]>[0];
 
+/** A gradient as an adapter passes it. */
+export type AdapterView = GradientView & { name: string; shape: readonly number[] };
+
+interface Prepared {
+  readonly clip: Clip;
+  /** Without the buffers, which go. */
+  readonly gradients: readonly (Likeness | null)[];
+}
+
+type Likeness = Pick<AdapterView, "name" | "shape"> & { readonly hasInto: boolean };
+
 interface Home {
   readonly clipper: Clipper;
-  readonly clips: Map<string, Clip>;
+  readonly prepared: Prepared[];
 }
 
 /**
@@ -34,15 +45,24 @@ export class Clips {
     if (method.name === "measureNorm") {
       throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
     }
+    if (method.sum) {
+      throw new TypeError(
+        `${method.name} gives a sum, which has another shape than the gradients; clip them by clipper.prepare and pass the sums on.`,
+      );
+    }
   }
 
   /** The clip of these gradients, on a device or on the CPU. */
-  for(gradients: readonly (GradientView | null)[], device?: GPUDevice): Clip {
-    const { clipper, clips } = this.#homeOn(device);
-    const key = gradients.map((g) => (g ? `${g.name} ${g.length}${g.into ? " into" : ""}` : "none")).join();
-    this.#latest = clips.get(key) ?? clipper.prepare(gradients, this.#method, this.#options);
-    clips.set(key, this.#latest);
-    return this.#latest;
+  for(gradients: readonly (AdapterView | null)[], device?: GPUDevice): Clip {
+    const { clipper, prepared } = this.#homeOn(device);
+    let found = prepared.find((known) => areAlike(known.gradients, gradients));
+    if (!found) {
+      const clip = clipper.prepare(gradients, this.#method, this.#options);
+      found = { clip, gradients: gradients.map((g) => g && { name: g.name, shape: g.shape, hasInto: !!g.into }) };
+      prepared.push(found);
+    }
+    this.#latest = found.clip;
+    return found.clip;
   }
 
   async report(options: ReportOptions): Promise<ClipReport> {
@@ -57,8 +77,26 @@ export class Clips {
   }
 
   #homeOn(device: GPUDevice | undefined): Home {
-    const home = this.#homes.get(device) ?? { clipper: clipperOn(device), clips: new Map() };
+    const home = this.#homes.get(device) ?? { clipper: clipperOn(device), prepared: [] };
     this.#homes.set(device, home);
     return home;
   }
+}
+
+/** In every step, so it makes no key: comparing takes a fraction of that. */
+function areAlike(known: readonly (Likeness | null)[], gradients: readonly (AdapterView | null)[]): boolean {
+  if (known.length !== gradients.length) return false;
+  return known.every((likeness, i) => {
+    const gradient = gradients[i];
+    if (!likeness || !gradient) return !likeness && !gradient;
+    return (
+      likeness.name === gradient.name && likeness.hasInto === !!gradient.into && isSame(likeness.shape, gradient.shape)
+    );
+  });
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  let axis = 0;
+  while (axis < a.length && a[axis] === b[axis]) axis += 1;
+  return axis === a.length && axis === b.length;
 }

@@ -11,7 +11,9 @@ export interface ClippingTransformation {
   init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
   /**
    * Clipped updates in new arrays; consumes what it is given, as everything in jax-js does.
-   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet, and for other arrays than float32.
+   * @param params for a method that uses parameters, such as `adaptiveGradClip`: as the updates, in the same tree.
+   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet, for other arrays than float32, and
+   * without the params that the method needs.
    */
   update<Params extends JsTree<np.Array>>(
     updates: Params,
@@ -35,7 +37,7 @@ export interface ClippingTransformation {
  * than it was asked to, and arrays may share a buffer, so the clipped gradients go to new arrays. Arrays of any other
  * backend are read and clipped on the CPU.
  *
- * @throws as `Clipper.prepare` does for the method and options.
+ * @throws TypeError for `measureNorm` and `clipPerExample`, and as `Clipper.prepare` does for the method and options.
  */
 export function clipUpdates(
   method: ClipMethod = clipByGlobalNorm(1),
@@ -52,10 +54,11 @@ export function clipUpdates(
       const [leaves, structure] = tree.flatten<np.Array>(updates);
       const names = namesIn(structure);
       leaves.forEach((leaf, i) => {
-        refuse(leaf, names[i] as string);
+        refuse(leaf, `The update ${JSON.stringify(names[i])}`);
       });
+      const parameters = method.usesParameters ? parametersOf(leaves, structure, params, method) : [];
       const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;
-      const clipped = clip(leaves, names, clips);
+      const clipped = clip(leaves, names, parameters, clips);
       tree.dispose(updates);
       tree.dispose(params);
       return [tree.unflatten(structure, clipped) as typeof updates, state];
@@ -65,18 +68,39 @@ export function clipUpdates(
   };
 }
 
-function refuse(leaf: unknown, name: string): void {
+function refuse(leaf: unknown, label: string): void {
   if (!(leaf instanceof JaxArray)) {
-    throw new TypeError(
-      `The update ${JSON.stringify(name)} is ${shown(leaf)}; pass arrays, outside of jit, grad and vmap.`,
-    );
+    throw new TypeError(`${label} is ${shown(leaf)}; pass arrays, outside of jit, grad and vmap.`);
   }
-  if (leaf.dtype !== "float32") {
-    throw new TypeError(`The update ${JSON.stringify(name)} is of ${leaf.dtype}; convert it to float32.`);
-  }
+  if (leaf.dtype !== "float32") throw new TypeError(`${label} is of ${leaf.dtype}; convert it to float32.`);
 }
 
-function clipOnGPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[] {
+/** One for each update. */
+function parametersOf(
+  updates: np.Array[],
+  structure: JsTreeDef,
+  params: JsTree<np.Array> | undefined,
+  method: ClipMethod,
+): np.Array[] {
+  if (params === undefined) {
+    throw new TypeError(`params is undefined, but ${method.name} needs them; pass them to update after the state.`);
+  }
+  const [parameters, structureOfParams] = tree.flatten<np.Array>(params);
+  if (!structureOfParams.equals(structure)) {
+    throw new TypeError(
+      `params is ${structureOfParams}, but the updates are ${structure}; pass those that they are of.`,
+    );
+  }
+  namesIn(structure).forEach((name, i) => {
+    const [label, shape] = [`The parameter ${JSON.stringify(name)}`, updates[i]?.shape];
+    refuse(parameters[i], label);
+    if (String(parameters[i]?.shape) === String(shape)) return;
+    throw new TypeError(`${label} has shape [${parameters[i]?.shape}], but its update has [${shape}]; pass its own.`);
+  });
+  return parameters;
+}
+
+function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
   const lengths = new Map<GPUBuffer, number>();
   const copies: np.Array[] = [];
   const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
@@ -84,25 +108,29 @@ function clipOnGPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[
     const { size: length, shape } = leaf;
     if (length === 0) return null;
     let buffer = leaf.ref.gpuBufferSync();
-    // The beginning of an array lies in that array's buffer. Beginnings of several lengths would overlap.
-    if ((lengths.get(buffer) ?? length) !== length) {
+    // The beginning of an array lies in that array's buffer. Beginnings of several lengths would overlap, and one that
+    // is the gradient of two parameters, as that of x + y is, has two bounds.
+    if (lengths.has(buffer) && (parameters.length > 0 || lengths.get(buffer) !== length)) {
       const copy = np.add(leaf.ref, 0);
       copies.push(copy);
       buffer = copy.ref.gpuBufferSync();
     }
     lengths.set(buffer, length);
-    return { name: names[i], shape, length, buffer, into: { buffer: (clipped[i] as np.Array).ref.gpuBufferSync() } };
+    const into = { buffer: (clipped[i] as np.Array).ref.gpuBufferSync() };
+    const parameter = parameters[i] && { buffer: parameters[i].ref.gpuBufferSync() };
+    return { name: names[i] as string, shape, length, buffer, into, parameter };
   });
   clips.for(views, getWebGPUDevice()).run(views);
   tree.dispose(copies);
   return clipped;
 }
 
-function clipOnCPU(leaves: np.Array[], names: string[], clips: Clips): np.Array[] {
+function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
+  // Copies: jax-js gives nobody the memory that it computes with.
+  const dataOf = (array: np.Array) => array.ref.dataSync() as Float32Array<ArrayBuffer>;
   const views = leaves.map((leaf, i) => {
-    // A copy: jax-js gives nobody the memory that it computes with.
-    const buffer = leaf.ref.dataSync() as Float32Array<ArrayBuffer>;
-    return { name: names[i], shape: leaf.shape, length: leaf.size, buffer };
+    const parameter = parameters[i] && { buffer: dataOf(parameters[i]) };
+    return { name: names[i] as string, shape: leaf.shape, length: leaf.size, buffer: dataOf(leaf), parameter };
   });
   clips.for(views).run(views);
   return leaves.map((leaf, i) => {

@@ -25,7 +25,11 @@ export type ClippingOptimizer<T extends Optimizer> = T & {
  * nothing read back. A gradient that somebody else still holds is left alone, and a clipped one applied. On any other
  * backend they are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
- * @throws TypeError for what is no optimizer or clips already, and as `Clipper.prepare` does for the method and options.
+ * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names, and a step throws a
+ * TypeError for a gradient without one.
+ *
+ * @throws TypeError for what is no optimizer or clips already, for `measureNorm` and `clipPerExample`, and as
+ * `Clipper.prepare` does for the method and options.
  */
 export function withClipping<T extends Optimizer>(
   optimizer: T,
@@ -49,22 +53,18 @@ export function withClipping<T extends Optimizer>(
       },
     },
     applyGradients(given: NamedTensorMap | Gradient[]) {
-      const gradients = Array.isArray(given)
-        ? given
-        : Object.entries(given).map(([name, tensor]) => ({ name, tensor }));
-      let clipped: Gradient[];
-      if (tf.getBackend() === "webgpu") {
-        const gpu = tf.backend() as unknown as WebGPUBackend;
-        submit = () => submitQueue(gpu);
-        clipped = clipOnGPU(gpu, gradients, clips);
-      } else {
-        clipped = clipOnCPU(gradients, clips);
-      }
+      const list = Array.isArray(given) ? given : Object.keys(given).map((name) => ({ name, tensor: given[name] }));
+      const gradients = method.usesParameters ? list.map((gradient) => withVariable(gradient, method.name)) : list;
+      const gpu = tf.getBackend() === "webgpu" && (tf.backend() as unknown as WebGPUBackend);
+      if (gpu) submit = () => submitQueue(gpu);
+      const clipped = gpu ? clipOnGPU(gpu, gradients, clips) : clipOnCPU(gradients, clips);
+      const made = clipped.filter((gradient, i) => gradient !== gradients[i]);
       const asMap = () => Object.fromEntries(clipped.map(({ name, tensor }) => [name, tensor]));
       try {
-        applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
+        if (made.length === 0) applyGradients.call(optimizer, given as NamedTensorMap);
+        else applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
       } finally {
-        tf.dispose(clipped.flatMap(({ tensor }, i) => (tensor && tensor !== gradients[i]?.tensor ? [tensor] : [])));
+        for (const { tensor } of made) tensor?.dispose();
       }
     },
     dispose() {
@@ -80,14 +80,15 @@ export function withClipping<T extends Optimizer>(
 interface Gradient {
   name: string;
   tensor?: Tensor | null;
+  /** For a method that uses parameters. */
+  variable?: Tensor;
 }
 
 /** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
 interface WebGPUBackend {
   readonly device: GPUDevice;
-  readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values: unknown } };
+  readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values: unknown; refCount: number } };
   uploadToGPU(dataId: object): void;
-  refCount(dataId: object): number;
   makeTensorInfo(shape: number[], dtype: "float32"): TensorInfo;
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
@@ -97,28 +98,42 @@ interface WebGPUBackend {
   readonly commandQueueOwnedIds: WeakSet<object>;
 }
 
+function withVariable({ name, tensor }: Gradient, method: string): Gradient {
+  const variable = tf.engine().registeredVariables[name];
+  if (!tensor || variable?.size === tensor.size) return { name, tensor, variable };
+  const found = variable ? `its variable has shape [${variable.shape}]` : "there is no variable of that name";
+  throw new TypeError(
+    `The gradient ${JSON.stringify(name)} has shape [${tensor.shape}], but ${found}; ${method} needs the variable that a gradient is of.`,
+  );
+}
+
 function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gradient[] {
-  const bufferOf = ({ dataId }: Tensor) => {
-    gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
-    gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
+  const clipped = [...gradients];
+  const dataOf = ({ dataId }: Tensor) => {
     const data = gpu.tensorMap.get(dataId);
-    data.values = null; // What was read before is not what follows.
-    return data.resource as GPUBuffer;
+    if (!data.resource) gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
+    gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
+    return data as typeof data & { resource: GPUBuffer };
   };
-  const holders = new Map<object, number>();
-  for (const tensor of new Set(gradients.map(({ tensor }) => tensor))) {
-    if (tensor) holders.set(tensor.dataId, (holders.get(tensor.dataId) ?? 0) + 1);
-  }
-  const clipped = gradients.map(({ name, tensor }) => {
-    const isShared = tensor?.size && gpu.refCount(tensor.dataId) > (holders.get(tensor.dataId) ?? 0);
-    if (!isShared) return { name, tensor };
-    return { name, tensor: tf.engine().makeTensorFromTensorInfo(gpu.makeTensorInfo(tensor.shape, "float32")) };
-  });
-  const views = gradients.map(({ name, tensor }, i) => {
+  const dataInstead = (i: number, tensor: Tensor) => {
+    clipped[i] = { name: gradients[i]?.name as string, tensor };
+    return dataOf(tensor);
+  };
+  const views = gradients.map(({ name, tensor, variable }, i) => {
     if (!tensor?.size) return null;
-    const target = clipped[i]?.tensor as Tensor;
-    const into = target === tensor ? undefined : { buffer: bufferOf(target) };
-    return { name, shape: tensor.shape, length: tensor.size, buffer: bufferOf(tensor), into };
+    const { shape, size: length } = tensor;
+    let source = dataOf(tensor);
+    // The gradient of x + y is that of two variables, and has a bound for each.
+    if (variable && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
+    let target = source;
+    if (source.refCount > 1 && source.refCount > holdersIn(gradients, tensor)) {
+      const info = gpu.makeTensorInfo(shape, "float32");
+      target = dataInstead(i, tf.engine().makeTensorFromTensorInfo(info));
+    }
+    target.values = null; // What was read before is not what follows.
+    const into = target === source ? undefined : { buffer: target.resource };
+    const parameter = variable && { buffer: dataOf(variable).resource };
+    return { name, shape, length, buffer: source.resource, into, parameter };
   });
   const clip = clips.for(views, gpu.device);
   gpu.ensureCommandEncoderReady();
@@ -126,16 +141,22 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gra
   return clipped;
 }
 
+/** How many of the tensors have these values. */
+function holdersIn(gradients: Gradient[], { dataId }: Tensor): number {
+  return new Set(gradients.map(({ tensor }) => tensor).filter((tensor) => tensor?.dataId === dataId)).size;
+}
+
 function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
-  const views = gradients.map(({ name, tensor }) => {
+  const views = gradients.map(({ name, tensor, variable }) => {
     if (!tensor?.size) return null;
+    const parameter = variable && { buffer: variable.dataSync<"float32">() };
     // The cpu backend gives the array that it computes with.
-    return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice() };
+    return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice(), parameter };
   });
   clips.for(views).run(views);
-  return gradients.map(({ name, tensor }, i) => {
+  return gradients.map((gradient, i) => {
     const view = views[i];
-    return { name, tensor: view ? tf.tensor(view.buffer, view.shape) : tensor };
+    return view ? { name: view.name, tensor: tf.tensor(view.buffer, view.shape) } : gradient;
   });
 }
 

@@ -2,6 +2,7 @@ import { type Bundle, bundlesOf, cutsOf, type Grouping, parametersOf } from "../
 import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { ALIGNMENT } from "./device.ts";
+import type { GridRow } from "./grid.ts";
 import type { Format, Target, Word } from "./kernels.ts";
 import { apartByWord, type RankedCut, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { batched, conflictsIn, type Slot, sharesBuffer, slotsOf } from "./slots.ts";
@@ -49,7 +50,7 @@ export interface PlanLimits {
   readonly pairSlots: number;
   /** Bytes of a binding. */
   readonly maxBinding: number;
-  readonly grid: { readonly norm: number; readonly scale: number };
+  readonly grid: GridRow;
 }
 
 /** What is to be planned, besides where the gradients lie. */
@@ -95,7 +96,7 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
     norm: [...gradients.dispatches, ...parameters.dispatches],
     scale: [...toScale(true), ...toScale(false)].map((draft) => dispatchOf(draft, grouping, power, 0, true)),
     partialCount: gradients.end,
-    parameterPartialCount: parameters.end - gradients.end,
+    parameterPartialCount: grouping.kind === "all" ? 0 : parameters.end - gradients.end,
     bundles: bundlesOf(tensors, grouping),
     ranges: gradients.ranges,
     parameterRanges: parameters.ranges,
@@ -118,7 +119,7 @@ function planNorm(cuts: readonly RankedCut[], limits: PlanLimits, task: Task, st
   const ranges: PartialRange[] = [];
   const dispatches = plain.map((draft) => {
     const dispatch = dispatchOf(draft, grouping, power, end, true);
-    ranges.push(...rangesOf(draft, end));
+    ranges.push(...rangesOf(draft, end, limits.grid.lanes));
     end += draft.workgroups;
     return dispatch;
   });
@@ -185,7 +186,7 @@ export function draftsOf(
   shapes?: ReadonlyMap<Segment, Shape>,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  const grid = WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm;
+  const grid = { ...limits.grid, workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm };
   // Along axes the elements are read one by one.
   const wordFor = (segment: Segment) => (shapes ? "u32" : wordOf(segment));
   return FORMATS.flatMap((format) => {
@@ -203,19 +204,19 @@ export function draftsOf(
   });
 }
 
-/** The tiles of a dispatch, over at most `grid` workgroups unless they need more; grouped, none works for two groups. */
+/** The tiles of a dispatch, over at most so many workgroups unless they need more; grouped, none works for two groups. */
 function spread(
   slots: readonly Slot[],
   word: Word,
-  grid: number,
+  { lanes, tiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
   grouped: boolean,
   shapes: ReadonlyMap<Segment, Shape> | undefined,
 ) {
-  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, word);
+  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, word, lanes);
   const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
   if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
   const tiles = segments.reduce((sum, { segment }) => sum + tilesIn(segment), 0);
-  const wanted = Math.max(Math.min(tiles, grid), Math.ceil(tiles / MOST_ROUNDS));
+  const wanted = Math.max(Math.min(Math.ceil(tiles / least), most), Math.ceil(tiles / MOST_ROUNDS));
   const tilesPerWorkgroup = Math.ceil(tiles / wanted);
   let tile = 0;
   let group = segments[0]?.segment.group;
@@ -230,11 +231,11 @@ function spread(
 }
 
 /** Which partials belong to which group; a group's segments stand together, and its workgroups too. */
-function rangesOf({ placed, tilesPerWorkgroup, format }: Draft, firstPartial: number): PartialRange[] {
+function rangesOf({ placed, tilesPerWorkgroup, format }: Draft, firstPartial: number, lanes: number): PartialRange[] {
   const ranges: PartialRange[] = [];
   for (const { segment, tile } of placed) {
     const first = firstPartial + Math.floor(tile / tilesPerWorkgroup);
-    const end = firstPartial + Math.ceil((tile + tilesOf(segment, format.word)) / tilesPerWorkgroup);
+    const end = firstPartial + Math.ceil((tile + tilesOf(segment, format.word, lanes)) / tilesPerWorkgroup);
     const last = ranges.at(-1);
     if (last?.group === segment.group) last.each = end - last.first;
     else ranges.push({ group: segment.group, first, each: end - first });

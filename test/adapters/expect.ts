@@ -1,5 +1,6 @@
 /** What both engines' tests expect, and float64 references for it. */
 import { expect } from "vitest";
+import { type Layer, trainByAgc64 } from "./agc.ts";
 import type { Trained, Training } from "./task.ts";
 
 /** Each within 1e-6 of the largest. */
@@ -31,6 +32,17 @@ export function expectTraining({ gradclip, operations, none, report }: Training,
   expect(report.clippedSteps).toBeLessThan(steps);
   expect(furthest(gradclip, operations)).toBeLessThanOrEqual(1e-5);
   expect(furthest(gradclip, none)).toBeGreaterThan(1e-3);
+}
+
+/** The weights are those of the formula, in training where some units were clipped, some were not, and it mattered. */
+export function expectTrainingByAgc({ kernel, bias }: Layer): void {
+  const wanted = trainByAgc64();
+  expect(wanted.clipped).toBeGreaterThan(wanted.units / 5);
+  expect(wanted.clipped).toBeLessThan(wanted.units);
+  expectNear(kernel, wanted.kernel, 1e-5);
+  expectNear(bias, wanted.bias, 1e-5);
+  const without = trainByAgc64(Infinity);
+  expect(Math.max(...bias.map((value, i) => Math.abs(value - (without.bias[i] as number))))).toBeGreaterThan(1e-3);
 }
 
 function furthest(a: Trained, b: Trained): number {

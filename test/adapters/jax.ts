@@ -34,6 +34,11 @@ export function upload(seed?: number): Arrays {
   return Object.fromEntries(initialWeights(seed).map(({ name, shape, values }) => [name, np.array(values, { shape })]));
 }
 
+export async function valuesOf(updates: Arrays): Promise<Record<string, number[]>> {
+  const read = Object.entries(updates).map(async ([name, array]) => [name, [...(await array.data())]]);
+  return Object.fromEntries(await Promise.all(read));
+}
+
 function loss(weights: Arrays, x: np.Array, y: np.Array): np.Array {
   let activations = x;
   units.forEach((_, i) => {

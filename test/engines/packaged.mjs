@@ -1,7 +1,7 @@
 // The Chromium, SwiftShader and libraries that @sparticuz/chromium carries, unpacked once into .cache.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,6 +73,19 @@ export function vulkanEnvironment() {
   };
 }
 
+/**
+ * The package's own configuration names folders where no fonts are, and without any a page crashes.
+ * @param {string} folder
+ */
+function fontConfiguration(folder) {
+  const target = join(cache, "fonts");
+  mkdirSync(target, { recursive: true });
+  const folders = [join(folder, "fonts", "fonts"), "/usr/share/fonts"].map((fonts) => `<dir>${fonts}</dir>`);
+  const cached = `<cachedir>${join(target, "cache")}</cachedir>`;
+  writeFileSync(join(target, "fonts.conf"), `<fontconfig>${folders.join("")}${cached}</fontconfig>\n`);
+  return target;
+}
+
 /** @returns {{ executablePath: string, env: Record<string, string> }} */
 export function packagedChromium() {
   if (!isPackaged) {
@@ -81,6 +94,6 @@ export function packagedChromium() {
   const folder = unpacked();
   return {
     executablePath: join(folder, "chromium"),
-    env: { LD_LIBRARY_PATH: libraryPath(join(folder, "al2023", "lib")), FONTCONFIG_PATH: join(folder, "fonts") },
+    env: { LD_LIBRARY_PATH: libraryPath(join(folder, "al2023", "lib")), FONTCONFIG_PATH: fontConfiguration(folder) },
   };
 }

@@ -26,7 +26,7 @@ async function visit(address: string, { hasWebGpu = true, width = 1280, height =
   page.on("pageerror", (error) => errors.push(String(error)));
   await page.setViewport({ width, height });
   if (!hasWebGpu) await page.evaluateOnNewDocument("delete Navigator.prototype.gpu");
-  await page.goto(inject("site") + address);
+  await page.goto(`${inject("site")}train.html${address}`);
   return { page, errors };
 }
 

@@ -1,5 +1,5 @@
+import type { Digits } from "../digits.ts";
 import type { History, RunName } from "./comparison.ts";
-import type { Digits } from "./digits.ts";
 
 const shown = 12;
 const side = 8;

@@ -1,5 +1,5 @@
 import type { numpy as np } from "@jax-js/jax";
-import { type Clipper, measureNorm } from "../src/index.ts";
+import { type Clipper, measureNorm } from "../../src/index.ts";
 
 type Gradients = Record<string, np.Array>;
 

@@ -1,12 +1,12 @@
 // Two networks from one initialisation, trained on the same batches: one with its gradients clipped, one without.
 
 import type { numpy as np } from "@jax-js/jax";
+import type { Digits } from "../digits.ts";
+import { uniformNumbers } from "../random.ts";
 import type { Backend } from "./backend.ts";
 import { clipOnCpu } from "./clipOnCpu.ts";
 import { clipOnGpu } from "./clipOnGpu.ts";
-import type { Digits } from "./digits.ts";
 import { measureOnly } from "./measureOnly.ts";
-import { uniformNumbers } from "./random.ts";
 import { drawInitialValues, type Parameters } from "./rnn.ts";
 import { type Measurement, Run } from "./training.ts";
 

@@ -1,6 +1,6 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import type { ClipReport } from "../src/index.ts";
-import type { Batch } from "./digits.ts";
+import type { ClipReport } from "../../src/index.ts";
+import type { Batch } from "../digits.ts";
 import {
   classify,
   descend,

@@ -1,8 +1,8 @@
 // A ReLU recurrent network (Elman) in jax-js. jax-js consumes an array on use: `.ref` keeps one for later.
 
 import { blockUntilReady, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
-import { type Batch, classCount, pixelsPerStep, sequenceLength } from "./digits.ts";
-import { normalNumbers } from "./random.ts";
+import { type Batch, classCount, pixelsPerStep, sequenceLength } from "../digits.ts";
+import { normalNumbers } from "../random.ts";
 
 export const hiddenUnits = 32;
 

@@ -1,12 +1,13 @@
 // The page's wiring. For tests and the curious, `gradclipDemo` in the console holds the numbers behind the curves:
 // gradclipDemo.histories.clipped.loss and so on, one entry a step, null where a number was not finite.
 
+import { Digits } from "../digits.ts";
+import { showCode } from "../shared/code.ts";
 import { chooseBackend, type Requested } from "./backend.ts";
 import clipOnCpuSource from "./clipOnCpu.ts?raw";
 import clipOnGpuSource from "./clipOnGpu.ts?raw";
 import { batchSize, type Comparison, type History, type RunName, stepCount } from "./comparison.ts";
 import { Curves } from "./curves.ts";
-import { Digits } from "./digits.ts";
 import { Guesses } from "./guesses.ts";
 import { showRun } from "./readout.ts";
 import { compile, uploadSequence } from "./rnn.ts";
@@ -85,19 +86,13 @@ function fail(error: unknown): void {
   showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
 }
 
-function showCode(isOnGpu: boolean): void {
+function showLines(isOnGpu: boolean): void {
   // The page runs gradclip's source beside it; a reader has the package.
-  const source = (isOnGpu ? clipOnGpuSource : clipOnCpuSource).replace("../src/index.ts", "gradclip").trimEnd();
-  element("code").textContent = source;
+  const source = (isOnGpu ? clipOnGpuSource : clipOnCpuSource).replace("../../src/index.ts", "gradclip").trimEnd();
+  showCode(element("code"), source);
   element("code-caption").textContent = isOnGpu
     ? "The file that this page runs between gradient and update: one encoder and one submit a step, and nothing is waited for."
     : "The file that this page runs between gradient and update. With WebGPU it would be the same calls on GPU buffers.";
-  const copyButton = element<HTMLButtonElement>("copy");
-  copyButton.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(source);
-    copyButton.textContent = "Copied";
-    setTimeout(() => (copyButton.textContent = "Copy"), 1500);
-  });
 }
 
 function requestedBackend(): Requested {
@@ -109,7 +104,7 @@ async function start(): Promise<void> {
   const [backend, digits] = await Promise.all([chooseBackend(requestedBackend()), Digits.load()]);
   element("backend").textContent = backend.badge;
   guesses = new Guesses(element<HTMLTableElement>("guesses"), digits);
-  showCode(backend.device !== undefined);
+  showLines(backend.device !== undefined);
   backend.device?.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
 
   showState("compiling", "Compiling the network…");

@@ -1,5 +1,5 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { type Clipper, clipByGlobalNorm } from "../src/index.ts";
+import { type Clipper, clipByGlobalNorm } from "../../src/index.ts";
 
 type Gradients = Record<string, np.Array>;
 

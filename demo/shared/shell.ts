@@ -1,0 +1,69 @@
+// What every page of the site shares, put into its HTML when Vite serves or builds it: the first paint needs no script.
+
+import { basename } from "node:path";
+import type { Plugin } from "vite";
+
+const pages = [
+  { file: "index.html", name: "The cliff" },
+  { file: "train.html", name: "Train" },
+  { file: "engine.html", name: "In an engine" },
+  { file: "benchmark.html", name: "Benchmark" },
+  { file: "check.html", name: "Check this GPU" },
+];
+
+/** No eval, nothing inline, nothing from elsewhere. */
+const policy = {
+  "default-src": "'none'",
+  "script-src": "'self'",
+  "style-src": "'self'",
+  "img-src": "'self' data:",
+  "connect-src": "'self'",
+  "worker-src": "'self'",
+  "base-uri": "'none'",
+  "form-action": "'none'",
+};
+
+/** The training library compiles WebAssembly: its pages allow that, and still no eval of text. */
+const trainingPages = ["train.html", "engine.html", "benchmark.html"];
+
+export function contentSecurityPolicy({ training }: { training: boolean }): string {
+  const sources = training ? { ...policy, "script-src": "'self' 'wasm-unsafe-eval'" } : policy;
+  return Object.entries(sources)
+    .map(([directive, source]) => `${directive} ${source}`)
+    .join("; ");
+}
+
+function header(current: string): string {
+  const links = pages.map(({ file, name }) => {
+    const mark = file === current ? ' aria-current="page"' : "";
+    return `<a href="./${file}"${mark}>${name}</a>`;
+  });
+  return `<header>
+      <a class="brand" href="./index.html">gradclip</a>
+      <nav aria-label="Pages">${links.join("\n        ")}</nav>
+    </header>`;
+}
+
+/** Fills in `<!-- header -->`, and the policy when building: Vite's own client needs inline styles. */
+export function siteShell(): Plugin {
+  let isBuild = false;
+  return {
+    name: "site-shell",
+    configResolved({ command }) {
+      isBuild = command === "build";
+    },
+    transformIndexHtml: {
+      order: "pre",
+      handler(html, { filename }) {
+        const file = basename(filename);
+        const content = contentSecurityPolicy({ training: trainingPages.includes(file) });
+        return {
+          html: html.replace("<!-- header -->", () => header(file)),
+          tags: isBuild
+            ? [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content }, injectTo: "head-prepend" }]
+            : [],
+        };
+      },
+    },
+  };
+}
