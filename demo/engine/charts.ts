@@ -93,7 +93,7 @@ export class Chart {
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
       ctx.textAlign = isRight ? "right" : "left";
-      const label = fault === "nan" ? "NaN" : "too bright";
+      const label = fault === "nan" ? "NaN" : "wild batch";
       ctx.fillText(label, x + (isRight ? -5 : 5) * scale, bbox.top + (12 + 14 * (index % 3)) * scale);
     }
     ctx.restore();

@@ -2,6 +2,7 @@
 
 import { createClipper } from "gradclip";
 import { Digits } from "../digits.ts";
+import { showCode } from "../shared/code.ts";
 import { defaultSettings } from "./adamw.ts";
 // The file as it is: ?raw would give what is shipped, without its comments.
 import optimizerAddress from "./adamw.wgsl?url&no-inline";
@@ -29,7 +30,7 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const pauseButton = element<HTMLButtonElement>("pause");
-const faultButtons = { bright: element<HTMLButtonElement>("bright"), nan: element<HTMLButtonElement>("nan") };
+const faultButtons = { wild: element<HTMLButtonElement>("wild"), nan: element<HTMLButtonElement>("nan") };
 
 let run = readAddress();
 
@@ -65,18 +66,10 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
   return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
 }
 
-async function showCode(): Promise<void> {
+async function showSources(): Promise<void> {
   const optimizer = await fetch(optimizerAddress);
-  const sources = { "adamw-code": await optimizer.text(), "trainer-code": trainerSource };
-  for (const [id, source] of Object.entries(sources)) {
-    element(id).textContent = source.trimEnd();
-    const button = element<HTMLButtonElement>(`copy-${id}`);
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(source);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 1500);
-    });
-  }
+  showCode(element("adamw-code"), (await optimizer.text()).trimEnd());
+  showCode(element("trainer-code"), trainerSource.trimEnd());
 }
 
 function showAnatomy(trainer: Trainer): void {
@@ -136,7 +129,7 @@ function showAnswer(probabilities: readonly number[]): void {
 }
 
 async function start(): Promise<void> {
-  await showCode();
+  await showSources();
   const device = await requestDevice();
   if (!device) return;
   element("backend").textContent = `WebGPU · ${adapterName(device)}`;
@@ -216,7 +209,7 @@ async function start(): Promise<void> {
     if (document.body.dataset.state === "paused") training.resume();
     else training.pause();
   });
-  for (const fault of ["bright", "nan"] as const) {
+  for (const fault of ["wild", "nan"] as const) {
     faultButtons[fault].addEventListener("click", () => training.spoil(fault));
   }
   element("clear").addEventListener("click", () => pad.clear());

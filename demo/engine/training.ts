@@ -1,4 +1,4 @@
-import type { Digits } from "../digits.ts";
+import { classCount, type Digits } from "../digits.ts";
 import { uniformNumbers } from "../random.ts";
 import { type Batch, drawBatch } from "./batch.ts";
 import { initialWeights } from "./network.ts";
@@ -21,7 +21,7 @@ export interface Reading {
   fault?: Fault;
 }
 
-export type Fault = "bright" | "nan";
+export type Fault = "wild" | "nan";
 export type TrainingState = "training" | "paused" | "finished";
 
 export interface Run {
@@ -123,8 +123,12 @@ export function nextFrame(): Promise<number> {
   return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
+/** Wild: 1,000 times too bright, and every label is that of the next example. */
 function spoiled({ inputs, targets }: Batch, fault: Fault): Batch {
-  if (fault === "bright") return { inputs: inputs.map((level) => 1000 * level), targets };
+  if (fault === "wild") {
+    const shifted = targets.map((_, at) => targets[(at + classCount) % targets.length] as number);
+    return { inputs: inputs.map((level) => 1000 * level), targets: shifted };
+  }
   const copy = inputs.slice();
   copy[0] = Number.NaN;
   return { inputs: copy, targets };

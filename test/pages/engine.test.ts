@@ -106,18 +106,18 @@ describe("the engine's page", () => {
       expect(await page.evaluate(() => location.hash)).toBe("#seed=8&bound=0.01");
     });
 
-    it("skips the step with a NaN and clips the one that is too bright", async () => {
+    it("skips the step with a NaN and clips the one that is wild", async () => {
       const { page } = visited;
       await page.click("#nan");
       await page.waitForFunction(() => document.querySelector("#fault")?.textContent?.includes("were not finite"));
-      await page.click("#bright");
+      await page.click("#wild");
       await page.waitForFunction(() =>
         document.querySelector("#fault")?.textContent?.includes("reached the optimizer"),
       );
       const faults = (await readingsOf(page)).filter(({ fault }) => fault !== undefined);
       expect(faults.map(({ fault, skippedSteps }) => [fault, skippedSteps])).toEqual([
         ["nan", 1],
-        ["bright", 0],
+        ["wild", 0],
       ]);
       expect(faults[1]?.norm).toBeGreaterThan(20);
       expect(await textOf(page, "#skipped")).toBe("1");
