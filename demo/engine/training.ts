@@ -47,6 +47,7 @@ export class Training {
   #uniform: () => number = () => 0;
   #fault: Fault | undefined;
   #loop: Promise<void> = Promise.resolve();
+  #restarts = 0;
   #isStopping = false;
 
   constructor(trainer: Trainer, digits: Digits, events: Events) {
@@ -60,7 +61,10 @@ export class Training {
   }
 
   async restart(run: Run): Promise<void> {
+    const restart = ++this.#restarts;
     await this.pause();
+    // Somebody may have asked again in the meantime.
+    if (restart !== this.#restarts) return;
     this.#run = run;
     this.#uniform = uniformNumbers(run.seed);
     this.#fault = undefined;
