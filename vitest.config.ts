@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config";
 import { vulkanEnvironment } from "./test/engines/packaged.mjs";
+import { ownPackage } from "./vite.config.ts";
 
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment());
 
 export default defineConfig({
+  resolve: ownPackage,
   test: {
     pool: "forks",
     projects: [
