@@ -34,17 +34,21 @@ export function stripShader(text: string): string {
     .join("\n");
 }
 
-/** One entry for each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
-function libraryEntries(): Record<string, string> {
-  const targets = Object.values(manifest.exports).map((target) => (target as { default: string }).default);
-  const names = targets.map((target) => target.replace(/^\.\/dist\/(.+)\.js$/, "$1"));
-  return Object.fromEntries(names.map((name) => [name, resolve(repository, `src/${name}.ts`)]));
-}
+/** The source of each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
+const sources = Object.entries(manifest.exports).map(([key, target]) => {
+  const name = (target as { default: string }).default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
+  return { specifier: manifest.name + key.slice(1), name, path: resolve(repository, `src/${name}.ts`) };
+});
+
+/** The package by its own names, from its sources: demo and examples import it as its users do. */
+export const ownPackage: UserConfig["resolve"] = {
+  alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
+};
 
 const library: UserConfig = {
   publicDir: false,
   build: {
-    lib: { entry: libraryEntries(), formats: ["es"] },
+    lib: { entry: Object.fromEntries(sources.map(({ name, path }) => [name, path])), formats: ["es"] },
     target: "es2022",
     minify: false,
     sourcemap: true,
@@ -90,5 +94,5 @@ const site = (): UserConfig => ({
 
 export default defineConfig(({ mode }) => {
   const configuration = mode === "library" ? library : mode === "conformance" ? conformance : site();
-  return { ...configuration, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
+  return { ...configuration, resolve: ownPackage, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
 });

@@ -1,16 +1,23 @@
 import { defineConfig } from "vitest/config";
 import { vulkanEnvironment } from "./test/engines/packaged.mjs";
+import { ownPackage } from "./vite.config.ts";
 
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment());
 
 export default defineConfig({
+  resolve: ownPackage,
   test: {
     pool: "forks",
     projects: [
       {
         extends: true,
         test: { name: "unit", include: ["test/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        // No test: it prints figures.
+        test: { name: "cost", include: ["test/adapters/cost.ts"], testTimeout: 300_000 },
       },
       {
         extends: true,

@@ -15,7 +15,7 @@ const CLIPPED = 1u;
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
 
-var<workgroup> found: array<Partial, 64>;
+var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 // A positive normal number; anything else makes every value a NaN.
 fn grad_scale_bits() -> u32 {
@@ -98,7 +98,7 @@ fn clamp_edge(mine: ptr<function, Partial>, segment: Segment, lane: u32, factor:
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let factor = grad_scale_bits();
   let careFrom = care_from(factor);

@@ -4,9 +4,9 @@
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
 @group(0) @binding(1) var<storage, read_write> record: ClipRecord;
 
-const WORKGROUP = 64u;
+const WORKGROUP = u32(WORKGROUP_SIZE);
 
-var<workgroup> found: array<Partial, 64>;
+var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 // The norm of everything; flags of the groups came with the partials; there is no one scale.
 fn sum_up(all: Partial) -> Decision {
@@ -54,7 +54,7 @@ fn conclude(all: Partial) {
   record.maxNorm = decision.bound;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var mine = nothing();
   let end = settings.firstPartial + settings.partialCount;

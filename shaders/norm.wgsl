@@ -5,7 +5,7 @@
 @group(1) @binding(0) var<uniform> table: Table;
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
-var<workgroup> found: array<Partial, 64>;
+var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 fn word_terms(word: Word) -> Values {
   var terms = plain_terms(values_of(word));
@@ -48,7 +48,7 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;

@@ -55,7 +55,7 @@ fn example_elements(segment: Segment) -> u32 {
   return ELEMENTS * segment.count + (segment.edges & FIRST_HALF) + (segment.edges & LAST_HALF) / LAST_HALF;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;

@@ -9,7 +9,7 @@ const REDUCED = false;
 const KEPT = true;
 const STRETCH_VALUES = 8u; // what one lane sums in a row: longer float32 sums lose digits
 
-var<workgroup> found: array<Partial, 64>;
+var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 // The values of a unit that a lane looks at.
 struct Share {
@@ -80,7 +80,7 @@ fn gathered(s: u32, share: Share) -> Partial {
   return mine;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   for (var j = 0u; j < table.tilesPerWorkgroup; j += 1u) {
     let job = workgroup.x * table.tilesPerWorkgroup + j;

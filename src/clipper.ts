@@ -97,7 +97,12 @@ async function onDevice(device: unknown, backend: string, label: string): Promis
   }
   const loss = await lossOf(device);
   if (loss) throw new DeviceLostError(loss, "unchanged");
-  return new GradientClipper(holdDevice(device), label, false);
+  return clipperOn(device, label);
+}
+
+/** For adapters, whose engine asks for a step and does not wait: on a device that is there already, or on the CPU. */
+export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): Clipper {
+  return new GradientClipper(device && holdDevice(device), label, false);
 }
 
 function isDevice(value: unknown): value is GPUDevice {

@@ -319,22 +319,18 @@ function refuseMixture(tensors: readonly Tensor[]): void {
   if (!first) return;
   const home = homeOf(first.source.memory);
   for (const tensor of tensors) {
-    const own = { into: tensor.into, parameter: tensor.parameter?.source };
-    if (homeOf(tensor.source.memory) !== home) refuseTwoHomes(...inOrder(home, first.label, tensor.label));
-    for (const [what, range] of Object.entries(own)) {
-      if (range && homeOf(range.memory) !== home) refuseTwoHomes(...inOrder(home, tensor.label, `its ${what}`));
+    if (homeOf(tensor.source.memory) !== home) {
+      refuseTwoHomes(home === "gpu" ? [first.label, tensor.label] : [tensor.label, first.label]);
+    }
+    for (const [what, range] of Object.entries({ into: tensor.into, parameter: tensor.parameter?.source })) {
+      if (range && homeOf(range.memory) !== home) refuseTwoHomes([tensor.label, `its ${what}`]);
     }
   }
 }
 
-/** What is on the GPU comes first. */
-function inOrder(home: "gpu" | "cpu", here: string, there: string): [string, string] {
-  return home === "gpu" ? [here, there] : [there, here];
-}
-
-function refuseTwoHomes(gpu: string, cpu: string): never {
+function refuseTwoHomes(subjects: readonly string[]): never {
   throw new TypeError(
-    `${list([gpu, cpu])} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
+    `${list(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
   );
 }
 

@@ -1,5 +1,6 @@
-// npm run conformance -- --engine cpu|node|chromium|deno [--filter text]
-// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure.
+// npm run conformance -- --engine cpu|node|chromium|deno|firefox [--filter text] [--errors]
+// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure. With --errors it
+// prints the largest error of each method in each format, in ULP.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import { parseArgs } from "node:util";
 import { build } from "vite";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
+import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
 
@@ -23,7 +25,8 @@ const engines = /** @type {Record<string, Engine>} */ ({
   cpu: runInProcess,
   node: runInProcess,
   deno: runInProcess,
-  chromium: runInChromium,
+  chromium: async (run) => runInBrowser(await launchChromium(), run),
+  firefox: runInFirefox,
 });
 
 /** @param {Run} run */
@@ -47,9 +50,17 @@ async function runInProcess({ suite, engine, filter, send }) {
 const stdio = ["ignore", "pipe", "inherit"];
 
 /** @param {Run} run */
-async function runInChromium({ suite, engine, filter, send }) {
+async function runInFirefox(run) {
+  const browser = await launchFirefox();
+  const adapter = await firefoxAdapterName(browser);
+  /** @param {Message} message */
+  const send = (message) => run.send("adapter" in message ? { adapter } : message);
+  return runInBrowser(browser, { ...run, send });
+}
+
+/** @param {import("puppeteer-core").Browser} browser @param {Run} run */
+async function runInBrowser(browser, { suite, engine, filter, send }) {
   const server = await serveFolder(join(suite, ".."));
-  const browser = await launchChromium();
   browser.on("disconnected", () => send({ crash: "the browser ended before the suite did" }));
   const page = await browser.newPage();
   page.on("error", (error) => send({ crash: error.message }));
@@ -127,8 +138,9 @@ function runIn({ engine, suite, filter }, start) {
         crash(message.crash);
       } else if ("adapter" in message) {
         console.log(`${engine}: adapter ${message.adapter}`);
-        if (engine !== "cpu" && !message.adapter.toLowerCase().includes(expectedAdapter.toLowerCase())) {
-          crash(`expected an adapter with "${expectedAdapter}" in its name (set GRADCLIP_ADAPTER to expect another)`);
+        const expected = engine === "firefox" ? firefoxAdapter : expectedAdapter;
+        if (engine !== "cpu" && !message.adapter.toLowerCase().includes(expected.toLowerCase())) {
+          crash(`expected an adapter with "${expected}" in its name (set GRADCLIP_ADAPTER to expect another)`);
         }
       } else if ("name" in message) {
         last = message.name;
@@ -141,6 +153,7 @@ function runIn({ engine, suite, filter }, start) {
       } else if (message.passed + message.failed === 0) {
         crash(filter ? `no case matches "${filter}"` : "the suite has no cases");
       } else {
+        if (values.errors) printErrors(message.largestErrors ?? {});
         end({ passed: message.passed, failed: message.failed });
       }
     };
@@ -155,8 +168,20 @@ function runIn({ engine, suite, filter }, start) {
   });
 }
 
+/** @param {import("./engines/runSuite.mjs").Errors} errors */
+function printErrors(errors) {
+  for (const [name, { value, norm }] of Object.entries(errors)) {
+    console.log(`${name.padEnd(52)} values ${value.toFixed(2).padStart(6)}  norm ${norm.toFixed(2).padStart(6)}`);
+  }
+}
+
 const { values } = parseArgs({
-  options: { engine: { type: "string" }, filter: { type: "string" }, suite: { type: "string" } },
+  options: {
+    engine: { type: "string" },
+    filter: { type: "string" },
+    suite: { type: "string" },
+    errors: { type: "boolean" },
+  },
 });
 const engine = values.engine ?? "";
 const start = engines[engine];

@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import * as shaders from "../src/shaders.ts";
 import { dawn } from "./engines/dawn.mjs";
+import { examplesOf } from "./support/examples.ts";
 
 const repository = new URL("../", import.meta.url);
+const packages = { gradclip, "gradclip/shaders": shaders };
 const STORAGE_COPY = 0x80 | 0x08 | 0x04;
 let device: GPUDevice;
 
@@ -12,18 +14,6 @@ beforeAll(async () => {
   const adapter = await (await dawn()).requestAdapter();
   device = (await adapter?.requestDevice()) as GPUDevice;
 });
-
-/** The examples of a page, as functions of what the reader is supposed to have and returning what `result` names. */
-function examplesOf(page: string): ((context: Record<string, unknown>, result: string) => Promise<unknown>)[] {
-  const text = readFileSync(new URL(page, repository), "utf8");
-  return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ""]) => async (context, result) => {
-    const body = code.replace(/^import \{(.*)\} from "(.*)";$/gm, 'const {$1} = packages["$2"];');
-    const packages = { gradclip, "gradclip/shaders": shaders };
-    const names = Object.keys(context);
-    const run = new Function("packages", ...names, `return (async () => { ${body}\n return ${result}; })()`);
-    return run(packages, ...names.map((name) => context[name]));
-  });
-}
 
 function bufferOf(values: ArrayLike<number>, usage = STORAGE_COPY): GPUBuffer {
   const array = new Float32Array(values);
@@ -42,14 +32,14 @@ async function read(buffer: GPUBuffer): Promise<number[]> {
   return [...new Float32Array(staging.getMappedRange())];
 }
 
-test("every page with examples is run here", () => {
+test("every page with examples is run: here, docs/coming-from.md and docs/engines.md in tests of their own", () => {
   const pages = ["README.md", ...readdirSync(new URL("docs", repository)).map((name) => `docs/${name}`)];
   const withCode = pages.filter((page) => examplesOf(page).length > 0);
-  expect(withCode.sort()).toEqual(["README.md", "docs/record.md"]);
+  expect(withCode.sort()).toEqual(["README.md", "docs/coming-from.md", "docs/engines.md", "docs/record.md"]);
 });
 
 test("README's example clips two buffers in three steps", async () => {
-  const [example] = examplesOf("README.md");
+  const [example] = examplesOf("README.md", packages);
   const kernel = bufferOf([0, 0]);
   const bias = bufferOf([0]);
   const backward = () => {
@@ -68,7 +58,7 @@ describe("the AdamW kernel of docs/record.md", () => {
   const [rate, beta1, beta2, epsilon, decay] = [0.1, 0.9, 0.99, 1e-8, 0.01];
 
   async function step(gradients: number[], parameters: number[], maxNorm: number) {
-    const [example] = examplesOf("docs/record.md");
+    const [example] = examplesOf("docs/record.md", packages);
     const module = (await example?.({ device }, "module")) as GPUShaderModule;
     const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
     const clipper = await gradclip.createClipper({ device });

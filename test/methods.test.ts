@@ -25,8 +25,8 @@ describe.each([clipping, measuring])("%s's options", (subject, make) => {
     await refused(() => make({ normType }), TypeError, `${subject}'s normType is ${shown}; pass a number.`);
   });
 
-  test.each([0, -1, -2, Number.NaN, -Infinity, 0.2, 1001])("refuse the normType %d", async (normType) => {
-    const message = `${subject}'s normType is ${normType}; pass 1, 2, Infinity or another number from 0.5 to 1000.`;
+  test.each([0, -1, -2, Number.NaN, -Infinity, 0.04, 5e6])("refuse the normType %d", async (normType) => {
+    const message = `${subject}'s normType is ${normType}; pass 1, 2, Infinity or another number from 0.05 to 4194304.`;
     await refused(() => make({ normType }), RangeError, message);
   });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readGradients } from "../src/gradients.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
-const LIMITS = { slots: 7, pairSlots: 4, grid: { norm: 8, scale: 8 } };
+const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, tiles: 1, norm: 8, scale: 8 } };
 const STORAGE = 0x80;
 
 interface Pieces {
@@ -38,7 +38,8 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = readGradients(listed.map(({ view }) => view));
-  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping: { kind: "all" }, writes: true, power: 0 });
+  const task = { grouping: { kind: "all" }, writes: true, parameters: false, power: 0 } as const;
+  return planFor(tensors, { ...LIMITS, maxBinding }, task);
 }
 
 function wordsWritten({ slots }: Dispatch): string[] {
@@ -80,4 +81,21 @@ describe("a plan for 16-bit gradients side by side", () => {
     const order = given.lengths.map((_, i) => (i * 37) % 100);
     expect(plannedFor({ ...given, order }).scale.length).toBe(2);
   });
+});
+
+test("a gradient that needs more workgroups than the grid has a partial for each of them", () => {
+  const length = 2 ** 28;
+  const buffer = { ...fakeBuffer(), size: 4 * length } as GPUBuffer;
+  const { tensors } = readGradients([{ buffer, length }]);
+  const limits = { ...LIMITS, maxBinding: 2 ** 31 };
+  const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
+    grouping: { kind: "all" },
+    writes: false,
+    parameters: false,
+    power: 0,
+  });
+  expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.norm);
+  expect(partialCount).toBe(norm[0]?.workgroups);
+  // Room is made for the sum of both.
+  expect(parameterPartialCount).toBe(0);
 });

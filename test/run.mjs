@@ -1,9 +1,11 @@
 // npm test [-- --only step]: every check, one after another, and a last line "N passed, N failed".
+// Firefox comes from no npm package: where it is not installed its leg is left out, unless GRADCLIP_ENGINES=all asks for it.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
+import { findFirefox } from "./engines/firefox.mjs";
 import { cache, repository } from "./engines/packaged.mjs";
 
 /** @typedef {{ passed: number, failed: number }} Counts */
@@ -52,6 +54,7 @@ const steps = [
   conformance("node"),
   conformance("chromium"),
   conformance("deno"),
+  conformance("firefox"),
   vitest("pages", "Page tests"),
 ];
 
@@ -95,7 +98,8 @@ async function runStep({ command, count }) {
 const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
-const chosen = only ? steps.filter(({ name }) => name === only) : steps;
+const withFirefox = only === "firefox" || process.env.GRADCLIP_ENGINES === "all" || findFirefox();
+const chosen = steps.filter(({ name }) => (only ? name === only : name !== "firefox" || withFirefox));
 if (chosen.length === 0) {
   console.error(`--only must be one of ${steps.map(({ name }) => name).join(", ")}.`);
   process.exit(2);
@@ -118,5 +122,6 @@ if (total.passed + total.failed === 0) {
   console.log("Nothing ran.");
   total.failed = 1;
 }
+if (!only && !withFirefox) summary.push("Firefox is not installed: its leg is not run");
 console.log(`\n${summary.join("\n")}\n${seconds(start)} in all\n\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed ? 1 : 0);

@@ -24,7 +24,7 @@ const policy = {
 };
 
 /** The training library compiles WebAssembly: its pages allow that, and still no eval of text. */
-const trainingPages = ["train.html", "engine.html"];
+const trainingPages = ["train.html", "engine.html", "benchmark.html"];
 
 export function contentSecurityPolicy({ training }: { training: boolean }): string {
   const sources = training ? { ...policy, "script-src": "'self' 'wasm-unsafe-eval'" } : policy;

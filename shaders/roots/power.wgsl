@@ -3,12 +3,27 @@ fn norm_of(all: Partial) -> Wide {
   if (all.sum.mantissa == 0u) {
     return all.sum;
   }
-  let power = i32(settings.power & 0x7fffffu);
+  let power = settings.power & 0x7fffffu;
   let shift = settings.power >> 23u;
-  let scaled = (all.sum.exponent + 31) << shift;
+  // |e| / p digit by digit, because |e| * 2^shift may leave 32 bits.
+  let e = all.sum.exponent + 31;
+  var quotient = u32(abs(e)) / power;
+  var remainder = u32(abs(e)) % power;
+  for (var i = 0u; i < shift; i += 1u) {
+    quotient *= 2u;
+    remainder *= 2u;
+    if (remainder >= power) {
+      remainder -= power;
+      quotient += 1u;
+    }
+  }
   // Rounded down, also below 0.
-  let whole = select(scaled / power, -((power - 1 - scaled) / power), scaled < 0);
-  let fraction = f32(scaled - whole * power) / f32(power);
+  var whole = i32(quotient);
+  if (e < 0) {
+    whole = -whole - i32(remainder > 0u);
+    remainder = select(0u, power - remainder, remainder > 0u);
+  }
+  let fraction = f32(remainder) / f32(power);
   let f = bitcast<f32>(0x3f800000u | ((all.sum.mantissa >> 8u) & FRACTION));
   let exponent = fraction + log2(f) / (f32(power) * bitcast<f32>((127u - shift) << 23u));
   let rest = exponent - floor(exponent);

@@ -29,10 +29,10 @@ struct Table {
   segments: array<Segment, 240>,
 }
 
-const WORKGROUP = 64u;
-const TILE = 256u; // words: four a lane
+const WORKGROUP = u32(WORKGROUP_SIZE);
+const TILE = 4u * WORKGROUP; // words: four a lane
 const STRETCH = 16u * TILE; // what one lane sums in a row
-const ROUND = 64u * TILE; // what is worked on between two choices of the binding
+const ROUND = 256u * TILE; // what is worked on between two choices of the binding
 
 // The words of a segment that a workgroup works on.
 struct Span {

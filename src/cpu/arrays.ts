@@ -23,11 +23,12 @@ export interface Sum {
   readonly into: Elements;
 }
 
-export function bindArrays(list: TensorList, { grouping, sum }: ClipMethod): BoundArrays {
+export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: ClipMethod): BoundArrays {
   const { tensors } = list;
   const cuts = cutsOf(tensors, grouping, Infinity);
   const parts = cuts.map(partFor);
-  const parameters = cutsOf(parametersOf(tensors), grouping, Infinity).map(partFor);
+  const owned = usesParameters ? parametersOf(tensors) : [];
+  const parameters = cutsOf(owned, grouping, Infinity).map(partFor);
   const common = { list, bundles: bundlesOf(tensors, grouping), parts, parameters };
   const written = distinctWrites(tensors);
   if (sum) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, sum.examples)) };

@@ -15,7 +15,10 @@ export function elementsOf({ memory, byteOffset, byteLength }: Range, dtype: Dty
   return { dtype, stored };
 }
 
-/** 16 bits are worked on a block at a time, as float32 values in here: the loops are those of float32. */
+/**
+ * All is worked on a block at a time: V8 compiles a function that is called often, where it leaves one long loop again and
+ * again. 16 bits become float32 values in here: the loops are those of float32.
+ */
 const BLOCK = 4096;
 const values = new Float32Array(BLOCK);
 const bits = new Uint32Array(values.buffer);
@@ -24,10 +27,8 @@ const singleBits = new Uint32Array(single.buffer);
 
 /** Hands over all elements as float32, in runs; `first` is a run's first element. */
 export function read({ dtype, stored }: Elements, use: (values: Float32Array, first: number) => void): void {
-  if (stored instanceof Float32Array) {
-    use(stored, 0);
-  } else {
-    for (let first = 0; first < stored.length; first += BLOCK) use(decoded(dtype, stored, first), first);
+  for (let first = 0; first < stored.length; first += BLOCK) {
+    use(stored instanceof Float32Array ? stored.subarray(first, first + BLOCK) : decoded(dtype, stored, first), first);
   }
 }
 
@@ -38,12 +39,13 @@ export function rewrite(
   change: (values: Float32Array, into: Float32Array) => void,
 ): void {
   const { dtype, stored } = source;
-  if (stored instanceof Float32Array) {
-    change(stored, into.stored as Float32Array);
-    return;
-  }
   const encoded = dtype === "f16" ? toFloat16 : toBfloat16;
   for (let first = 0; first < stored.length; first += BLOCK) {
+    if (stored instanceof Float32Array) {
+      const results = into.stored as Float32Array;
+      change(stored.subarray(first, first + BLOCK), results.subarray(first, first + BLOCK));
+      continue;
+    }
     const run = decoded(dtype, stored, first);
     change(run, run);
     for (let i = 0; i < run.length; i++) into.stored[first + i] = encoded(bits[i] as number);
@@ -65,7 +67,7 @@ export function rewriteEach(
       const result = change(value, first + i);
       // Two NaN are the same here.
       if (result === value || (Number.isNaN(result) && Number.isNaN(value))) continue;
-      if (stored instanceof Float32Array) stored[i] = result;
+      if (stored instanceof Float32Array) stored[first + i] = result;
       else stored[first + i] = encodedNumber(result, encoded);
     }
   });

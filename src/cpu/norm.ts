@@ -1,4 +1,4 @@
-import type { NormKind } from "../methods/normKinds.ts";
+import { lInfinity, type NormKind } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
@@ -31,17 +31,10 @@ export function norm(
   kind: NormKind,
   unitNorm?: (elements: Elements, rank: number, units: Units) => Found[],
 ): { each: Found[]; all: Found } {
-  const largest = parts.map(({ elements }) => {
-    let most = 0;
-    read(elements, (values) => {
-      most = Math.max(most, largestMagnitude(values));
-    });
-    return most;
-  });
-  const most = largest.reduce((a, b) => Math.max(a, b), 0);
+  const most = kind.isRelative ? largestOf(parts) : 0;
   const all = nothing();
   const each = Array.from({ length: groups }, nothing);
-  for (const [i, { elements, rank, group, units }] of parts.entries()) {
+  for (const { elements, rank, group, units } of parts) {
     if (units && unitNorm) {
       for (const [unit, found] of unitNorm(elements, rank, units).entries()) {
         add(each[group + unit] as Found, found);
@@ -49,12 +42,14 @@ export function norm(
       }
       continue;
     }
-    const found: Found = { ...nothing(), largest: largest[i] as number };
+    const found = nothing();
     read(elements, (values, first) => {
-      const sum = kind.sum(values, most);
-      found.sum += sum;
+      const { sum } = found;
+      found.sum = 0;
+      kind.add(found, values, most);
       // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-      if (!Number.isFinite(sum)) noteFaults(values, rank, first, found);
+      if (!Number.isFinite(found.sum)) noteFaults(values, rank, first, found);
+      found.sum += sum;
     });
     add(each[group] as Found, found);
     add(all, found);
@@ -80,14 +75,10 @@ function isBefore(rank: number, element: number, { firstRank, firstElement }: Fo
   return rank < firstRank || (rank === firstRank && element < firstElement);
 }
 
-function largestMagnitude(array: Float32Array): number {
-  let [high, low] = [0, 0];
-  for (let i = 0; i < array.length; i++) {
-    const value = array[i] as number;
-    if (value > high) high = value;
-    else if (value < low) low = value;
-  }
-  return Math.max(high, -low);
+function largestOf(parts: readonly Part[]): number {
+  const found = { sum: 0, largest: 0 };
+  for (const { elements } of parts) read(elements, (values) => lInfinity.add(found, values, 0));
+  return found.largest;
 }
 
 function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {

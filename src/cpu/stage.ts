@@ -84,15 +84,15 @@ function search(
 }
 
 function decideEach(each: readonly Found[], arrays: BoundArrays, settings: Settings): Decision[] {
-  const { rule, grouping, norm: kind, usesParameters } = settings.method;
+  const { rule, grouping, norm: kind } = settings.method;
   const weights = arrays.bundles.flatMap(({ count, values }) => Array<number>(count).fill(rule.weight?.(values) ?? 0));
   const unitNorm = grouping.kind === "units" ? grouping.kernels.norm : undefined;
-  const parameters = usesParameters ? norm(arrays.parameters, each.length, kind, unitNorm).each : [];
+  const parameters = norm(arrays.parameters, each.length, kind, unitNorm).each;
   return each.map((found, group) => {
-    const parameter = parameters[group];
-    const parameterNorm = parameter ? kind.norm(parameter.sum, parameter.largest, parameter.largest) : 0;
+    const parameter = parameters[group] as Found;
+    const parameterNorm = kind.norm(parameter.sum, parameter.largest, parameter.largest);
     // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
-    const flags = found.flags | (parameter?.flags ? NAN_SEEN : 0);
+    const flags = found.flags | (parameter.flags ? NAN_SEEN : 0);
     return decide({ ...found, flags }, weights[group] ?? 0, parameterNorm, settings);
   });
 }

@@ -4,7 +4,10 @@ import type { ClipMethod } from "./method.ts";
 import { normKind } from "./normKinds.ts";
 
 export interface GlobalNormOptions {
-  /** The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.5 to 1000. */
+  /**
+   * The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.05 to 4,194,304. Other
+   * than 1, 2 and Infinity the norm is within 3e-6, below 0.5 within 1.5e-6 / p.
+   */
   normType?: number;
   /** Added to the norm: g * min(1, maxNorm / (norm + eps)); default 0. PyTorch has 1e-6. */
   eps?: number;

@@ -14,7 +14,8 @@ import { l2 } from "./normKinds.ts";
  * own (TensorFlow's `axes`): for a matrix of shape [in, out], `[0]` is one norm for each output. The gradients need a
  * `shape`. `clip.scales` has an entry for each unit, tensor by tensor, row by row through the axes that are kept.
  *
- * `clipByNorm(Infinity)` changes nothing and reports the norm of each gradient.
+ * `clipByNorm(Infinity)` clips nothing and reports the norm of each gradient; with `apply: "record"` it also writes nothing, which
+ * a NaN or an infinity otherwise makes it do.
  *
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
  * @param options.axes the axes to reduce, negative ones from the last; or a function that gives them for a shape.

@@ -2,6 +2,7 @@ import wgsl from "../../shaders/clamp.wgsl?raw";
 import { bound, limit } from "../check.ts";
 import { clamp } from "../cpu/clamp.ts";
 import type { Dtype } from "../gradients.ts";
+import { planClamp } from "../webgpu/clampPlan.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { lInfinity } from "./normKinds.ts";
@@ -39,7 +40,7 @@ export function clipByValue(first: number, second?: number): ClipMethod {
     norm: lInfinity,
     rule: globalRule,
     grouping: { kind: "all" },
-    clamp: { limits: (dtype) => inside(min, max, dtype), wgsl, run: clamp },
+    clamp: { limits: (dtype) => inside(min, max, dtype), wgsl, plan: planClamp, run: clamp },
   };
 }
 

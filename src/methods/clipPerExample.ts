@@ -1,6 +1,7 @@
 import wgsl from "../../shaders/sum_examples.wgsl?raw";
 import { bound, count, options as readOptions } from "../check.ts";
 import { sumExamples } from "../cpu/sum_examples.ts";
+import { planSum } from "../webgpu/sumPlan.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { l2 } from "./normKinds.ts";
@@ -35,6 +36,6 @@ export function clipPerExample(maxNorm: number, options: { examples: number }): 
     norm: l2,
     rule: globalRule,
     grouping: { kind: "members", count: checked },
-    sum: { examples: checked, wgsl, run: sumExamples },
+    sum: { examples: checked, wgsl, plan: planSum, run: sumExamples },
   };
 }

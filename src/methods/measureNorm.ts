@@ -7,7 +7,7 @@ import { normKind } from "./normKinds.ts";
  * Changes no gradient: their joint norm, sqrt(sum of all squares) unless `normType` says otherwise, goes to the record
  * and the report.
  *
- * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.5 to 1000, TypeError for what is no number.
+ * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.05 to 4,194,304, TypeError for what is no number.
  */
 export function measureNorm(options?: { normType?: number }): ClipMethod {
   const { normType = 2 } = readOptions(options, "measureNorm's options", ["normType"]);

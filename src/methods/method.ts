@@ -2,6 +2,8 @@ import type { clamp } from "../cpu/clamp.ts";
 import type { sumExamples } from "../cpu/sum_examples.ts";
 import type { Grouping } from "../cuts.ts";
 import type { Dtype } from "../gradients.ts";
+import type { planClamp } from "../webgpu/clampPlan.ts";
+import type { planSum } from "../webgpu/sumPlan.ts";
 import type { Memory } from "./memory.ts";
 import type { NormKind } from "./normKinds.ts";
 
@@ -45,6 +47,7 @@ export interface Clamp {
   /** As such numbers hold them. */
   readonly limits: (dtype: Dtype) => readonly [low: number, high: number];
   readonly wgsl: string;
+  readonly plan: typeof planClamp;
   /** The same on arrays. */
   readonly run: typeof clamp;
 }
@@ -53,6 +56,7 @@ export interface Clamp {
 export interface ExampleSum {
   readonly examples: number;
   readonly wgsl: string;
+  readonly plan: typeof planSum;
   /** The same on arrays. */
   readonly run: typeof sumExamples;
 }

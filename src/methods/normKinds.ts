@@ -17,10 +17,26 @@ export interface NormKind {
   readonly root: string;
   /** The p of a norm that is none of the others, as a fixed-point number: 23 bits, then how many of them are a fraction. */
   readonly fixedPower: number;
-  /** On the CPU: the sum over an array, given the largest magnitude of all gradients. Not finite if a value is not. */
-  readonly sum: (array: Float32Array, most: number) => number;
+  /**
+   * On the CPU: adds the terms of some values, and finds the largest magnitude among them. The sum is not finite if a value
+   * is not; `most` is the largest magnitude of all gradients.
+   */
+  readonly add: (found: Sum, values: Float32Array, most: number) => void;
+  /** Whether `most` counts: then all gradients are read once more before. */
+  readonly isRelative: boolean;
   /** From the sum and the largest magnitude of the values that share the norm. */
   readonly norm: (sum: number, largest: number, most: number) => number;
+}
+
+/** Below it norms of a million equal values leave the range of a double. */
+const LEAST_POWER = 0.05;
+/** What a fixed-point number of 23 bits holds; such a norm is the largest magnitude. */
+const MOST_POWER = 2 ** 22;
+
+/** What `add` adds to. */
+export interface Sum {
+  sum: number;
+  largest: number;
 }
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
@@ -29,8 +45,10 @@ export function normKind(normType: unknown, subject: string): NormKind {
   if (p === 2) return l2;
   if (p === 1) return l1;
   if (p === Infinity) return lInfinity;
-  if (!(p >= 0.5 && p <= 1000)) {
-    throw new RangeError(`${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from 0.5 to 1000.`);
+  if (!(p >= LEAST_POWER && p <= MOST_POWER)) {
+    throw new RangeError(
+      `${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from ${LEAST_POWER} to ${MOST_POWER}.`,
+    );
   }
   return lp(p);
 }
@@ -40,7 +58,8 @@ export const l2: NormKind = {
   terms: square,
   root: squareRoot,
   fixedPower: 0,
-  sum: sumOfSquares,
+  add: addSquares,
+  isRelative: false,
   norm: (sum) => Math.sqrt(sum),
 };
 
@@ -49,7 +68,8 @@ const l1: NormKind = {
   terms: absolute,
   root: absoluteRoot,
   fixedPower: 0,
-  sum: (array) => array.reduce((sum, value) => sum + Math.abs(value), 0),
+  add: (found, values) => addTerms(found, values, Math.abs),
+  isRelative: false,
   norm: (sum) => sum,
 };
 
@@ -59,7 +79,8 @@ export const lInfinity: NormKind = {
   root: largestRoot,
   fixedPower: 0,
   // Only tells whether a value is not finite.
-  sum: (array) => array.reduce((sum, value) => sum + 0 * value, 0),
+  add: (found, values) => addTerms(found, values, (value) => 0 * value),
+  isRelative: false,
   norm: (_, largest) => largest,
 };
 
@@ -70,36 +91,53 @@ function lp(p: number): NormKind {
     terms: power,
     root: powerRoot,
     fixedPower: Math.min(Math.round(p * 2 ** shift), 2 ** 23 - 1) + shift * 2 ** 23,
-    sum: (array, most) => array.reduce((sum, value) => sum + (Math.abs(value) / (most || 1)) ** p, 0),
+    add: (found, values, most) => addTerms(found, values, (value) => (Math.abs(value) / (most || 1)) ** p),
+    isRelative: true,
     norm: (sum, _, most) => most * sum ** (1 / p),
   };
 }
 
-/**
- * Squares of float32 are exact in float64 and stay in its range, so nothing is scaled. Eight sums let the processor
- * add while it loads.
- */
-function sumOfSquares(array: Float32Array): number {
-  let [s0, s1, s2, s3, s4, s5, s6, s7] = [0, 0, 0, 0, 0, 0, 0, 0];
-  const whole = array.length & ~7;
-  let i = 0;
-  for (; i < whole; i += 8) {
-    const [a, b, c, d] = [array[i] as number, array[i + 1] as number, array[i + 2] as number, array[i + 3] as number];
-    s0 += a * a;
-    s1 += b * b;
-    s2 += c * c;
-    s3 += d * d;
-    const [e, f, g, h] = [
-      array[i + 4] as number,
-      array[i + 5] as number,
-      array[i + 6] as number,
-      array[i + 7] as number,
-    ];
-    s4 += e * e;
-    s5 += f * f;
-    s6 += g * g;
-    s7 += h * h;
+function addTerms(found: Sum, values: Float32Array, term: (value: number) => number): void {
+  let { sum, largest } = found;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    sum += term(value);
+    if (value > largest) largest = value;
+    else if (-value > largest) largest = -value;
   }
-  for (; i < array.length; i++) s0 += (array[i] as number) ** 2;
-  return s0 + s1 + (s2 + s3) + (s4 + s5 + (s6 + s7));
+  found.sum = sum;
+  found.largest = largest;
+}
+
+/**
+ * Squares of float32 are exact in float64 and stay in its range, so nothing is scaled, and the root of the largest is
+ * exact. Eight values at a time: only if their sum is above the largest square so far can one of them be, which is rare.
+ */
+function addSquares(found: Sum, values: Float32Array): void {
+  let left = 0;
+  let right = 0;
+  let most = found.largest * found.largest;
+  let i = 0;
+  for (; i + 8 <= values.length; i += 8) {
+    const a = values[i] as number;
+    const b = values[i + 1] as number;
+    const c = values[i + 2] as number;
+    const d = values[i + 3] as number;
+    const e = values[i + 4] as number;
+    const f = values[i + 5] as number;
+    const g = values[i + 6] as number;
+    const h = values[i + 7] as number;
+    const first = a * a + b * b + (c * c + d * d);
+    const second = e * e + f * f + (g * g + h * h);
+    left += first;
+    right += second;
+    if (first + second > most) most = Math.max(most, a * a, b * b, c * c, d * d, e * e, f * f, g * g, h * h);
+  }
+  for (; i < values.length; i++) {
+    const square = (values[i] as number) * (values[i] as number);
+    left += square;
+    if (square > most) most = square;
+  }
+  found.sum += left + right;
+  found.largest = Math.sqrt(most);
 }

@@ -1,16 +1,15 @@
-import type { Tensor, TensorList } from "../gradients.ts";
+import type { Range, Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import { ENTRY_BYTES } from "../record.ts";
 import type { Bound } from "../stage.ts";
-import { planClamp } from "./clampPlan.ts";
 import { ALIGNMENT, byteTable, constantBuffer, type DeviceState, filler } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Dispatch, type Plan, planFor } from "./plan.ts";
 import { SETTINGS_BYTES, settingsOf, sourceIndex } from "./settings.ts";
-import { planSum } from "./sumPlan.ts";
+import type { BufferSlot, BufferWindow } from "./slots.ts";
 import { TABLE_BYTES } from "./table.ts";
 import { SHAPES_BYTES } from "./unitShapes.ts";
 import {
@@ -40,10 +39,20 @@ export interface BoundBuffers extends Bound {
 /** Everything of a plan that does not depend on which buffers it is for. */
 interface Layout {
   readonly tables: GPUBuffer;
-  /** Group 1 of norm's dispatches, then of scale's. */
-  readonly dispatches: readonly GPUBindGroup[];
-  readonly finishGroups?: GPUBindGroup;
-  readonly finish: GPUBindGroup;
+  /** What comes before finish, and what after. */
+  readonly norm: readonly Recipe[];
+  readonly scale: readonly Recipe[];
+  readonly finish: readonly Step[];
+}
+
+/** A dispatch that lacks only its buffers. */
+interface Recipe {
+  readonly kernel: Kernel;
+  readonly pass: Dispatch["pass"];
+  readonly target: Dispatch["target"];
+  readonly slots: readonly BufferSlot<number>[];
+  readonly second: GPUBindGroup;
+  readonly workgroups: number;
 }
 
 const PARTIAL_BYTES = 32;
@@ -86,16 +95,22 @@ export class Bindings {
   }
 
   bind({ tensors }: TensorList): BoundBuffers {
-    const state = this.#state;
-    const plan = this.#planFor(tensors);
-    const layout = this.#layoutFor(plan);
-    const steps = [...plan.norm, ...plan.scale].map((dispatch, i): Step => {
-      const kernel = kernelFor(state, this.#method, dispatch);
-      const second = layout.dispatches[i] as GPUBindGroup;
-      const values = dispatch.pass === "clamp" ? GRAD_SCALE : undefined;
-      return { kernel, first: slotGroup(state, dispatch), second, values, workgroups: dispatch.workgroups };
+    const { buffers, structure } = placesOf(tensors);
+    if (this.#method.clamp) refuseGradScaleAmong(tensors, this.#options.gradScale);
+    const { norm, finish, scale } = this.#layoutFor(structure, tensors, buffers);
+    const step = ({ kernel, pass, target, slots, second, workgroups }: Recipe): Step => ({
+      kernel,
+      first: slotGroup(
+        this.#state,
+        pass,
+        target,
+        withMemory(slots, (ordinal) => buffers[ordinal] as GPUBuffer),
+      ),
+      second,
+      values: pass === "clamp" ? GRAD_SCALE : undefined,
+      workgroups,
     });
-    return { steps: [...steps.slice(0, plan.norm.length), ...this.#finish(layout), ...steps.slice(plan.norm.length)] };
+    return { steps: [...norm.map(step), ...finish, ...scale.map(step)] };
   }
 
   destroy(): void {
@@ -104,75 +119,82 @@ export class Bindings {
   }
 
   #planFor(tensors: readonly Tensor[]): Plan {
-    const { grouping, maxNorm, norm, clamp, sum } = this.#method;
+    const { grouping, maxNorm, norm, clamp, sum, usesParameters = false } = this.#method;
     const limits = (pass: Dispatch["pass"]) => ({ ...this.#state, ...capacityOf(this.#state, pass) });
     if (clamp) {
-      refuseGradScaleAmong(tensors, this.#options.gradScale);
-      return planClamp(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
+      return clamp.plan(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
     }
     const writes = this.#options.apply === "scale" && maxNorm !== undefined && sum === undefined;
-    const plan = planFor(tensors, limits("norm"), { grouping, writes, power: norm.fixedPower });
-    return sum ? { ...plan, scale: planSum(tensors, limits("sum examples"), sum.examples) } : plan;
+    const task = { grouping, writes, parameters: usesParameters, power: norm.fixedPower };
+    const plan = planFor(tensors, limits("norm"), task);
+    return sum ? { ...plan, scale: sum.plan(tensors, limits("sum examples"), sum.examples) } : plan;
   }
 
-  #finish({ finishGroups, finish }: Layout): Step[] {
-    const common = { second: this.#values, values: ALL_VALUES };
-    const { workgroups } = groupRounds(this.#groupCount);
-    const kernel = finishGroupsKernel(this.#state, this.#method);
-    return [
-      ...(finishGroups ? [{ ...common, kernel, first: finishGroups, workgroups }] : []),
-      { ...common, kernel: finishKernel(this.#state, this.#method), first: finish, workgroups: 1 },
-    ];
-  }
-
-  #layoutFor(plan: Plan): Layout {
-    const dispatches = [...plan.norm, ...plan.scale];
-    const packed = packedTables([
-      settingsOf(plan, this.#method, this.#options, this.#groupCount),
-      bundleTable(plan, this.#method),
-      ...dispatches.flatMap(({ table, shapes }) => (shapes ? [table, shapes] : [table])),
-    ]);
-    const key = packed.words.join();
-    const layout = this.#layouts.get(key) ?? this.#makeLayout(plan, packed);
-    this.#layouts.delete(key);
-    this.#layouts.set(key, layout);
+  #layoutFor(structure: string, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Layout {
+    const layout = this.#layouts.get(structure) ?? this.#makeLayout(this.#planFor(tensors), buffers);
+    this.#layouts.delete(structure);
+    this.#layouts.set(structure, layout);
     if (this.#layouts.size > KEPT_LAYOUTS) this.#layouts.delete(this.#layouts.keys().next().value as string);
     return layout;
   }
 
-  #makeLayout(plan: Plan, { words, starts }: PackedTables): Layout {
-    const method = this.#method;
-    const { record, entries, memory } = this.#buffers;
+  #makeLayout(plan: Plan, buffers: readonly GPUBuffer[]): Layout {
+    const dispatches = [...plan.norm, ...plan.scale];
+    const { words, starts } = packedTables([
+      settingsOf(plan, this.#method, this.#options, this.#groupCount),
+      bundleTable(plan, this.#method),
+      ...dispatches.flatMap(({ table, shapes }) => (shapes ? [table, shapes] : [table])),
+    ]);
     const usage = UNIFORM | STORAGE;
     const tables = constantBuffer(this.#state, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
     const partials = this.#partialsFor(plan);
     let next = 2;
-    const dispatches = [...plan.norm, ...plan.scale].map((dispatch) => {
-      const resources = [{ buffer: tables, offset: starts[next++] as number, size: TABLE_BYTES }];
+    const recipe = (dispatch: Dispatch): Recipe => {
+      const { pass, target, slots, workgroups } = dispatch;
+      const table = { buffer: tables, offset: starts[next++] as number, size: TABLE_BYTES };
       const shapes = dispatch.shapes ? [{ buffer: tables, offset: starts[next++] as number, size: SHAPES_BYTES }] : [];
-      const rest = this.#resourcesOf(dispatch, partials, tables, shapes);
-      return this.#group("tables", tableTypes(method, dispatch.pass), [...resources, ...rest]);
-    });
+      const resources = [table, ...this.#resourcesOf(pass, partials, tables, shapes)];
+      return {
+        kernel: kernelFor(this.#state, this.#method, dispatch),
+        pass,
+        target,
+        slots: withMemory(slots, (buffer) => buffers.indexOf(buffer)),
+        second: this.#group("tables", tableTypes(this.#method, pass), resources),
+        workgroups,
+      };
+    };
+    const [norm, scale] = [plan.norm.map(recipe), plan.scale.map(recipe)];
+    return { tables, norm, scale, finish: this.#finish(partials, tables, starts[1] as number) };
+  }
+
+  #finish(partials: GPUBuffer, tables: GPUBuffer, bundlesAt: number): Step[] {
+    const { record, entries, memory } = this.#buffers;
     const sources = [this.#sourceBinding(this.#options.gradScale), this.#sourceBinding(this.#options.totalNorm)];
-    const common = [{ buffer: partials }, ...sources, { buffer: tables, size: SETTINGS_BYTES }];
-    const finish = (second: GPUBuffer, last: readonly GPUBufferBinding[]) => [
-      ...common.slice(0, 1),
-      { buffer: second },
-      ...common.slice(1),
+    const common = { second: this.#values, values: ALL_VALUES };
+    const resources = (target: GPUBuffer, last: readonly GPUBufferBinding[]) => [
+      { buffer: partials },
+      { buffer: target },
+      ...sources,
+      { buffer: tables, size: SETTINGS_BYTES },
       ...last,
     ];
-    const bundles = { buffer: tables, offset: starts[1] as number };
-    return {
-      tables,
-      dispatches,
-      finishGroups: entries && this.#group("finish groups", FINISH_GROUPS_TYPES, finish(entries, [bundles])),
-      finish: this.#group("finish", finishTypes(method), finish(record, memory ? [{ buffer: memory }] : [])),
+    const all = resources(record, memory ? [{ buffer: memory }] : []);
+    const finish = {
+      ...common,
+      kernel: finishKernel(this.#state, this.#method),
+      first: this.#group("finish", finishTypes(this.#method), all),
+      workgroups: 1,
     };
+    if (!entries) return [finish];
+    const each = resources(entries, [{ buffer: tables, offset: bundlesAt }]);
+    const kernel = finishGroupsKernel(this.#state, this.#method);
+    const first = this.#group("finish groups", FINISH_GROUPS_TYPES, each);
+    return [{ ...common, kernel, first, workgroups: groupRounds(this.#groupCount).workgroups }, finish];
   }
 
   /** What tableTypes lists after the table. */
   #resourcesOf(
-    { pass }: Dispatch,
+    pass: Dispatch["pass"],
     partials: GPUBuffer,
     tables: GPUBuffer,
     shapes: readonly GPUBufferBinding[],
@@ -218,6 +240,30 @@ export class Bindings {
   }
 }
 
+/**
+ * The buffers of a list, and what a plan depends on besides: equal for lists whose gradients lie alike in other buffers, as
+ * engines with pooled tensors bring them each step. Such a list takes no planning, only bind groups.
+ */
+function placesOf(tensors: readonly Tensor[]): { buffers: GPUBuffer[]; structure: string } {
+  const ordinals = new Map<Range["memory"], number>();
+  const place = (range: Range | undefined) => {
+    if (!range) return "";
+    const { memory, byteOffset } = range;
+    const ordinal = ordinals.get(memory) ?? ordinals.size;
+    ordinals.set(memory, ordinal);
+    return `${ordinal}@${byteOffset}/${(memory as GPUBuffer).size}`;
+  };
+  const structure = tensors.map(({ length, dtype, shape, source, into, parameter }) =>
+    [length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
+  );
+  return { buffers: [...ordinals.keys()] as GPUBuffer[], structure: structure.join() };
+}
+
+function withMemory<A, B>(slots: readonly BufferSlot<A>[], of: (memory: A) => B): BufferSlot<B>[] {
+  const moved = ({ memory, offset, size }: BufferWindow<A>) => ({ memory: of(memory), offset, size });
+  return slots.map(({ source, into }) => ({ source: moved(source), into: into && moved(into) }));
+}
+
 /** A dispatch cannot read a buffer that it writes. */
 function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | Source): void {
   if (typeof gradScale === "number") return;
@@ -228,14 +274,8 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   );
 }
 
-interface PackedTables {
-  readonly words: Uint32Array;
-  /** In bytes. */
-  readonly starts: readonly number[];
-}
-
-/** One after the other, each on 256 bytes; the last has room for what a binding spans. */
-function packedTables(tables: readonly Uint32Array[]): PackedTables {
+/** One after the other, each on 256 bytes; the last has room for what a binding spans. Starts are in bytes. */
+function packedTables(tables: readonly Uint32Array[]): { words: Uint32Array; starts: number[] } {
   const starts: number[] = [];
   let next = 0;
   for (const table of tables) {

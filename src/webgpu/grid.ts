@@ -1,5 +1,8 @@
-/** How many workgroups a pass takes at most, by class of device. */
+/** How large workgroups are, and how many of them a pass takes at most, by class of device. */
 export interface GridRow {
+  readonly lanes: number;
+  /** The fewest tiles that are worth a workgroup of their own. */
+  readonly tiles: number;
   readonly norm: number;
   readonly scale: number;
 }
@@ -7,16 +10,16 @@ export interface GridRow {
 export type DeviceClass = "software" | "integrated" | "discrete";
 
 /**
- * Workgroups have 64 lanes: software adapters fill workgroup memory with zeros lane by lane, at a cost that grows with
- * the square of the lanes, and on hardware 64 lanes are no slower when there are enough workgroups.
- * software: a workgroup is a job for a processor core, and starting one costs more than it gains; measured on SwiftShader.
- * integrated: enough lanes in flight for the memory of a laptop or a phone.
+ * software: a workgroup is a job for a processor core. SwiftShader starts one for four lanes at a time, at a cost that
+ * grows with the kernel's text and the workgroup's memory, so few small ones with much to do: see docs/performance.md.
+ * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
+ * every vendor's unit of execution.
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
-  software: { norm: 8, scale: 8 },
-  integrated: { norm: 512, scale: 1024 },
-  discrete: { norm: 2048, scale: 4096 },
+  software: { lanes: 8, tiles: 64, norm: 8, scale: 8 },
+  integrated: { lanes: 64, tiles: 1, norm: 512, scale: 1024 },
+  discrete: { lanes: 64, tiles: 1, norm: 2048, scale: 4096 },
 };
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;

@@ -94,6 +94,11 @@ export function sumSource(format: Format, target: Target, wgsl: string, count: n
   return [formatSource(format), entry, clipped, segments, text].join("\n");
 }
 
+/** A literal number wherever a workgroup's size counts: drivers got sizes wrong that were anything else. */
+export function withLanes(source: string, lanes: number): string {
+  return source.replaceAll("WORKGROUP_SIZE", String(lanes));
+}
+
 function reading(texts: readonly string[], format: Format, count: number): string {
   return expanded(texts.join("\n"), format, count).replaceAll("ACCESS", "read");
 }

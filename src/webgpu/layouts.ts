@@ -1,5 +1,7 @@
 import { type DeviceState, filler } from "./device.ts";
-import type { Dispatch, Pass } from "./plan.ts";
+import type { Target } from "./kernels.ts";
+import type { Pass } from "./plan.ts";
+import type { BufferSlot, Window } from "./slots.ts";
 
 const COMPUTE = 4;
 
@@ -32,7 +34,7 @@ export function capacityOf(state: DeviceState, pass: Pass): { slots: number; pai
   return { slots, pairSlots: Math.floor(slots / 2) };
 }
 
-export function slotTypes(state: DeviceState, { pass, target }: Dispatch): BindingType[] {
+export function slotTypes(state: DeviceState, pass: Pass, target: Target): BindingType[] {
   const { slots, pairSlots } = capacityOf(state, pass);
   const many = (count: number, type: BindingType) => Array<BindingType>(count).fill(type);
   if (pass === "norm" || pass === "unit norm") return many(slots, READ);
@@ -42,18 +44,22 @@ export function slotTypes(state: DeviceState, { pass, target }: Dispatch): Bindi
 }
 
 /** The gradients of a dispatch, in its slots. */
-export function slotGroup(state: DeviceState, dispatch: Dispatch): GPUBindGroup {
-  const types = slotTypes(state, dispatch);
-  const { slots, pairSlots } = capacityOf(state, dispatch.pass);
-  const sources = dispatch.slots.map(({ source: { memory, offset, size } }) => ({ buffer: memory, offset, size }));
-  const destinations = dispatch.slots.flatMap(({ into }) =>
-    into ? [{ buffer: into.memory, offset: into.offset, size: into.size }] : [],
-  );
-  const count = dispatch.target === "in-place" ? slots : pairSlots;
+export function slotGroup(
+  state: DeviceState,
+  pass: Pass,
+  target: Target,
+  slots: readonly BufferSlot<GPUBuffer>[],
+): GPUBindGroup {
+  const types = slotTypes(state, pass, target);
+  const capacity = capacityOf(state, pass);
+  const binding = ({ memory, offset, size }: Window) => ({ buffer: memory, offset, size });
+  const sources = slots.map(({ source }) => binding(source));
+  const destinations = slots.flatMap(({ into }) => (into ? [binding(into)] : []));
+  const count = target === "in-place" ? capacity.slots : capacity.pairSlots;
   const isRead = types[0] === READ;
   const resources = [
     ...(isRead ? filledWithFirst(sources, count) : filledApart(state, sources, count, 0)),
-    ...(dispatch.target === "in-place" ? [] : filledApart(state, destinations, count, isRead ? 0 : count)),
+    ...(target === "in-place" ? [] : filledApart(state, destinations, count, isRead ? 0 : count)),
   ];
   const entries = resources.map((resource, binding) => ({ binding, resource }));
   return state.device.createBindGroup({ label: `${state.label} gradients`, layout: layoutOf(state, types), entries });

@@ -2,10 +2,12 @@ import { type Bundle, bundlesOf, cutsOf, type Grouping, parametersOf } from "../
 import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { ALIGNMENT } from "./device.ts";
-import type { Format, Target, Word } from "./kernels.ts";
+import type { GridRow } from "./grid.ts";
+import type { Format, Target } from "./kernels.ts";
 import { apartByWord, type RankedCut, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { batched, conflictsIn, type Slot, sharesBuffer, slotsOf } from "./slots.ts";
 import { type Placed, tableOf, tilesOf } from "./table.ts";
+import { mostTiles } from "./trips.ts";
 import { type Shape, shapesFor, shapeTableOf } from "./unitShapes.ts";
 
 /** Which kernel a dispatch runs. */
@@ -49,7 +51,7 @@ export interface PlanLimits {
   readonly pairSlots: number;
   /** Bytes of a binding. */
   readonly maxBinding: number;
-  readonly grid: { readonly norm: number; readonly scale: number };
+  readonly grid: GridRow;
 }
 
 /** What is to be planned, besides where the gradients lie. */
@@ -57,12 +59,11 @@ export interface Task {
   readonly grouping: Grouping;
   /** Whether the gradients are written. */
   readonly writes: boolean;
+  /** Whether norms of their parameters are wanted too. */
+  readonly parameters: boolean;
   /** NormKind's fixedPower. */
   readonly power: number;
 }
-
-/** Tiles of a workgroup, four rounds of a loop each: lavapipe stops any shader loop at 65,535. */
-const MOST_ROUNDS = 16_383;
 
 /**
  * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
@@ -82,7 +83,8 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
   const pieceBytes = pieceBytesOf(limits.maxBinding);
   const cuts = rankedCuts(tensors, grouping, limits);
   const gradients = planNorm(cuts, limits, task, 0);
-  const parameters = planNorm(rankedCuts(parametersOf(tensors), grouping, limits), limits, task, gradients.end);
+  const owned = task.parameters ? parametersOf(tensors) : [];
+  const parameters = planNorm(rankedCuts(owned, grouping, limits), limits, task, gradients.end);
   const written = new Set(writes ? distinctWrites(tensors) : []);
   const toScale = (into: boolean) => {
     const chosen = cuts.filter(({ tensor }) => written.has(tensor) && !!tensor.into === into);
@@ -92,7 +94,7 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
     norm: [...gradients.dispatches, ...parameters.dispatches],
     scale: [...toScale(true), ...toScale(false)].map((draft) => dispatchOf(draft, grouping, power, 0, true)),
     partialCount: gradients.end,
-    parameterPartialCount: parameters.end - gradients.end,
+    parameterPartialCount: grouping.kind === "all" ? 0 : parameters.end - gradients.end,
     bundles: bundlesOf(tensors, grouping),
     ranges: gradients.ranges,
     parameterRanges: parameters.ranges,
@@ -115,7 +117,7 @@ function planNorm(cuts: readonly RankedCut[], limits: PlanLimits, task: Task, st
   const ranges: PartialRange[] = [];
   const dispatches = plain.map((draft) => {
     const dispatch = dispatchOf(draft, grouping, power, end, true);
-    ranges.push(...rangesOf(draft, end));
+    ranges.push(...rangesOf(draft, end, limits.grid.lanes));
     end += draft.workgroups;
     return dispatch;
   });
@@ -182,7 +184,7 @@ export function draftsOf(
   shapes?: ReadonlyMap<Segment, Shape>,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  const grid = WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm;
+  const grid = { ...limits.grid, workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm };
   // Along axes the elements are read one by one.
   const wordFor = (segment: Segment) => (shapes ? "u32" : wordOf(segment));
   return FORMATS.flatMap((format) => {
@@ -194,26 +196,27 @@ export function draftsOf(
         format,
         target: target === "into" && sharesBuffer(batch) ? ("shared" as const) : target,
         slots: batch,
-        ...spread(batch, format.word, grid, grouped, shapes),
+        ...spread(pass, batch, format, grid, grouped, shapes),
       }));
     });
   });
 }
 
-/** The tiles of a dispatch, over at most `grid` workgroups unless they need more; grouped, none works for two groups. */
+/** The tiles of a dispatch, over at most so many workgroups unless they need more; grouped, none works for two groups. */
 function spread(
+  pass: Pass,
   slots: readonly Slot[],
-  word: Word,
-  grid: number,
+  format: Format,
+  { lanes, tiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
   grouped: boolean,
   shapes: ReadonlyMap<Segment, Shape> | undefined,
 ) {
-  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, word);
+  const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, format.word, lanes);
   const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
   if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
   const tiles = segments.reduce((sum, { segment }) => sum + tilesIn(segment), 0);
-  const wanted = Math.max(Math.min(tiles, grid), Math.ceil(tiles / MOST_ROUNDS));
-  const tilesPerWorkgroup = Math.ceil(tiles / wanted);
+  const wanted = Math.ceil(tiles / Math.min(Math.ceil(tiles / least), most));
+  const tilesPerWorkgroup = Math.min(wanted, mostTiles(pass, format, segments, shapes));
   let tile = 0;
   let group = segments[0]?.segment.group;
   const placed = segments.map(({ segment, slot }) => {
@@ -227,11 +230,11 @@ function spread(
 }
 
 /** Which partials belong to which group; a group's segments stand together, and its workgroups too. */
-function rangesOf({ placed, tilesPerWorkgroup, format }: Draft, firstPartial: number): PartialRange[] {
+function rangesOf({ placed, tilesPerWorkgroup, format }: Draft, firstPartial: number, lanes: number): PartialRange[] {
   const ranges: PartialRange[] = [];
   for (const { segment, tile } of placed) {
     const first = firstPartial + Math.floor(tile / tilesPerWorkgroup);
-    const end = firstPartial + Math.ceil((tile + tilesOf(segment, format.word)) / tilesPerWorkgroup);
+    const end = firstPartial + Math.ceil((tile + tilesOf(segment, format.word, lanes)) / tilesPerWorkgroup);
     const last = ranges.at(-1);
     if (last?.group === segment.group) last.each = end - last.first;
     else ranges.push({ group: segment.group, first, each: end - first });

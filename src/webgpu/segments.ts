@@ -1,7 +1,10 @@
 import { type Cut, partOf } from "../cuts.ts";
-import { type Dtype, idOf, isSame, type Range } from "../gradients.ts";
+import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../gradients.ts";
 import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
+
+/** In one dispatch, as in shaders/shared/segments.wgsl. */
+export const MOST_SEGMENTS = 240;
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
@@ -63,6 +66,12 @@ function follows(a: Range, b: Range): boolean {
 /** Of the destination; the source has as many for each example. */
 export function bytesOf({ source, examples = 1 }: Segment): number {
   return source.byteLength / examples;
+}
+
+/** A unit's elements are counted from the start of the binding. */
+export function elementsOf({ source, dtype }: Segment, windowOffset: number): { first: number; count: number } {
+  const bytes = ELEMENT_BYTES[dtype];
+  return { first: (source.byteOffset - windowOffset) / bytes, count: source.byteLength / bytes };
 }
 
 export function wordOf(segment: Segment): Word {

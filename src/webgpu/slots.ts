@@ -1,17 +1,24 @@
 import { idOf, type Range } from "../gradients.ts";
 import { ALIGNMENT } from "./device.ts";
-import type { Segment } from "./segments.ts";
-import { MOST_SEGMENTS } from "./table.ts";
+import { MOST_SEGMENTS, type Segment } from "./segments.ts";
 
-/** Part of a buffer that is bound: it begins on 256 bytes. */
-export interface Window {
-  readonly memory: GPUBuffer;
+/** Part of a buffer that is bound: it begins on 256 bytes. The buffer may be told by a number. */
+export interface BufferWindow<Memory> {
+  readonly memory: Memory;
   readonly offset: number;
   readonly size: number;
 }
 
-/** The segments of one binding, or of one pair of source and destination. */
-export interface Slot {
+export type Window = BufferWindow<GPUBuffer>;
+
+/** What one slot of a dispatch binds: a source, or a pair of source and destination. */
+export interface BufferSlot<Memory> {
+  readonly source: BufferWindow<Memory>;
+  readonly into?: BufferWindow<Memory>;
+}
+
+/** A slot with its segments. */
+export interface Slot extends BufferSlot<GPUBuffer> {
   source: Window;
   into?: Window;
   readonly segments: Segment[];

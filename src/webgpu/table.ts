@@ -1,20 +1,18 @@
 import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
 import type { Pass } from "./plan.ts";
-import { bytesOf, type Segment } from "./segments.ts";
+import { bytesOf, elementsOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
 import type { Slot, Window } from "./slots.ts";
-import { elementsOf } from "./unitShapes.ts";
 
 /** As in shaders/shared/segments.wgsl. */
-export const MOST_SEGMENTS = 240;
-const TILE_WORDS = 256;
+const TILE_WORDS_A_LANE = 4;
 const SEGMENTS_AT = 8;
 const SEGMENT_WORDS = 8;
 
 /** What a kernel binds: the words that a dispatch leaves unused may lie over the next table. */
 export const TABLE_BYTES = 4 * (SEGMENTS_AT + SEGMENT_WORDS * MOST_SEGMENTS);
 
-export function tilesOf(segment: Segment, word: Word): number {
-  return Math.ceil(bytesOf(segment) / (TILE_WORDS * WORD_BYTES[word]));
+export function tilesOf(segment: Segment, word: Word, lanes: number): number {
+  return Math.ceil(bytesOf(segment) / (TILE_WORDS_A_LANE * lanes * WORD_BYTES[word]));
 }
 
 /** A segment with its place in a dispatch. */

@@ -1,7 +1,6 @@
-import { ELEMENT_BYTES } from "../gradients.ts";
 import { MOST_RUNS, type Units } from "../units.ts";
-import type { Segment } from "./segments.ts";
-import { MOST_SEGMENTS, type Placed } from "./table.ts";
+import { MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Placed } from "./table.ts";
 
 /** As in shaders/shared/units.wgsl. */
 const RUNS_AT = 8;
@@ -10,7 +9,8 @@ const SHAPE_WORDS = RUNS_AT + 2 * MOST_RUNS;
 /** What a kernel binds, as TABLE_BYTES. */
 export const SHAPES_BYTES = 4 * SHAPE_WORDS * MOST_SEGMENTS;
 
-const LANES = 64;
+/** Lanes of a workgroup of unit_norm.wgsl, which share them out among units. */
+export const UNIT_LANES = 64;
 /** What one lane adds up, if there are enough units to keep the device busy. */
 const LANE_VALUES = 256;
 /** Partials that the units of all tensors may take together before there is one for each: 64 KiB. */
@@ -39,7 +39,7 @@ export function shapesFor(segments: readonly Segment[], firstPartial: number): M
     const team = teamFor(units);
     const share = Math.floor((PARTIALS * units.size) / elements); // of the partials, for each of its units
     const chunks = Math.max(1, Math.min(Math.ceil(units.size / (team * LANE_VALUES)), share));
-    const jobs = Math.ceil((units.count * team) / LANES) * chunks;
+    const jobs = Math.ceil((units.count * team) / UNIT_LANES) * chunks;
     shapes.set(segment, { units, team, chunks, firstPartial: next, jobs });
     next += units.count * chunks;
   }
@@ -48,8 +48,8 @@ export function shapesFor(segments: readonly Segment[], firstPartial: number): M
 
 function teamFor({ size, runs }: Units): number {
   const [innermost] = runs;
-  if (!innermost || innermost.step === 0) return Math.min(LANES, powerOfTwo(size));
-  return Math.max(1, Math.min(LANES / powerOfTwo(innermost.size), powerOfTwo(size)));
+  if (!innermost || innermost.step === 0) return Math.min(UNIT_LANES, powerOfTwo(size));
+  return Math.max(1, Math.min(UNIT_LANES / powerOfTwo(innermost.size), powerOfTwo(size)));
 }
 
 /** The smallest that is not below. */
@@ -75,10 +75,4 @@ export function shapeTableOf(
     );
   }
   return words;
-}
-
-/** A unit's elements are counted from the start of the binding. */
-export function elementsOf({ source, dtype }: Segment, windowOffset: number): { first: number; count: number } {
-  const bytes = ELEMENT_BYTES[dtype];
-  return { first: (source.byteOffset - windowOffset) / bytes, count: source.byteLength / bytes };
 }

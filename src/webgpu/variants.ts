@@ -9,10 +9,12 @@ import {
   scaleSource,
   sumSource,
   unitNormSource,
+  withLanes,
 } from "./kernels.ts";
 import { type BindingType, capacityOf, layoutOf, READ, slotTypes } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
 import type { Dispatch, Pass } from "./plan.ts";
+import { UNIT_LANES } from "./unitShapes.ts";
 
 /** The values of a step: those of maxNorm, then those of gradScale. */
 export const VALUE_TYPES = Array<BindingType>(8).fill("bytes");
@@ -44,12 +46,13 @@ export function kernelFor(state: DeviceState, method: ClipMethod, dispatch: Disp
     "sum examples": () => sumSource(format, target, (sum as ExampleSum).wgsl, count),
   };
   const isNorm = pass === "norm" || pass === "unit norm";
+  const lanes = pass === "unit norm" ? UNIT_LANES : state.grid.lanes;
   const scales = { all: "", tensor: " groups", members: " groups", units: " units" }[grouping.kind];
   const variant = isNorm ? ` ${norm.name}` : `${pass === "scale" ? scales : ""} ${target}`;
   return {
-    name: `${pass}${variant} ${format.dtype} ${format.word}`,
-    source: sources[pass],
-    layouts: [layoutOf(state, slotTypes(state, dispatch)), layoutOf(state, tableTypes(method, pass))],
+    name: `${pass}${variant} ${format.dtype} ${format.word} by ${lanes}`,
+    source: () => withLanes(sources[pass](), lanes),
+    layouts: [layoutOf(state, slotTypes(state, pass, target)), layoutOf(state, tableTypes(method, pass))],
   };
 }
 
@@ -62,9 +65,10 @@ export function finishTypes({ rule }: ClipMethod): BindingType[] {
 export const FINISH_GROUPS_TYPES: readonly BindingType[] = ["storage", "storage", READ, READ, "uniform", READ];
 
 export function finishKernel(state: DeviceState, method: ClipMethod): Kernel {
+  const { lanes } = state.grid;
   return {
-    name: `finish ${method.norm.name} ${method.rule.name}`,
-    source: () => finishSource(method),
+    name: `finish ${method.norm.name} ${method.rule.name} by ${lanes}`,
+    source: () => withLanes(finishSource(method), lanes),
     layouts: [layoutOf(state, finishTypes(method)), layoutOf(state, VALUE_TYPES)],
   };
 }

@@ -1,5 +1,6 @@
 /** The conformance suite: every case on one engine, without anything of a test runner, of Node or of a page. */
 import { createClipper } from "../../src/index.ts";
+import { largestErrors } from "./cases/matrix.ts";
 import { fail } from "./expect.ts";
 import { createCpuHarness } from "./harness.ts";
 import { createWebGpuHarness } from "./harness-webgpu.ts";
@@ -21,7 +22,11 @@ export interface Totals {
   adapter: string;
   passed: number;
   failed: number;
+  /** Of each method in each format, in ULP. */
+  largestErrors: Record<string, { value: number; norm: number }>;
 }
+
+type Counts = Omit<Totals, "largestErrors">;
 
 // A file in cases/ is part of the suite by being there.
 const files = import.meta.glob<{ cases: readonly Case[] }>("./cases/*.ts", { eager: true });
@@ -37,10 +42,11 @@ export function allCases(): Case[] {
 }
 
 export async function runConformance(environment: Environment): Promise<Totals> {
-  return environment.gpu ? runOnGpu(environment, environment.gpu) : runOnCpu(environment);
+  const totals = await (environment.gpu ? runOnGpu(environment, environment.gpu) : runOnCpu(environment));
+  return { ...totals, largestErrors: Object.fromEntries(largestErrors) };
 }
 
-async function runOnCpu(environment: Environment): Promise<Totals> {
+async function runOnCpu(environment: Environment): Promise<Counts> {
   const clipper = await createClipper({ backend: "cpu" });
   const totals = { adapter: "cpu", passed: 0, failed: 0 };
   await runAll(createCpuHarness(clipper), environment, totals);
@@ -48,7 +54,7 @@ async function runOnCpu(environment: Environment): Promise<Totals> {
   return totals;
 }
 
-async function runOnGpu(environment: Environment, gpu: GPU): Promise<Totals> {
+async function runOnGpu(environment: Environment, gpu: GPU): Promise<Counts> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) fail(`${environment.engine}: requestAdapter gave no adapter`);
   const { vendor, architecture, device: name, description } = adapter.info;
@@ -75,7 +81,7 @@ async function runOnGpu(environment: Environment, gpu: GPU): Promise<Totals> {
   return totals;
 }
 
-async function runAll(harness: Harness, environment: Environment, totals: Totals): Promise<void> {
+async function runAll(harness: Harness, environment: Environment, totals: Counts): Promise<void> {
   const { filter = "", heavy = true } = environment;
   const wanted = (testCase: Case) => testCase.name.includes(filter) && (heavy || !testCase.heavy);
   const cases = allCases().filter((testCase) => wanted(testCase) && appliesTo(testCase, harness));
@@ -87,7 +93,7 @@ async function count(
   name: string,
   work: () => Promise<void>,
   { onResult }: Environment,
-  totals: Totals,
+  totals: Counts,
 ): Promise<void> {
   try {
     await work();

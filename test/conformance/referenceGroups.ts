@@ -6,11 +6,12 @@ import type { Content, Expected, Tensor, Unit } from "./types.ts";
 export interface Groups {
   /** Which values share a norm: a name for each element. */
   readonly groupOf: (tensor: Tensor, index: number) => (element: number) => string;
-  /** From the norm of the parameter's values in that place. */
-  readonly boundOf: (parameterNorm: number) => number;
+  /** From the norm of the parameter's values in that place, and how many they are. */
+  readonly boundOf: (parameterNorm: number, count: number) => number;
 }
 
 interface Group {
+  count: number;
   squared: number;
   parameterSquared: number;
   bad: number[];
@@ -74,8 +75,9 @@ function collect(tensors: Unit["tensors"], names: readonly ((element: number) =>
     const parameter = tensor.parameter && valuesOf(tensor.parameter);
     valuesOf(tensor).forEach((value: number, element: number) => {
       const name = names[index]?.(element) ?? "";
-      const group = groups.get(name) ?? { squared: 0, parameterSquared: 0, bad: [] };
+      const group = groups.get(name) ?? { count: 0, squared: 0, parameterSquared: 0, bad: [] };
       groups.set(name, group);
+      group.count += 1;
       if (Number.isFinite(value)) group.squared += value * value;
       else group.bad.push(value);
       const of = parameter?.[element] ?? 0;
@@ -94,7 +96,7 @@ function verdictOf(unit: Unit, group: Group, boundOf: Groups["boundOf"], gradSca
     return { norm, scale, clipped: false, zeroed: nonFinite === "zero" };
   }
   const norm = gradScale * Math.sqrt(group.squared);
-  const bound = boundOf(Math.sqrt(group.parameterSquared));
+  const bound = boundOf(Math.sqrt(group.parameterSquared), group.count);
   if (!unit.exact && bound > 0 && bound < Infinity && norm > 0 && Math.abs(norm - bound) <= 4 * ulp24(bound)) {
     throw new Error(`${unit.label}: a norm ${norm} this near to the bound ${bound} may fall on either side of it`);
   }

@@ -2,7 +2,9 @@
 
 /**
  * @typedef {{ name: string, error?: string }} Result
- * @typedef {{ adapter: string } | Result | { passed: number, failed: number } | { crash: string }} Message
+ * @typedef {Record<string, { value: number, norm: number }>} Errors in ULP
+ * @typedef {{ passed: number, failed: number, largestErrors?: Errors }} Totals
+ * @typedef {{ adapter: string } | Result | Totals | { crash: string }} Message
  */
 
 /**
@@ -19,8 +21,8 @@ export async function runSuite({ suite, engine, filter, gpu, send }) {
       send({ adapter: [vendor, architecture, device, description].filter(Boolean).join(" ") });
     }
     const { runConformance } = await import(/* @vite-ignore */ suite);
-    const { passed, failed } = await runConformance({ engine, gpu, filter, onResult: send });
-    send({ passed, failed });
+    const { passed, failed, largestErrors } = await runConformance({ engine, gpu, filter, onResult: send });
+    send({ passed, failed, largestErrors });
   } catch (error) {
     send({ crash: String((error instanceof Error && error.stack) || error) });
   }

@@ -4,43 +4,9 @@ import { gridTable } from "../../../src/webgpu/grid.ts";
 import { range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
-import { referenceGroups, tensorNormsOf, unitAlong } from "../referenceGroups.ts";
+import { agc } from "../rules.ts";
 import { runUnits } from "../suite.ts";
-import type { Bits, Case, Dtype, Rule, Tensor, Unit, WebGpuHarness } from "../types.ts";
-
-/** As Optax has them: its table, not its code. */
-const OPTAX: Record<number, readonly number[]> = { 0: [], 1: [0], 2: [0], 3: [0], 4: [0, 1, 2], 5: [0, 1, 2, 3] };
-
-function optaxAxes(shape: readonly number[]): readonly number[] {
-  const isVector = shape.filter((length) => length > 1).length < 2;
-  return isVector ? range(shape.length) : (OPTAX[shape.length] as readonly number[]);
-}
-
-interface Given {
-  readonly clipping?: number;
-  readonly eps?: number;
-  readonly axes?: Axes;
-}
-
-function agc(given: Given = {}): Rule {
-  const { clipping = 0.01, eps = 1e-3, axes = optaxAxes } = given;
-  const axesOf = (shape: readonly number[]) => (typeof axes === "function" ? axes(shape) : axes);
-  return {
-    method: adaptiveGradClip(given),
-    expected: (unit) => ({
-      ...referenceGroups(unit, {
-        groupOf: ({ shape = [] }, index) => {
-          const unitOf = unitAlong(shape, axesOf(shape));
-          return (element) => `${index}: ${unitOf(element)}`;
-        },
-        boundOf: (parameterNorm) => Math.fround(clipping) * Math.max(parameterNorm, Math.fround(eps)),
-      }),
-      tensorNorms: tensorNormsOf(unit),
-      // The parameter's norm and its product with the clipping are rounded too.
-      ulps: 4,
-    }),
-  };
-}
+import type { Bits, Case, Dtype, Tensor, Unit, WebGpuHarness } from "../types.ts";
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 

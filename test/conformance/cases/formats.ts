@@ -388,8 +388,8 @@ function stacked(dtype: Half, members: number): Tensor[] {
 }
 
 const FORCED = [
-  { grid: { norm: 1, scale: 1 } },
-  { grid: { norm: 512, scale: 1024 } },
+  { grid: { lanes: 64, tiles: 1, norm: 1, scale: 1 } },
+  { grid: { lanes: 64, tiles: 1, norm: 512, scale: 1024 } },
   { maxBinding: 4096 },
   { maxBinding: 65_536 },
 ];

@@ -5,7 +5,7 @@ import { FLT_MAX, randomSource, valuesOf } from "../numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
 import type { Case, Expected, Rule, Unit } from "../types.ts";
 
-const TYPES = [0.5, 0.7, 1, 1.5, 2, 3, 4, 100, Infinity];
+const TYPES = [0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 100, 5000, 1e6, Infinity];
 
 function pNorm(unit: Unit, p: number): number {
   const values = unit.tensors.flatMap((entry) => (entry ? [...valuesOf(entry)].map(Math.abs) : []));
@@ -37,7 +37,8 @@ function expectedOf(unit: Unit, p: number, eps: number, maxNorm?: number): Expec
  */
 function ulpsOf(p: number): number {
   if (p === 1) return 3;
-  return p === 2 || p === Infinity ? 2 : 25;
+  if (p === 2 || p === Infinity) return 2;
+  return 25 * Math.max(1, 0.5 / p);
 }
 
 export function clippedBy(maxNorm: number, p: number, eps = 0): Rule {

@@ -112,6 +112,15 @@ export const cases: Case[] = [
     ],
   },
   {
+    name: "no bound is no exemption: NaN and infinities are dealt with as under any other",
+    units: () => [
+      row("[inf, 1], by default", [Infinity, 1], Infinity, { clipped: false, values: [[0, 0]] }),
+      row("[nan, 1], by default", [Number.NaN, 1], Infinity, { clipped: false, values: [[0, 0]] }),
+      row("[inf, 1], kept", [Infinity, 1], Infinity, { values: [[Infinity, 1]] }, { nonFinite: "keep" }),
+      row("[inf, 1], propagated", [Infinity, 1], Infinity, { values: [[Number.NaN, 0]] }, { nonFinite: "propagate" }),
+    ],
+  },
+  {
     name: "where systems disagree: bounds at which c * (1 / c) is not 1",
     units: () => {
       return [41, 47, 55, 61, 82, 83, 94, 97, 1.7, 2.9, 3.4, 3.7, 3.9, 5.8].map((bound) => {

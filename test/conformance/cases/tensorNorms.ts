@@ -76,6 +76,7 @@ const lists: readonly List[] = [
   { label: "null entries", tensors: [null, tensor([3, 4]), null], maxNorm: 1 },
   { label: "tiny and huge", tensors: [tensor([1e-30, 1e-30]), tensor([3e38, 3e38])], maxNorm: 1e-20 },
   { label: "a NaN in one", tensors: [tensor([Number.NaN, 1]), tensor([3, 4])] },
+  { label: "a NaN in one, no bound", tensors: [tensor([Number.NaN, 1]), tensor([3, 4])], maxNorm: Infinity },
   {
     label: "an infinity in one, kept",
     tensors: [tensor([3, 4]), tensor([Infinity, 1])],

@@ -1,0 +1,44 @@
+import { type Gradients, readGradients } from "../src/gradients.ts";
+import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
+import type { DeviceState } from "../src/webgpu/device.ts";
+import { WORD_BYTES } from "../src/webgpu/kernels.ts";
+import { capacityOf } from "../src/webgpu/layouts.ts";
+import { type Plan, planFor } from "../src/webgpu/plan.ts";
+
+/** What one step does, counted from the tables that its dispatches are given; bytes are those of gradients. */
+export interface Counts {
+  readonly dispatches: number;
+  /** Read by the norm pass: all that a step touches when it is under its bound. */
+  readonly normReads: number;
+  /** Read by the scale pass when it has to multiply, and as many are written. */
+  readonly scaleReads: number;
+}
+
+/** As in shaders/shared/segments.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
+const HEADER = 8;
+const SEGMENT = 8;
+
+export function countsOf({ norm, scale }: Plan): Counts {
+  const bytes = (dispatches: Plan["norm"]) =>
+    dispatches.reduce((sum, { table, format }) => sum + wordsIn(table) * WORD_BYTES[format.word], 0);
+  return { dispatches: norm.length + 1 + scale.length, normReads: bytes(norm), scaleReads: bytes(scale) };
+}
+
+export function countsFor(
+  gradients: Gradients,
+  state: DeviceState,
+  method: ClipMethod = clipByGlobalNorm(1),
+  { apply = "scale" }: ClipOptions = {},
+): Counts {
+  const { grouping, norm, usesParameters: parameters = false } = method;
+  const task = { grouping, writes: apply === "scale", parameters, power: norm.fixedPower };
+  return countsOf(planFor(readGradients(gradients).tensors, { ...state, ...capacityOf(state, "norm") }, task));
+}
+
+function wordsIn(table: Uint32Array): number {
+  let words = 0;
+  for (let segment = 0; segment < (table[0] as number); segment++) {
+    words += table[HEADER + SEGMENT * segment + 1] as number;
+  }
+  return words;
+}

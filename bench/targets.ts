@@ -1,0 +1,146 @@
+import type { Measured, Results } from "./benchmark.ts";
+import { stepsOfPair } from "./figures.ts";
+import {
+  CLIP,
+  CPU_CLIP,
+  CPU_NORM,
+  JAX,
+  JAX_JIT,
+  NORM_PASS,
+  PER_TENSOR,
+  READ,
+  READ_AND_WRITE,
+  SCALE_PASS,
+  SNRM2_NORM,
+  TFJS,
+  UNCLIPPED,
+} from "./names.ts";
+import { ratioOf, type Spread, spreadOf } from "./statistics.ts";
+
+/** What is aimed at, and what was measured. */
+export interface Target {
+  readonly name: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly measured: Spread;
+}
+
+export function isMet({ atLeast = -Infinity, atMost = Infinity, measured }: Target): boolean {
+  return measured.median >= atLeast && measured.median <= atMost;
+}
+
+/** Of one run: only what it measured. */
+export function targetsOf(results: Results): Target[] {
+  const { rows } = results;
+  const workloads = new Map(results.workloads.map((workload) => [workload.name, workload]));
+  const rowOf = (workload: string, contestant: string) =>
+    rows.find((row) => row.workload === workload && row.contestant === contestant);
+  /** How many times as long as `other` a contestant takes. */
+  const ratio = (workload: string, contestant: string, other: string): Spread | undefined => {
+    const [row, otherRow] = [rowOf(workload, contestant), rowOf(workload, other)];
+    const pair = row && otherRow && stepsOfPair(row, otherRow);
+    return pair && ratioOf(...pair);
+  };
+  /** The time for each element or tensor of a workload, beside that of another. */
+  const growth = (large: Measured | undefined, small: Measured | undefined, unit: "elements" | "tensors") => {
+    const [row, other] = [rowOf(large?.name ?? "", CLIP), rowOf(small?.name ?? "", CLIP)];
+    const pair = row && other && stepsOfPair(row, other);
+    if (!pair || !large || !small) return undefined;
+    const [each, otherEach] = [pair[0].map((ms) => ms / large[unit]), pair[1].map((ms) => ms / small[unit])];
+    return ratioOf(each, otherEach);
+  };
+  const targets: (Omit<Target, "measured"> & { measured?: Spread })[] = [];
+  const large = "one of 16 Mi, f32";
+  targets.push(
+    { name: `norm pass: of the speed of reading, ${large}`, atLeast: 0.75, measured: ratio(large, READ, NORM_PASS) },
+    {
+      name: `scale pass: of the speed of reading and writing, ${large}`,
+      atLeast: 0.9,
+      measured: ratio(large, READ_AND_WRITE, SCALE_PASS),
+    },
+    {
+      name: `under the bound: of the time of clipping, ${large}`,
+      atMost: 0.6,
+      measured: ratio(large, UNCLIPPED, CLIP),
+    },
+  );
+  for (const name of workloads.keys()) {
+    if (!/(148|158|76) tensors/.test(name) || name.endsWith("f16")) continue;
+    const times = (contestant: string) => ({ name: `${contestant}: times as long, ${name}` });
+    targets.push(
+      { ...times(PER_TENSOR), atLeast: 1, measured: ratio(name, PER_TENSOR, CLIP) },
+      { ...times(TFJS), atLeast: 5, measured: ratio(name, TFJS, CLIP) },
+      { ...times(JAX), atLeast: 3, measured: ratio(name, JAX, CLIP) },
+      { ...times(JAX_JIT), atLeast: 1.5, measured: ratio(name, JAX_JIT, CLIP) },
+    );
+  }
+  const [hundred, thousand] = ["100 tensors of 1,000", "1,000 tensors of 1,000"] as const;
+  const arena = (size: string) => workloads.get(`one of ${size}, f32`);
+  targets.push(
+    { name: `${PER_TENSOR}: times as long, ${thousand}`, atLeast: 3, measured: ratio(thousand, PER_TENSOR, CLIP) },
+    {
+      name: "time for each tensor, 1,000 of them beside 100",
+      atMost: 1.15,
+      measured: growth(workloads.get(thousand), workloads.get(hundred), "tensors"),
+    },
+    ...["4 Mi", "16 Mi", "64 Mi"].map((size) => ({
+      name: `time for each element, ${size} beside 1 Mi`,
+      atMost: 1.15,
+      measured: growth(arena(size), arena("1 Mi"), "elements"),
+    })),
+    ...results.hostCosts.map(({ workload, encode, bare }) => ({
+      name: `encode: times the bare calls, ${workload}`,
+      atMost: 1.3,
+      measured: ratioOf(encode, bare),
+    })),
+    ...results.workloads.flatMap(countedTargets),
+    ...cpuTargets(results),
+  );
+  return targets.flatMap(({ measured, ...target }) => (measured ? [{ ...target, measured }] : []));
+}
+
+/** Exact, whatever the device. */
+function countedTargets({ name, dtype, elements, counts, mostDispatches }: Measured): Target[] {
+  if (!counts) return [];
+  const { normReads, scaleReads, dispatches } = counts;
+  const size = dtype === "f32" ? 4 : 2;
+  const exactly = (value: number) => spreadOf([value]);
+  return [
+    { name: `bytes an element under the bound, ${name}`, atMost: size, measured: exactly(normReads / elements) },
+    {
+      name: `bytes an element when clipped, ${name}`,
+      atMost: 3 * size,
+      measured: exactly((normReads + 2 * scaleReads) / elements),
+    },
+    { name: `dispatches, ${name}`, atMost: mostDispatches, measured: exactly(dispatches) },
+  ];
+}
+
+function cpuTargets({ rows, workloads }: Results): Target[] {
+  return workloads.flatMap((workload): Target[] => {
+    const of = (contestant: string) =>
+      rows.find((row) => row.workload === workload.name && row.contestant === contestant)?.throughput?.clock;
+    const norm = of(CPU_NORM);
+    if (!norm || !workload.isArena) return [];
+    const others = rows.filter(({ workload: name, against }) => name === workload.name && against !== undefined);
+    return [
+      {
+        name: `Gelem/s of the norm, ${workload.name}`,
+        atLeast: 1,
+        measured: spreadOf(norm.map((ms) => workload.elements / ms / 1e6)),
+      },
+      ...others.flatMap(({ contestant, against, throughput }): Target[] => {
+        const ours = of(against === CPU_CLIP ? CPU_CLIP : CPU_NORM);
+        if (!throughput || !ours) return [];
+        const atLeast = contestant === SNRM2_NORM ? 3 : 1;
+        return [
+          {
+            name: `${contestant}: times as long, ${workload.name}`,
+            atLeast,
+            measured: ratioOf(throughput.clock, ours),
+          },
+        ];
+      }),
+    ];
+  });
+}

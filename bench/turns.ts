@@ -1,0 +1,138 @@
+import { judge, type Truth, type Verdict } from "./reference.ts";
+import type { Configuration, Contestant, Entry, Pace, Row, Sample, Timing, Tried } from "./types.ts";
+import type { Workload } from "./workloads.ts";
+
+const MOST_STEPS = 200;
+
+/** A contestant that gave the right answer, in the fastest of its configurations. */
+interface Runner {
+  readonly contestant: Contestant;
+  readonly entry: Entry;
+  readonly verdict: Verdict;
+  readonly configuration: Configuration;
+  readonly sweep: readonly Tried[];
+  readonly steps: number;
+}
+
+/** Verifies all contestants, lets each find its best configuration, then times them in turns. */
+export async function compete(
+  workload: Workload,
+  truth: Truth,
+  contestants: readonly Contestant[],
+  pace: Pace,
+  onTurn: (contestant: string) => void,
+): Promise<Row[]> {
+  const out: Row[] = [];
+  const runners: Runner[] = [];
+  for (const contestant of contestants) {
+    onTurn(contestant.name);
+    const entered = await enter(contestant, truth, pace);
+    if ("entry" in entered) runners.push(entered);
+    else out.push({ ...rowOf(workload, contestant), ...entered });
+  }
+  try {
+    const throughput = await turns(runners, pace.rounds, (runner) => runner.steps, onTurn);
+    const whole = runners.filter(({ contestant }) => !contestant.isPart);
+    const latency = await turns(whole, pace.latencyRounds, () => 1, onTurn);
+    const timed = runners.map((runner) => ({
+      ...rowOf(workload, runner.contestant),
+      verdict: "right" as const,
+      error: runner.verdict.error,
+      configuration: runner.configuration,
+      ...(runner.sweep.length > 1 && { sweep: runner.sweep }),
+      throughput: throughput.get(runner),
+      latency: latency.get(runner),
+    }));
+    const order = new Map(contestants.map(({ name }, i) => [name, i]));
+    const place = (row: Row) => order.get(row.contestant) as number;
+    return [...timed, ...out].sort((a, b) => place(a) - place(b));
+  } finally {
+    for (const { entry } of runners) entry.destroy();
+  }
+}
+
+function rowOf(workload: Workload, { name, work, against, bytes, shipped }: Contestant) {
+  return { workload: workload.name, contestant: name, work, against, bytes, shipped };
+}
+
+/** Tries every configuration; one whose answer is wrong gets no time. */
+async function enter(
+  contestant: Contestant,
+  truth: Truth,
+  pace: Pace,
+): Promise<Runner | Pick<Row, "verdict" | "error" | "reason">> {
+  const sweep: Tried[] = [];
+  let best: { entry: Entry; ms: number; runner: Runner } | undefined;
+  let mistake: Verdict | undefined;
+  try {
+    for (const configuration of contestant.configurations) {
+      const entry = await contestant.enter(configuration);
+      const verdict = judge(contestant.work, await entry.answer(), truth);
+      if (!verdict.right) {
+        mistake = verdict;
+        sweep.push({ configuration });
+        entry.destroy();
+        continue;
+      }
+      const { ms, steps } = await warmUp(entry, pace, best?.ms);
+      sweep.push({ configuration, ms });
+      if (best && best.ms <= ms) {
+        entry.destroy();
+      } else {
+        best?.entry.destroy();
+        best = { entry, ms, runner: { contestant, entry, verdict, configuration, sweep, steps } };
+      }
+    }
+  } catch (error) {
+    best?.entry.destroy();
+    return { verdict: "failed", reason: error instanceof Error ? error.message : String(error) };
+  }
+  if (best) return best.runner;
+  return { verdict: "wrong", error: mistake?.error, reason: `off by ${mistake?.error.toPrecision(2)}` };
+}
+
+/**
+ * How many steps fill a batch, and the best of three batches, which is what configurations are compared by; one that is
+ * far behind the best so far, or whose steps are longer than a batch, is not asked again.
+ */
+async function warmUp(entry: Entry, { batchMs }: Pace, best = Infinity): Promise<{ ms: number; steps: number }> {
+  await entry.time(1);
+  const one = await entry.time(1);
+  if (timeOf(one) > 2 * batchMs || timeOf(one) > 2 * best) return { ms: timeOf(one), steps: 1 };
+  const five = await entry.time(5);
+  // What does not grow with the steps, waiting for the answer, does not count.
+  const growth = five.gpu || (5 * five.clock - one.clock) / 4;
+  const steps = growth > 0 ? Math.min(MOST_STEPS, Math.max(1, Math.ceil(batchMs / growth))) : MOST_STEPS;
+  let ms = Infinity;
+  for (let batch = 0; batch < 3; batch++) ms = Math.min(ms, timeOf(await entry.time(steps)));
+  return { ms, steps };
+}
+
+function timeOf({ clock, gpu }: Sample): number {
+  return gpu || clock;
+}
+
+/** In every round each runner once; another one begins each round, so that none always follows the same. */
+async function turns(
+  runners: readonly Runner[],
+  rounds: number,
+  stepsOf: (runner: Runner) => number,
+  onTurn: (contestant: string) => void,
+): Promise<Map<Runner, Timing>> {
+  const samples = new Map(runners.map((runner) => [runner, [] as Sample[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < runners.length; turn++) {
+      const runner = runners[(round + turn) % runners.length] as Runner;
+      onTurn(runner.contestant.name);
+      samples.get(runner)?.push(await runner.entry.time(stepsOf(runner)));
+    }
+  }
+  return new Map(
+    [...samples].flatMap(([runner, list]): [Runner, Timing][] => {
+      if (list.length === 0) return [];
+      const gpu = list.flatMap((sample) => sample.gpu ?? []);
+      const clock = list.map((sample) => sample.clock);
+      return [[runner, { steps: stepsOf(runner), clock, ...(gpu.length === list.length && { gpu }) }]];
+    }),
+  );
+}

@@ -1,0 +1,93 @@
+import type { Workload } from "./workloads.ts";
+
+/**
+ * What a contestant does in a step, and so what its answer must be. clip: all values scaled to the bound; keep: the norm
+ * is under its bound and no byte changes; measure: the norm alone; read: all words are added up; rewrite: 1 is added to
+ * every 32-bit word; copy: the bytes, elsewhere.
+ */
+export type Work = "clip" | "keep" | "measure" | "read" | "rewrite" | "copy";
+
+/** One variant of a contestant: the lanes of a workgroup, and how many workgroups a dispatch has at most. */
+export interface Configuration {
+  readonly lanes?: number;
+  readonly workgroups?: number;
+}
+
+/** What one step made of fresh gradients. */
+export interface Answer {
+  readonly norm?: number;
+  /** Modulo 2^32. */
+  readonly sum?: number;
+  /** As stored, tensor by tensor. */
+  readonly values?: readonly (Float32Array | Uint16Array)[];
+}
+
+/** Milliseconds of one step: by the clock of the host, and by the timestamps of the device where there are any. */
+export interface Sample {
+  readonly clock: number;
+  readonly gpu?: number;
+}
+
+/** A contestant ready to run on one workload. */
+export interface Entry {
+  /** One step on fresh gradients. */
+  answer(): Promise<Answer>;
+  /** Many steps in one submit, where the contestant can; the mean of them. */
+  time(steps: number): Promise<Sample>;
+  destroy(): void;
+}
+
+export interface Contestant {
+  readonly name: string;
+  readonly work: Work;
+  /** The contestant to whose time its time is compared. */
+  readonly against?: string;
+  /** Bytes that one step reads and writes at least. */
+  readonly bytes: number;
+  /** Whether it is one pass of a step, or a limit: then one step alone is not timed. */
+  readonly isPart?: boolean;
+  readonly configurations: readonly Configuration[];
+  /** The one of them that is shipped, where the sweep is to be compared with it. */
+  readonly shipped?: Configuration;
+  enter(configuration: Configuration): Promise<Entry>;
+}
+
+export interface Timing {
+  readonly steps: number;
+  /** By round, in milliseconds for each step: contestants' samples of one round were taken one after another. */
+  readonly clock: readonly number[];
+  readonly gpu?: readonly number[];
+}
+
+export interface Tried {
+  readonly configuration: Configuration;
+  /** Undefined where the answer was wrong. */
+  readonly ms?: number;
+}
+
+export interface Row {
+  readonly workload: string;
+  readonly contestant: string;
+  readonly work: Work;
+  readonly against?: string;
+  readonly bytes: number;
+  readonly verdict: "right" | "wrong" | "failed";
+  /** The largest relative error against float64. */
+  readonly error?: number;
+  readonly reason?: string;
+  readonly configuration?: Configuration;
+  readonly shipped?: Configuration;
+  readonly sweep?: readonly Tried[];
+  readonly throughput?: Timing;
+  readonly latency?: Timing;
+}
+
+/** How long and how often things are timed. */
+export interface Pace {
+  readonly batchMs: number;
+  readonly rounds: number;
+  /** Steps alone, each waited for; 0: none. */
+  readonly latencyRounds: number;
+}
+
+export type { Workload };

@@ -1,0 +1,136 @@
+// What the page shows of a run: numbers, charts, the first layer's weights, and what the network reads.
+
+import type { Digits } from "../digits.ts";
+import { kernelsOf, showKernels } from "./anatomy.ts";
+import { heldOutBatch } from "./batch.ts";
+import { Chart } from "./charts.ts";
+import { readFloats } from "./kernel.ts";
+import { Pad } from "./pad.ts";
+import { likeliest, Reader } from "./reader.ts";
+import type { Trainer } from "./trainer.ts";
+import { exampleCount, type Reading, type Training } from "./training.ts";
+import { Units } from "./units.ts";
+
+const recentReadings = 50;
+
+export const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+
+export class Display {
+  readonly #trainer: Trainer;
+  readonly #digits: Digits;
+  readonly #drawn: Reader;
+  readonly #exam: Reader;
+  readonly #pad: Pad;
+  readonly #units = new Units(element<HTMLCanvasElement>("units"));
+  readonly #charts = [
+    new Chart(element("loss-chart"), { quantity: "loss", least: [0, 2.6], most: 3.5 }),
+    new Chart(element("norm-chart"), { quantity: "norm", least: [0.1, 10], most: 1e6, isLogarithmic: true }),
+  ];
+  #digit = 0;
+
+  private constructor(
+    trainer: Trainer,
+    digits: Digits,
+    drawn: Reader,
+    exam: Reader,
+    onError: (error: unknown) => void,
+  ) {
+    this.#trainer = trainer;
+    this.#digits = digits;
+    this.#drawn = drawn;
+    this.#exam = exam;
+    this.#pad = new Pad(element<HTMLCanvasElement>("pad"), () => void this.#readDrawing().catch(onError));
+    element("clear").addEventListener("click", () => this.#pad.clear());
+    element("another").addEventListener("click", () => this.showDigit());
+  }
+
+  static async create(trainer: Trainer, digits: Digits, onError: (error: unknown) => void): Promise<Display> {
+    const counts = [1, digits.heldOutLabels().length];
+    const [drawn, exam] = await Promise.all(counts.map((count) => Reader.create(trainer, count)));
+    showAnatomy(trainer);
+    return new Display(trainer, digits, drawn as Reader, exam as Reader, onError);
+  }
+
+  /** Puts one held-out digit after the other on the pad. */
+  showDigit(): void {
+    this.#pad.show(this.#digits.heldOutImage(this.#digit++ % this.#digits.heldOutLabels().length));
+  }
+
+  async show({ readings, step, initial: [initial] }: Training, steps: number): Promise<void> {
+    showReadings(readings);
+    element<HTMLProgressElement>("progress").value = step / steps;
+    write("speed", `· step ${step} of ${steps}`);
+    for (const chart of this.#charts) chart.draw(readings, steps);
+    const { device, weights } = this.#trainer;
+    if (initial) this.#units.draw(await readFloats(device, weights[0] as GPUBuffer), initial);
+    await this.#readDrawing();
+  }
+
+  async examine(): Promise<void> {
+    const labels = this.#digits.heldOutLabels();
+    const answers = await this.#exam.read(heldOutBatch(this.#digits).inputs);
+    const right = answers.filter((probabilities, i) => likeliest(probabilities) === labels[i]).length;
+    write("accuracy", `${Math.round((100 * right) / labels.length)} %`);
+  }
+
+  async #readDrawing(): Promise<void> {
+    const [probabilities] = await this.#drawn.read(this.#pad.levels);
+    if (probabilities) showAnswer(probabilities);
+  }
+}
+
+function showAnatomy(trainer: Trainer): void {
+  const kernels = kernelsOf(trainer);
+  showKernels(element<HTMLOListElement>("kernels"), kernels);
+  const bytes = trainer.forward.inputs.size + trainer.backward.targets.size;
+  const added = kernels.filter((kernel) => kernel.startsWith("gradclip ")).length;
+  element("costs").textContent =
+    `One step: ${kernels.length} dispatches, ${added} of them gradclip's, in 1 pass and 1 submit. ` +
+    `${bytes.toLocaleString("en")} bytes go to the GPU, the batch of ${exampleCount} digits; the clip adds none, and none come back.`;
+}
+
+function number(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (value >= 1e5 || (value !== 0 && value < 1e-3)) return value.toExponential(1);
+  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+export function write(id: string, text: string): void {
+  const target = element(id);
+  if (target.textContent !== text) target.textContent = text;
+}
+
+function showReadings(readings: readonly Reading[]): void {
+  const latest = readings.at(-1);
+  if (!latest) return;
+  const recent = readings.slice(-recentReadings);
+  const steps = latest.step - (readings.at(-recentReadings - 1)?.step ?? 0);
+  const clippedSteps = recent.reduce((sum, reading) => sum + reading.clippedSteps, 0);
+  const skipped = readings.reduce((sum, { skippedSteps }) => sum + skippedSteps, 0);
+  write("loss", number(latest.loss));
+  write("norm", number(latest.norm));
+  write("clipped", `${Math.round((100 * clippedSteps) / steps)} %`);
+  write("skipped", String(skipped));
+  const fault = readings.filter((reading) => reading.fault !== undefined).at(-1);
+  write("fault", fault ? sentenceOn(fault) : "");
+}
+
+function sentenceOn({ fault, step, norm, bound, nonFinite, clippedSteps }: Reading): string {
+  if (fault === "nan") {
+    return `Step ${step}: ${nonFinite.toLocaleString("en")} gradients were not finite. The step was skipped on the GPU: weights, moments and Adam's step count stayed as they were.`;
+  }
+  const size = `Step ${step}: the gradient's norm was ${number(norm)}`;
+  return clippedSteps > 0
+    ? `${size}, and ${bound} is what reached the optimizer.`
+    : `${size}, and all of it reached the optimizer. Watch the loss of the steps that follow.`;
+}
+
+function showAnswer(probabilities: readonly number[]): void {
+  const best = likeliest(probabilities);
+  for (const [digit, item] of [...element("answers").children].entries()) {
+    const share = probabilities[digit] ?? 0;
+    (item as HTMLElement).style.setProperty("--share", share.toFixed(3));
+    item.classList.toggle("best", digit === best);
+  }
+  write("answer", `It reads ${best}, and is ${Math.round(100 * (probabilities[best] ?? 0))} % sure.`);
+}

@@ -1,0 +1,125 @@
+// The page's wiring. For tests and the curious, `gradclipEngine` in the console holds what the page shows, and the trainer.
+
+import { createClipper } from "gradclip";
+import { Digits } from "../digits.ts";
+import { showCode } from "../shared/code.ts";
+import { defaultSettings } from "./adamw.ts";
+// The file as it is: ?raw would give what is shipped, without its comments.
+import optimizerAddress from "./adamw.wgsl?url&no-inline";
+import { connectBound, readAddress } from "./controls.ts";
+import { Display, element, write } from "./display.ts";
+import { readFloats } from "./kernel.ts";
+import { createTrainer } from "./trainer.ts";
+import trainerSource from "./trainer.ts?raw";
+import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
+
+declare global {
+  var gradclipEngine: { readings: readonly Reading[]; weights(): Promise<number[][]> } | undefined;
+}
+
+const readingsPerExam = 10;
+/** Where less motion is wanted, the page moves on once a second. */
+const calmInterval = 1000;
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+const pauseButton = element<HTMLButtonElement>("pause");
+const faultButtons = { wild: element<HTMLButtonElement>("wild"), nan: element<HTMLButtonElement>("nan") };
+
+let run = readAddress();
+
+function showState(state: "unsupported" | "failed" | TrainingState, text: string): void {
+  document.body.dataset.state = state;
+  element("state").textContent = text;
+  const isAlive = state === "training" || state === "paused";
+  for (const button of [pauseButton, ...Object.values(faultButtons)]) button.disabled = !isAlive;
+  pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
+  element<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
+}
+
+const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
+
+function fail(error: unknown): void {
+  console.error(error);
+  showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
+}
+
+/** The engine is nothing but WGSL: there is no other way to run it. */
+async function requestDevice(): Promise<GPUDevice | undefined> {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (adapter) return adapter.requestDevice();
+  const lack = navigator.gpu ? "offers no graphics adapter to WebGPU" : "has no WebGPU";
+  element("backend").textContent = "no WebGPU";
+  element("unsupported").textContent =
+    `This engine is nothing but WebGPU shaders, and this browser ${lack}: it cannot run here. Its code is below.`;
+  showState("unsupported", "");
+  return undefined;
+}
+
+function adapterName({ adapterInfo: { description, vendor, architecture } }: GPUDevice): string {
+  return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
+}
+
+async function showSources(): Promise<void> {
+  const optimizer = await fetch(optimizerAddress);
+  showCode(element("adamw-code"), (await optimizer.text()).trimEnd());
+  showCode(element("trainer-code"), trainerSource.trimEnd());
+}
+
+/** Connects the controls; returns how to begin anew, from what the address says. */
+function connect(training: Training): () => Promise<void> {
+  const showBound = connectBound(element<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
+  const restart = () => {
+    run = readAddress();
+    showBound(run.bound);
+    write("accuracy", "–");
+    return training.restart(run).catch(fail);
+  };
+  element("restart").addEventListener("click", restart);
+  addEventListener("hashchange", restart);
+  pauseButton.addEventListener("click", () => {
+    if (document.body.dataset.state === "paused") training.resume();
+    else training.pause();
+  });
+  for (const fault of ["wild", "nan"] as const) {
+    faultButtons[fault].addEventListener("click", () => training.spoil(fault));
+  }
+  return restart;
+}
+
+async function start(): Promise<void> {
+  await showSources();
+  const device = await requestDevice();
+  if (!device) return;
+  write("backend", `WebGPU · ${adapterName(device)}`);
+  device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
+  const clipper = await createClipper({ device });
+  const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };
+  const [digits, trainer] = await Promise.all([Digits.load(), createTrainer(device, clipper, options)]);
+  const display = await Display.create(trainer, digits, fail);
+
+  let calmUntil = 0;
+  const training = new Training(trainer, digits, {
+    onState: (state) => {
+      showState(state, stateTexts[state]);
+      display.show(training, run.steps).catch(fail);
+    },
+    onReading: async () => {
+      if (training.readings.length % readingsPerExam === 0) await display.examine();
+      if (reducedMotion.matches && performance.now() < calmUntil) return;
+      calmUntil = performance.now() + calmInterval;
+      await display.show(training, run.steps);
+    },
+    onError: fail,
+  });
+  globalThis.gradclipEngine = {
+    get readings() {
+      return training.readings;
+    },
+    weights: () => Promise.all(trainer.weights.map(async (buffer) => [...(await readFloats(device, buffer))])),
+  };
+  const restart = connect(training);
+  await restart();
+  display.showDigit();
+}
+
+start().catch(fail);

@@ -1,0 +1,139 @@
+import { classCount, type Digits } from "../digits.ts";
+import { uniformNumbers } from "../random.ts";
+import { type Batch, drawBatch } from "./batch.ts";
+import { initialWeights } from "./network.ts";
+import type { Trainer } from "./trainer.ts";
+
+export const exampleCount = 32;
+/** Only so often is anything read back: the trainer itself waits for nothing. */
+export const stepsPerReading = 2;
+
+/** What is known after a few steps. Loss and norm are of the last of them. */
+export interface Reading {
+  step: number;
+  loss: number;
+  norm: number;
+  bound: number;
+  clippedSteps: number;
+  skippedSteps: number;
+  nonFinite: number;
+  /** What was wrong with the last batch, if it was on purpose. */
+  fault?: Fault;
+}
+
+export type Fault = "wild" | "nan";
+export type TrainingState = "training" | "paused" | "finished";
+
+export interface Run {
+  seed: number;
+  bound: number;
+  steps: number;
+}
+
+interface Events {
+  onState(state: TrainingState): void;
+  onReading(reading: Reading): void | Promise<void>;
+  onError(error: unknown): void;
+}
+
+/** One run after the other on one trainer: starts, pauses, and reads along. */
+export class Training {
+  readings: Reading[] = [];
+  initial: readonly Float32Array<ArrayBuffer>[] = [];
+  readonly #trainer: Trainer;
+  readonly #digits: Digits;
+  readonly #events: Events;
+  #run: Run = { seed: 0, bound: 1, steps: 0 };
+  #uniform: () => number = () => 0;
+  #fault: Fault | undefined;
+  #loop: Promise<void> = Promise.resolve();
+  #restarts = 0;
+  #isStopping = false;
+
+  constructor(trainer: Trainer, digits: Digits, events: Events) {
+    this.#trainer = trainer;
+    this.#digits = digits;
+    this.#events = events;
+  }
+
+  get step(): number {
+    return this.readings.at(-1)?.step ?? 0;
+  }
+
+  async restart(run: Run): Promise<void> {
+    const restart = ++this.#restarts;
+    await this.pause();
+    // Somebody may have asked again in the meantime.
+    if (restart !== this.#restarts) return;
+    this.#run = run;
+    this.#uniform = uniformNumbers(run.seed);
+    this.#fault = undefined;
+    this.readings = [];
+    this.initial = initialWeights(this.#uniform);
+    this.#trainer.load(this.initial);
+    this.setBound(run.bound);
+    this.resume();
+  }
+
+  /** Holds from the next step on: nothing is compiled or allocated anew. */
+  setBound(bound: number): void {
+    this.#run.bound = bound;
+    this.#trainer.clip.set({ maxNorm: bound });
+  }
+
+  /** Spoils the last batch before the next reading. */
+  spoil(fault: Fault): void {
+    this.#fault = fault;
+  }
+
+  async pause(): Promise<void> {
+    this.#isStopping = true;
+    await this.#loop;
+  }
+
+  resume(): void {
+    this.#isStopping = false;
+    this.#loop = this.#train().catch(this.#events.onError);
+  }
+
+  /** Paced by frames, so that a hidden tab pauses by itself. */
+  async #train(): Promise<void> {
+    this.#events.onState("training");
+    while (this.step < this.#run.steps && !this.#isStopping) {
+      await nextFrame();
+      const reading = await this.#advance();
+      this.readings.push(reading);
+      await this.#events.onReading(reading);
+    }
+    this.#events.onState(this.step < this.#run.steps ? "paused" : "finished");
+  }
+
+  async #advance(): Promise<Reading> {
+    const fault = this.#fault;
+    this.#fault = undefined;
+    for (let i = 1; i <= stepsPerReading; i++) {
+      const batch = drawBatch(this.#digits, exampleCount, this.#uniform);
+      this.#trainer.step(fault && i === stepsPerReading ? spoiled(batch, fault) : batch);
+    }
+    const step = this.step + stepsPerReading;
+    const { bound } = this.#run;
+    const [loss, report] = await Promise.all([this.#trainer.loss(), this.#trainer.clip.report()]);
+    const { norm, clippedSteps, skippedSteps, nonFinite } = report;
+    return { step, loss, norm, bound, clippedSteps, skippedSteps, nonFinite, fault };
+  }
+}
+
+export function nextFrame(): Promise<number> {
+  return new Promise((resolve) => requestAnimationFrame(resolve));
+}
+
+/** Wild: 1,000 times too bright, and every label is that of the next example. */
+function spoiled({ inputs, targets }: Batch, fault: Fault): Batch {
+  if (fault === "wild") {
+    const shifted = targets.map((_, at) => targets[(at + classCount) % targets.length] as number);
+    return { inputs: inputs.map((level) => 1000 * level), targets: shifted };
+  }
+  const copy = inputs.slice();
+  copy[0] = Number.NaN;
+  return { inputs: copy, targets };
+}

@@ -1,0 +1,102 @@
+import type { Clip } from "../clip.ts";
+import { type Clipper, clipperOn } from "../clipper.ts";
+import type { GradientView } from "../gradients.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import type { ClipOptions } from "../options.ts";
+import type { ClipReport } from "../record.ts";
+
+/** What an engine's optimizer can be told besides the method: the gradients are always written, at once. */
+export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: number };
+
+export type ReportOptions = Parameters<Clip["report"]>[0];
+
+/** A gradient as an adapter passes it. */
+export type AdapterView = GradientView & { name: string; shape: readonly number[] };
+
+interface Prepared {
+  readonly clip: Clip;
+  /** Without the buffers, which go. */
+  readonly gradients: readonly (Likeness | null)[];
+}
+
+type Likeness = Pick<AdapterView, "name" | "shape"> & { readonly hasInto: boolean };
+
+interface Home {
+  readonly clipper: Clipper;
+  readonly prepared: Prepared[];
+}
+
+/**
+ * The clips of one optimizer: one for each set of gradients that it is given. A network of which parts are frozen or not
+ * reached in some steps has several, and an engine may change its backend.
+ */
+export class Clips {
+  readonly #method: ClipMethod;
+  readonly #options: AdapterOptions | undefined;
+  readonly #homes = new Map<GPUDevice | undefined, Home>();
+  #latest: Clip | undefined;
+
+  /** @throws as `Clipper.prepare` does, for a method or options that are wrong. */
+  constructor(method: ClipMethod, options: AdapterOptions | undefined) {
+    this.#method = method;
+    this.#options = options;
+    // Whatever is wrong with these is to be told here, not in the first step.
+    clipperOn(undefined).prepare([], method, options);
+    if (method.name === "measureNorm") {
+      throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
+    }
+    if (method.sum) {
+      throw new TypeError(
+        `${method.name} gives a sum, which has another shape than the gradients; clip them by clipper.prepare and pass the sums on.`,
+      );
+    }
+  }
+
+  /** The clip of these gradients, on a device or on the CPU. */
+  for(gradients: readonly (AdapterView | null)[], device?: GPUDevice): Clip {
+    const { clipper, prepared } = this.#homeOn(device);
+    let found = prepared.find((known) => areAlike(known.gradients, gradients));
+    if (!found) {
+      const clip = clipper.prepare(gradients, this.#method, this.#options);
+      found = { clip, gradients: gradients.map((g) => g && { name: g.name, shape: g.shape, hasInto: !!g.into }) };
+      prepared.push(found);
+    }
+    this.#latest = found.clip;
+    return found.clip;
+  }
+
+  async report(options: ReportOptions): Promise<ClipReport> {
+    if (!this.#latest) throw new Error("There is no report before the first step; let the optimizer take one.");
+    return this.#latest.report(options);
+  }
+
+  destroy(): void {
+    for (const { clipper } of this.#homes.values()) clipper.destroy();
+    this.#homes.clear();
+    this.#latest = undefined;
+  }
+
+  #homeOn(device: GPUDevice | undefined): Home {
+    const home = this.#homes.get(device) ?? { clipper: clipperOn(device), prepared: [] };
+    this.#homes.set(device, home);
+    return home;
+  }
+}
+
+/** In every step, so it makes no key: comparing takes a fraction of that. */
+function areAlike(known: readonly (Likeness | null)[], gradients: readonly (AdapterView | null)[]): boolean {
+  if (known.length !== gradients.length) return false;
+  return known.every((likeness, i) => {
+    const gradient = gradients[i];
+    if (!likeness || !gradient) return !likeness && !gradient;
+    return (
+      likeness.name === gradient.name && likeness.hasInto === !!gradient.into && isSame(likeness.shape, gradient.shape)
+    );
+  });
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  let axis = 0;
+  while (axis < a.length && a[axis] === b[axis]) axis += 1;
+  return axis === a.length && axis === b.length;
+}

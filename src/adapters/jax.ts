@@ -1,0 +1,147 @@
+import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy as np, tree } from "@jax-js/jax";
+import { options as readOptions, shown } from "../check.ts";
+import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import type { ClipReport } from "../record.ts";
+import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+
+/** A gradient transformation as Optax has it, for `chain` or between `valueAndGrad` and the update. */
+export interface ClippingTransformation {
+  /** The state is empty; what a method remembers stays with the transformation. */
+  init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
+  /**
+   * Clipped updates in new arrays; consumes what it is given, as everything in jax-js does.
+   * @param params for a method that uses parameters, such as `adaptiveGradClip`: as the updates, in the same tree.
+   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet, for other arrays than float32, and
+   * without the params that the method needs.
+   */
+  update<Params extends JsTree<np.Array>>(
+    updates: Params,
+    state: JsTree<np.Array>,
+    params?: Params,
+  ): [Params, JsTree<np.Array>];
+  /**
+   * What the last step found and did; names are paths in the tree, such as "layers/0/kernel".
+   * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
+   */
+  report(options?: ReportOptions): Promise<ClipReport>;
+  /** Frees what gradclip keeps on the GPU; arrays are not touched. */
+  destroy(): void;
+}
+
+/**
+ * A gradient transformation of jax-js that clips: `chain(clipUpdates(clipByGlobalNorm(1)), adam(1e-3))`. Gradients that
+ * `vmap` made for n networks take a method with `members: n`.
+ *
+ * Arrays on WebGPU are clipped on jax-js's device with one submit and nothing read back. jax-js may read an array later
+ * than it was asked to, and arrays may share a buffer, so the clipped gradients go to new arrays. Arrays of any other
+ * backend are read and clipped on the CPU.
+ *
+ * @throws TypeError for `measureNorm` and `clipPerExample`, and as `Clipper.prepare` does for the method and options.
+ */
+export function clipUpdates(
+  method: ClipMethod = clipByGlobalNorm(1),
+  options?: AdapterOptions,
+): ClippingTransformation {
+  readOptions(options, "clipUpdates's options", ["nonFinite", "gradScale"]);
+  const clips = new Clips(method, options);
+  return {
+    init(params) {
+      tree.dispose(params);
+      return [];
+    },
+    update(updates, state, params) {
+      const [leaves, structure] = tree.flatten<np.Array>(updates);
+      const names = namesIn(structure);
+      leaves.forEach((leaf, i) => {
+        refuse(leaf, `The update ${JSON.stringify(names[i])}`);
+      });
+      const parameters = method.usesParameters ? parametersOf(leaves, structure, params, method) : [];
+      const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;
+      const clipped = clip(leaves, names, parameters, clips);
+      tree.dispose(updates);
+      tree.dispose(params);
+      return [tree.unflatten(structure, clipped) as typeof updates, state];
+    },
+    report: async (options) => clips.report(options),
+    destroy: () => clips.destroy(),
+  };
+}
+
+function refuse(leaf: unknown, label: string): void {
+  if (!(leaf instanceof JaxArray)) {
+    throw new TypeError(`${label} is ${shown(leaf)}; pass arrays, outside of jit, grad and vmap.`);
+  }
+  if (leaf.dtype !== "float32") throw new TypeError(`${label} is of ${leaf.dtype}; convert it to float32.`);
+}
+
+/** One for each update. */
+function parametersOf(
+  updates: np.Array[],
+  structure: JsTreeDef,
+  params: JsTree<np.Array> | undefined,
+  method: ClipMethod,
+): np.Array[] {
+  if (params === undefined) {
+    throw new TypeError(`params is undefined, but ${method.name} needs them; pass them to update after the state.`);
+  }
+  const [parameters, structureOfParams] = tree.flatten<np.Array>(params);
+  if (!structureOfParams.equals(structure)) {
+    throw new TypeError(
+      `params is ${structureOfParams}, but the updates are ${structure}; pass those that they are of.`,
+    );
+  }
+  namesIn(structure).forEach((name, i) => {
+    const [label, shape] = [`The parameter ${JSON.stringify(name)}`, updates[i]?.shape];
+    refuse(parameters[i], label);
+    if (String(parameters[i]?.shape) === String(shape)) return;
+    throw new TypeError(`${label} has shape [${parameters[i]?.shape}], but its update has [${shape}]; pass its own.`);
+  });
+  return parameters;
+}
+
+function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
+  const lengths = new Map<GPUBuffer, number>();
+  const copies: np.Array[] = [];
+  const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
+  const views = leaves.map((leaf, i) => {
+    const { size: length, shape } = leaf;
+    if (length === 0) return null;
+    let buffer = leaf.ref.gpuBufferSync();
+    // The beginning of an array lies in that array's buffer. Beginnings of several lengths would overlap, and one that
+    // is the gradient of two parameters, as that of x + y is, has two bounds.
+    if (lengths.has(buffer) && (parameters.length > 0 || lengths.get(buffer) !== length)) {
+      const copy = np.add(leaf.ref, 0);
+      copies.push(copy);
+      buffer = copy.ref.gpuBufferSync();
+    }
+    lengths.set(buffer, length);
+    const into = { buffer: (clipped[i] as np.Array).ref.gpuBufferSync() };
+    const parameter = parameters[i] && { buffer: parameters[i].ref.gpuBufferSync() };
+    return { name: names[i] as string, shape, length, buffer, into, parameter };
+  });
+  clips.for(views, getWebGPUDevice()).run(views);
+  tree.dispose(copies);
+  return clipped;
+}
+
+function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
+  // Copies: jax-js gives nobody the memory that it computes with.
+  const dataOf = (array: np.Array) => array.ref.dataSync() as Float32Array<ArrayBuffer>;
+  const views = leaves.map((leaf, i) => {
+    const parameter = parameters[i] && { buffer: dataOf(parameters[i]) };
+    return { name: names[i] as string, shape: leaf.shape, length: leaf.size, buffer: dataOf(leaf), parameter };
+  });
+  clips.for(views).run(views);
+  return leaves.map((leaf, i) => {
+    const { shape, device, size } = leaf;
+    // jax-js makes no array of no data.
+    return size === 0 ? leaf.ref : np.array((views[i] as (typeof views)[number]).buffer, { shape, device });
+  });
+}
+
+/** The path of each leaf. */
+function namesIn({ nodeType, nodeMetadata, childTreedefs }: JsTreeDef, path: string[] = []): string[] {
+  if (nodeType === "Leaf") return [path.join("/")];
+  return childTreedefs.flatMap((child, i) => namesIn(child, [...path, nodeMetadata?.[i] ?? i]));
+}

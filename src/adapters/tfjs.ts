@@ -1,0 +1,168 @@
+import type { NamedTensorMap, Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { options as readOptions, shown } from "../check.ts";
+import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import type { ClipReport } from "../record.ts";
+import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+
+/** An optimizer of TensorFlow.js that clips. */
+export type ClippingOptimizer<T extends Optimizer> = T & {
+  readonly clip: {
+    /**
+     * What the last step found and did; names are those of the variables. Submits what TensorFlow.js has not submitted yet.
+     * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
+     */
+    report(options?: ReportOptions): Promise<ClipReport>;
+  };
+};
+
+/**
+ * Makes a TensorFlow.js optimizer clip gradients before it applies them: in `minimize`, `applyGradients` and `model.fit`.
+ * The optimizer itself is changed and returned, so that the one that a loaded model brings can be given too.
+ *
+ * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder: no submit, no copy,
+ * nothing read back. A gradient that somebody else still holds is left alone, and a clipped one applied. On any other
+ * backend they are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
+ *
+ * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names, and a step throws a
+ * TypeError for a gradient without one.
+ *
+ * @throws TypeError for what is no optimizer or clips already, for `measureNorm` and `clipPerExample`, and as
+ * `Clipper.prepare` does for the method and options.
+ */
+export function withClipping<T extends Optimizer>(
+  optimizer: T,
+  method: ClipMethod = clipByGlobalNorm(1),
+  options?: AdapterOptions,
+): ClippingOptimizer<T> {
+  const { applyGradients, dispose: disposeOptimizer } = (optimizer ?? {}) as T;
+  if (typeof applyGradients !== "function") {
+    throw new TypeError(`optimizer is ${shown(optimizer)}; pass one of TensorFlow.js, such as tf.train.adam(0.001).`);
+  }
+  if ("clip" in optimizer) throw new TypeError("The optimizer clips already; pass one that does not.");
+  readOptions(options, "withClipping's options", ["nonFinite", "gradScale"]);
+  const clips = new Clips(method, options);
+  let submit = () => {};
+
+  return Object.assign(optimizer, {
+    clip: {
+      async report(options?: ReportOptions) {
+        submit();
+        return clips.report(options);
+      },
+    },
+    applyGradients(given: NamedTensorMap | Gradient[]) {
+      const list = Array.isArray(given) ? given : Object.keys(given).map((name) => ({ name, tensor: given[name] }));
+      const gradients = method.usesParameters ? list.map((gradient) => withVariable(gradient, method.name)) : list;
+      const gpu = tf.getBackend() === "webgpu" && (tf.backend() as unknown as WebGPUBackend);
+      if (gpu) submit = () => submitQueue(gpu);
+      const clipped = gpu ? clipOnGPU(gpu, gradients, clips) : clipOnCPU(gradients, clips);
+      const made = clipped.filter((gradient, i) => gradient !== gradients[i]);
+      const asMap = () => Object.fromEntries(clipped.map(({ name, tensor }) => [name, tensor]));
+      try {
+        if (made.length === 0) applyGradients.call(optimizer, given as NamedTensorMap);
+        else applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
+      } finally {
+        for (const { tensor } of made) tensor?.dispose();
+      }
+    },
+    dispose() {
+      // What is recorded but not submitted needs the buffers that go.
+      submit();
+      clips.destroy();
+      disposeOptimizer.call(optimizer);
+    },
+  });
+}
+
+/** A variable that the loss does not reach has no tensor. */
+interface Gradient {
+  name: string;
+  tensor?: Tensor | null;
+  /** For a method that uses parameters. */
+  variable?: Tensor;
+}
+
+/** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
+interface WebGPUBackend {
+  readonly device: GPUDevice;
+  readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values: unknown; refCount: number } };
+  uploadToGPU(dataId: object): void;
+  makeTensorInfo(shape: number[], dtype: "float32"): TensorInfo;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+  readonly commandEncoder: GPUCommandEncoder;
+  readonly computePassEncoder: GPUComputePassEncoder | null;
+  readonly commandQueueOwnedIds: WeakSet<object>;
+}
+
+function withVariable({ name, tensor }: Gradient, method: string): Gradient {
+  const variable = tf.engine().registeredVariables[name];
+  if (!tensor || variable?.size === tensor.size) return { name, tensor, variable };
+  const found = variable ? `its variable has shape [${variable.shape}]` : "there is no variable of that name";
+  throw new TypeError(
+    `The gradient ${JSON.stringify(name)} has shape [${tensor.shape}], but ${found}; ${method} needs the variable that a gradient is of.`,
+  );
+}
+
+function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gradient[] {
+  const clipped = [...gradients];
+  const dataOf = ({ dataId }: Tensor) => {
+    const data = gpu.tensorMap.get(dataId);
+    if (!data.resource) gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
+    gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
+    return data as typeof data & { resource: GPUBuffer };
+  };
+  const dataInstead = (i: number, tensor: Tensor) => {
+    clipped[i] = { name: gradients[i]?.name as string, tensor };
+    return dataOf(tensor);
+  };
+  const views = gradients.map(({ name, tensor, variable }, i) => {
+    if (!tensor?.size) return null;
+    const { shape, size: length } = tensor;
+    let source = dataOf(tensor);
+    // The gradient of x + y is that of two variables, and has a bound for each.
+    if (variable && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
+    let target = source;
+    if (source.refCount > 1 && source.refCount > holdersIn(gradients, tensor)) {
+      const info = gpu.makeTensorInfo(shape, "float32");
+      target = dataInstead(i, tf.engine().makeTensorFromTensorInfo(info));
+    }
+    target.values = null; // What was read before is not what follows.
+    const into = target === source ? undefined : { buffer: target.resource };
+    const parameter = variable && { buffer: dataOf(variable).resource };
+    return { name, shape, length, buffer: source.resource, into, parameter };
+  });
+  const clip = clips.for(views, gpu.device);
+  gpu.ensureCommandEncoderReady();
+  clip.encode(gpu.computePassEncoder ?? gpu.commandEncoder, views);
+  return clipped;
+}
+
+/** How many of the tensors have these values. */
+function holdersIn(gradients: Gradient[], { dataId }: Tensor): number {
+  return new Set(gradients.map(({ tensor }) => tensor).filter((tensor) => tensor?.dataId === dataId)).size;
+}
+
+function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
+  const views = gradients.map(({ name, tensor, variable }) => {
+    if (!tensor?.size) return null;
+    const parameter = variable && { buffer: variable.dataSync<"float32">() };
+    // The cpu backend gives the array that it computes with.
+    return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice(), parameter };
+  });
+  clips.for(views).run(views);
+  return gradients.map((gradient, i) => {
+    const view = views[i];
+    return view ? { name: view.name, tensor: tf.tensor(view.buffer, view.shape) } : gradient;
+  });
+}
+
+/** Without an encoder it would throw; one with nothing in it is fine. */
+function submitQueue(gpu: WebGPUBackend): void {
+  gpu.endComputePassEncoder();
+  gpu.ensureCommandEncoderReady();
+  gpu.submitQueue();
+}

@@ -1,0 +1,48 @@
+import { ELEMENT_BYTES } from "../gradients.ts";
+import { type Format, WORD_BYTES } from "./kernels.ts";
+import type { Pass } from "./plan.ts";
+import type { Segment } from "./segments.ts";
+import type { Shape } from "./unitShapes.ts";
+
+/**
+ * lavapipe leaves every loop, in silence, once all loops of an invocation together have gone round so often
+ * (LP_MAX_TGSI_LOOP_ITERATIONS in Mesa's gallivm). It counts one more for each loop than the loop has trips, and goes
+ * once through the loops in branches that no lane takes: in the cases of a switch for the other bindings too.
+ */
+const MOST_TRIPS = 65_535;
+/** The loops that are met once in a segment, at most 7 for each of 16 bindings and a few beside them. */
+const TRIPS_OF_SEGMENT = 132;
+/** Loops over what a lane has of a tile: four words, one by one or all at once. */
+const TRIPS_OF_TILE = 8;
+const WORDS = 4;
+/** In a job of unit_norm.wgsl: finding its segment, folding its lanes, three loops for each of the other bindings. */
+const TRIPS_OF_JOB = 80;
+
+/** How many tiles, or jobs of unit_norm.wgsl, a workgroup of a dispatch may take. */
+export function mostTiles(
+  pass: Pass,
+  { dtype, word }: Format,
+  segments: readonly { readonly segment: Segment }[],
+  shapes: ReadonlyMap<Segment, Shape> | undefined,
+): number {
+  const elements = WORD_BYTES[word] / ELEMENT_BYTES[dtype];
+  const tripsOf = ({ segment }: { readonly segment: Segment }) => {
+    const shape = shapes?.get(segment);
+    return shape ? tripsOfJob(shape) : TRIPS_OF_TILE + WORDS * tripsOfWord(pass, segment, elements);
+  };
+  const left = MOST_TRIPS - (shapes ? 0 : segments.length * TRIPS_OF_SEGMENT);
+  return Math.max(1, Math.floor(left / Math.max(...segments.map(tripsOf))));
+}
+
+/** Element by element, as where values are out of the ordinary. */
+function tripsOfWord(pass: Pass, { units, examples = 0 }: Segment, elements: number): number {
+  if (pass === "sum examples") return 2 * (elements + 2) + 2 * examples * (elements + 3);
+  const axes = pass === "scale" && units ? units.runs.length + 1 : 0;
+  return 2 + elements * (1 + axes);
+}
+
+/** Each value twice, the second time with care, and through the axes each time. */
+function tripsOfJob({ units, team, chunks }: Shape): number {
+  const values = Math.ceil(Math.ceil(units.size / chunks) / team);
+  return TRIPS_OF_JOB + units.runs.length + 2 * values * (units.runs.length + 3);
+}

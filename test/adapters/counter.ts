@@ -1,0 +1,99 @@
+/** What an engine makes of a device: everything it records, submits and moves, counted by wrapping the device's methods. */
+
+export interface Counts {
+  dispatches: number;
+  passes: number;
+  submits: number;
+  /** By queue.writeBuffer. */
+  writes: number;
+  writtenBytes: number;
+  copiedBytes: number;
+  /** Buffers made, and those filled by the host as they are made. */
+  buffers: number;
+  mappedBytes: number;
+  bindGroups: number;
+}
+
+const STORAGE = 0x80;
+
+export class Counter {
+  readonly device: GPUDevice;
+  readonly #now: Counts = {
+    dispatches: 0,
+    passes: 0,
+    submits: 0,
+    writes: 0,
+    writtenBytes: 0,
+    copiedBytes: 0,
+    buffers: 0,
+    mappedBytes: 0,
+    bindGroups: 0,
+  };
+  /** Buffers that were made since and not destroyed, by label. */
+  readonly live = new Map<GPUBuffer, string>();
+  /** What reached the device's error handler. */
+  readonly errors: string[] = [];
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+    const now = this.#now;
+    const { queue } = device;
+    device.addEventListener("uncapturederror", (event) => {
+      const { message } = (event as GPUUncapturedErrorEvent).error;
+      this.errors.push(message);
+      console.error(message); // For who watches a page's console.
+    });
+    wrap(queue, "submit", () => now.submits++);
+    wrap(queue, "writeBuffer", (_, [, , data, start = 0, size]) => {
+      const unit = (data as Partial<Float32Array>).BYTES_PER_ELEMENT ?? 1;
+      now.writes++;
+      now.writtenBytes += size === undefined ? data.byteLength - start * unit : size * unit;
+    });
+    wrap(device, "createBindGroup", () => now.bindGroups++);
+    wrap(device, "createBuffer", (buffer, [{ size, mappedAtCreation, label = "" }]) => {
+      now.buffers++;
+      if (mappedAtCreation) now.mappedBytes += size;
+      this.live.set(buffer, label);
+      wrap(buffer, "destroy", () => this.live.delete(buffer));
+    });
+    wrap(device, "createCommandEncoder", (encoder) => {
+      wrap(encoder, "copyBufferToBuffer", (_, args: unknown[]) => {
+        now.copiedBytes += args.at(-1) as number;
+      });
+      wrap(encoder, "beginComputePass", (pass) => {
+        now.passes++;
+        wrap(pass, "dispatchWorkgroups", () => now.dispatches++);
+      });
+    });
+  }
+
+  /** Live storage buffers. The small uniform buffers that jax-js drops are left to the garbage collector. */
+  storage(): { buffers: number; bytes: number } {
+    const sizes = [...this.live.keys()].filter(({ usage }) => (usage & STORAGE) !== 0).map(({ size }) => size);
+    return { buffers: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  }
+
+  /** What the work takes, as long as it runs synchronously. */
+  of(work: () => void): Counts {
+    const before = { ...this.#now };
+    work();
+    const keys = Object.keys(before) as (keyof Counts)[];
+    return Object.fromEntries(keys.map((key) => [key, this.#now[key] - before[key]])) as unknown as Counts;
+  }
+}
+
+/** Tells `seen` the result and the arguments of every call. */
+function wrap<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  // biome-ignore lint/suspicious/noExplicitAny: overloads cannot be named here.
+  seen: T[K] extends (...values: any) => infer R ? (result: R, values: Parameters<T[K]>) => void : never,
+): void {
+  const original = target[name] as (...values: unknown[]) => unknown;
+  const value = (...values: unknown[]) => {
+    const result = original.apply(target, values);
+    (seen as unknown as (result: unknown, values: unknown[]) => void)(result, values);
+    return result;
+  };
+  Object.defineProperty(target, name, { value, configurable: true, writable: true });
+}

@@ -1,0 +1,63 @@
+/** What both engines' tests expect, and float64 references for it. */
+import { expect } from "vitest";
+import { type Layer, trainByAgc64 } from "./agc.ts";
+import type { Trained, Training } from "./task.ts";
+
+/** Each within 1e-6 of the largest. */
+export function expectNear(actual: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-6): void {
+  const largest = Math.max(...wanted.map(Math.abs));
+  expect(actual.length).toBe(wanted.length);
+  wanted.forEach((value, i) => {
+    expect(Math.abs((actual[i] as number) - value), `${actual[i]} at ${i}, wanted ${value}`).toBeLessThanOrEqual(
+      tolerance * largest,
+    );
+  });
+}
+
+export function norm64(arrays: readonly ArrayLike<number>[]): number {
+  return Math.sqrt(arrays.reduce((sum, array) => Array.from(array).reduce((s, v) => s + v * v, sum), 0));
+}
+
+export function clipped64(arrays: readonly ArrayLike<number>[], bound: number): number[][] {
+  const scale = Math.min(1, bound / norm64(arrays));
+  return arrays.map((array) => Array.from(array, (v) => v * scale));
+}
+
+/** The loss fell, some steps were clipped and some were not, it mattered, and the weights are the engine's own. */
+export function expectTraining({ gradclip, operations, none, report }: Training, steps: number): void {
+  expect(gradclip.losses.length).toBe(steps);
+  expect(gradclip.losses.at(-1)).toBeLessThan(0.2 * (gradclip.losses[0] as number));
+  expect(report).toMatchObject({ steps, nonFinite: 0 });
+  expect(report.clippedSteps).toBeGreaterThan(steps / 5);
+  expect(report.clippedSteps).toBeLessThan(steps);
+  expect(furthest(gradclip, operations)).toBeLessThanOrEqual(1e-5);
+  expect(furthest(gradclip, none)).toBeGreaterThan(1e-3);
+}
+
+/** The weights are those of the formula, in training where some units were clipped, some were not, and it mattered. */
+export function expectTrainingByAgc({ kernel, bias }: Layer): void {
+  const wanted = trainByAgc64();
+  expect(wanted.clipped).toBeGreaterThan(wanted.units / 5);
+  expect(wanted.clipped).toBeLessThan(wanted.units);
+  expectNear(kernel, wanted.kernel, 1e-5);
+  expectNear(bias, wanted.bias, 1e-5);
+  const without = trainByAgc64(Infinity);
+  expect(Math.max(...bias.map((value, i) => Math.abs(value - (without.bias[i] as number))))).toBeGreaterThan(1e-3);
+}
+
+function furthest(a: Trained, b: Trained): number {
+  expect(a.weights.length).toBe(b.weights.length);
+  const differences = a.weights.map((weight, i) => Math.abs(weight - (b.weights[i] as number)));
+  expect(differences.every(Number.isFinite)).toBe(true);
+  return Math.max(...differences);
+}
+
+/** Times do not grow from step to step: each in proportion to something that is measured beside it, as the machine may be busy. */
+export function expectFlat(ratios: readonly number[]): void {
+  const third = Math.floor(ratios.length / 3);
+  expect(median(ratios.slice(-third))).toBeLessThan(1.5 * median(ratios.slice(0, third)));
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}

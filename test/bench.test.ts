@@ -1,0 +1,289 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Results } from "../bench/benchmark.ts";
+import { countsFor } from "../bench/counts.ts";
+import { figuresOf } from "../bench/figures.ts";
+import { GpuArena } from "../bench/gpu/arena.ts";
+import { gpt2, mobileNetV2, smallGru } from "../bench/models.ts";
+import { type Recorded, withMeasured } from "../bench/publish.ts";
+import { judge, truthOf } from "../bench/reference.ts";
+import { ratioOf, spreadOf } from "../bench/statistics.ts";
+import { isMet, targetsOf } from "../bench/targets.ts";
+import { compete } from "../bench/turns.ts";
+import type { Answer, Contestant, Row } from "../bench/types.ts";
+import { valuesOf, type Workload } from "../bench/workloads.ts";
+import { clipByGlobalNorm, createClipper } from "../src/index.ts";
+import { type DeviceState, stateOf } from "../src/webgpu/device.ts";
+import { dawn } from "./engines/dawn.mjs";
+import { countTouches } from "./support/touched.ts";
+
+const sum = (lengths: readonly number[]) => lengths.reduce((a, b) => a + b, 0);
+const workload = (lengths: readonly number[], dtype: Workload["dtype"] = "f32"): Workload => ({
+  name: "test",
+  dtype,
+  lengths,
+  isArena: false,
+});
+
+describe("workloads", () => {
+  test("have the parameters that the models are published with", () => {
+    // torchvision's mobilenet_v2, Hugging Face's gpt2 and distilgpt2.
+    expect([mobileNetV2().length, sum(mobileNetV2())]).toEqual([158, 3_504_872]);
+    expect([gpt2().length, sum(gpt2())]).toEqual([148, 124_439_808]);
+    expect([gpt2({ layers: 6 }).length, sum(gpt2({ layers: 6 }))]).toEqual([76, 81_912_576]);
+    expect(smallGru().length).toBe(10);
+  });
+
+  test("are the same for a seed, and others for another", () => {
+    const small = workload([100, 7]);
+    expect(valuesOf(small, 1)).toEqual(valuesOf(small, 1));
+    expect(valuesOf(small, 1)).not.toEqual(valuesOf(small, 2));
+  });
+});
+
+describe("what a contestant must answer", () => {
+  const values = [Float32Array.of(3, 0.5), Float32Array.of(4)];
+  const truth = truthOf(values);
+  const clipped = values.map((array) => array.map((value) => value / 2));
+
+  test("is held against float64", () => {
+    expect(truth.norm).toBeCloseTo(Math.sqrt(25.25), 14);
+    expect(judge("clip", { norm: truth.norm, values: clipped }, truth).error).toBeLessThan(2 ** -24);
+    expect(judge("keep", { norm: truth.norm, values }, truth).right).toBe(true);
+    expect(judge("measure", { norm: truth.norm * 1.00001 }, truth).right).toBe(true);
+    expect(judge("read", { sum: (0x40400000 + 0x3f000000 + 0x40800000) >>> 0 }, truth).right).toBe(true);
+  });
+
+  test.each<[string, Parameters<typeof judge>[0], Answer]>([
+    ["an unclipped value", "clip", { values: [Float32Array.of(1.5, 0.25), Float32Array.of(4)] }],
+    ["a missing tensor", "clip", { values: clipped.slice(1) }],
+    ["a NaN", "clip", { values: [Float32Array.of(1.5, Number.NaN), Float32Array.of(2)] }],
+    ["values but another norm", "clip", { values: clipped, norm: 5 }],
+    ["a norm of one tensor", "measure", { norm: Math.sqrt(9.25) }],
+    ["no norm", "measure", {}],
+    ["changed bytes under the bound", "keep", { norm: truth.norm, values: clipped }],
+    ["a sum of fewer words", "read", { sum: 0x40400000 }],
+    ["bytes that were not written", "rewrite", { values }],
+    ["bytes that were not copied", "copy", { values: clipped }],
+  ])("%s is wrong", (_, work, answer) => {
+    expect(judge(work, answer, truth).right).toBe(false);
+  });
+});
+
+describe("turns", () => {
+  const small = workload([4]);
+  const truth = truthOf(valuesOf(small));
+  const pace = { batchMs: 1, rounds: 3, latencyRounds: 2 };
+  const halved = () => truth.values.map((array) => Float32Array.from(array as Float32Array, (value) => value / 2));
+
+  function contestant(name: string, answer: () => Answer, log: string[], more: Partial<Contestant> = {}): Contestant {
+    return {
+      name,
+      work: "clip",
+      bytes: 48,
+      configurations: [{}],
+      async enter() {
+        return {
+          answer: async () => answer(),
+          async time(steps) {
+            log.push(`${name} ${steps}`);
+            return { clock: 0.5 };
+          },
+          destroy: () => log.push(`${name} ends`),
+        };
+      },
+      ...more,
+    };
+  }
+
+  test("a wrong answer gets no time", async () => {
+    const log: string[] = [];
+    const right = contestant("right", () => ({ values: halved() }), log);
+    const wrong = contestant("wrong", () => ({ values: truth.values }), log);
+    const rows = await compete(small, truth, [wrong, right], pace, () => {});
+    expect(rows.map(({ contestant, verdict }) => [contestant, verdict])).toEqual([
+      ["wrong", "wrong"],
+      ["right", "right"],
+    ]);
+    expect(rows[0]).toMatchObject({ reason: "off by 1.0" });
+    expect(rows[0]?.throughput).toBeUndefined();
+    expect(log.filter((entry) => entry.startsWith("wrong"))).toEqual(["wrong ends"]);
+    expect(rows[1]?.throughput).toEqual({ steps: 2, clock: [0.5, 0.5, 0.5] });
+    expect(rows[1]?.latency).toEqual({ steps: 1, clock: [0.5, 0.5] });
+  });
+
+  test("a contestant that throws is told with its reason, and the others go on", async () => {
+    const failing = contestant("failing", () => ({}), [], {
+      enter: () => Promise.reject(new Error("no such backend")),
+    });
+    const right = contestant("right", () => ({ values: halved() }), []);
+    const [first, second] = await compete(small, truth, [failing, right], pace, () => {});
+    expect(first).toMatchObject({ verdict: "failed", reason: "no such backend" });
+    expect(second?.verdict).toBe("right");
+  });
+
+  test("contestants take turns, and each round begins with another", async () => {
+    const log: string[] = [];
+    const list = ["a", "b"].map((name) => contestant(name, () => ({ values: halved() }), log));
+    await compete(small, truth, list, { ...pace, latencyRounds: 0 }, () => {});
+    expect(log.slice(-8).map((entry) => entry[0])).toEqual([..."abbaab", ..."ab"]);
+  });
+
+  test("the fastest configuration with a right answer is taken", async () => {
+    const sweep = contestant("sweep", () => ({}), [], {
+      configurations: [{ workgroups: 1 }, { workgroups: 2 }, { workgroups: 3 }],
+      async enter({ workgroups = 0 }) {
+        return {
+          // The fastest of them is wrong.
+          answer: async () => ({ values: workgroups === 3 ? truth.values : halved() }),
+          time: async () => ({ clock: 4 - workgroups }),
+          destroy() {},
+        };
+      },
+    });
+    const [row] = await compete(small, truth, [sweep], pace, () => {});
+    expect(row?.configuration).toEqual({ workgroups: 2 });
+    expect(row?.sweep?.map(({ ms }) => ms)).toEqual([3, 2, undefined]);
+  });
+});
+
+describe("figures", () => {
+  test("median and quartiles, and ratios pair by pair", () => {
+    expect(spreadOf([5, 1, 3, 2, 4])).toEqual({ median: 3, low: 2, high: 4 });
+    // The second pair was disturbed; the ratio of medians would be 1.
+    expect(ratioOf([2, 30, 4], [1, 15, 2]).median).toBe(2);
+  });
+
+  test("timestamps count where both have them, else the clock", () => {
+    const row = (contestant: string, against: string | undefined, gpu?: number[]): Row => ({
+      workload: "w",
+      contestant,
+      work: "clip",
+      against,
+      bytes: 4e6,
+      verdict: "right",
+      throughput: { steps: 1, clock: [4], gpu },
+    });
+    const rows = [row("ours", undefined, [2]), row("shader", "ours", [6]), row("peer", "ours")];
+    const figures = rows.map((each) => figuresOf(each, rows));
+    expect(figures.map((each) => each?.ratio?.median)).toEqual([undefined, 3, 1]);
+    expect(figures.map((each) => each?.gigabytesPerSecond)).toEqual([2, 4e6 / 6 / 1e6, 1]);
+  });
+
+  test("targets are met or not by the median", () => {
+    const rows = ["read", "gradclip's norm pass"].map(
+      (contestant, i): Row => ({
+        workload: "one of 16 Mi, f32",
+        contestant,
+        work: "read",
+        bytes: 1,
+        verdict: "right",
+        throughput: { steps: 1, clock: [i === 0 ? 3 : 5] },
+      }),
+    );
+    const results = { rows, workloads: [], hostCosts: [], counts: [] } as unknown as Results;
+    const [target] = targetsOf(results);
+    expect(target?.measured.median).toBeCloseTo(0.6);
+    expect(target && isMet(target)).toBe(false);
+  });
+});
+
+describe("counted on the device", () => {
+  let device: GPUDevice;
+  let state: DeviceState;
+  let touched: ReturnType<typeof countTouches>;
+  beforeAll(async () => {
+    const adapter = (await (await dawn()).requestAdapter()) as GPUAdapter;
+    const limit = 10;
+    device = await adapter.requestDevice({ requiredLimits: { maxStorageBuffersPerShaderStage: limit } });
+    touched = countTouches(device);
+    await createClipper({ device });
+    state = stateOf(device) as DeviceState;
+    // One binding less than usual: the counters take it.
+    Object.assign(state, { slots: limit - 2 });
+  });
+  afterAll(() => device.destroy());
+
+  const cases: [string, Workload][] = [
+    ["a GRU, f32", workload(smallGru())],
+    [
+      "158 tensors, f16",
+      workload(
+        mobileNetV2().map((length) => Math.ceil(length / 64) * 8),
+        "f16",
+      ),
+    ],
+    ["one of 64 Ki, f32", workload([65_536])],
+  ];
+
+  test.each(cases)("%s: bytes are those of the plan", async (_, given) => {
+    const { lengths, dtype } = given;
+    const arena = new GpuArena(device, given, valuesOf(given));
+    const truth = truthOf(arena.values);
+    const gradients = arena.gradients.map((buffer, i) => ({ buffer, length: lengths[i] as number, dtype }));
+    const clipper = await createClipper({ device });
+    const { dispatches, normReads, scaleReads } = countsFor(gradients, state);
+    const bytes = sum(lengths) * (dtype === "f32" ? 4 : 2);
+    const b = state.slots;
+    expect({ normReads, scaleReads }).toEqual({ normReads: bytes, scaleReads: bytes });
+    expect(dispatches).toBeLessThanOrEqual(2 * (Math.ceil(lengths.length / b) + 1) + 1);
+
+    const touchedBy = async (maxNorm: number, apply: "scale" | "record") => {
+      await arena.reset();
+      const clip = clipper.prepare(gradients, clipByGlobalNorm(maxNorm), { apply });
+      const found = await touched((pass) => clip.encode(pass));
+      const { clipped } = await clip.report();
+      clip.destroy();
+      return { clipped, ...found };
+    };
+    // The whole point: under the bound the scale pass reads nothing and writes nothing.
+    expect(await touchedBy(2 * truth.norm, "scale")).toEqual({ clipped: false, read: bytes, written: 0 });
+    expect(await touchedBy(truth.bound, "scale")).toEqual({ clipped: true, read: 2 * bytes, written: bytes });
+    expect(await touchedBy(truth.bound, "record")).toEqual({ clipped: true, read: bytes, written: 0 });
+    clipper.destroy();
+    arena.destroy();
+  });
+});
+
+describe("creation", () => {
+  test("compiles in the background, only what a method needs, and once a device", async () => {
+    const device = await (await (await dawn()).requestAdapter())?.requestDevice();
+    if (!device) throw new Error("There is no adapter.");
+    const made: string[] = [];
+    for (const call of ["createComputePipeline", "createComputePipelineAsync"] as const) {
+      const original = device[call].bind(device) as (descriptor: GPUComputePipelineDescriptor) => never;
+      device[call] = (descriptor: GPUComputePipelineDescriptor) => {
+        made.push(`${call} ${descriptor.label?.replace(/^gradclip /, "")}`);
+        return original(descriptor);
+      };
+    }
+    const gradient = device.createBuffer({ size: 4096, usage: 0x80 });
+    const prepare = async () => {
+      const clipper = await createClipper({ device });
+      const clip = clipper.prepare([gradient], clipByGlobalNorm(1));
+      await clip.ready;
+      clip.run();
+      return clip.report();
+    };
+    await prepare();
+    expect(made.sort()).toEqual(
+      ["finish square global by", "norm square f32 vec4 by", "scale in-place f32 vec4 by"].map((kernel) =>
+        expect.stringMatching(`^createComputePipelineAsync ${kernel} \\d+$`),
+      ),
+    );
+    made.length = 0;
+    await prepare();
+    expect(made).toEqual([]);
+    device.destroy();
+  });
+});
+
+test("docs/performance.md shows what is recorded in bench/results, made by node bench/publish.mjs", () => {
+  const repository = new URL("../", import.meta.url);
+  const folder = new URL("bench/results/", repository);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  expect(files.length).toBeGreaterThan(0);
+  const recorded = files.sort().map((name): Recorded => JSON.parse(readFileSync(new URL(name, folder), "utf8")));
+  const page = readFileSync(new URL("docs/performance.md", repository), "utf8");
+  expect(withMeasured(page, recorded)).toBe(page);
+});

@@ -1,0 +1,165 @@
+/** What the methods with several norms promise, each by its definition in float64. */
+import {
+  type Axes,
+  adaptiveGradClip,
+  type ClipMethod,
+  clipByBlockRms,
+  clipByGlobalNorm,
+  clipByNorm,
+  clipPerExample,
+} from "../../src/index.ts";
+import { range } from "./build.ts";
+import { ulp24, valuesOf } from "./numbers.ts";
+import { scalar, summarise } from "./reference.ts";
+import { type Groups, referenceGroups, tensorNormsOf, unitAlong } from "./referenceGroups.ts";
+import type { Content, Expected, Rule, Tensor, Unit } from "./types.ts";
+
+/** Each tensor by its own norm. */
+function byTensor(method: ClipMethod, boundOf: Groups["boundOf"]): Rule {
+  return {
+    method,
+    expected: (unit) => ({
+      ...referenceGroups(unit, { groupOf: (_, index) => () => `${index}`, boundOf }),
+      tensorNorms: tensorNormsOf(unit),
+    }),
+  };
+}
+
+export function perTensor(maxNorm: number): Rule {
+  return byTensor(clipByNorm(maxNorm), () => Math.fround(maxNorm));
+}
+
+export function perTensorRms(threshold: number): Rule {
+  return byTensor(clipByBlockRms(threshold), (_, count) => Math.fround(threshold) * Math.sqrt(count));
+}
+
+/** Networks trained at once: the leading axis of every tensor. */
+export function perMember(maxNorm: number, members: number): Rule {
+  return {
+    method: clipByGlobalNorm(maxNorm, { members }),
+    expected: (unit) =>
+      referenceGroups(unit, {
+        groupOf: ({ bits }) => {
+          const length = bits.length / members;
+          return (element) => `${Math.floor(element / length)}`;
+        },
+        boundOf: () => Math.fround(maxNorm),
+      }),
+  };
+}
+
+export function alongAxes(maxNorm: number, axes: Axes): Rule {
+  const axesOf = (shape: readonly number[]) => (typeof axes === "function" ? axes(shape) : axes);
+  return {
+    method: clipByNorm(maxNorm, { axes }),
+    expected: (unit) => ({
+      ...referenceGroups(unit, {
+        groupOf: ({ shape = [] }, index) => {
+          const unitOf = unitAlong(shape, axesOf(shape));
+          return (element) => `${index}: ${unitOf(element)}`;
+        },
+        boundOf: () => Math.fround(maxNorm),
+      }),
+      bound: Math.fround(maxNorm),
+      tensorNorms: tensorNormsOf(unit),
+    }),
+  };
+}
+
+/** As Optax has them: its table, not its code. */
+const OPTAX: Record<number, readonly number[]> = { 0: [], 1: [0], 2: [0], 3: [0], 4: [0, 1, 2], 5: [0, 1, 2, 3] };
+
+function optaxAxes(shape: readonly number[]): readonly number[] {
+  const isVector = shape.filter((length) => length > 1).length < 2;
+  return isVector ? range(shape.length) : (OPTAX[shape.length] as readonly number[]);
+}
+
+interface Given {
+  readonly clipping?: number;
+  readonly eps?: number;
+  readonly axes?: Axes;
+}
+
+export function agc(given: Given = {}): Rule {
+  const { clipping = 0.01, eps = 1e-3, axes = optaxAxes } = given;
+  const axesOf = (shape: readonly number[]) => (typeof axes === "function" ? axes(shape) : axes);
+  return {
+    method: adaptiveGradClip(given),
+    expected: (unit) => ({
+      ...referenceGroups(unit, {
+        groupOf: ({ shape = [] }, index) => {
+          const unitOf = unitAlong(shape, axesOf(shape));
+          return (element) => `${index}: ${unitOf(element)}`;
+        },
+        boundOf: (parameterNorm) => Math.fround(clipping) * Math.max(parameterNorm, Math.fround(eps)),
+      }),
+      tensorNorms: tensorNormsOf(unit),
+      // The parameter's norm and its product with the clipping are rounded too.
+      ulps: 4,
+    }),
+  };
+}
+
+export function perExample(maxNorm: number, examples: number): Rule {
+  return {
+    method: clipPerExample(maxNorm, { examples }),
+    expected: (given) => reference(given, Math.fround(maxNorm), examples),
+  };
+}
+
+/** By the definition, in float64. */
+function reference(given: Unit, maxNorm: number, examples: number): Expected {
+  const { gradScale: option, nonFinite = "zero" } = given.options ?? {};
+  const gradScale = scalar(option, Math.fround) ?? 1;
+  const summary = summarise(given.tensors);
+  const parts = range(examples).map((example) => {
+    const values = given.tensors.flatMap((one) => (one ? [...exampleOf(one, example, examples)] : []));
+    const bad = values.filter((value) => !Number.isFinite(value));
+    const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * Math.hypot(...values);
+    const clipped = norm > maxNorm && norm < Infinity;
+    const finite = clipped ? (maxNorm / norm) * gradScale : gradScale;
+    const propagated = Number.isNaN(norm) ? Number.NaN : 0;
+    const scale = bad.length > 0 ? { zero: 0, keep: 1, propagate: propagated }[nonFinite] : finite;
+    return { norm, scale, clipped, left: bad.length > 0 && nonFinite === "zero" };
+  });
+  const norms = parts.map(({ norm }) => norm);
+  return {
+    norm: norms.some(Number.isNaN) ? Number.NaN : Math.hypot(...norms),
+    clipped: parts.some(({ clipped }) => clipped),
+    skipped: parts.some(({ left }) => left),
+    nonFinite: summary.nonFinite,
+    first: summary.first,
+    bound: maxNorm,
+    memberNorms: norms,
+    memberScales: parts.map(({ scale }) => scale),
+    clippedMembers: parts.filter(({ clipped }) => clipped).length,
+    contents: given.tensors.map((one) => (one ? contentOf(one, parts, examples) : null)),
+  };
+}
+
+function exampleOf(one: Tensor, example: number, examples: number): Float32Array | Float64Array {
+  const length = one.bits.length / examples;
+  return valuesOf(one).subarray(example * length, (example + 1) * length);
+}
+
+/** The sum in the first place, or alone in `into`; whatever else is there stays. */
+function contentOf(one: Tensor, parts: readonly { scale: number; left: boolean }[], examples: number): Content {
+  const length = one.bits.length / examples;
+  const [sum, magnitudes] = [new Float64Array(length), new Float64Array(length)];
+  parts.forEach(({ scale, left }, example) => {
+    if (left) return;
+    exampleOf(one, example, examples).forEach((value: number, i: number) => {
+      sum[i] = (sum[i] as number) + value * scale;
+      magnitudes[i] = (magnitudes[i] as number) + Math.abs(value * scale);
+    });
+  });
+  const rest = one.into ? [] : valuesOf(one).subarray(length);
+  return {
+    values: Float64Array.of(...sum, ...rest),
+    // Each term is off by its scale, and each addition by half a unit of what has been added up.
+    off: (i) => {
+      const magnitude = i < length ? (magnitudes[i] as number) : 0;
+      return Number.isFinite(magnitude) ? (2 + Math.sqrt(examples)) * ulp24(magnitude) : 0;
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/** The table of docs/methods.md: dispatches are counted on a device, bytes are those of the plan. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { create } from "webgpu";
+import { readGradients } from "../src/gradients.ts";
+import * as gradclip from "../src/index.ts";
+import {
+  type Axes,
+  adaptiveGradClip,
+  autoClip,
+  type ClipMethod,
+  createClipper,
+  type GradientView,
+} from "../src/index.ts";
+import { gridTable } from "../src/webgpu/grid.ts";
+import { type Dispatch, type PlanLimits, planFor } from "../src/webgpu/plan.ts";
+
+const page = readFileSync(new URL("../docs/methods.md", import.meta.url), "utf8");
+const rows = [...page.matchAll(/^\| `([^`]+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$/gm)].map((row) => ({
+  call: row[1] as string,
+  dispatches: Number(row[2]),
+  bytes: row.slice(3).map(Number),
+}));
+
+const EXAMPLES = 8;
+/** Dawn without a driver: it validates everything and runs nothing, which is enough to count. 8 storage buffers. */
+const gpu = create(["backend=null"]);
+let device: GPUDevice;
+
+beforeAll(async () => {
+  const adapter = (await gpu.requestAdapter()) as GPUAdapter;
+  device = await adapter.requestDevice();
+  expect(device.limits.maxStorageBuffersPerShaderStage).toBe(8);
+});
+
+afterAll(() => device.destroy());
+
+/** 74 gradients and their parameters, each in a buffer of its own. */
+function gradients(): GradientView[] {
+  return Array.from({ length: 74 }, (_, k) => {
+    const shape = k % 2 === 0 ? [EXAMPLES, 4 * (1 + (k % 7))] : [EXAMPLES];
+    const buffer = () =>
+      device.createBuffer({ size: 4 * shape.reduce((product, length) => product * length, 1), usage: 0x80 });
+    return { buffer: buffer(), shape, parameter: { buffer: buffer() } };
+  });
+}
+
+function methodOf(call: string): ClipMethod {
+  const names = Object.keys(gradclip);
+  const body = new Function(...names, "members", "examples", "last", `return ${call};`);
+  const last: Axes = (shape) => [shape.length - 1];
+  return body(...Object.values(gradclip), EXAMPLES, EXAMPLES, last) as ClipMethod;
+}
+
+async function countDispatches(method: ClipMethod, list: GradientView[]): Promise<number> {
+  const clipper = await createClipper({ device });
+  const clip = clipper.prepare(list, method);
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  const { dispatchWorkgroups } = pass;
+  let count = 0;
+  pass.dispatchWorkgroups = (...size) => {
+    count += 1;
+    dispatchWorkgroups.apply(pass, size);
+  };
+  clip.encode(pass);
+  pass.end();
+  encoder.finish();
+  clipper.destroy();
+  return count;
+}
+
+/** Bytes for each float32 element: read where nothing is clipped, read and written where all is. */
+function bytesOf(method: ClipMethod, list: GradientView[]): number[] {
+  const { grouping, maxNorm, norm: kind, clamp, sum, usesParameters = false } = method;
+  const { tensors } = readGradients(list);
+  const limits: PlanLimits = { slots: 7, pairSlots: 3, maxBinding: 2 ** 27, grid: gridTable.software };
+  const writes = maxNorm !== undefined && !sum;
+  const plan = clamp
+    ? clamp.plan(tensors, limits, clamp, 0xffffffff)
+    : planFor(tensors, limits, { grouping, writes, parameters: usesParameters, power: kind.fixedPower });
+  const elements = tensors.reduce((all, { length }) => all + length, 0);
+  const inDispatches = (dispatches: readonly Dispatch[]) =>
+    dispatches.flatMap(({ slots }) => slots.flatMap(({ segments }) => segments));
+  const read = (dispatches: readonly Dispatch[]) =>
+    inDispatches(dispatches).reduce((all, { source }) => all + source.byteLength, 0) / elements;
+  const first = read(plan.norm);
+  if (clamp) return [first, first, first];
+  if (!sum) return [first, first + read(plan.scale), read(plan.scale)];
+  const sums = sum.plan(tensors, limits, sum.examples);
+  return [first + read(sums), first + read(sums), read(sums) / sum.examples];
+}
+
+describe.each(rows)("$call", ({ call, dispatches, bytes }) => {
+  test("takes as many dispatches for 74 gradients as the page says", async () => {
+    expect(await countDispatches(methodOf(call), gradients())).toBe(dispatches);
+  });
+
+  test("reads and writes as many bytes for each element as the page says", () => {
+    expect(bytesOf(methodOf(call), gradients())).toEqual(bytes);
+  });
+});
+
+test("every method has a row", () => {
+  const isMethodMaker = (name: string) => /^(clip[A-Z]\w*By|clipBy|clipPer|adaptive|auto|z|measure)\w*$/.test(name);
+  const makers = Object.keys(gradclip).filter(isMethodMaker);
+  expect(makers).toContain(adaptiveGradClip.name);
+  expect(makers).toContain(autoClip.name);
+  expect([...new Set(rows.map(({ call }) => call.replace(/\(.*/, "")))].sort()).toEqual(makers.sort());
+});

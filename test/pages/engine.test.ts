@@ -1,0 +1,180 @@
+import { readFileSync } from "node:fs";
+import type { Browser, Page } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { Digits } from "../../demo/digits.ts";
+import { defaultSettings } from "../../demo/engine/adamw.ts";
+import { drawBatch } from "../../demo/engine/batch.ts";
+import { initialWeights, widths } from "../../demo/engine/network.ts";
+import { exampleCount } from "../../demo/engine/training.ts";
+import { uniformNumbers } from "../../demo/random.ts";
+import { launchChromium } from "../engines/chromium.mjs";
+import { Perceptron } from "../support/perceptron.ts";
+import { textOf, type Visit, visit } from "../support/visit.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
+function open(address: string, options?: Parameters<typeof visit>[2]): Promise<Visit> {
+  return visit(browser, `${inject("site")}engine.html${address}`, options);
+}
+
+async function untilState(page: Page, wanted: string): Promise<void> {
+  const isThere = (wanted: string) => [wanted, "failed"].includes(document.body.dataset.state ?? "");
+  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, wanted);
+  expect(await textOf(page, "#state")).not.toContain("Stopped");
+}
+
+async function untilStep(page: Page, step: number): Promise<void> {
+  const isThere = (wanted: number) =>
+    document.body.dataset.state === "failed" || (globalThis.gradclipEngine?.readings.at(-1)?.step ?? 0) >= wanted;
+  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, step);
+  expect(await textOf(page, "#state")).not.toContain("Stopped");
+}
+
+function readingsOf(page: Page) {
+  return page.evaluate(() => [...(globalThis.gradclipEngine?.readings ?? [])]);
+}
+
+async function press(page: Page, selector: string, key: "End" | "Home" | "Delete" | "Space"): Promise<void> {
+  await page.focus(selector);
+  await page.keyboard.press(key);
+}
+
+describe("the engine's page", () => {
+  it("has the weights of the float64 reference after 20 steps", async () => {
+    const { page, errors } = await open("#seed=2&bound=1&steps=20");
+    await untilState(page, "finished");
+    const digits = new Digits(readFileSync(new URL("../../demo/digits8.bin", import.meta.url)));
+    const uniform = uniformNumbers(2);
+    const reference = new Perceptron(widths, initialWeights(uniform), { ...defaultSettings, maxNorm: 1 });
+    const norms = Array.from({ length: 20 }, () => reference.step(drawBatch(digits, exampleCount, uniform)).norm);
+    const readings = await readingsOf(page);
+    const clippedSteps = readings.reduce((sum, reading) => sum + reading.clippedSteps, 0);
+    expect(clippedSteps).toBe(norms.filter((norm) => norm > 1).length);
+    expect(clippedSteps).toBeGreaterThan(0);
+    expect(Math.abs((readings.at(-1)?.norm ?? 0) - (norms.at(-1) as number))).toBeLessThan(1e-5);
+    const weights = await page.evaluate(() => globalThis.gradclipEngine?.weights());
+    const differences = reference.weights.flatMap((layer, i) =>
+      [...layer].map((weight, k) => Math.abs(weight - (weights?.[i]?.[k] ?? Number.NaN))),
+    );
+    expect(differences.length).toBe(6570);
+    expect(Math.max(...differences)).toBeLessThan(1e-5);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  describe("in use", () => {
+    let visited: Visit;
+    beforeAll(async () => {
+      visited = await open("#seed=8&bound=1");
+      await untilStep(visited.page, 120);
+    });
+    afterAll(() => visited?.page.close());
+
+    it("learns, and says what a step costs", async () => {
+      const { page } = visited;
+      expect(await textOf(page, "#backend")).toMatch(/^WebGPU · ./);
+      const losses = (await readingsOf(page)).map(({ loss }) => loss);
+      const mean = (values: number[]) => values.reduce((sum, value) => sum + value) / values.length;
+      expect(mean(losses.slice(0, 5))).toBeGreaterThan(2);
+      expect(mean(losses.slice(-10))).toBeLessThan(0.7);
+      expect(Number.parseInt(await textOf(page, "#accuracy"), 10)).toBeGreaterThan(75);
+      expect(await textOf(page, "#clipped")).toMatch(/^\d+ %$/);
+      expect(await page.$$eval("#kernels li", (items) => items.length)).toBe(16);
+      expect(await page.$$eval("#kernels .clip", (items) => items.length)).toBe(3);
+      expect(await textOf(page, "#costs")).toContain(
+        "16 dispatches, 3 of them gradclip's, in 1 pass and 1 submit. 9,472 bytes",
+      );
+      expect(await textOf(page, "#adamw-code")).toContain("// AdamW (Loshchilov and Hutter, 2019)");
+    });
+
+    it("moves the bound while it trains, by keyboard", async () => {
+      const { page } = visited;
+      await press(page, "#bound", "End");
+      const off = (await readingsOf(page)).length;
+      await untilStep(page, 2 * off + 20);
+      const free = (await readingsOf(page)).slice(off + 1);
+      expect(free.every(({ clippedSteps }) => clippedSteps === 0)).toBe(true);
+      await press(page, "#bound", "Home");
+      const tight = (await readingsOf(page)).length;
+      await untilStep(page, 2 * tight + 20);
+      const held = (await readingsOf(page)).slice(tight + 1);
+      expect(held.every(({ clippedSteps, bound }) => clippedSteps === 2 && bound === 0.01)).toBe(true);
+      expect(await page.evaluate(() => location.hash)).toBe("#seed=8&bound=0.01");
+    });
+
+    it("skips the step with a NaN and clips the one that is wild", async () => {
+      const { page } = visited;
+      await page.click("#nan");
+      await page.waitForFunction(() => document.querySelector("#fault")?.textContent?.includes("were not finite"));
+      await page.click("#wild");
+      await page.waitForFunction(() =>
+        document.querySelector("#fault")?.textContent?.includes("reached the optimizer"),
+      );
+      const faults = (await readingsOf(page)).filter(({ fault }) => fault !== undefined);
+      expect(faults.map(({ fault, skippedSteps }) => [fault, skippedSteps])).toEqual([
+        ["nan", 1],
+        ["wild", 0],
+      ]);
+      expect(faults[1]?.norm).toBeGreaterThan(20);
+      expect(await textOf(page, "#skipped")).toBe("1");
+      const weights = await page.evaluate(() => globalThis.gradclipEngine?.weights());
+      expect(weights?.flat().every(Number.isFinite)).toBe(true);
+    });
+
+    it("pauses, reads what is drawn by keyboard, resumes and begins anew", async () => {
+      const { page } = visited;
+      await page.click("#pause");
+      await untilState(page, "paused");
+      const step = (await readingsOf(page)).at(-1)?.step;
+      await page.click("#clear");
+      const blank = await textOf(page, "#answer");
+      await press(page, "#pad", "Space");
+      for (const key of ["ArrowDown", "Space", "ArrowDown", "Space"] as const) await page.keyboard.press(key);
+      await page.waitForFunction((blank) => document.querySelector("#answer")?.textContent !== blank, {}, blank);
+      await page.focus("#restart");
+      const ink = await page.$eval("#pad", (canvas) => {
+        const context = (canvas as HTMLCanvasElement).getContext("2d") as CanvasRenderingContext2D;
+        return context.getImageData(0, 0, 8, 8).data.filter((value, at) => at % 4 === 3 && value === 255).length;
+      });
+      expect(ink).toBe(3);
+      expect((await readingsOf(page)).at(-1)?.step).toBe(step);
+      await page.click("#pause");
+      await untilState(page, "training");
+      await page.click("#restart");
+      await page.waitForFunction(
+        (step) => (globalThis.gradclipEngine?.readings.at(-1)?.step ?? 0) < step,
+        {},
+        step ?? 0,
+      );
+      await untilStep(page, 4);
+    });
+
+    it("complains about nothing", () => {
+      expect(visited.errors).toEqual([]);
+    });
+  });
+
+  it("says that it cannot run without WebGPU, and shows its code", async () => {
+    const { page, errors } = await open("", { hasWebGpu: false });
+    await untilState(page, "unsupported");
+    expect(await textOf(page, "#unsupported")).toBe(
+      "This engine is nothing but WebGPU shaders, and this browser has no WebGPU: it cannot run here. Its code is below.",
+    );
+    expect(await page.$eval(".live", (element) => getComputedStyle(element).display)).toBe("none");
+    expect(await textOf(page, "#trainer-code")).toContain("export class Trainer");
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("fits a phone", async () => {
+    const { page, errors } = await open("#steps=10", { width: 360, height: 740 });
+    await untilState(page, "finished");
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+});
