@@ -42,6 +42,8 @@ async function runAll(missing: readonly Cell[], onGpu: boolean, digits: Digits, 
   const exam: Exam = { inputs: uploadSequence(heldOut), labels: digits.heldOutLabels() };
   await compile(seeds.length, digits, exam);
   for (const [index, cell] of missing.entries()) {
+    // Another process may have trained it meanwhile.
+    if (existsSync(fileOf(finished, cell, onGpu))) continue;
     const title = `${index + 1} of ${missing.length}: ${cell.mode}, rate ${cell.learningRate}, ${backend.badge}`;
     const begun = performance.now();
     const result = await runCell(cell, backend, digits, exam, (step) => {
