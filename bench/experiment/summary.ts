@@ -129,6 +129,6 @@ export function median(values: readonly number[]): Estimate {
     probability *= (count - below + 1) / below;
   }
   const rank = Math.max(0, below - 1);
-  const finite = (value: number | undefined) => (Number.isFinite(value) ? (value as number) : null);
+  const finite = (value: number | undefined) => (Number.isFinite(value) ? Number((value as number).toFixed(4)) : null);
   return { value: finite(middle), interval: [finite(sorted[rank]), finite(sorted[count - 1 - rank])] };
 }
