@@ -84,6 +84,8 @@ const site = (): UserConfig => ({
     outDir: resolve(repository, "dist/site"),
     emptyOutDir: true,
     target: "es2022",
+    // The policy lets nothing be fetched from a data: address.
+    assetsInlineLimit: 0,
     rolldownOptions: { input: pages().map((page) => resolve(demo, page)) },
   },
   worker: { format: "es", plugins: () => [strippedShaders()] },

@@ -37,7 +37,7 @@ export async function chooseBackend(requested: Requested): Promise<Backend> {
 }
 
 /** jax-js makes the device, and gradclip works on it. */
-async function onWebGpu(): Promise<Backend | undefined> {
+export async function onWebGpu(): Promise<Backend | undefined> {
   try {
     const available = await init("webgpu");
     if (!available.includes("webgpu")) return undefined;
@@ -51,7 +51,7 @@ async function onWebGpu(): Promise<Backend | undefined> {
   }
 }
 
-async function onCpu(reason: string): Promise<Backend> {
+export async function onCpu(reason: string): Promise<Backend> {
   await init("wasm");
   defaultDevice("wasm");
   const clipper = await createClipper({ backend: "cpu" });

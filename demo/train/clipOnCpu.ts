@@ -1,15 +1,15 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { type Clipper, clipByGlobalNorm } from "../../src/index.ts";
+import type { ClipMethod, Clipper, ClipReport } from "../../src/index.ts";
 
 type Gradients = Record<string, np.Array>;
 
 /** Clips the gradients of jax-js's wasm backend as typed arrays: between gradient and update. */
-export async function clipOnCpu(clipper: Clipper, maxNorm: number, example: Gradients) {
-  const clip = clipper.prepare(readOut(example), clipByGlobalNorm(maxNorm));
-  await clip.ready;
+export function clipOnCpu(clipper: Clipper, method: ClipMethod, example: Gradients) {
+  const clip = clipper.prepare(readOut(example), method, { nonFinite: "propagate" });
 
   return {
-    apply(gradients: Gradients) {
+    ready: clip.ready,
+    apply(gradients: Gradients): { gradients: Gradients; report: Promise<ClipReport> } {
       const views = readOut(gradients);
       clip.run(views);
       const clipped: Gradients = {};

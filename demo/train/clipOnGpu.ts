@@ -1,21 +1,19 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { type Clipper, clipByGlobalNorm } from "../../src/index.ts";
+import type { ClipMethod, Clipper, ClipReport } from "../../src/index.ts";
 
 type Gradients = Record<string, np.Array>;
 
 /** Clips the gradients where jax-js left them, on its own device: between gradient and update. */
-export async function clipOnGpu(clipper: Clipper, device: GPUDevice, maxNorm: number, example: Gradients) {
+export function clipOnGpu(clipper: Clipper, method: ClipMethod, example: Gradients) {
   const { views, clipped } = outOfPlace(example);
-  const clip = clipper.prepare(views, clipByGlobalNorm(maxNorm));
-  await clip.ready;
+  const clip = clipper.prepare(views, method, { nonFinite: "propagate" });
   tree.dispose(clipped);
 
   return {
-    apply(gradients: Gradients) {
+    ready: clip.ready,
+    apply(gradients: Gradients): { gradients: Gradients; report: Promise<ClipReport> } {
       const { views, clipped } = outOfPlace(gradients);
-      const encoder = device.createCommandEncoder();
-      clip.encode(encoder, views);
-      device.queue.submit([encoder.finish()]);
+      clip.run(views);
       tree.dispose(gradients);
       return { gradients: clipped, report: clip.report() };
     },

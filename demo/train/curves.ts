@@ -1,6 +1,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { History, RunName } from "./comparison.ts";
+import { color } from "../shared/text.ts";
+import { type Histories, type RunName, runNames } from "./history.ts";
 
 /** A batch of 16 is a noisy judge: over each raw curve lies its mean over this many steps. */
 const meanLength = 20;
@@ -23,18 +24,14 @@ interface CurveOptions {
 }
 
 const height = 240;
-const seriesOf: readonly { run: RunName; isMean: boolean }[] = [
-  { run: "unclipped", isMean: false },
-  { run: "clipped", isMean: false },
-  { run: "unclipped", isMean: true },
-  { run: "clipped", isMean: true },
-];
+const seriesOf = [false, true].flatMap((isMean) => runNames.map((run) => ({ run, isMean })));
+export const inks: Record<RunName, string> = { none: "--unclipped", value: "--value", chosen: "--clipped" };
 
-/** One chart of both runs over the steps. */
+/** One chart of all runs over the steps. */
 export class Curves {
   readonly #plot: uPlot;
   readonly #options: CurveOptions;
-  #histories: Record<RunName, History> | undefined;
+  #histories: Histories | undefined;
 
   constructor(container: HTMLElement, options: CurveOptions) {
     this.#options = options;
@@ -43,11 +40,11 @@ export class Curves {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw(false, true));
   }
 
-  draw(histories: Record<RunName, History>, rule = this.#options.rule): void {
+  draw(histories: Histories, rule = this.#options.rule): void {
     this.#histories = histories;
     this.#options.rule = rule;
     const { quantity } = this.#options;
-    const length = Math.max(histories.clipped.loss.length, histories.unclipped.loss.length);
+    const length = Math.max(...runNames.map((run) => histories[run].loss.length));
     const steps = Array.from({ length }, (_, index) => index + 1);
     const values = seriesOf.map(({ run, isMean }) => {
       const raw = padded(histories[run][quantity], length);
@@ -98,7 +95,7 @@ export class Curves {
     ctx.lineWidth = scale;
     ctx.setLineDash([4 * scale, 4 * scale]);
     this.#drawRule(ctx, bbox, scale);
-    const explodedAt = this.#histories?.unclipped.explodedAt;
+    const explodedAt = this.#histories?.none.explodedAt;
     if (explodedAt) this.#drawExplosion(ctx, bbox, scale, explodedAt);
     ctx.restore();
   }
@@ -126,7 +123,7 @@ export class Curves {
 function line({ run, isMean }: { run: RunName; isMean: boolean }): uPlot.Series {
   return {
     // Faint noise under the mean, except where its last leap is the story.
-    stroke: () => color(isMean || run === "unclipped" ? `--${run}` : `--${run}-faint`),
+    stroke: () => color(isMean || run === "none" ? inks[run] : `${inks[run]}-faint`),
     width: isMean ? 2 : 1,
     points: { show: false },
   };
@@ -164,10 +161,6 @@ const decades: uPlot.Axis = {
   // Without a filter of its own uPlot drops labels from logarithmic axes.
   filter: (_plot, powers) => powers,
 };
-
-function color(property: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(property);
-}
 
 function emptyData(): uPlot.AlignedData {
   return [[], ...seriesOf.map(() => [])] as unknown as uPlot.AlignedData;

@@ -1,10 +1,10 @@
 import type { Digits } from "../digits.ts";
-import type { History, RunName } from "./comparison.ts";
+import { type Histories, type RunName, runNames } from "./history.ts";
 
 const shown = 12;
 const side = 8;
 
-/** A table of held-out digits, and below each what either network takes it for. */
+/** A table of held-out digits, and below each what each network takes it for. */
 export class Guesses {
   readonly #cells: Record<RunName, HTMLTableCellElement[]>;
   readonly #labels: number[];
@@ -15,11 +15,15 @@ export class Guesses {
     for (const [index, cell] of images.entries()) {
       cell.append(picture(digits.heldOutImage(index), this.#labels[index] ?? 0));
     }
-    this.#cells = { clipped: row(table, "clipped", shown), unclipped: row(table, "not clipped", shown) };
+    this.#cells = {
+      none: row(table, "not clipped", shown),
+      value: row(table, "by value", shown),
+      chosen: row(table, "by norm", shown),
+    };
   }
 
-  draw(histories: Record<RunName, History>): void {
-    for (const name of ["clipped", "unclipped"] as const) {
+  draw(histories: Histories): void {
+    for (const name of runNames) {
       const { guesses, explodedAt } = histories[name];
       this.#cells[name].forEach((cell, index) => {
         const guess = explodedAt ? undefined : guesses?.[index];

@@ -1,34 +1,45 @@
 // The page's wiring. For tests and the curious, `gradclipDemo` in the console holds the numbers behind the curves:
-// gradclipDemo.histories.clipped.loss and so on, one entry a step, null where a number was not finite.
+// gradclipDemo.histories.chosen.loss and so on, one entry a step, null where a number was not finite.
 
 import { Digits } from "../digits.ts";
+import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
-import { chooseBackend, type Requested } from "./backend.ts";
+import { byId } from "../shared/text.ts";
+import { Cells } from "./cells.ts";
+import { choices } from "./choices.ts";
 import clipOnCpuSource from "./clipOnCpu.ts?raw";
 import clipOnGpuSource from "./clipOnGpu.ts?raw";
-import { batchSize, type Comparison, type History, type RunName, stepCount } from "./comparison.ts";
 import { Curves } from "./curves.ts";
+import { showExperiment } from "./experiment.ts";
 import { Guesses } from "./guesses.ts";
+import { emptyHistories, type Histories, note, runNames, stepCount } from "./history.ts";
 import { showRun } from "./readout.ts";
-import { compile, uploadSequence } from "./rnn.ts";
-import { connectControls, readAddress } from "./settings.ts";
-import { nextFrame, Trainer, type TrainingState } from "./trainer.ts";
+import { connectControls, settingsFromAddress } from "./settings.ts";
+import type { Answer, Request } from "./worker.ts";
 
 declare global {
-  var gradclipDemo: { histories: Record<RunName, History> } | undefined;
+  var gradclipDemo: { histories: Histories } | undefined;
 }
 
-const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const pauseButton = element<HTMLButtonElement>("pause");
-const restartButton = element<HTMLButtonElement>("restart");
-const progress = element<HTMLProgressElement>("progress");
-const speed = element("speed");
+const ensembleSize = { seeds: 6, steps: 300 };
+/** Where less motion is wanted, the curves move on once a second. */
+const calmInterval = 1000;
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-let settings = readAddress();
-let hoveredStep: number | undefined;
+const pauseButton = byId<HTMLButtonElement>("pause");
+const restartButton = byId<HTMLButtonElement>("restart");
+const ensembleButton = byId<HTMLButtonElement>("ensemble-start");
+const cancelButton = byId<HTMLButtonElement>("ensemble-cancel");
+
+let settings = settingsFromAddress();
+let histories = emptyHistories();
 let guesses: Guesses | undefined;
+let hoveredStep: number | undefined;
+let startedAt = 0;
+let isPaused = false;
+let worker: Worker;
 
-const lossCurves = new Curves(element("loss-curves"), {
+const lossCurves = new Curves(byId("loss-curves"), {
   quantity: "loss",
   stepCount,
   limits: { lowest: 2.6, highest: 4 },
@@ -36,7 +47,7 @@ const lossCurves = new Curves(element("loss-curves"), {
   rule: { at: Math.log(10), label: "chance" },
   onHover: hover,
 });
-const normCurves = new Curves(element("norm-curves"), {
+const normCurves = new Curves(byId("norm-curves"), {
   quantity: "norm",
   stepCount,
   limits: { lowest: 0.5, highest: 1e4 },
@@ -44,6 +55,7 @@ const normCurves = new Curves(element("norm-curves"), {
   rule: boundRule(),
   onHover: hover,
 });
+const cells = new Cells(byId("ensemble-cells"), ensembleSize.seeds);
 
 function boundRule() {
   return { at: settings.bound, label: `bound ${settings.bound}` };
@@ -55,84 +67,152 @@ function hover(step: number | undefined): void {
 }
 
 function showRuns(): void {
-  if (!globalThis.gradclipDemo) return;
-  const { clipped, unclipped } = globalThis.gradclipDemo.histories;
-  showRun("clipped", clipped, hoveredStep);
-  showRun("unclipped", unclipped, hoveredStep);
+  for (const name of runNames) showRun(name, histories[name], hoveredStep);
 }
 
-function draw({ histories, step }: Comparison, stepsPerSecond: number): void {
-  globalThis.gradclipDemo = { histories };
-  progress.value = step / stepCount;
-  speed.textContent = `· step ${step} of ${stepCount} · ${stepsPerSecond.toFixed(stepsPerSecond < 10 ? 1 : 0)} steps/s`;
+function currentStep(): number {
+  return Math.max(...runNames.map((name) => histories[name].loss.length));
+}
+
+let lastDrawn = 0;
+let isFrameRequested = false;
+function requestFrame(): void {
+  if (isFrameRequested) return;
+  isFrameRequested = true;
+  const wait = reducedMotion.matches ? calmInterval - (performance.now() - lastDrawn) : 0;
+  if (wait > 0) setTimeout(() => requestAnimationFrame(draw), wait);
+  else requestAnimationFrame(draw);
+}
+
+function draw(): void {
+  isFrameRequested = false;
+  const begin = performance.now();
+  lastDrawn = begin;
+  const step = currentStep();
+  byId<HTMLProgressElement>("progress").value = step / stepCount;
+  const pace = (1000 * step) / (begin - startedAt);
+  byId("speed").textContent =
+    `· step ${step} of ${stepCount}${isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`}`;
   lossCurves.draw(histories);
   normCurves.draw(histories, boundRule());
   guesses?.draw(histories);
   showRuns();
+  performance.measure("draw", { start: begin });
 }
 
-function showState(state: "compiling" | "failed" | TrainingState, text: string): void {
+type State = "loading" | "compiling" | "training" | "paused" | "finished" | "ensemble" | "failed";
+
+function showState(state: State, text: string): void {
   document.body.dataset.state = state;
-  element("state").textContent = text;
+  byId("state").textContent = text;
   pauseButton.disabled = state !== "training" && state !== "paused";
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  restartButton.disabled = state === "compiling" || state === "failed";
+  const isIdle = state === "training" || state === "paused" || state === "finished" || state === "ensemble";
+  restartButton.disabled = !isIdle;
+  ensembleButton.disabled = !isIdle || state === "ensemble";
+  cancelButton.disabled = state !== "ensemble";
 }
 
-const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
+function ask(request: Request): void {
+  worker.postMessage(request);
+}
 
-function fail(error: unknown): void {
-  console.error(error);
-  showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
+function restart(): void {
+  histories = emptyHistories();
+  globalThis.gradclipDemo = { histories };
+  isPaused = false;
+  const label = choices.find(({ name }) => name === settings.method)?.label.split(":")[0] ?? "";
+  byId("chosen-title").textContent = settings.method === "norm" ? "Clipped by norm" : label;
+  ask({ train: settings });
+}
+
+function pause(wanted: boolean): void {
+  isPaused = wanted;
+  ask({ pause: wanted });
+  showState(wanted ? "paused" : "training", wanted ? "Paused" : "Training");
+}
+
+function receive(answer: Answer): void {
+  if ("ready" in answer) {
+    byId("backend").textContent = answer.ready.badge;
+    showLines(answer.ready.isOnGpu);
+    restart();
+  } else if ("compiling" in answer) {
+    showState("compiling", "Compiling the network…");
+  } else if ("begun" in answer) {
+    startedAt = performance.now();
+    showState(
+      answer.begun === "train" ? "training" : "ensemble",
+      answer.begun === "train" ? "Training" : "Ensemble runs",
+    );
+  } else if ("reports" in answer) {
+    for (const report of answer.reports) note(histories, report);
+    requestFrame();
+  } else if ("ensemble" in answer) {
+    const { step, steps } = answer.ensemble;
+    byId<HTMLProgressElement>("ensemble-progress").value = step / steps;
+    const left = ((performance.now() - startedAt) / step) * (steps - step);
+    byId("ensemble-state").textContent = `step ${step} of ${steps}, ${Math.ceil(left / 1000)} s to go`;
+    cells.draw(answer.ensemble);
+  } else if ("finished" in answer) {
+    if (answer.finished === "ensemble") byId("ensemble-state").textContent = "Finished";
+    showState("finished", "Finished");
+  } else {
+    stop(answer.failed, answer.isLost);
+  }
+}
+
+/** A lost GPU is no end: the CPU goes on from the beginning. */
+function stop(message: string, isLost: boolean): void {
+  if (!isLost) {
+    console.error(message);
+    showState("failed", `Stopped: ${message}`);
+    return;
+  }
+  const step = currentStep();
+  worker.terminate();
+  byId("notice").textContent =
+    `The GPU was lost at step ${step}. Training starts again on the CPU; reload to try the GPU again.`;
+  startWorker("cpu");
+}
+
+function startWorker(backend: "auto" | "webgpu" | "cpu"): void {
+  worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => receive(data));
+  worker.addEventListener("error", ({ message }) => stop(message || "the worker could not start", false));
+  showState("loading", "Starting");
+  ask({ start: backend });
 }
 
 function showLines(isOnGpu: boolean): void {
   // The page runs gradclip's source beside it; a reader has the package.
   const source = (isOnGpu ? clipOnGpuSource : clipOnCpuSource).replace("../../src/index.ts", "gradclip").trimEnd();
-  showCode(element("code"), source);
-  element("code-caption").textContent = isOnGpu
-    ? "The file that this page runs between gradient and update: one encoder and one submit a step, and nothing is waited for."
+  showCode(byId("code"), source);
+  byId("code-caption").textContent = isOnGpu
+    ? "The file that this page runs between gradient and update: one submit a step, and nothing is waited for."
     : "The file that this page runs between gradient and update. With WebGPU it would be the same calls on GPU buffers.";
 }
 
-function requestedBackend(): Requested {
-  const requested = new URLSearchParams(location.search).get("backend");
-  return requested === "webgpu" || requested === "cpu" ? requested : "auto";
-}
+connectControls((changed) => {
+  settings = changed;
+  restart();
+});
+restartButton.addEventListener("click", restart);
+pauseButton.addEventListener("click", () => pause(!isPaused));
+ensembleButton.addEventListener("click", () => {
+  cells.clear();
+  ask({ ensemble: { settings, ...ensembleSize } });
+});
+cancelButton.addEventListener("click", () => {
+  ask({ cancel: true });
+  byId("ensemble-state").textContent = "Cancelled";
+  showState("finished", "Cancelled");
+});
+// A visitor who looks elsewhere gets the machine back.
+document.addEventListener("visibilitychange", () => {
+  if (!isPaused) ask({ pause: document.hidden });
+});
 
-async function start(): Promise<void> {
-  const [backend, digits] = await Promise.all([chooseBackend(requestedBackend()), Digits.load()]);
-  element("backend").textContent = backend.badge;
-  guesses = new Guesses(element<HTMLTableElement>("guesses"), digits);
-  showLines(backend.device !== undefined);
-  backend.device?.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
-
-  showState("compiling", "Compiling the network…");
-  await nextFrame();
-  await nextFrame();
-  const exam = { inputs: uploadSequence(digits.heldOut()), labels: digits.heldOutLabels() };
-  const batch = digits.draw(batchSize, () => 0);
-  const gradients = await compile(batch, exam.inputs);
-
-  const trainer = new Trainer(
-    { backend, digits, exam, gradients },
-    {
-      onState: (state) => showState(state, stateTexts[state]),
-      onFrame: draw,
-      onError: fail,
-    },
-  );
-  connectControls(element<HTMLFormElement>("controls"), (changed) => {
-    settings = changed;
-    trainer.restart(settings).catch(fail);
-  });
-  restartButton.addEventListener("click", () => trainer.restart(settings).catch(fail));
-  pauseButton.addEventListener("click", () => {
-    if (document.body.dataset.state === "paused") trainer.resume();
-    else trainer.pause();
-  });
-  settings = readAddress();
-  await trainer.restart(settings);
-}
-
-start().catch(fail);
+startWorker(requestedBackend());
+showExperiment(byId("claims"));
+guesses = new Guesses(byId<HTMLTableElement>("guesses"), await Digits.load());

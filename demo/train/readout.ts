@@ -1,4 +1,5 @@
-import { type History, type RunName, stepCount } from "./comparison.ts";
+import { written } from "../shared/text.ts";
+import { type History, type RunName, stepCount } from "./history.ts";
 
 const meanLength = 20;
 
@@ -17,32 +18,25 @@ export function showRun(name: RunName, history: History, hoveredStep: number | u
   write("[data-value=accuracy]", accuracyText(history));
 }
 
-function verdict(name: RunName, { explodedAt, latest, loss, skipped, clippedSteps }: History): string {
-  if (explodedAt) return `exploded at step ${explodedAt}: ${latest?.nonFinite} gradients not finite`;
+function verdict(name: RunName, { explodedAt, loss, clippedSteps }: History): string {
+  if (explodedAt) return `exploded at step ${explodedAt}`;
   if (loss.length === 0) return "";
-  if (name === "unclipped") return loss.length >= stepCount ? "survived this time" : "still alive";
-  const share = `${Math.round((100 * clippedSteps) / loss.length)} % of steps clipped`;
-  return skipped > 0 ? `${share}, ${skipped} skipped as not finite` : share;
+  if (name === "none") return loss.length >= stepCount ? "survived this time" : "still alive";
+  return `${Math.round((100 * clippedSteps) / loss.length)} % of steps clipped`;
 }
 
-function lossText({ explodedAt, loss, latest }: History, step: number | undefined): string {
-  if (step !== undefined) return number(loss[step - 1]);
-  if (explodedAt) return number(latest?.loss);
+function lossText({ explodedAt, loss }: History, step: number | undefined): string {
+  if (step !== undefined) return written(loss[step - 1]);
+  if (explodedAt) return "NaN";
   const recent = loss.slice(-meanLength).filter((value) => value !== null);
-  return number(recent.reduce((sum, value) => sum + value, 0) / recent.length || undefined);
+  return written(recent.reduce((sum, value) => sum + value, 0) / recent.length || undefined);
 }
 
-function normText({ norm, latest }: History, step: number | undefined): string {
-  return number(step !== undefined ? norm[step - 1] : latest?.norm);
+function normText({ norm, explodedAt }: History, step: number | undefined): string {
+  if (step === undefined && explodedAt) return "NaN";
+  return written(step !== undefined ? norm[step - 1] : norm.at(-1));
 }
 
 function accuracyText({ accuracy, explodedAt }: History): string {
   return explodedAt || accuracy === undefined ? "–" : `${Math.round(100 * accuracy)} %`;
-}
-
-function number(value: number | null | undefined): string {
-  if (value === undefined || value === null) return "–";
-  if (!Number.isFinite(value)) return String(value);
-  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
-  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -1,6 +1,7 @@
-// A ReLU recurrent network (Elman) in jax-js. jax-js consumes an array on use: `.ref` keeps one for later.
+// A ReLU recurrent network (Elman) in jax-js, for any number of networks at once: `vmap` puts a leading axis, the member,
+// on every array. jax-js consumes an array on use: `.ref` keeps one for later.
 
-import { blockUntilReady, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import { jit, nn, numpy as np, tree, valueAndGrad, vmap } from "@jax-js/jax";
 import { type Batch, classCount, pixelsPerStep, sequenceLength } from "../digits.ts";
 import { normalNumbers } from "../random.ts";
 
@@ -15,35 +16,70 @@ export type Parameters = {
   outputBias: np.Array;
 };
 
-export type InitialValues = Record<keyof Parameters, { shape: number[]; values: Float32Array<ArrayBuffer> }>;
+const shapes: Record<keyof Parameters, number[]> = {
+  inputKernel: [pixelsPerStep, hiddenUnits],
+  recurrentKernel: [hiddenUnits, hiddenUnits],
+  hiddenBias: [hiddenUnits],
+  outputKernel: [hiddenUnits, classCount],
+  outputBias: [classCount],
+};
+
+export type InitialValues = Record<keyof Parameters, Float32Array<ArrayBuffer>>;
 
 /** He et al.'s initialisation of the recurrent kernel, variance 2 / hiddenUnits, is what makes some draws explode. */
 export function drawInitialValues(uniform: () => number): InitialValues {
   const normal = normalNumbers(uniform);
-  const draw = (shape: [number, number], variance: number) => ({
-    shape,
-    values: Float32Array.from({ length: shape[0] * shape[1] }, () => normal() * Math.sqrt(variance)),
-  });
-  const zeros = (length: number) => ({ shape: [length], values: new Float32Array(length) });
+  const draw = (name: keyof Parameters, variance: number) => zeros(name).map(() => normal() * Math.sqrt(variance));
   return {
-    inputKernel: draw([pixelsPerStep, hiddenUnits], 1 / pixelsPerStep),
-    recurrentKernel: draw([hiddenUnits, hiddenUnits], 2 / hiddenUnits),
-    hiddenBias: zeros(hiddenUnits),
-    outputKernel: draw([hiddenUnits, classCount], 1 / hiddenUnits),
-    outputBias: zeros(classCount),
+    inputKernel: draw("inputKernel", 1 / pixelsPerStep),
+    recurrentKernel: draw("recurrentKernel", 2 / hiddenUnits),
+    hiddenBias: zeros("hiddenBias"),
+    outputKernel: draw("outputKernel", 1 / hiddenUnits),
+    outputBias: zeros("outputBias"),
   };
 }
 
-export function upload(initial: InitialValues): Parameters {
-  const entries = Object.entries(initial).map(([name, { shape, values }]) => [name, np.array(values, { shape })]);
-  return Object.fromEntries(entries) as Parameters;
+function zeros(name: keyof Parameters): Float32Array<ArrayBuffer> {
+  return new Float32Array(shapes[name].reduce((product, size) => product * size, 1));
 }
 
-export function uploadInputs({ inputs, size }: Batch): np.Array {
-  return np.array(inputs, { shape: [sequenceLength, size, pixelsPerStep] });
+export function upload(members: readonly InitialValues[]): Parameters {
+  const names = Object.keys(shapes) as (keyof Parameters)[];
+  const stacked = names.map((name) => [
+    name,
+    stack(
+      members.map((values) => values[name]),
+      shapes[name],
+    ),
+  ]);
+  return Object.fromEntries(stacked) as Parameters;
 }
 
-/** One array a step. */
+/** A batch for each member: [member, step, example, pixel] and [member, example, class]. */
+export function uploadBatches(batches: readonly Batch[]): [inputs: np.Array, targets: np.Array] {
+  const size = batches[0]?.size ?? 0;
+  return [
+    stack(
+      batches.map(({ inputs }) => inputs),
+      [sequenceLength, size, pixelsPerStep],
+    ),
+    stack(
+      batches.map(({ targets }) => targets),
+      [size, classCount],
+    ),
+  ];
+}
+
+function stack(arrays: readonly Float32Array[], shape: readonly number[]): np.Array {
+  const length = arrays[0]?.length ?? 0;
+  const all = new Float32Array(arrays.length * length);
+  arrays.forEach((array, index) => {
+    all.set(array, index * length);
+  });
+  return np.array(all, { shape: [arrays.length, ...shape] });
+}
+
+/** One array a step, the same for all members. */
 export function uploadSequence({ inputs, size }: Batch): np.Array[] {
   const length = size * pixelsPerStep;
   return Array.from({ length: sequenceLength }, (_, step) =>
@@ -51,20 +87,16 @@ export function uploadSequence({ inputs, size }: Batch): np.Array[] {
   );
 }
 
-export function uploadTargets({ targets, size }: Batch): np.Array {
-  return np.array(targets, { shape: [size, classCount] });
-}
-
+/** Of one member; jax-js has no scan, so the graph holds every step. */
 function logits(parameters: Parameters, inputs: np.Array): np.Array {
   const { inputKernel, recurrentKernel, hiddenBias, outputKernel, outputBias } = parameters;
-  const driven = np.add(np.matmul(inputs, inputKernel), hiddenBias);
-  let hidden = nn.relu(driven.ref.slice(0));
-  // jax-js has no scan: the graph holds every step.
+  // Not for all steps in one product: the gradient of each slice of it would be an array as large as the whole.
+  const driven = (step: number) => np.add(np.matmul(inputs.ref.slice(step), inputKernel.ref), hiddenBias.ref);
+  let hidden = nn.relu(driven(0));
   for (let step = 1; step < sequenceLength; step++) {
-    hidden = nn.relu(np.add(np.matmul(hidden, recurrentKernel.ref), driven.ref.slice(step)));
+    hidden = nn.relu(np.add(np.matmul(hidden, recurrentKernel.ref), driven(step)));
   }
-  recurrentKernel.dispose();
-  driven.dispose();
+  for (const used of [inputs, inputKernel, recurrentKernel, hiddenBias]) used.dispose();
   return np.add(np.matmul(hidden, outputKernel), outputBias);
 }
 
@@ -73,49 +105,46 @@ function crossEntropy(parameters: Parameters, inputs: np.Array, targets: np.Arra
   return np.negative(np.mean(logLikelihood));
 }
 
-export const lossAndGradients = jit(valueAndGrad(crossEntropy));
+/** The loss of each member and the gradients of all. */
+export const lossAndGradients = jit(vmap(valueAndGrad(crossEntropy)));
 
-/** Plain stochastic gradient descent. */
-export const descend = jit((parameters: Parameters, gradients: Parameters, learningRate: np.Array): Parameters => {
-  const descended = tree.map(
-    (parameter: np.Array, gradient: np.Array) => np.subtract(parameter, np.multiply(gradient, learningRate.ref)),
-    parameters,
-    gradients,
-  ) as Parameters;
-  learningRate.dispose();
-  return descended;
-});
-
-const advance = jit(({ inputKernel, recurrentKernel, hiddenBias }: Cell, hidden: np.Array, input: np.Array) =>
-  nn.relu(np.add(np.matmul(hidden, recurrentKernel), np.add(np.matmul(input, inputKernel), hiddenBias))),
-);
-
-const answer = jit((outputKernel: np.Array, outputBias: np.Array, hidden: np.Array) =>
-  np.argmax(np.add(np.matmul(hidden, outputKernel), outputBias), 1),
+/** Plain stochastic gradient descent, with a learning rate for each member. */
+export const descend = jit(
+  vmap((parameters: Parameters, gradients: Parameters, learningRate: np.Array): Parameters => {
+    const descended = tree.map(
+      (parameter: np.Array, gradient: np.Array) => np.subtract(parameter, np.multiply(gradient, learningRate.ref)),
+      parameters,
+      gradients,
+    ) as Parameters;
+    learningRate.dispose();
+    return descended;
+  }),
 );
 
 type Cell = Pick<Parameters, "inputKernel" | "recurrentKernel" | "hiddenBias">;
 
+const advance = jit(
+  vmap(
+    ({ inputKernel, recurrentKernel, hiddenBias }: Cell, hidden: np.Array, input: np.Array) =>
+      nn.relu(np.add(np.matmul(hidden, recurrentKernel), np.add(np.matmul(input, inputKernel), hiddenBias))),
+    [0, 0, null],
+  ),
+);
+
+const answer = jit(
+  vmap((outputKernel: np.Array, outputBias: np.Array, hidden: np.Array) =>
+    np.add(np.matmul(hidden, outputKernel), outputBias),
+  ),
+);
+
 /**
- * The class that the network sees in each example; `inputs` holds one array a step and is kept. One compiled step
- * called 32 times: as one graph, jax-js would compile a large kernel for every step.
+ * What each member answers to each example, before softmax: [member, example, class]. `inputs` holds one array a step and
+ * is kept. One compiled step called 32 times: as one graph, jax-js would compile a large kernel for every step.
  */
-export function classify({ outputKernel, outputBias, ...cell }: Parameters, inputs: np.Array[]): np.Array {
-  const examples = inputs[0]?.shape[0] ?? 0;
-  let hidden = np.zeros([examples, hiddenUnits]);
+export function answers({ outputKernel, outputBias, ...cell }: Parameters, inputs: readonly np.Array[]): np.Array {
+  const [members, examples] = [outputBias.shape[0] ?? 0, inputs[0]?.shape[0] ?? 0];
+  let hidden = np.zeros([members, examples, hiddenUnits]);
   for (const input of inputs) hidden = advance(tree.ref(cell), hidden, input.ref);
   tree.dispose(cell);
   return answer(outputKernel, outputBias, hidden);
-}
-
-/** Traces the network and compiles its kernels, without blocking where the backend can. Returns gradients as an example. */
-export async function compile(training: Batch, heldOut: np.Array[]): Promise<Parameters> {
-  const parameters = upload(drawInitialValues(() => 0.5));
-  const [loss, gradients] = lossAndGradients(tree.ref(parameters), uploadInputs(training), uploadTargets(training));
-  await blockUntilReady([loss, ...Object.values(gradients)]);
-  loss.dispose();
-  const labels = classify(descend(parameters, tree.ref(gradients), np.array(0)), heldOut);
-  await blockUntilReady(labels);
-  labels.dispose();
-  return gradients;
 }

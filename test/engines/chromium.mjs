@@ -17,11 +17,16 @@ function findChromium() {
   return installed ? { executablePath: installed, env: {} } : packagedChromium();
 }
 
+const webGpuArguments = [
+  "--enable-unsafe-webgpu",
+  ...(isSoftware ? ["--use-webgpu-adapter=swiftshader"] : ["--enable-features=Vulkan"]),
+];
+
 /**
  * Close the browser when done with it. `args` adds to the command line.
- * @param {{ args?: string[] }} [options]
+ * @param {{ args?: string[], hasWebGpu?: boolean }} [options]
  */
-export async function launchChromium({ args = [] } = {}) {
+export async function launchChromium({ args = [], hasWebGpu = true } = {}) {
   const { executablePath, env } = findChromium();
   return puppeteer.launch({
     executablePath,
@@ -32,8 +37,7 @@ export async function launchChromium({ args = [] } = {}) {
     ignoreDefaultArgs: ["--disable-gpu"],
     args: [
       "--no-sandbox",
-      "--enable-unsafe-webgpu",
-      ...(isSoftware ? ["--use-webgpu-adapter=swiftshader"] : ["--enable-features=Vulkan"]),
+      ...(hasWebGpu ? webGpuArguments : ["--disable-blink-features=WebGPU", "--disable-features=WebGPUService"]),
       ...args,
     ],
     protocolTimeout: 0,
@@ -43,15 +47,16 @@ export async function launchChromium({ args = [] } = {}) {
 /**
  * Serves a folder of built pages on a free port of this machine.
  * @param {string} folder
+ * @param {Record<string, string>} [headers] with every answer
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function serveFolder(folder) {
+export async function serveFolder(folder, headers = {}) {
   const server = await preview({
     configFile: false,
     appType: "mpa",
     logLevel: "warn",
     build: { outDir: resolve(folder) },
-    preview: { host: "127.0.0.1", port: 0, open: false },
+    preview: { host: "127.0.0.1", port: 0, open: false, headers },
   });
   const [url] = server.resolvedUrls?.local ?? [];
   if (!url) throw new Error(`Could not serve ${folder}`);

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import type { TestProject } from "vitest/node";
+import { contentSecurityPolicy } from "../../demo/shared/shell.ts";
 import { serveFolder } from "./chromium.mjs";
 
 declare module "vitest" {
@@ -13,7 +14,9 @@ declare module "vitest" {
 
 export default async function serveSite({ provide }: TestProject) {
   await build({ mode: "site", logLevel: "warn" });
-  const server = await serveFolder(fileURLToPath(new URL("../../dist/site", import.meta.url)));
+  // A page's own policy does not reach its workers: the header does.
+  const headers = { "Content-Security-Policy": contentSecurityPolicy({ training: true }) };
+  const server = await serveFolder(fileURLToPath(new URL("../../dist/site", import.meta.url)), headers);
   provide("site", server.url);
   return server.close;
 }

@@ -1,0 +1,29 @@
+// npm run experiment. The programme is TypeScript and takes its shaders as text, so Vite loads it.
+
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { runnerImport } from "vite";
+import { dawn } from "../../test/engines/dawn.mjs";
+import { cache, repository, vulkanEnvironment } from "../../test/engines/packaged.mjs";
+
+const onGpu = process.argv.includes("--webgpu");
+if (onGpu) {
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: await dawn(), userAgent: "Node" } });
+}
+
+const script = fileURLToPath(new URL("run.ts", import.meta.url));
+const { module } = await /** @type {typeof runnerImport<typeof import("./run.ts")>} */ (runnerImport)(script, {
+  configFile: false,
+});
+await module.train({ repository, cache }, onGpu);
+if (!onGpu) {
+  // A process of its own: the software adapter counts only from the start of one.
+  const env = { ...process.env, ...vulkanEnvironment() };
+  const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--webgpu"], {
+    env,
+    stdio: "inherit",
+  });
+  if (status !== 0) process.exit(1);
+  module.write({ repository, cache });
+}
+process.exit(0);

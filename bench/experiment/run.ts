@@ -1,0 +1,71 @@
+// npm run experiment: trains every cell of plan.ts that .cache/experiment does not hold yet, and writes docs/experiment.json and
+// docs/experiment.svg. Stopped, it goes on with the cell that it was in. `--webgpu` (a process of its own): the cross-check.
+
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Digits } from "../../demo/digits.ts";
+import { type Backend, onCpu, onWebGpu } from "../../demo/train/backend.ts";
+import { compile, type Exam } from "../../demo/train/networks.ts";
+import { uploadSequence } from "../../demo/train/rnn.ts";
+import { type CellResult, runCell } from "./cell.ts";
+import { drawFigure } from "./figure.ts";
+import { type Cell, cells, crossCheck, longCells, seeds } from "./plan.ts";
+import { summarise } from "./summary.ts";
+
+export interface Folders {
+  repository: string;
+  cache: string;
+}
+
+/** Trains what is not there yet. */
+export async function train({ repository, cache }: Folders, onGpu: boolean): Promise<void> {
+  const finished = join(cache, "experiment");
+  mkdirSync(finished, { recursive: true });
+  const wanted = onGpu ? [crossCheck] : [...cells, ...longCells];
+  const missing = wanted.filter((cell) => !existsSync(fileOf(finished, cell, onGpu)));
+  if (missing.length === 0) return;
+  await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "demo/digits8.bin"))), finished);
+}
+
+/** Writes what is committed. */
+export function write({ repository, cache }: Folders): void {
+  const read = (onGpu: boolean) => (cell: Cell) =>
+    JSON.parse(readFileSync(fileOf(join(cache, "experiment"), cell, onGpu), "utf8")) as CellResult;
+  const summary = summarise(cells.map(read(false)), longCells.map(read(false)), read(true)(crossCheck));
+  writeFileSync(join(repository, "docs/experiment.json"), `${JSON.stringify(summary)}\n`);
+  writeFileSync(join(repository, "docs/experiment.svg"), drawFigure(summary));
+}
+
+async function runAll(missing: readonly Cell[], onGpu: boolean, digits: Digits, finished: string): Promise<void> {
+  const backend = await start(onGpu);
+  const heldOut = digits.heldOut();
+  const exam: Exam = { inputs: uploadSequence(heldOut), labels: digits.heldOutLabels() };
+  await compile(seeds.length, digits, exam);
+  for (const [index, cell] of missing.entries()) {
+    // Another process may have trained it meanwhile.
+    if (existsSync(fileOf(finished, cell, onGpu))) continue;
+    const title = `${index + 1} of ${missing.length}: ${cell.mode}, rate ${cell.learningRate}, ${backend.badge}`;
+    const begun = performance.now();
+    const result = await runCell(cell, backend, digits, exam, (step) => {
+      if (step % 50 > 0) return;
+      const left = ((performance.now() - begun) / step) * (cell.steps - step);
+      console.log(`${title}: step ${step} of ${cell.steps}, at most ${Math.ceil(left / 1000)} s to go`);
+    });
+    const target = fileOf(finished, cell, onGpu);
+    writeFileSync(`${target}.part`, JSON.stringify(result));
+    renameSync(`${target}.part`, target);
+  }
+}
+
+async function start(onGpu: boolean): Promise<Backend> {
+  if (!onGpu) return onCpu("requested");
+  const backend = await onWebGpu();
+  if (!backend) throw new Error("jax-js found no WebGPU; the cross-check needs an adapter.");
+  return backend;
+}
+
+/** The name says everything that the result depends on. */
+function fileOf(folder: string, { mode, learningRate, steps, untilGoal }: Cell, onGpu: boolean): string {
+  const name = [mode, learningRate, steps, seeds.length, untilGoal && "goal", onGpu && "webgpu"].filter(Boolean);
+  return join(folder, `${name.join("-")}.json`);
+}

@@ -1,0 +1,44 @@
+export interface Result {
+  name: string;
+  error?: string;
+}
+
+export interface Device {
+  adapter: string;
+  facts: Record<string, unknown>;
+}
+
+/** What is known about the GPU, or why there is none. */
+export async function describeDevice(): Promise<Device | string> {
+  if (!navigator.gpu) return isSecureContext ? "This browser has no WebGPU." : "WebGPU needs https or localhost.";
+  const adapter = await navigator.gpu.requestAdapter();
+  if (!adapter) return "This browser offers no graphics adapter to WebGPU.";
+  const { vendor, architecture, device, description } = adapter.info;
+  const { limits } = adapter;
+  return {
+    adapter: description || [vendor, architecture, device].filter(Boolean).join(" ") || "an unnamed GPU",
+    facts: {
+      adapter: { vendor, architecture, device, description },
+      features: [...adapter.features].sort(),
+      limits: {
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxBufferSize: limits.maxBufferSize,
+        minStorageBufferOffsetAlignment: limits.minStorageBufferOffsetAlignment,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      },
+    },
+  };
+}
+
+/** The text that is copied: for people above, for programmes below. */
+export function reportOf(device: Device | string, results: readonly Result[], ending: string): string {
+  const failures = results.filter(({ error }) => error !== undefined);
+  const facts = typeof device === "string" ? { adapter: null, reason: device } : device.facts;
+  return [
+    `gradclip check: ${results.length - failures.length} passed, ${failures.length} failed (${ending})`,
+    `on ${typeof device === "string" ? `the CPU: ${device}` : device.adapter}`,
+    ...failures.map(({ name, error }) => `FAILED ${name}: ${error}`),
+    JSON.stringify({ browser: navigator.userAgent, date: new Date().toISOString(), ...facts }),
+  ].join("\n");
+}

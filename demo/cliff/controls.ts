@@ -1,0 +1,38 @@
+import { byId, written } from "../shared/text.ts";
+import { boundExponents, rates, roundBound, type Settings, settingsFromAddress, stepCount } from "./settings.ts";
+
+/** Keeps the native inputs and the settings the same. */
+export class Controls {
+  readonly #form = byId<HTMLFormElement>("controls");
+  readonly #bound = byId<HTMLInputElement>("bound");
+  readonly #rate = byId<HTMLSelectElement>("rate");
+  readonly #step = byId<HTMLInputElement>("step");
+
+  constructor(onChange: (settings: Partial<Settings>) => void) {
+    Object.assign(this.#bound, { min: boundExponents.least, max: boundExponents.most, step: 0.05 });
+    this.#step.max = String(stepCount);
+    for (const rate of rates) this.#rate.add(new Option(String(rate)));
+    this.#bound.addEventListener("input", () => onChange({ bound: roundBound(10 ** this.#bound.valueAsNumber) }));
+    this.#rate.addEventListener("change", () => onChange({ rate: Number(this.#rate.value) }));
+    this.#step.addEventListener("input", () => onChange({ step: this.#step.valueAsNumber }));
+    this.#form.addEventListener("change", (event) => {
+      const { name, value } = event.target as HTMLInputElement;
+      if (name === "method") onChange({ method: value as Settings["method"] });
+    });
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+    addEventListener("hashchange", () => onChange(settingsFromAddress()));
+  }
+
+  show({ bound, rate, step, method }: Settings): void {
+    this.#bound.valueAsNumber = Math.log10(bound);
+    this.#bound.setAttribute("aria-valuetext", written(bound));
+    byId<HTMLOutputElement>("bound-output").value = written(bound);
+    // A rate of a link need not be one of the stops.
+    if (![...this.#rate.options].some(({ value }) => value === String(rate))) this.#rate.add(new Option(String(rate)));
+    this.#rate.value = String(rate);
+    this.#step.valueAsNumber = step;
+    byId<HTMLOutputElement>("step-output").value = String(step);
+    const chosen = this.#form.querySelector<HTMLInputElement>(`[name=method][value=${method}]`);
+    if (chosen) chosen.checked = true;
+  }
+}

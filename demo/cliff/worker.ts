@@ -1,0 +1,35 @@
+// Everything that is computed on the CPU: both descents, and the surface where WebGPU does not draw it.
+
+import { createClipper } from "../../src/index.ts";
+import { descend, type MethodName } from "./descent.ts";
+import type { Path } from "./path.ts";
+import { drawSurface, type Point } from "./surface.ts";
+
+export interface DescentRequest {
+  start: Point;
+  rate: number;
+  method: MethodName;
+  bound: number;
+  steps: number;
+}
+
+export type Request = { descents: DescentRequest } | { surface: { width: number; height: number } };
+export type Answer = { unclipped: Path; clipped: Path } | { image: ImageData };
+
+const clipper = createClipper({ backend: "cpu" });
+const send = (answer: Answer) => postMessage(answer);
+
+addEventListener("message", async ({ data }: MessageEvent<Request>) => {
+  if ("surface" in data) {
+    const { width, height } = data.surface;
+    // Something to look at, then the thing itself.
+    send({ image: drawSurface(Math.ceil(width / 6), Math.ceil(height / 6)) });
+    send({ image: drawSurface(width, height) });
+    return;
+  }
+  const { start, rate, method, bound, steps } = data.descents;
+  send({
+    unclipped: descend(await clipper, start, rate, "none", bound, steps),
+    clipped: descend(await clipper, start, rate, method, bound, steps),
+  });
+});

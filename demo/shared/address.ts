@@ -1,0 +1,29 @@
+// The address mirrors the controls: any situation is a link.
+
+/** What stands behind `#` in the address, as numbers and words. */
+export function readAddress(): URLSearchParams {
+  return new URLSearchParams(location.hash.slice(1));
+}
+
+export function writeAddress(values: Readonly<Record<string, string | number>>): void {
+  const text = Object.entries(values).map(([name, value]) => `${name}=${value}`);
+  history.replaceState(null, "", `#${text.join("&")}`);
+}
+
+/** A number from the address, where there is a finite one. */
+export function numberIn(address: URLSearchParams, name: string, otherwise: number): number {
+  const text = address.get(name);
+  const value = Number(text);
+  return text && Number.isFinite(value) ? value : otherwise;
+}
+
+export function nearest(values: readonly number[], wanted: number): number {
+  const distance = (value: number) => Math.abs(Math.log(value / Math.max(wanted, Number.MIN_VALUE)));
+  return values.reduce((best, value) => (distance(value) < distance(best) ? value : best));
+}
+
+/** ?backend=webgpu or ?backend=cpu in the address; otherwise what is there decides. */
+export function requestedBackend(): "auto" | "webgpu" | "cpu" {
+  const requested = new URLSearchParams(location.search).get("backend");
+  return requested === "webgpu" || requested === "cpu" ? requested : "auto";
+}

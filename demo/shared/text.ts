@@ -1,0 +1,17 @@
+/** A number as the pages write it: three digits, or a power of ten where that would be long. */
+export function written(value: number | null | undefined): string {
+  if (value === undefined || value === null) return "–";
+  if (!Number.isFinite(value)) return String(value);
+  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
+  return Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+export function color(property: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(property);
+}
+
+export function byId<T extends HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The page has no element "${id}".`);
+  return found as T;
+}

@@ -1,0 +1,10 @@
+import type { MethodName } from "./methods.ts";
+
+/** What the third run may be clipped by. */
+export const choices: readonly { name: MethodName; label: string }[] = [
+  { name: "norm", label: "clipByGlobalNorm: all by one norm" },
+  { name: "each tensor", label: "clipByNorm: each tensor by its own" },
+  { name: "block RMS", label: "clipByBlockRms: each tensor by its RMS" },
+  { name: "autoClip", label: "autoClip: a percentile of the norms so far" },
+  { name: "zClip", label: "zClip: what stands out of the norms so far" },
+];

@@ -1,0 +1,29 @@
+import type { Summary } from "../../bench/experiment/summary.ts";
+import results from "../../docs/experiment.json?url";
+import { written } from "../shared/text.ts";
+
+const names = { none: "not clipped", value: "by value", norm: "by norm" };
+
+/** The committed experiment: its table; the figure stands in the page. */
+export async function showExperiment(container: HTMLElement): Promise<void> {
+  // What scrolls must be reachable by keyboard.
+  for (const region of container.querySelectorAll<HTMLElement>(".scroll")) region.tabIndex = 0;
+  (container.querySelector("a.data") as HTMLAnchorElement).href = results;
+  const response = await fetch(results);
+  if (!response.ok) throw new Error(`The experiment could not be loaded: ${response.status}.`);
+  const { cells } = (await response.json()) as Summary;
+  const body = container.querySelector("tbody") as HTMLTableSectionElement;
+  for (const { mode, learningRate, seeds, exploded, accuracy, arrived, stepsToGoal, clippedShare } of cells) {
+    const row = body.insertRow();
+    const values = [
+      names[mode],
+      String(learningRate),
+      `${exploded} of ${seeds}`,
+      `${written(accuracy.value)} (${written(accuracy.interval[0])} to ${written(accuracy.interval[1])})`,
+      `${arrived} of ${seeds}`,
+      stepsToGoal.value === null ? "–" : String(stepsToGoal.value),
+      clippedShare === null ? "–" : `${Math.round(100 * clippedShare)} %`,
+    ];
+    for (const value of values) row.insertCell().textContent = value;
+  }
+}

@@ -1,0 +1,46 @@
+/** The three runs that are shown side by side; `chosen` is by norm unless another method was chosen. */
+export const runNames = ["none", "value", "chosen"] as const;
+export type RunName = (typeof runNames)[number];
+
+export const stepCount = 600;
+
+/** What is known about one run, step by step; loss and norm are null where they were not finite. */
+export interface History {
+  loss: (number | null)[];
+  norm: (number | null)[];
+  explodedAt?: number;
+  clippedSteps: number;
+  accuracy?: number;
+  guesses?: number[];
+}
+
+export type Histories = Record<RunName, History>;
+
+/** What the worker tells of a step of one run. */
+export interface StepReport {
+  run: RunName;
+  loss: number;
+  norm: number;
+  clipped: boolean;
+  accuracy?: number;
+  guesses?: number[];
+}
+
+export function emptyHistories(): Histories {
+  const empty = (): History => ({ loss: [], norm: [], clippedSteps: 0 });
+  return { none: empty(), value: empty(), chosen: empty() };
+}
+
+/** A network has exploded when its gradients or its loss are not finite: plain descent never comes back from that. */
+export function note(histories: Histories, { run, loss, norm, clipped, accuracy, guesses }: StepReport): void {
+  const history = histories[run];
+  history.loss.push(finite(loss));
+  history.norm.push(finite(norm));
+  if (clipped) history.clippedSteps++;
+  if (accuracy !== undefined) Object.assign(history, { accuracy, guesses });
+  if (!Number.isFinite(loss) || !Number.isFinite(norm)) history.explodedAt ??= history.loss.length;
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,22 @@
+import {
+  autoClip,
+  type ClipMethod,
+  clipByBlockRms,
+  clipByGlobalNorm,
+  clipByNorm,
+  clipByValue,
+  zClip,
+} from "../../src/index.ts";
+
+/** What may become of gradients on this page. `members`: how many networks share the arrays. */
+export const methods = {
+  none: () => undefined,
+  value: (bound: number) => clipByValue(bound),
+  norm: (bound: number, members: number) => clipByGlobalNorm(bound, { members }),
+  "each tensor": (bound: number) => clipByNorm(bound),
+  "block RMS": (bound: number) => clipByBlockRms(bound),
+  autoClip: () => autoClip(),
+  zClip: () => zClip(),
+} satisfies Record<string, (bound: number, members: number) => ClipMethod | undefined>;
+
+export type MethodName = keyof typeof methods;

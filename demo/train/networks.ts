@@ -1,0 +1,159 @@
+import { blockUntilReady, numpy as np, tree } from "@jax-js/jax";
+import { type ClipMethod, type ClipReport, clipByGlobalNorm } from "../../src/index.ts";
+import { classCount, type Digits } from "../digits.ts";
+import { uniformNumbers } from "../random.ts";
+import type { Backend } from "./backend.ts";
+import { clipOnCpu } from "./clipOnCpu.ts";
+import { clipOnGpu } from "./clipOnGpu.ts";
+import {
+  answers,
+  descend,
+  drawInitialValues,
+  lossAndGradients,
+  type Parameters,
+  upload,
+  uploadBatches,
+} from "./rnn.ts";
+
+export const batchSize = 16;
+
+/** The seed decides the initial weights and the order of the batches. */
+export interface Member {
+  seed: number;
+  learningRate: number;
+}
+
+/** One entry for each member. */
+export interface Measured {
+  losses: ArrayLike<number>;
+  /** Before clipping; NaN or infinite where a gradient is. */
+  norms: ArrayLike<number>;
+  /** Whether the method changed anything; missing where only the whole group is known. */
+  clipped?: boolean[];
+}
+
+export interface Grades {
+  accuracy: number[];
+  losses: number[];
+  /** The class that the first member sees in each example. */
+  guesses: number[];
+}
+
+/** Digits that are never trained on: one array a step on the device, and what they are. */
+export interface Exam {
+  inputs: readonly np.Array[];
+  labels: Uint8Array;
+}
+
+type Stage = ReturnType<typeof clipOnGpu>;
+
+/** Networks that train at once, each on its own batches, all with one method of clipping. */
+export class Networks {
+  readonly #digits: Digits;
+  readonly #uniforms: (() => number)[];
+  readonly #measure: Stage | undefined;
+  readonly #clip: Stage;
+  readonly #bound: number;
+  readonly #rates: np.Array;
+  #parameters: Parameters;
+
+  /** Without a method, or with one that has no norm of each member, a clip that changes nothing measures the norms. */
+  private constructor(backend: Backend, digits: Digits, members: readonly Member[], method: ClipMethod | undefined) {
+    this.#digits = digits;
+    this.#uniforms = members.map(({ seed }) => uniformNumbers(seed));
+    this.#parameters = upload(this.#uniforms.map((uniform) => drawInitialValues(uniform)));
+    this.#rates = np.array(members.map(({ learningRate }) => learningRate));
+    const { clipper, device } = backend;
+    const stage = device ? clipOnGpu : clipOnCpu;
+    const measure = clipByGlobalNorm(Infinity, { members: members.length });
+    this.#clip = stage(clipper, method ?? measure, this.#parameters);
+    this.#bound = method?.maxNorm ?? Infinity;
+    if (method && method.grouping.kind !== "members") this.#measure = stage(clipper, measure, this.#parameters);
+  }
+
+  static async prepare(
+    backend: Backend,
+    digits: Digits,
+    members: readonly Member[],
+    method?: ClipMethod,
+  ): Promise<Networks> {
+    const networks = new Networks(backend, digits, members, method);
+    await Promise.all([networks.#clip.ready, networks.#measure?.ready]);
+    return networks;
+  }
+
+  get count(): number {
+    return this.#uniforms.length;
+  }
+
+  /**
+   * Queues a whole step and returns at once; what was measured arrives when the device gets there. Losses and reports are
+   * copied out at their place in the queue, so the next steps need not wait for them.
+   */
+  step(): Promise<Measured> {
+    const batches = this.#uniforms.map((uniform) => this.#digits.draw(batchSize, uniform));
+    const [losses, raw] = lossAndGradients(tree.ref(this.#parameters), ...uploadBatches(batches));
+    const measured = this.#measure?.apply(raw);
+    const clipped = this.#clip.apply(measured?.gradients ?? raw);
+    this.#parameters = descend(this.#parameters, clipped.gradients as Parameters, this.#rates.ref);
+    return this.#collect(losses, clipped.report, measured?.report ?? clipped.report);
+  }
+
+  async #collect(losses: np.Array, clip: Promise<ClipReport>, measure: Promise<ClipReport>): Promise<Measured> {
+    const [values, { clipped }, { memberNorms: norms = new Float64Array() }] = await Promise.all([
+      losses.data(),
+      clip,
+      measure,
+    ]);
+    if (this.#measure === undefined) {
+      return { losses: values, norms, clipped: Array.from(norms, (norm: number) => norm > this.#bound) };
+    }
+    return { losses: values, norms, clipped: this.count === 1 ? [clipped] : undefined };
+  }
+
+  async examine({ inputs, labels }: Exam): Promise<Grades> {
+    const logits = (await answers(tree.ref(this.#parameters), inputs).data()) as Float32Array;
+    return grade(logits, labels);
+  }
+
+  dispose(): void {
+    this.#clip.destroy();
+    this.#measure?.destroy();
+    tree.dispose(this.#parameters);
+    this.#rates.dispose();
+  }
+}
+
+/** Mean loss and share of right answers of each member; an answer with a NaN in it is wrong. */
+function grade(logits: Float32Array, labels: Uint8Array): Grades {
+  const stride = labels.length * classCount;
+  const grades: Grades = { accuracy: [], losses: [], guesses: [] };
+  for (let start = 0; start < logits.length; start += stride) {
+    let [right, loss] = [0, 0];
+    labels.forEach((label, example) => {
+      const scores = logits.subarray(start + example * classCount, start + (example + 1) * classCount);
+      const best = Math.max(...scores);
+      const guess = scores.indexOf(best);
+      if (start === 0) grades.guesses.push(guess);
+      if (guess === label) right++;
+      loss +=
+        best + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - best), 0)) - (scores[label] as number);
+    });
+    grades.accuracy.push(right / labels.length);
+    grades.losses.push(loss / labels.length);
+  }
+  return grades;
+}
+
+/** Traces and compiles what a group of this size needs, without blocking where the backend can. */
+export async function compile(count: number, digits: Digits, exam: Exam): Promise<void> {
+  const uniform = uniformNumbers(0);
+  const parameters = upload(Array.from({ length: count }, () => drawInitialValues(uniform)));
+  const batches = Array.from({ length: count }, () => digits.draw(batchSize, uniform));
+  const [losses, gradients] = lossAndGradients(tree.ref(parameters), ...uploadBatches(batches));
+  await blockUntilReady([losses, ...Object.values(gradients)]);
+  losses.dispose();
+  const labels = answers(descend(parameters, gradients, np.zeros([count])), exam.inputs);
+  await blockUntilReady(labels);
+  labels.dispose();
+}

@@ -1,0 +1,99 @@
+// What holds for every page of the site.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Browser } from "puppeteer-core";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { launchChromium, serveFolder } from "../engines/chromium.mjs";
+import { repository } from "../engines/packaged.mjs";
+import { visit } from "./visit.ts";
+
+const site = join(repository, "dist/site");
+const pages = readdirSync(join(repository, "demo")).filter((file) => file.endsWith(".html"));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
+it("works under any path", async () => {
+  const server = await serveFolder(join(repository, "dist"));
+  const page = await browser.newPage();
+  const failed: string[] = [];
+  page.on("response", (response) => {
+    if (response.status() >= 400) failed.push(response.url());
+  });
+  page.on("pageerror", (error) => failed.push(String(error)));
+  await page.goto(`${server.url}site/index.html`);
+  await page.waitForSelector("body[data-state=drawn]");
+  await page.click("nav a[href='./train.html']");
+  await page.waitForFunction(() => /step \d/.test(document.querySelector("#speed")?.textContent ?? ""));
+  expect(failed).toEqual([]);
+  await page.close();
+  await server.close();
+});
+
+describe.each(pages)("%s", (file) => {
+  const html = () => readFileSync(join(site, file), "utf8");
+
+  it("has a policy without eval of text and without anything inline", () => {
+    const policy =
+      /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(html())?.[1]?.replaceAll("&#39;", "'") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe-inline|'unsafe-eval'|https?:|\*/);
+    expect(html()).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle="|\son[a-z]+="/);
+  });
+
+  it("loads less than 60 kB of script, compressed, before it is asked to train", () => {
+    // The page's own script and whatever it loads at once: workers and the training library come on their own.
+    const files = [...html().matchAll(/(?:src|href)="\.\/(assets\/[^"]+\.js)"/g)].map(([, name]) => name as string);
+    expect(files.length).toBeGreaterThan(0);
+    const bytes = files.reduce((sum, name) => sum + gzipSync(readFileSync(join(site, name))).byteLength, 0);
+    expect(bytes).toBeLessThan(60_000);
+  });
+
+  it.each(["light", "dark"] as const)("has nothing that axe finds serious, %s", async (scheme) => {
+    const { page } = await visit(browser, file, { scheme });
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
+      const { violations } = await axe.run();
+      return violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+    });
+    expect(violations).toEqual([]);
+    await page.close();
+  });
+
+  it("shows code, and copies it", async () => {
+    const context = browser.defaultBrowserContext();
+    await context.overridePermissions(inject("site"), [
+      "clipboard-read",
+      "clipboard-write",
+      "clipboard-sanitized-write",
+    ]);
+    const { page } = await visit(browser, file);
+    const button = await page.waitForSelector(".code button");
+    const shown = await page.$eval(".code code", (code) => code.textContent ?? "");
+    expect(shown.length).toBeGreaterThan(50);
+    await button?.evaluate((element) => (element as HTMLElement).click());
+    await page.waitForFunction(() => document.querySelector(".code button")?.textContent === "Copied");
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
+    await page.close();
+  });
+
+  it("paints within a second and names itself in the navigation", async () => {
+    const { page } = await visit(browser, file, { hasWebGpu: false });
+    const paint = await page.waitForFunction(
+      () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+    );
+    expect(await paint.jsonValue()).toBeLessThan(1000);
+    expect(await page.$$eval("nav [aria-current=page]", (links) => links.length)).toBe(1);
+    await page.close();
+  });
+});

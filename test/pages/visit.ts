@@ -1,0 +1,112 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, Page } from "puppeteer-core";
+import { expect, inject } from "vitest";
+import { cache } from "../engines/packaged.mjs";
+
+export interface Visit {
+  page: Page;
+  /** What the page complained about. */
+  errors: string[];
+}
+
+interface Options {
+  hasWebGpu?: boolean;
+  width?: number;
+  height?: number;
+  scheme?: "light" | "dark";
+  isCalm?: boolean;
+}
+
+const patience = 60_000;
+
+/** Opens a page of the site, by its file's name and what follows it. */
+export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
+  const { hasWebGpu = true, width = 1280, height = 800, scheme = "light", isCalm = false } = options;
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.on("console", (message) => {
+    if (["error", "warn"].includes(message.type())) errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("error", (error) => errors.push(String(error)));
+  await page.setViewport({ width, height });
+  await page.emulateMediaFeatures([
+    { name: "prefers-color-scheme", value: scheme },
+    { name: "prefers-reduced-motion", value: isCalm ? "reduce" : "no-preference" },
+  ]);
+  if (!hasWebGpu) await page.evaluateOnNewDocument("delete Navigator.prototype.gpu");
+  await page.goto(inject("site") + address);
+  return { page, errors };
+}
+
+export function text(page: Page, selector: string): Promise<string> {
+  return page.$eval(selector, (element) => element.textContent?.trim() ?? "");
+}
+
+/** Waits until the page's state, in body[data-state], is one of these. */
+export async function untilState(page: Page, ...states: string[]): Promise<void> {
+  const isThere = (wanted: string[]) => wanted.includes(document.body.dataset.state ?? "");
+  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, states);
+}
+
+export async function untilText(page: Page, selector: string, wanted: string): Promise<void> {
+  const isThere = (selector: string, wanted: string) =>
+    document.querySelector(selector)?.textContent?.includes(wanted) ?? false;
+  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, selector, wanted);
+}
+
+/** Waits for a step of the runs, or for the page to give up. */
+export async function untilStep(page: Page, step: number): Promise<void> {
+  const isThere = (wanted: number) =>
+    document.body.dataset.state === "failed" ||
+    Number(/step (\d+)/.exec(document.querySelector("#speed")?.textContent ?? "")?.[1]) >= wanted;
+  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, step);
+  expect(await text(page, "#state")).not.toContain("Stopped");
+}
+
+/** Into .cache/screenshots, to be looked at. */
+export async function photograph(page: Page, name: string): Promise<void> {
+  const folder = join(cache, "screenshots");
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+/** A digest of a canvas, to see that it changed. */
+export function pictureOf(page: Page, selector: string): Promise<string> {
+  return page.$eval(selector, (canvas) => (canvas as HTMLCanvasElement).toDataURL());
+}
+
+/** How many pixels of a canvas have a colour of the style sheet, within a rounding. */
+export function inkOf(page: Page, selector: string, property: string): Promise<number> {
+  return page.$eval(
+    selector,
+    (canvas, property) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const copy = Object.assign(document.createElement("canvas"), { width, height });
+      const context = copy.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
+      context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(property);
+      const wanted = [1, 3, 5].map((at) => Number.parseInt(String(context.fillStyle).slice(at, at + 2), 16));
+      context.drawImage(canvas as HTMLCanvasElement, 0, 0);
+      const { data } = context.getImageData(0, 0, width, height);
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4) {
+        if (wanted.every((value, channel) => Math.abs(value - (data[at + channel] as number)) <= 2)) count++;
+      }
+      return count;
+    },
+    property,
+  );
+}
+
+/** Where an element is in the window, scrolled into it. */
+export async function boxOf(
+  page: Page,
+  selector: string,
+): Promise<{ x: number; y: number; width: number; height: number }> {
+  const element = await page.waitForSelector(selector);
+  await element?.scrollIntoView();
+  const box = await element?.boundingBox();
+  if (!box) throw new Error(`${selector} is not on the page.`);
+  return box;
+}
