@@ -4,12 +4,13 @@ import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { ownDevice, type Results, runBenchmark } from "../../bench/benchmark.ts";
+import contestantSource from "../../bench/contestants/gradclip.ts?raw";
 import { type Environment, environmentOf } from "../../bench/environment.ts";
 import { resultsAsMarkdown } from "../../bench/markdown.ts";
 import { bandwidthPlot } from "../../bench/plot.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
-import { copy } from "../shared/code.ts";
+import { copy, showCode } from "../shared/code.ts";
 import { byId, element } from "./elements.ts";
 import { headlineOf } from "./headline.ts";
 import { workloadSection } from "./tables.ts";
@@ -122,6 +123,7 @@ async function start(): Promise<void> {
   byId("copy-markdown").addEventListener("click", ({ currentTarget }) =>
     copy(resultsAsMarkdown(globalThis.gradclipBenchmark as Results), currentTarget as HTMLButtonElement),
   );
+  showCode(byId("code"), contestantSource.replace("../../src/index.ts", "gradclip").trimEnd());
   showState("ready", "Ready: a run takes about a minute.");
   if (address.get("run") === "1") await run();
 }

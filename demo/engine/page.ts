@@ -1,6 +1,5 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds what the page shows, and the trainer.
 
-import { createClipper } from "gradclip";
 import { Digits } from "../digits.ts";
 import { showCode } from "../shared/code.ts";
 import { defaultSettings } from "./adamw.ts";
@@ -9,7 +8,6 @@ import optimizerAddress from "./adamw.wgsl?url&no-inline";
 import { connectBound, readAddress } from "./controls.ts";
 import { Display, element, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
-import { createTrainer } from "./trainer.ts";
 import trainerSource from "./trainer.ts?raw";
 import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
 
@@ -92,6 +90,8 @@ async function start(): Promise<void> {
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
   device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
+  // Only where something trains: the page is painted without them.
+  const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
   const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };
   const [digits, trainer] = await Promise.all([Digits.load(), createTrainer(device, clipper, options)]);

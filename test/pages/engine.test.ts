@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Digits } from "../../demo/digits.ts";
 import { defaultSettings } from "../../demo/engine/adamw.ts";
 import { drawBatch } from "../../demo/engine/batch.ts";
@@ -9,7 +9,7 @@ import { exampleCount } from "../../demo/engine/training.ts";
 import { uniformNumbers } from "../../demo/random.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { Perceptron } from "../support/perceptron.ts";
-import { textOf, type Visit, visit } from "../support/visit.ts";
+import { text, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -18,20 +18,20 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 function open(address: string, options?: Parameters<typeof visit>[2]): Promise<Visit> {
-  return visit(browser, `${inject("site")}engine.html${address}`, options);
+  return visit(browser, `engine.html${address}`, options);
 }
 
 async function untilState(page: Page, wanted: string): Promise<void> {
   const isThere = (wanted: string) => [wanted, "failed"].includes(document.body.dataset.state ?? "");
   await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, wanted);
-  expect(await textOf(page, "#state")).not.toContain("Stopped");
+  expect(await text(page, "#state")).not.toContain("Stopped");
 }
 
 async function untilStep(page: Page, step: number): Promise<void> {
   const isThere = (wanted: number) =>
     document.body.dataset.state === "failed" || (globalThis.gradclipEngine?.readings.at(-1)?.step ?? 0) >= wanted;
   await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, step);
-  expect(await textOf(page, "#state")).not.toContain("Stopped");
+  expect(await text(page, "#state")).not.toContain("Stopped");
 }
 
 function readingsOf(page: Page) {
@@ -76,19 +76,19 @@ describe("the engine's page", () => {
 
     it("learns, and says what a step costs", async () => {
       const { page } = visited;
-      expect(await textOf(page, "#backend")).toMatch(/^WebGPU · ./);
+      expect(await text(page, "#backend")).toMatch(/^WebGPU · ./);
       const losses = (await readingsOf(page)).map(({ loss }) => loss);
       const mean = (values: number[]) => values.reduce((sum, value) => sum + value) / values.length;
       expect(mean(losses.slice(0, 5))).toBeGreaterThan(2);
       expect(mean(losses.slice(-10))).toBeLessThan(0.7);
-      expect(Number.parseInt(await textOf(page, "#accuracy"), 10)).toBeGreaterThan(75);
-      expect(await textOf(page, "#clipped")).toMatch(/^\d+ %$/);
+      expect(Number.parseInt(await text(page, "#accuracy"), 10)).toBeGreaterThan(75);
+      expect(await text(page, "#clipped")).toMatch(/^\d+ %$/);
       expect(await page.$$eval("#kernels li", (items) => items.length)).toBe(16);
       expect(await page.$$eval("#kernels .clip", (items) => items.length)).toBe(3);
-      expect(await textOf(page, "#costs")).toContain(
+      expect(await text(page, "#costs")).toContain(
         "16 dispatches, 3 of them gradclip's, in 1 pass and 1 submit. 9,472 bytes",
       );
-      expect(await textOf(page, "#adamw-code")).toContain("// AdamW (Loshchilov and Hutter, 2019)");
+      expect(await text(page, "#adamw-code")).toContain("// AdamW (Loshchilov and Hutter, 2019)");
     });
 
     it("moves the bound while it trains, by keyboard", async () => {
@@ -120,7 +120,7 @@ describe("the engine's page", () => {
         ["wild", 0],
       ]);
       expect(faults[1]?.norm).toBeGreaterThan(20);
-      expect(await textOf(page, "#skipped")).toBe("1");
+      expect(await text(page, "#skipped")).toBe("1");
       const weights = await page.evaluate(() => globalThis.gradclipEngine?.weights());
       expect(weights?.flat().every(Number.isFinite)).toBe(true);
     });
@@ -131,7 +131,7 @@ describe("the engine's page", () => {
       await untilState(page, "paused");
       const step = (await readingsOf(page)).at(-1)?.step;
       await page.click("#clear");
-      const blank = await textOf(page, "#answer");
+      const blank = await text(page, "#answer");
       await press(page, "#pad", "Space");
       for (const key of ["ArrowDown", "Space", "ArrowDown", "Space"] as const) await page.keyboard.press(key);
       await page.waitForFunction((blank) => document.querySelector("#answer")?.textContent !== blank, {}, blank);
@@ -161,11 +161,11 @@ describe("the engine's page", () => {
   it("says that it cannot run without WebGPU, and shows its code", async () => {
     const { page, errors } = await open("", { hasWebGpu: false });
     await untilState(page, "unsupported");
-    expect(await textOf(page, "#unsupported")).toBe(
+    expect(await text(page, "#unsupported")).toBe(
       "This engine is nothing but WebGPU shaders, and this browser has no WebGPU: it cannot run here. Its code is below.",
     );
     expect(await page.$eval(".live", (element) => getComputedStyle(element).display)).toBe("none");
-    expect(await textOf(page, "#trainer-code")).toContain("export class Trainer");
+    expect(await text(page, "#trainer-code")).toContain("export class Trainer");
     expect(errors).toEqual([]);
     await page.close();
   });

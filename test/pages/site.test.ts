@@ -8,7 +8,7 @@ import type { Browser } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium, serveFolder } from "../engines/chromium.mjs";
 import { repository } from "../engines/packaged.mjs";
-import { visit } from "./visit.ts";
+import { photograph, visit } from "./visit.ts";
 
 const site = join(repository, "dist/site");
 const pages = readdirSync(join(repository, "demo")).filter((file) => file.endsWith(".html"));
@@ -84,6 +84,16 @@ describe.each(pages)("%s", (file) => {
     await button?.evaluate((element) => (element as HTMLElement).click());
     await page.waitForFunction(() => document.querySelector(".code button")?.textContent === "Copied");
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
+    await page.close();
+  });
+
+  it("fits a phone, and has its picture taken", async () => {
+    const { page } = await visit(browser, file, { width: 360, height: 740 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    await photograph(page, `first-look-phone-${file}`);
+    await page.setViewport({ width: 1280, height: 800 });
+    await photograph(page, `first-look-desktop-${file}`);
     await page.close();
   });
 
