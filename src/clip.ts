@@ -15,7 +15,7 @@ export interface Clip {
   readonly ready: Promise<void>;
   /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
-  /** On the GPU, with a norm for each tensor or member: 32 bytes each, laid out as the beginning of the record. */
+  /** On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. */
   readonly scales?: GPUBuffer;
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
