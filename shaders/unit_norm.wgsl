@@ -7,7 +7,9 @@
 
 const REDUCED = false;
 const KEPT = true;
-const STRETCH_VALUES = 8u; // what one lane sums in a row: longer float32 sums lose digits
+// What one lane sums in a row in float32, and then in integers: longer sums lose digits.
+const STRETCH_VALUES = 8u;
+const BLOCK_VALUES = 256u;
 
 var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
@@ -33,17 +35,19 @@ fn share_of(s: u32, unit: u32, chunk: u32, lane: u32) -> Share {
 // The lane's values once more, where they hold something out of the ordinary.
 fn add_with_care(mine: ptr<function, Partial>, s: u32, share: Share) {
   let segment = table.segments[s];
-  for (var begin = share.begin; begin < share.end; begin += STRETCH_VALUES * share.step) {
-    let end = min(begin + STRETCH_VALUES * share.step, share.end);
+  for (var begin = share.begin; begin < share.end; begin += BLOCK_VALUES * share.step) {
+    let end = min(begin + BLOCK_VALUES * share.step, share.end);
+    var block = Wide(0u, 0);
     for (var r = begin; r < end; r += share.step) {
       let element = share.base + element_at(s, r, REDUCED);
       let inSegment = element - units[s].firstElement; // wraps around where it is negative
       if (inSegment < segment.count) {
         let at = segment.first + inSegment;
         let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-        (*mine).sum = sum((*mine).sum, careful_sum(mine, bits, segment.rank, inSegment));
+        block = sum(block, careful_sum(mine, bits, segment.rank, inSegment));
       }
     }
+    (*mine).sum = sum((*mine).sum, block);
   }
 }
 
@@ -55,19 +59,24 @@ fn gathered(s: u32, share: Share) -> Partial {
     case SLOTu: {
       var r = share.begin;
       while (r < share.end) {
-        let stop = min(r + STRETCH_VALUES * share.step, share.end);
-        var stretch = Values();
-        for (; r < stop; r += share.step) {
-          let element = share.base + element_at(s, r, REDUCED);
-          let inSegment = element - units[s].firstElement;
-          if (inSegment < segment.count) {
-            let at = segment.first + inSegment;
-            let bits = element_of(gradients_SLOT[at / ELEMENTS], at % ELEMENTS) & 0x7fffffffu;
-            mine.largest = max(mine.largest, bits);
-            stretch += plain_terms(bitcast<Values>(bits));
+        let blockEnd = min(r + BLOCK_VALUES * share.step, share.end);
+        var block = Wide(0u, 0);
+        while (r < blockEnd) {
+          let stop = min(r + STRETCH_VALUES * share.step, blockEnd);
+          var stretch = Values();
+          for (; r < stop; r += share.step) {
+            let element = share.base + element_at(s, r, REDUCED);
+            let inSegment = element - units[s].firstElement;
+            if (inSegment < segment.count) {
+              let at = segment.first + inSegment;
+              let bits = element_of(gradients_SLOT[at / ELEMENTS], at % ELEMENTS) & 0x7fffffffu;
+              mine.largest = max(mine.largest, bits);
+              stretch += plain_terms(bitcast<Values>(bits));
+            }
           }
+          block = sum(block, wide(bitcast<u32>(sum_of(stretch))));
         }
-        mine.sum = sum(mine.sum, wide(bitcast<u32>(sum_of(stretch))));
+        mine.sum = sum(mine.sum, block);
       }
     }
     #end

@@ -15,7 +15,7 @@ export interface Clip {
   readonly ready: Promise<void>;
   /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
-  /** On the GPU, with a norm for each tensor or member: 32 bytes each, laid out as the beginning of the record. */
+  /** On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. */
   readonly scales?: GPUBuffer;
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
@@ -60,6 +60,8 @@ export class GradientClip implements Clip {
   readonly #options: CheckedOptions;
   #values: Values;
   #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
+  /** Settles when the reports that were asked for so far have ended. */
+  #reports = Promise.resolve();
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -132,13 +134,32 @@ export class GradientClip implements Clip {
     if (throwIfNonFinite !== undefined && typeof throwIfNonFinite !== "boolean") {
       throw new TypeError(`report's throwIfNonFinite is ${shown(throwIfNonFinite)}; pass true or false.`);
     }
-    const views = await unlessAborted(() => this.#stage.readRecord(), signal);
-    const [record, entries] = views as [DataView, DataView | undefined];
-    const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
-    this.#reported = readCounters(record);
-    if (entries) Object.assign(report, this.#ofGroups(entries));
+    const report = await this.#inTurn((before) =>
+      unlessAborted(async () => {
+        const views = await this.#stage.readRecord();
+        await before;
+        return views;
+      }, signal),
+    );
     if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
+  }
+
+  /** Copies may arrive in another order than they were asked for, but steps are counted from report to report. */
+  async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
+    const before = this.#reports;
+    let end = () => {};
+    this.#reports = new Promise((resolve) => {
+      end = resolve;
+    });
+    try {
+      const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
+      const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
+      this.#reported = readCounters(record);
+      return entries ? { ...report, ...this.#ofGroups(entries) } : report;
+    } finally {
+      end();
+    }
   }
 
   async state(): Promise<ArrayBuffer> {

@@ -1,4 +1,4 @@
-import { ELEMENT_BYTES, type Range, type Tensor, type TensorList } from "./gradients.ts";
+import { ELEMENT_BYTES, idOf, type Range, type Tensor, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { UnitKernels } from "./methods/unitKernels.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -101,19 +101,36 @@ export function checkGrouping({ tensors }: TensorList, method: ClipMethod, optio
   }
   if (grouping.kind === "units") {
     refuseMissing(tensors, name, "shape", "its dimensions");
+    refuseTwoShapes(tensors);
     bundlesOf(tensors, grouping);
   }
   if (grouping.kind !== "members") return;
+  const members = method.sum ? "examples" : "members";
   for (const { label, length, shape } of tensors) {
     const leading = shape?.[0];
     if (leading !== undefined && leading !== grouping.count) {
       throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${grouping.count} members; stack as many in every gradient.`,
+        `${label} has a leading axis of ${leading}, but the method is for ${grouping.count} ${members}; stack as many in every gradient.`,
       );
     }
     if (length % grouping.count !== 0) {
       throw new RangeError(
-        `${label} has ${length} elements, which ${grouping.count} members cannot share equally; the leading axis of every gradient must be the members.`,
+        `${label} has ${length} elements, which ${grouping.count} ${members} cannot share equally; the leading axis of every gradient must be the ${members}.`,
+      );
+    }
+  }
+}
+
+/** A range that is listed twice is scaled once, and so by one set of units. */
+function refuseTwoShapes(tensors: readonly Tensor[]): void {
+  const first = new Map<string, Tensor>();
+  for (const tensor of tensors) {
+    const key = `${idOf(tensor.source.memory)},${tensor.source.byteOffset}`;
+    const other = first.get(key) ?? tensor;
+    first.set(key, other);
+    if (String(other.shape) !== String(tensor.shape)) {
+      throw new RangeError(
+        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
       );
     }
   }

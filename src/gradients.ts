@@ -165,7 +165,7 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
   const source = rangeIn(memory, byteOffset, length, dtype, label);
   const shape = readShape(given.shape, length, label);
-  const into = readInto(given.into, source, length / examples, dtype, label);
+  const into = readInto(given.into, source, Math.floor(length / examples), dtype, label);
   const parameter = readParameter(given.parameter, length, label);
   return { index, name, label, length, dtype, shape, source, into, parameter };
 }

@@ -4,7 +4,8 @@ import type { ClipMethod } from "./methods/method.ts";
 
 export interface ClipOptions {
   /**
-   * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): every gradient becomes 0 and the
+   * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): whatever shares its norm (everything, a
+   * tensor, a unit, a member) becomes 0 and the
    * record's skip flag is set; `"keep"`: the bytes stay, without gradScale too; `"propagate"`: as PyTorch, NaN everywhere
    * or zeros and NaN. `clipByValue` looks at each value by itself and ignores this.
    */

@@ -5,15 +5,17 @@ import { idOf, isSame, type Range, type Tensor } from "./gradients.ts";
  * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
  */
 export function refuseOverlaps(tensors: readonly Tensor[]): void {
-  const uses = new Map<Range["memory"], { range: Range; tensor: Tensor; written: boolean }[]>();
-  const use = (range: Range, tensor: Tensor, written: boolean) => {
+  const uses = new Map<Range["memory"], Use[]>();
+  const use = (range: Range, tensor: Tensor, as: Use["as"]) => {
     const known = uses.get(range.memory);
-    if (known) known.push({ range, tensor, written });
-    else uses.set(range.memory, [{ range, tensor, written }]);
+    const written = as === "into";
+    if (known) known.push({ range, tensor, as, written });
+    else uses.set(range.memory, [{ range, tensor, as, written }]);
   };
   for (const tensor of tensors) {
-    use(tensor.source, tensor, false);
-    if (tensor.into) use(tensor.into, tensor, true);
+    use(tensor.source, tensor, "gradient");
+    if (tensor.into) use(tensor.into, tensor, "into");
+    if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
   for (const ranges of uses.values()) {
     ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
@@ -30,10 +32,13 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
 interface Use {
   range: Range;
   tensor: Tensor;
+  as: "gradient" | "into" | "parameter";
   written: boolean;
 }
 
 function mayShare(a: Use, b: Use): boolean {
+  // Parameters are only read, and never where gradients are or go.
+  if (a.as === "parameter" || b.as === "parameter") return a.as === b.as;
   if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
   return a.written ? isSame(a.tensor.source, b.tensor.source) : sameParameter(a.tensor, b.tensor);
 }
@@ -45,7 +50,12 @@ function sameParameter({ parameter: a }: Tensor, { parameter: b }: Tensor): bool
 
 function overlapError(a: Use, b: Use): RangeError {
   const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
-  const subject = (use: Use) => `${use.tensor.label}${use.written ? ".into" : ""}`;
+  const subject = (use: Use) => `${use.tensor.label}${use.as === "gradient" ? "" : `.${use.as}`}`;
+  if (first.as === "parameter" || second.as === "parameter") {
+    return new RangeError(
+      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass gradients and parameters that are apart.`,
+    );
+  }
   const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
   if (dtypes[0] !== dtypes[1] && isSame(a.range, b.range)) {
     return new RangeError(

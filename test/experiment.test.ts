@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { learningRates, seeds } from "../bench/experiment/plan.ts";
-import { median, type Summary, wilson } from "../bench/experiment/summary.ts";
+import { cells, longCells, seeds } from "../bench/experiment/plan.ts";
+import { type CellSummary, median, type Summary, wilson } from "../bench/experiment/summary.ts";
 
 const repository = new URL("../", import.meta.url);
 
@@ -31,10 +31,11 @@ describe("the experiment's intervals", () => {
 describe("docs/experiment.json", () => {
   const summary = JSON.parse(readFileSync(new URL("docs/experiment.json", repository), "utf8")) as Summary;
 
-  test("holds every cell of the plan with every seed", () => {
-    expect(summary.cells.map(({ mode, learningRate }) => `${mode} ${learningRate}`).sort()).toEqual(
-      ["none", "value", "norm"].flatMap((mode) => learningRates.map((rate) => `${mode} ${rate}`)).sort(),
-    );
+  test("holds every cell of the plan with every seed, or names it as missing", () => {
+    const named = ({ mode, learningRate, steps }: Pick<CellSummary, "mode" | "learningRate" | "steps">) =>
+      `${mode} ${learningRate} ${steps}`;
+    const { cells: main, longRuns, missing } = summary;
+    expect([...main, ...longRuns, ...missing].map(named).sort()).toEqual([...cells, ...longCells].map(named).sort());
     for (const cell of [...summary.cells, ...summary.longRuns]) {
       expect(cell.outcomes.map(({ seed }) => seed)).toEqual(seeds);
     }

@@ -28,10 +28,14 @@ export async function train({ repository, cache }: Folders, onGpu: boolean): Pro
 }
 
 /** Writes what is committed. */
+/** Of the cells that are trained; the others are named as missing. */
 export function write({ repository, cache }: Folders): void {
+  const trained = (cell: Cell) => existsSync(fileOf(join(cache, "experiment"), cell, false));
   const read = (onGpu: boolean) => (cell: Cell) =>
     JSON.parse(readFileSync(fileOf(join(cache, "experiment"), cell, onGpu), "utf8")) as CellResult;
-  const summary = summarise(cells.map(read(false)), longCells.map(read(false)), read(true)(crossCheck));
+  const missing = [...cells, ...longCells].filter((cell) => !trained(cell));
+  const results = (of: readonly Cell[]) => of.filter(trained).map(read(false));
+  const summary = summarise(results(cells), results(longCells), read(true)(crossCheck), missing);
   writeFileSync(join(repository, "docs/experiment.json"), `${JSON.stringify(summary)}\n`);
   writeFileSync(join(repository, "docs/experiment.svg"), drawFigure(summary));
 }

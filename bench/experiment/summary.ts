@@ -1,5 +1,5 @@
 import type { CellResult, Outcome } from "./cell.ts";
-import { bounds, configuration, learningRates, type Mode, stepsPerExam } from "./plan.ts";
+import { bounds, type Cell, configuration, learningRates, type Mode, stepsPerExam } from "./plan.ts";
 
 /** A number with its 95 % interval; null where fewer than half of the seeds got there. */
 export interface Estimate {
@@ -32,6 +32,8 @@ export interface Summary {
   configuration: typeof configuration;
   cells: CellSummary[];
   longRuns: CellSummary[];
+  /** Cells of the plan that are not trained. */
+  missing: Cell[];
   crossCheck: { webgpu: CellSummary; wasm: CellSummary };
   findings: Record<
     Mode,
@@ -41,7 +43,7 @@ export interface Summary {
 
 const lossOfGuessing = Math.log(10);
 
-export function summarise(main: CellResult[], long: CellResult[], gpu: CellResult): Summary {
+export function summarise(main: CellResult[], long: CellResult[], gpu: CellResult, missing: Cell[]): Summary {
   const cells = main.map(summaryOf);
   const twin = main.find(
     ({ mode, learningRate }) => mode === gpu.mode && learningRate === gpu.learningRate,
@@ -50,6 +52,7 @@ export function summarise(main: CellResult[], long: CellResult[], gpu: CellResul
     configuration,
     cells,
     longRuns: long.map(summaryOf),
+    missing,
     crossCheck: { webgpu: summaryOf(gpu), wasm: summaryOf(until(twin, gpu.steps)) },
     findings: { none: findings(cells, "none"), value: findings(cells, "value"), norm: findings(cells, "norm") },
   };

@@ -11,7 +11,7 @@ export async function showExperiment(container: HTMLElement): Promise<void> {
   (container.querySelector("a.data") as HTMLAnchorElement).href = results;
   const response = await fetch(results);
   if (!response.ok) throw new Error(`The experiment could not be loaded: ${response.status}.`);
-  const { cells } = (await response.json()) as Summary;
+  const { cells, missing } = (await response.json()) as Summary;
   const body = container.querySelector("tbody") as HTMLTableSectionElement;
   for (const { mode, learningRate, seeds, exploded, accuracy, arrived, stepsToGoal, clippedShare } of cells) {
     const row = body.insertRow();
@@ -25,5 +25,13 @@ export async function showExperiment(container: HTMLElement): Promise<void> {
       clippedShare === null ? "–" : `${Math.round(100 * clippedShare)} %`,
     ];
     for (const value of values) row.insertCell().textContent = value;
+  }
+  for (const { mode, learningRate, steps } of missing) {
+    const row = body.insertRow();
+    row.insertCell().textContent = names[mode];
+    row.insertCell().textContent = String(learningRate);
+    const cell = row.insertCell();
+    cell.colSpan = 5;
+    cell.textContent = `not trained yet (${steps} steps)`;
   }
 }

@@ -1,5 +1,5 @@
 // From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
-// all, finish_groups.wgsl for each tensor or member. The bindings are the same in both.
+// all, finish_groups.wgsl for each tensor, unit or member. The bindings are the same in both.
 
 @group(0) @binding(2) var<storage, read> gradScaleSource: array<u32>;
 @group(0) @binding(3) var<storage, read> totalNormSource: array<u32>;

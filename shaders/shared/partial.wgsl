@@ -1,6 +1,6 @@
 // What a workgroup found in its tiles, 32 bytes.
 struct Partial {
-  sum: Wide,         // of the squares
+  sum: Wide,         // of the terms
   largest: u32,      // bits of the largest magnitude
   nonFinite: u32,    // how many NaN and infinite values
   firstRank: u32,    // segment of the first of them, NONE without one

@@ -11,8 +11,6 @@ export interface Settings {
   readonly totalNorm: number | undefined;
   readonly maxNorm: number;
   readonly gradScale: number;
-  /** The largest magnitude of all, which a p-norm's sum is relative to. */
-  readonly largest: number;
 }
 
 const LARGEST = 3.4028234663852886e38;
@@ -55,7 +53,7 @@ function decideFinite(found: Found, weight: number, parameterNorm: number, setti
   const { maxNorm, gradScale, decider } = settings;
   const { norm: kind, eps = 0 } = settings.method;
   const totalNorm = settings.totalNorm === undefined ? undefined : rounded(settings.totalNorm);
-  const exactNorm = kind.norm(found.sum, found.largest, settings.largest);
+  const exactNorm = kind.norm(found.sum, found.largest);
   const norm = totalNorm ?? rounded(rounded(exactNorm) * gradScale);
   const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
   const divisor = norm + eps;

@@ -1,4 +1,4 @@
-import { lInfinity, type NormKind } from "../methods/normKinds.ts";
+import { lInfinity, type NormKind, type Sum } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
@@ -31,30 +31,34 @@ export function norm(
   kind: NormKind,
   unitNorm?: (elements: Elements, rank: number, units: Units) => Found[],
 ): { each: Found[]; all: Found } {
-  const most = kind.isRelative ? largestOf(parts) : 0;
   const all = nothing();
   const each = Array.from({ length: groups }, nothing);
-  for (const { elements, rank, group, units } of parts) {
-    if (units && unitNorm) {
-      for (const [unit, found] of unitNorm(elements, rank, units).entries()) {
-        add(each[group + unit] as Found, found);
-        add(all, found);
-      }
-      continue;
+  const mosts = kind.isRelative ? largestIn(parts, groups) : [];
+  for (const part of parts) {
+    const { elements, rank, group, units } = part;
+    const inUnits = units && unitNorm ? unitNorm(elements, rank, units) : [search(part, kind, mosts[group] ?? 0)];
+    for (const [unit, found] of inUnits.entries()) {
+      add(each[group + unit] as Found, found);
+      add(all, found);
     }
-    const found = nothing();
-    read(elements, (values, first) => {
-      const { sum } = found;
-      found.sum = 0;
-      kind.add(found, values, most);
-      // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-      if (!Number.isFinite(found.sum)) noteFaults(values, rank, first, found);
-      found.sum += sum;
-    });
-    add(each[group] as Found, found);
-    add(all, found);
   }
+  // Sums relative to different magnitudes do not add up.
+  if (kind.isRelative && groups > 1)
+    all.sum = parts.reduce((sum, part) => sum + search(part, kind, all.largest).sum, 0);
   return { each, all };
+}
+
+function search({ elements, rank }: Part, kind: NormKind, most: number): Found {
+  const found = nothing();
+  read(elements, (values, first) => {
+    const { sum } = found;
+    found.sum = 0;
+    kind.add(found, values, most);
+    // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
+    if (!Number.isFinite(found.sum)) noteFaults(values, rank, first, found);
+    found.sum += sum;
+  });
+  return found;
 }
 
 export function nothing(): Found {
@@ -75,10 +79,13 @@ function isBefore(rank: number, element: number, { firstRank, firstElement }: Fo
   return rank < firstRank || (rank === firstRank && element < firstElement);
 }
 
-function largestOf(parts: readonly Part[]): number {
-  const found = { sum: 0, largest: 0 };
-  for (const { elements } of parts) read(elements, (values) => lInfinity.add(found, values, 0));
-  return found.largest;
+/** Of each group: what its p-norm is relative to. */
+function largestIn(parts: readonly Part[], groups: number): number[] {
+  const found = Array.from({ length: groups }, () => ({ sum: 0, largest: 0 }));
+  for (const { elements, group } of parts) {
+    read(elements, (values) => lInfinity.add(found[group] as Sum, values, 0));
+  }
+  return found.map(({ largest }) => largest);
 }
 
 function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {

@@ -31,7 +31,7 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
       const arrays = bound as BoundArrays;
       refuseDetached(arrays.list);
       const { each, all } = search(arrays, method, groupCount, values);
-      const settings = settingsOf(method, options, values, decider, all.largest);
+      const settings = settingsOf(method, options, values, decider);
       const decisions = decideEach(each, arrays, settings);
       // A memory is asked once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
@@ -64,9 +64,8 @@ function settingsOf(
   { nonFinite, totalNorm }: CheckedOptions,
   values: Values,
   decider: Decider,
-  largest: number,
 ): Settings {
-  return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined, largest };
+  return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined };
 }
 
 /** What the first pass finds; clamp writes at the same time. */
@@ -90,7 +89,7 @@ function decideEach(each: readonly Found[], arrays: BoundArrays, settings: Setti
   const parameters = norm(arrays.parameters, each.length, kind, unitNorm).each;
   return each.map((found, group) => {
     const parameter = parameters[group] as Found;
-    const parameterNorm = kind.norm(parameter.sum, parameter.largest, parameter.largest);
+    const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
     const flags = found.flags | (parameter.flags ? NAN_SEEN : 0);
     return decide({ ...found, flags }, weights[group] ?? 0, parameterNorm, settings);

@@ -32,7 +32,8 @@ export interface AdaptiveGradClipOptions {
  *
  * @throws RangeError for a `clipping` that is not 0, a positive normal float32 or Infinity (measure only), and for an `eps`
  * that is not a positive normal float32; of `prepare`: TypeError for a gradient without shape or parameter and for
- * `totalNorm`, RangeError for a shape with more than 5 axes where `axes` is left out.
+ * `totalNorm`, RangeError for a shape with more than 5 axes where `axes` is left out, for an axis that a shape does not have
+ * and for axes that alternate more than 7 times.
  */
 export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod {
   const keys = ["clipping", "eps", "axes"] as const;

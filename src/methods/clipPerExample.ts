@@ -19,7 +19,8 @@ import { l2 } from "./normKinds.ts";
  *
  * An example with a NaN or an infinity is left out of the sum under `nonFinite: "zero"` (default), and sets the record's
  * skip flag. The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are of float32, 16 examples at a time;
- * a tensor larger than the device's binding is summed in pieces, 16-bit formats being rounded after each.
+ * a tensor larger than the device's binding is summed in pieces, 16-bit formats being rounded after each; one whose single
+ * example is that large needs an `into`.
  *
  * @param maxNorm 0 (the sum is 0), a positive normal float32, or Infinity (the plain sum).
  * @param options.examples how many: the length of the leading axis of every gradient.

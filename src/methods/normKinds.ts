@@ -19,13 +19,13 @@ export interface NormKind {
   readonly fixedPower: number;
   /**
    * On the CPU: adds the terms of some values, and finds the largest magnitude among them. The sum is not finite if a value
-   * is not; `most` is the largest magnitude of all gradients.
+   * is not; `most` is the largest magnitude of what shares the norm.
    */
   readonly add: (found: Sum, values: Float32Array, most: number) => void;
   /** Whether `most` counts: then all gradients are read once more before. */
   readonly isRelative: boolean;
   /** From the sum and the largest magnitude of the values that share the norm. */
-  readonly norm: (sum: number, largest: number, most: number) => number;
+  readonly norm: (sum: number, largest: number) => number;
 }
 
 /** Below it norms of a million equal values leave the range of a double. */
@@ -93,7 +93,7 @@ function lp(p: number): NormKind {
     fixedPower: Math.min(Math.round(p * 2 ** shift), 2 ** 23 - 1) + shift * 2 ** 23,
     add: (found, values, most) => addTerms(found, values, (value) => (Math.abs(value) / (most || 1)) ** p),
     isRelative: true,
-    norm: (sum, _, most) => most * sum ** (1 / p),
+    norm: (sum, largest) => largest * sum ** (1 / p),
   };
 }
 

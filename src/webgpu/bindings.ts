@@ -226,6 +226,12 @@ export class Bindings {
   #partialsFor({ partialCount, parameterPartialCount }: Plan): GPUBuffer {
     const count = partialCount + parameterPartialCount + groupRounds(this.#groupCount).workgroups;
     const size = PARTIAL_BYTES * Math.max(count, this.#state.grid.norm);
+    const most = this.#state.device.limits.maxStorageBufferBindingSize;
+    if (size > most) {
+      throw new RangeError(
+        `The norms need ${size} bytes of scratch, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+      );
+    }
     if (!this.#partials || this.#partials.size < size) {
       const label = `${this.#state.label} partials`;
       this.#partials = this.#state.device.createBuffer({ label, size, usage: STORAGE });

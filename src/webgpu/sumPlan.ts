@@ -1,10 +1,11 @@
 import { ELEMENT_BYTES, type Range, type Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
+import { ALIGNMENT } from "./device.ts";
 import { type Dispatch, draftsOf, type PlanLimits, pieceBytesOf } from "./plan.ts";
 import type { Segment } from "./segments.ts";
 import { tableOf } from "./table.ts";
 
-/** Segments whose sums a first dispatch sets, and those that later ones add: see `pieces`. */
+/** Segments whose sums a first dispatch sets, and those that later ones add: see `addPieces`. */
 type Rounds = Segment[][];
 
 /** The last pass of a method that sums over examples; what goes elsewhere first, as in place overwrites what that reads. */
@@ -44,12 +45,22 @@ function addPieces(rounds: Rounds, tensor: Tensor, { maxBinding }: PlanLimits, e
       const target = tensor.into ?? (example > 0 ? tensor.source : undefined);
       const into = target && rangeOf(tensor, target, first, part);
       const { dtype, label } = tensor;
+      if (into && !tensor.into) refuseSharedWindow(into, source, label, examples);
       const segment = { dtype, source, into, rank: 0, group: example, firstElement: 0, label, examples: count };
       const same = rounds[round];
       if (same) same.push(segment);
       else rounds[round] = [segment];
     }
   }
+}
+
+/** What is read later from the buffer of the sum must be bound beside it. */
+function refuseSharedWindow(into: Range, source: Range, label: string, examples: number): void {
+  const end = Math.ceil((into.byteOffset + into.byteLength) / ALIGNMENT) * ALIGNMENT;
+  if (end <= source.byteOffset - (source.byteOffset % ALIGNMENT)) return;
+  throw new RangeError(
+    `${label} has ${examples} examples of ${into.byteLength} bytes and more, which no binding of the device holds together; pass an into in another buffer.`,
+  );
 }
 
 function rangeOf({ dtype }: Tensor, range: Range, first: number, length: number): Range {

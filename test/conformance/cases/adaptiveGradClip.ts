@@ -162,6 +162,8 @@ export const cases: Case[] = [
       refuses(() => prepare(short, adaptiveGradClip()), [RangeError], "a parameter that is too short");
       const twice = [view, { ...view, parameter: { ...view?.parameter, dtype: "bf16" } }] as never;
       refuses(() => prepare(twice, adaptiveGradClip()), [RangeError], "a range with two parameters");
+      const over = [{ ...view, into: view?.parameter }] as never;
+      refuses(() => prepare(over, adaptiveGradClip()), [RangeError], "into the parameter");
       refuses(() => adaptiveGradClip({ eps: 0 }), [RangeError], "eps 0");
       refuses(() => adaptiveGradClip({ clipping: -1 }), [RangeError], "clipping -1");
       await untouched(memory);

@@ -27,9 +27,4 @@ export const cases: Case[] = [
     heavy: true,
     units: () => [unit("rows of 8", [rows(300_000, 8)], alongAxes(12.25, [1]))],
   },
-  {
-    name: "a million norms",
-    heavy: true,
-    units: () => [unit("of one value", [rows(1_000_000, 1)], alongAxes(3.5, [1]))],
-  },
 ];

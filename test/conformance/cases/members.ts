@@ -131,4 +131,24 @@ export const cases: Case[] = [
   stacks("a thousand members", [
     { label: "1000 members", members: 1000, tensors: [random(3000, 9), random(1000, 10)] },
   ]),
+  {
+    name: "p-norms, each member by its own magnitude",
+    script: async ({ allocate, prepare }) => {
+      for (const p of [0.5, 3, 100]) {
+        const values = [1, 1, 1e-5, 1e-5, 3, 4, Infinity, 1];
+        const memory = allocate([tensor(values)]);
+        const clip = prepare(memory.gradients, clipByGlobalNorm(1e-6, { normType: p, members: 4 }));
+        clip.run();
+        const { memberNorms = fail("no norms"), clippedMembers } = await clip.report();
+        [0, 1, 2].forEach((member) => {
+          const [a, b] = slice(values, member, 4).map(Math.fround) as [number, number];
+          const largest = Math.max(a, b);
+          const norm = largest * ((a / largest) ** p + (b / largest) ** p) ** (1 / p);
+          near(memberNorms[member], norm, 25, `p ${p}: norm of member ${member}`);
+        });
+        same(memberNorms[3], Infinity, `p ${p}: norm of the infinite member`);
+        same(clippedMembers, 3, `p ${p}: clipped members`);
+      }
+    },
+  },
 ];

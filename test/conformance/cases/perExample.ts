@@ -46,7 +46,7 @@ function model(examples: number): Tensor[] {
 }
 
 function wholeNumbers(length: number, examples: number): Tensor {
-  const values = range(length * examples).map((i) => (i % 17) - 8);
+  const values = range(length * examples).map((i) => (i % 16) - 7);
   return { bits: bits16From("bf16", values), dtype: "bf16", ...into(length) };
 }
 
@@ -133,6 +133,15 @@ export const cases: Case[] = [
       );
     },
   },
+  {
+    name: "in place, an example as large as a binding is refused",
+    gpuScript: async ({ allocate, prepare, force }) => {
+      force({ maxBinding: 65_536 });
+      const memory = allocate([stack(15_001, 3, 1)]);
+      refuses(() => prepare(memory.gradients, clipPerExample(1, { examples: 3 })), [RangeError], "in pieces, in place");
+      await untouched(memory);
+    },
+  },
   ...[4].map((count) => ({
     name: `${count} storage buffers in a stage`,
     gpuScript: (harness: WebGpuHarness) =>
@@ -148,6 +157,9 @@ export const cases: Case[] = [
       refuses(() => prepare(gradients, method, { apply: "record" }), [TypeError], 'apply: "record"');
       refuses(() => prepare(gradients, method, { totalNorm: 1 }), [TypeError], "totalNorm");
       refuses(() => clipPerExample(1, { examples: 0 }), [RangeError], "no examples");
+      const [buffer] = gradients as (GPUBuffer | Float32Array)[];
+      const view = { buffer: buffer as GPUBuffer, into: { buffer: buffer as GPUBuffer } };
+      refuses(() => prepare([view], clipPerExample(1, { examples: 3 })), [RangeError], "3 examples, into");
       refuses(() => clipPerExample(1, {} as never), [TypeError], "examples left out");
       await untouched(memory);
     },

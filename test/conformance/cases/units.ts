@@ -108,12 +108,19 @@ function whateverThePlan(): Unit[] {
   return [
     unit("a long column", [random([9000, 3], 1)], alongAxes(2, [0])),
     unit("long rows", [random([3, 9000], 2)], alongAxes(2, [1])),
+    unit("a NaN at the end of one of them", [lastNaN([3, 9000])], alongAxes(2, [1])),
     unit("many short units", [random([2000, 3], 3)], alongAxes(0.8, [1])),
     unit("in between", [random([20, 30, 40], 4)], alongAxes(2, [1])),
     unit("40 tensors", many(40), alongAxes(0.8, rows)),
     unit("a long one with its last unit too large", [guardedLast([500, 20])], alongAxes(10, [1])),
     unit("off 16 bytes", [{ ...guarded(randomBits(6000, 5), 260), shape: [60, 100] }], alongAxes(0.8, [0])),
   ];
+}
+
+function lastNaN(shape: readonly number[]): Tensor {
+  const bits = randomBits(size(shape), 8);
+  bits[bits.length - 9] = 0x7fc00000;
+  return { bits, shape };
 }
 
 function guardedLast(shape: readonly number[]): Tensor {
@@ -211,9 +218,12 @@ export const cases: Case[] = [
       harness.withDevice({ maxStorageBuffersPerShaderStage: count }, (other) => runUnits(whateverThePlan(), other)),
   })),
   {
-    name: "a hundred thousand units",
+    name: "a hundred thousand units, and a thousand long columns",
     heavy: true,
-    units: () => [unit("rows of 8", [random([100_000, 8], 3)], alongAxes(1.5, [1]))],
+    units: () => [
+      unit("rows of 8", [random([100_000, 8], 3)], alongAxes(1.5, [1])),
+      unit("columns of 1e-15", [{ bits: randomBits(8192 * 520, 5, 1e-15), shape: [8192, 520] }], alongAxes(1e-15, [0])),
+    ],
   },
   {
     name: "16-bit values by hand",
@@ -239,6 +249,7 @@ export const cases: Case[] = [
       refuses(() => prepare(view([2, 2]), along([0, -2])), [RangeError], "an axis twice");
       refuses(() => prepare(view([2, 2]), along([0.5])), [TypeError], "no whole number");
       refuses(() => prepare(view([2, 2]), along([0]), { totalNorm: 3 }), [TypeError], "totalNorm");
+      refuses(() => prepare([...view([2, 2]), ...view([4, 1])], along([0])), [RangeError], "a range with two shapes");
       const clip = prepare(view([2, 2]), along([0]));
       refuses(() => clip.run(view([4, 1])), [RangeError], "another shape");
       await untouched(memory);

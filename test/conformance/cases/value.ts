@@ -120,6 +120,15 @@ export const cases: Case[] = [
     ],
   },
   {
+    name: "one value just above the limit among many at it",
+    units: () =>
+      [1, -1].map((sign) => {
+        const bits = bitsFrom(Array<number>(5000).fill(sign));
+        bits.set(bitsFrom([sign * neighbour(1, 1)]), 1234);
+        return unit(`${sign}`, [raw(bits)], clampTo(-1, 1), { want: { clipped: true } });
+      }),
+  },
+  {
     name: "any bits, at random limits",
     units: () =>
       range(60).map((seed) => {
