@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { cells, longCells, seeds } from "../bench/experiment/plan.ts";
+import { sentencesOf } from "../bench/experiment/sentences.ts";
 import { type CellSummary, median, type Summary, wilson } from "../bench/experiment/summary.ts";
 
 const repository = new URL("../", import.meta.url);
@@ -63,6 +64,11 @@ describe("docs/experiment.json", () => {
     expect(webgpu.exploded).toBe(wasm.exploded);
     // Rounding makes each curve another one; their medians agree.
     expect(Math.abs((webgpu.accuracy.value as number) - (wasm.accuracy.value as number))).toBeLessThan(0.1);
+  });
+
+  test("is what README says, number by number", () => {
+    const readme = readFileSync(new URL("README.md", repository), "utf8").replaceAll(/\s+/g, " ");
+    for (const sentence of sentencesOf(summary)) expect(readme).toContain(sentence);
   });
 
   test("is drawn", () => {

@@ -13,7 +13,7 @@ text { font: 12px system-ui, sans-serif; fill: #5c6270 }
 .grid { stroke: #dedbd4 }
 .none { stroke: #c23c12; fill: #c23c12 } .value { stroke: #0a7560; fill: #0a7560 } .norm { stroke: #1f63d6; fill: #1f63d6 }
 text.none, text.value, text.norm { stroke: none }
-path { fill: none !important; stroke-width: 2 } .whisker { stroke-width: 1.5; opacity: .5 }
+path.none, path.value, path.norm { fill: none; stroke-width: 2 } .whisker { stroke-width: 1.5; opacity: .5 }
 @media (prefers-color-scheme: dark) {
 text { fill: #a5abb8 } .title { fill: #e8e6e1 } .grid { stroke: #31363f }
 .none { stroke: #ff8a5c; fill: #ff8a5c } .value { stroke: #45cfae; fill: #45cfae } .norm { stroke: #74a7ff; fill: #74a7ff }

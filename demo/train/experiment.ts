@@ -1,3 +1,4 @@
+import { sentencesOf } from "../../bench/experiment/sentences.ts";
 import type { Summary } from "../../bench/experiment/summary.ts";
 import results from "../../docs/experiment.json?url";
 import { written } from "../shared/text.ts";
@@ -11,7 +12,14 @@ export async function showExperiment(container: HTMLElement): Promise<void> {
   (container.querySelector("a.data") as HTMLAnchorElement).href = results;
   const response = await fetch(results);
   if (!response.ok) throw new Error(`The experiment could not be loaded: ${response.status}.`);
-  const { cells, missing } = (await response.json()) as Summary;
+  const summary = (await response.json()) as Summary;
+  const list = container.querySelector("ul") as HTMLUListElement;
+  for (const sentence of sentencesOf(summary)) {
+    const item = document.createElement("li");
+    item.textContent = sentence;
+    list.append(item);
+  }
+  const { cells, missing } = summary;
   const body = container.querySelector("tbody") as HTMLTableSectionElement;
   for (const { mode, learningRate, seeds, exploded, accuracy, arrived, stepsToGoal, clippedShare } of cells) {
     const row = body.insertRow();
