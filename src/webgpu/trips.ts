@@ -15,8 +15,8 @@ const TRIPS_OF_SEGMENT = 132;
 /** Loops over what a lane has of a tile: four words, one by one or all at once. */
 const TRIPS_OF_TILE = 8;
 const WORDS = 4;
-/** In a job of unit_norm.wgsl: finding its segment, folding its lanes, three loops for each of the other bindings. */
-const TRIPS_OF_JOB = 80;
+/** In a job of unit_norm.wgsl: finding its segment, folding its lanes, four loops for each of the other bindings. */
+const TRIPS_OF_JOB = 100;
 
 /** How many tiles, or jobs of unit_norm.wgsl, a workgroup of a dispatch may take. */
 export function mostTiles(
