@@ -11,14 +11,16 @@ export function sentencesOf({ cells, longRuns, findings }: Summary): string[] {
       .filter((cell) => cell.mode === mode)
       .map(({ exploded, learningRate }) => `${exploded} at ${learningRate}`)
       .join(", ");
-  const { norm, none } = findings;
+  const { norm, value, none } = findings;
   const best = at("norm", norm.bestRate);
+  const byValue = at("value", value.bestRate);
   const [slow, same] = [at("norm", none.bestRate), at("none", none.bestRate)];
   const seeds = best?.seeds ?? 0;
   return [
     `Without clipping ${sum("none", "exploded")} of ${sum("none", "seeds")} networks explode (of ${seeds} each: ${rates("none")}); clipped to a norm of 1, ${sum("norm", "exploded")} of ${sum("norm", "seeds")}.`,
     `The largest of these rates at which every network lives and learns is ${norm.largestSafeRate ?? "none"} by norm; without clipping ${none.largestSafeRate === null ? "there is none" : `it is ${none.largestSafeRate}`}.`,
     `By norm at ${norm.bestRate}, ${best?.arrived} of ${seeds} networks reach an accuracy of 0.7, after ${norm.steps} steps (median).`,
+    `By value at ${value.bestRate}, ${byValue?.arrived} of ${seeds} do, after ${value.steps} steps: no worse than by norm; but of ${seeds} each, ${rates("value")} explode.`,
     ...longRuns.map(
       ({ learningRate, arrived, exploded, stepsToGoal, steps }) =>
         `Without clipping at ${learningRate}, ${arrived} of ${seeds} do within ${steps} steps, and ${exploded} explode; the median is ${stepsToGoal.value === null ? "never" : `${stepsToGoal.value} steps`}.`,
