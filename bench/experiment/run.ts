@@ -27,8 +27,7 @@ export async function train({ repository, cache }: Folders, onGpu: boolean): Pro
   await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "demo/digits8.bin"))), finished);
 }
 
-/** Writes what is committed. */
-/** Of the cells that are trained; the others are named as missing. */
+/** Writes what is committed, of the cells that are trained; the others are named as missing. */
 export function write({ repository, cache }: Folders): void {
   const trained = (cell: Cell) => existsSync(fileOf(join(cache, "experiment"), cell, false));
   const read = (onGpu: boolean) => (cell: Cell) =>

@@ -18,7 +18,7 @@ export function sentencesOf({ cells, longRuns, findings }: Summary): string[] {
   const seeds = best?.seeds ?? 0;
   return [
     `Without clipping ${sum("none", "exploded")} of ${sum("none", "seeds")} networks explode (of ${seeds} each: ${rates("none")}); clipped to a norm of 1, ${sum("norm", "exploded")} of ${sum("norm", "seeds")}.`,
-    `The largest of these rates at which every network lives and learns is ${norm.largestSafeRate ?? "none"} by norm; without clipping ${none.largestSafeRate === null ? "there is none" : `it is ${none.largestSafeRate}`}.`,
+    `The largest of these rates at which every network lives and learns is ${norm.largestSafeRate ?? "none"} by norm and ${value.largestSafeRate ?? "none"} by value; without clipping ${none.largestSafeRate === null ? "there is none" : `it is ${none.largestSafeRate}`}.`,
     `By norm at ${norm.bestRate}, ${best?.arrived} of ${seeds} networks reach an accuracy of 0.7, after ${norm.steps} steps (median).`,
     `By value at ${value.bestRate}, ${byValue?.arrived} of ${seeds} do, after ${value.steps} steps: no worse than by norm; but of ${seeds} each, ${rates("value")} explode.`,
     ...longRuns.map(
