@@ -1,186 +1,18 @@
-/** float16 and bfloat16: every bit pattern, every way to begin and end in the middle of a word, and whatever shares one. */
-import { clipByGlobalNorm, clipByNorm, measureNorm } from "../../../src/index.ts";
-import { clipTo, guarded, measured, packed, range, tensor, unit } from "../build.ts";
-import { fail, near, refuses, same, untouched } from "../expect.ts";
-import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
+/** float16 and bfloat16: every way to begin and end in the middle of a word, and whatever shares one. */
+import { clipByGlobalNorm } from "../../../src/index.ts";
+import { clipTo, measured, packed, range, tensor, unit } from "../build.ts";
+import { fail, refuses, same, untouched } from "../expect.ts";
+import { HALVES, type Half, half, NOT_FINITE, POLICIES, placed, random, repeated } from "../halves.ts";
+import { STORAGE } from "../harness-webgpu.ts";
 import { GUARD_BYTES } from "../memory.ts";
-import { bits16From, FLT_MAX, number16, randomBits, randomBits16, randomSource, valuesOf } from "../numbers.ts";
-import { RECORD_BYTES, readRecord } from "../record.ts";
-import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
+import { bits16From, randomBits, randomBits16, randomSource } from "../numbers.ts";
+import { referenceGlobalNorm } from "../reference.ts";
+import { perMember, perTensor } from "../rules.ts";
 import { runUnits } from "../suite.ts";
-import type { Case, Content, Expected, Harness, Rule, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import type { Case, Tensor, Unit, WebGpuHarness } from "../types.ts";
 import { clippedBy } from "./norms.ts";
 
-type Half = "f16" | "bf16";
-
-const HALVES: readonly Half[] = ["f16", "bf16"];
-const POLICIES = ["zero", "keep", "propagate"] as const;
-const PATTERNS = Uint16Array.from(range(2 ** 16));
 const OFFSETS = range(17, 1).map((step) => 2 * step);
-/** Infinities, quiet and signalling NaN of both signs. */
-const NOT_FINITE = {
-  f16: [0x7c00, 0xfc00, 0x7e00, 0x7c01, 0xffff],
-  bf16: [0x7f80, 0xff80, 0x7fc0, 0x7f81, 0xffff],
-} as const;
-
-function half(dtype: Half, values: ArrayLike<number>, extras: Partial<Tensor> = {}): Tensor {
-  return { bits: bits16From(dtype, values), dtype, ...extras };
-}
-
-function repeated(dtype: Half, value: number, length: number): Tensor {
-  return { bits: new Uint16Array(length).fill(bits16From(dtype, [value])[0] as number), dtype };
-}
-
-/** At a byte of a memory, between guards. */
-function placed(dtype: Half, bits: Uint16Array, byteOffset: number, memory?: string): Tensor {
-  return guarded(bits, GUARD_BYTES + byteOffset, memory, dtype);
-}
-
-function random(dtype: Half, length: number, seed: number, byteOffset: number): Tensor {
-  return placed(dtype, randomBits16(dtype, length, seed), byteOffset);
-}
-
-// The norms of runs of patterns
-
-/** Neighbouring patterns, so that none of them is lost in the sum of the others; and where they are put. */
-interface Runs {
-  readonly length: 1 | 32;
-  readonly byteOffset: number;
-  /** The first pattern of each run. */
-  readonly firsts: readonly number[];
-}
-
-function viewsOf<T>(buffer: T, dtype: Half, { length, byteOffset }: Runs) {
-  // A single pattern stays in its half of a word; in the other is another one.
-  return [0, 2].map((step) => ({ buffer, dtype, length, byteOffset: byteOffset + (length === 1 ? step : 0) }));
-}
-
-function checkNorms(dtype: Half, { length, firsts }: Runs, norms: readonly number[]): void {
-  same(norms.length, firsts.length, "norms");
-  firsts.forEach((first, i) => {
-    const values = range(length, first).map((pattern) => number16(dtype, pattern));
-    let wanted = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-    // An infinity and a NaN: hypot would say infinity.
-    if (values.some(Number.isNaN)) wanted = Number.NaN;
-    near(norms[i], wanted, length === 1 ? 0 : 2, `norm of ${length} from 0x${first.toString(16)}`);
-  });
-}
-
-async function normsOnCpu({ prepare }: Harness, dtype: Half, runs: Runs): Promise<number[]> {
-  const buffer = new Uint16Array(64);
-  const clips = viewsOf(buffer, dtype, runs).map((view) => prepare([view], measureNorm()));
-  const norms: number[] = [];
-  for (const first of runs.firsts) {
-    const word = first - (first % 2);
-    buffer.set(PATTERNS.subarray(word, word + Math.max(2, runs.length)), runs.byteOffset / 2);
-    const clip = clips[first - word] ?? fail("no clip");
-    clip.run();
-    norms.push((await clip.report()).norm);
-  }
-  return norms;
-}
-
-async function normsOnGpu(harness: WebGpuHarness, dtype: Half, runs: Runs): Promise<number[]> {
-  const { device, bufferOf, readBuffers, prepare } = harness;
-  const patterns = bufferOf(new Uint32Array(PATTERNS.buffer), COPY_SRC);
-  const buffer = bufferOf(new Uint32Array(32), STORAGE | COPY_DST);
-  const count = runs.firsts.length;
-  const copies = bufferOf(new Uint32Array((count * RECORD_BYTES) / 4), COPY_DST | COPY_SRC);
-  const clips = viewsOf(buffer, dtype, runs).map((view) => prepare([view], measureNorm()));
-  const encoder = device.createCommandEncoder();
-  runs.firsts.forEach((first, i) => {
-    const word = first - (first % 2);
-    encoder.copyBufferToBuffer(patterns, 2 * word, buffer, runs.byteOffset, 2 * Math.max(2, runs.length));
-    const clip = clips[first - word] ?? fail("no clip");
-    clip.encode(encoder);
-    encoder.copyBufferToBuffer(clip.record ?? fail("no record"), 0, copies, i * RECORD_BYTES, RECORD_BYTES);
-  });
-  device.queue.submit([encoder.finish()]);
-  const [words] = (await readBuffers([copies])) as [Uint32Array];
-  return range(count).map((i) => {
-    return readRecord(new Uint8Array(words.buffer, words.byteOffset + i * RECORD_BYTES, RECORD_BYTES)).norm;
-  });
-}
-
-function normCases(dtype: Half): Case[] {
-  const wholes = range(2 ** 11).map((run) => 32 * run);
-  const cases: [string, Runs][] = [
-    ["32 patterns at a time, as vectors", { length: 32, byteOffset: 16, firsts: wholes }],
-    ["32 patterns at a time, word by word", { length: 32, byteOffset: 4, firsts: wholes }],
-    // A software adapter takes a minute for all of them, and every pattern is in the runs of 32 and scaled below.
-    ["patterns alone", { length: 1, byteOffset: 0, firsts: range(2 ** 16).filter((pattern) => pattern % 11 === 0) }],
-  ];
-  return [
-    ...cases.map(([name, runs]) => ({
-      name: `${dtype}, norm: ${name}`,
-      script: async (harness: Harness) => {
-        const onGpu = harness.backend === "webgpu";
-        checkNorms(
-          dtype,
-          runs,
-          await (onGpu ? normsOnGpu(harness as WebGpuHarness, dtype, runs) : normsOnCpu(harness, dtype, runs)),
-        );
-      },
-    })),
-    {
-      name: `${dtype}, norm: every pattern alone`,
-      only: "cpu",
-      script: async (harness) => {
-        const runs: Runs = { length: 1, byteOffset: 0, firsts: range(2 ** 16) };
-        checkNorms(dtype, runs, await normsOnCpu(harness, dtype, runs));
-      },
-    },
-  ];
-}
-
-// Every pattern scaled
-
-/** All patterns that are finite, and stay within float32 when multiplied. */
-function finitePatterns(dtype: Half, factor: number): Uint16Array {
-  return PATTERNS.filter((pattern) => Math.abs(number16(dtype, pattern) * factor) <= FLT_MAX);
-}
-
-/** As vectors, word by word, and into places where words begin at the same and at the other half. */
-function layouts(dtype: Half, bits: Uint16Array): [string, Tensor][] {
-  const into = (from: number, to: number) => ({
-    ...placed(dtype, bits, from, "source"),
-    into: { memory: "target", byteOffset: GUARD_BYTES + to },
-  });
-  return [
-    ["in place", placed(dtype, bits, 0)],
-    ["in place at 2", placed(dtype, bits, 2)],
-    ["into", into(0, 16)],
-    ["into, 2 to 6", into(2, 6)],
-    ["into, 0 to 2", into(0, 2)],
-    ["into, 2 to 0", into(2, 0)],
-  ];
-}
-
-const FACTORS = {
-  f16: [2 ** -1, 0.75, 1 / 3, 0.1, 0.99999994, 2 ** -11, 3e-6, 1e-30, 1.0000001, 1.5, 1023.5, 70_000, 1e9],
-  bf16: [2 ** -1, 0.75, 1 / 3, 0.1, 0.99999994, 2 ** -11, 1e-20, 1.2e-38, 1.0000001, 1.5, 1023.5, 1e20, 1e38],
-} as const;
-
-function scaleCases(dtype: Half): Case[] {
-  return FACTORS[dtype].map((gradScale) => ({
-    name: `${dtype}, every finite pattern times ${gradScale}`,
-    units: () => {
-      const bits = finitePatterns(dtype, gradScale);
-      const some = gradScale < 1 ? layouts(dtype, bits) : layouts(dtype, bits).slice(0, 5);
-      // 11 bits times 13.
-      const exactProducts = Number.isInteger(gradScale * 2 ** 12) && gradScale < 2 ** 13;
-      return some.map(([label, item]) => {
-        return unit(label, [item], clipTo(Infinity), { options: { gradScale }, exactProducts });
-      });
-    },
-  }));
-}
-
-function payloadUnits(dtype: Half): Unit[] {
-  return layouts(dtype, PATTERNS).flatMap(([label, item]) =>
-    POLICIES.map((nonFinite) => unit(`${label}, ${nonFinite}`, [item], clipTo(1), { options: { nonFinite } })),
-  );
-}
 
 // Beginnings and ends
 
@@ -339,46 +171,6 @@ function longUnits(dtype: Half): Unit[] {
   ];
 }
 
-/** What is multiplied by a factor for each of the equal parts of every tensor. */
-function partly(unit: Unit, parts: number, factorOf: (values: readonly number[], part: number) => number): Expected {
-  let clipped = false;
-  const contents = unit.tensors.map((item): Content | null => {
-    if (!item) return null;
-    const values = Array.from(valuesOf(item));
-    const length = values.length / parts;
-    const factors = range(parts).map((part) => factorOf(values.slice(part * length, (part + 1) * length), part));
-    if (factors.every((factor) => factor === 1)) return { bits: item.bits };
-    clipped = true;
-    return { values: Float64Array.from(values, (value, i) => value * (factors[Math.floor(i / length)] as number)) };
-  });
-  return { ...referenceMeasure(unit), scale: undefined, clipped, contents };
-}
-
-function l2(values: readonly number[]): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-}
-
-function eachClippedTo(bound: number): Rule {
-  const factorOf = (values: readonly number[]) => Math.min(1, bound / l2(values));
-  return { method: clipByNorm(bound), expected: (unit) => partly(unit, 1, factorOf) };
-}
-
-function membersClippedTo(bound: number, members: number): Rule {
-  return {
-    method: clipByGlobalNorm(bound, { members }),
-    expected: (unit) => {
-      const of = (values: ArrayLike<number>, member: number) => {
-        const length = values.length / members;
-        return Array.from(values).slice(member * length, (member + 1) * length);
-      };
-      const norms = range(members).map((member) =>
-        l2(unit.tensors.flatMap((item) => (item ? of(valuesOf(item), member) : []))),
-      );
-      return partly(unit, members, (_, member) => Math.min(1, bound / (norms[member] as number)));
-    },
-  };
-}
-
 /** Tensors whose members begin and end in the middle of a word. */
 function stacked(dtype: Half, members: number): Tensor[] {
   const list = [1, 3, 5, 64, 127, 4].map((length, index) =>
@@ -396,12 +188,6 @@ const FORCED = [
 
 // Halves in tens of thousands are cheap, buffers are not.
 const casesOf = (dtype: Half): Case[] => [
-  ...normCases(dtype),
-  ...scaleCases(dtype),
-  {
-    name: `${dtype}, every pattern, NaN payloads too: kept, zeroed, propagated, counted`,
-    units: () => payloadUnits(dtype),
-  },
   ...OFFSETS.map((at) => ({ name: `${dtype}, lengths 1 to 70 from byte ${at}`, units: () => lengthUnits(dtype, at) })),
   { name: `${dtype}, into other places`, units: () => [0, 2, 4, 6, 18, 30].flatMap((from) => intoUnits(dtype, from)) },
   {
@@ -445,12 +231,12 @@ const casesOf = (dtype: Half): Case[] => [
   {
     name: `${dtype}, each by its own norm, members too`,
     units: () => [
-      unit("neighbours", neighbours(dtype, 2), eachClippedTo(4)),
-      unit("neighbours, shuffled", shuffled(neighbours(dtype, 2), 8), eachClippedTo(4)),
-      unit("own buffers", separate(neighbours(dtype, 0)), eachClippedTo(0.5)),
+      unit("neighbours", neighbours(dtype, 2), perTensor(4)),
+      unit("neighbours, shuffled", shuffled(neighbours(dtype, 2), 8), perTensor(4)),
+      unit("own buffers", separate(neighbours(dtype, 0)), perTensor(0.5)),
       ...[2, 3, 7].flatMap((members) => [
-        unit(`${members} members`, stacked(dtype, members), membersClippedTo(6, members)),
-        unit(`${members} members, shuffled`, shuffled(stacked(dtype, members), 9), membersClippedTo(0.5, members)),
+        unit(`${members} members`, stacked(dtype, members), perMember(6, members)),
+        unit(`${members} members, shuffled`, shuffled(stacked(dtype, members), 9), perMember(0.5, members)),
       ]),
     ],
   },
@@ -545,7 +331,7 @@ export const cases: Case[] = [
           unit("under the bound", together, clipTo(1000)),
           unit("buffers of their own", separate(together), clipTo(1)),
           unit("with a NaN", bad, clipTo(1)),
-          unit("each by its own norm", shuffled(together, seed), eachClippedTo(3)),
+          unit("each by its own norm", shuffled(together, seed), perTensor(3)),
           unit("with gradScale", together, clipTo(1000), { options: { gradScale: 2 ** -7 } }),
           unit("float32 and float16 alone", [tensor([3]), half("f16", [4])], clipTo(1), { want: { norm: 5 } }),
         ];
