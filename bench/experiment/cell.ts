@@ -41,7 +41,7 @@ export async function runCell(
 ): Promise<CellResult> {
   const start = performance.now();
   const members = seeds.map((seed) => ({ seed, learningRate: cell.learningRate }));
-  const networks = await Networks.prepare(backend, digits, members, methods[cell.mode](seeds.length));
+  const networks = new Networks(digits, members, methods[cell.mode](seeds.length));
   const outcomes = seeds.map(startOf);
   const clippedSteps = seeds.map(() => 0);
   let step = 0;

@@ -6,7 +6,6 @@ import { type Clipper, createClipper } from "../../src/index.ts";
 export type Requested = "auto" | "webgpu" | "cpu";
 
 export interface Backend {
-  clipper: Clipper;
   device?: GPUDevice;
   /** "WebGPU · adapter", or "CPU (wasm): why". */
   badge: string;
@@ -42,9 +41,8 @@ export async function onWebGpu(): Promise<Backend | undefined> {
     const available = await init("webgpu");
     if (!available.includes("webgpu")) return undefined;
     const device = getWebGPUDevice();
-    const clipper = await createClipper({ device, backend: "webgpu" });
     defaultDevice("webgpu");
-    return { clipper, device, badge: `WebGPU · ${adapterName(device)}` };
+    return { device, badge: `WebGPU · ${adapterName(device)}` };
   } catch (error) {
     console.warn("WebGPU did not start.", error);
     return undefined;
@@ -54,8 +52,7 @@ export async function onWebGpu(): Promise<Backend | undefined> {
 export async function onCpu(reason: string): Promise<Backend> {
   await init("wasm");
   defaultDevice("wasm");
-  const clipper = await createClipper({ backend: "cpu" });
-  return { clipper, badge: `CPU (wasm): ${reasons[reason] ?? reason}` };
+  return { badge: `CPU (wasm): ${reasons[reason] ?? reason}` };
 }
 
 function adapterName({ adapterInfo: { description, vendor, architecture } }: GPUDevice): string {

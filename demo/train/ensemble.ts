@@ -1,5 +1,4 @@
 import type { Digits } from "../digits.ts";
-import type { Backend } from "./backend.ts";
 import { type EnsembleReport, ensembleMethods, rates } from "./ensembleReport.ts";
 import { methods } from "./methods.ts";
 import { type Exam, type Member, Networks } from "./networks.ts";
@@ -8,7 +7,6 @@ import type { Settings } from "./settings.ts";
 const stepsPerExam = 50;
 
 interface Ensemble {
-  backend: Backend;
   digits: Digits;
   exam: Exam;
   settings: Settings;
@@ -20,15 +18,13 @@ interface Ensemble {
 
 /** Trains `seeds` initialisations at each rate by each method, all of a method in one step; whether it came to the end. */
 export async function trainEnsemble(ensemble: Ensemble): Promise<boolean> {
-  const { backend, digits, exam, settings, seeds, steps, isWanted, onReport } = ensemble;
+  const { digits, exam, settings, seeds, steps, isWanted, onReport } = ensemble;
   const members: Member[] = rates.flatMap((learningRate) =>
     Array.from({ length: seeds }, (_, index) => ({ seed: settings.seed + index, learningRate })),
   );
   const bounds = { none: 0, value: settings.value, norm: settings.bound };
-  const groups = await Promise.all(
-    ensembleMethods.map((name) =>
-      Networks.prepare(backend, digits, members, methods[name](bounds[name], members.length)),
-    ),
+  const groups = ensembleMethods.map(
+    (name) => new Networks(digits, members, methods[name](bounds[name], members.length)),
   );
   const cells: EnsembleReport["cells"] = groups.map(() => members.map(() => ({})));
   try {

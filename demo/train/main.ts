@@ -7,8 +7,7 @@ import { showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { Cells } from "./cells.ts";
 import { choices } from "./choices.ts";
-import clipOnCpuSource from "./clipOnCpu.ts?raw";
-import clipOnGpuSource from "./clipOnGpu.ts?raw";
+import clippingSource from "./clipping.ts?raw";
 import { Curves } from "./curves.ts";
 import { showExperiment } from "./experiment.ts";
 import { Guesses } from "./guesses.ts";
@@ -186,11 +185,14 @@ function startWorker(backend: "auto" | "webgpu" | "cpu"): void {
 
 function showLines(isOnGpu: boolean): void {
   // The page runs gradclip's source beside it; a reader has the package.
-  const source = (isOnGpu ? clipOnGpuSource : clipOnCpuSource).replace("../../src/index.ts", "gradclip").trimEnd();
+  const source = clippingSource
+    .replace("../../src/adapters/jax.ts", "gradclip/jax")
+    .replace("../../src/index.ts", "gradclip")
+    .trimEnd();
   showCode(byId("code"), source);
   byId("code-caption").textContent = isOnGpu
-    ? "The file that this page runs between gradient and update: one submit a step, and nothing is waited for."
-    : "The file that this page runs between gradient and update. With WebGPU it would be the same calls on GPU buffers.";
+    ? "The file that this page runs between gradient and update: everything stays on the GPU, and nothing is waited for."
+    : "The file that this page runs between gradient and update. With WebGPU the same calls work on GPU buffers.";
 }
 
 connectControls((changed) => {

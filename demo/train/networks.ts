@@ -2,9 +2,7 @@ import { blockUntilReady, numpy as np, tree } from "@jax-js/jax";
 import { type ClipMethod, type ClipReport, clipByGlobalNorm } from "../../src/index.ts";
 import { classCount, type Digits } from "../digits.ts";
 import { uniformNumbers } from "../random.ts";
-import type { Backend } from "./backend.ts";
-import { clipOnCpu } from "./clipOnCpu.ts";
-import { clipOnGpu } from "./clipOnGpu.ts";
+import { clipped, clippingBy } from "./clipping.ts";
 import {
   answers,
   descend,
@@ -45,41 +43,28 @@ export interface Exam {
   labels: Uint8Array;
 }
 
-type Stage = ReturnType<typeof clipOnGpu>;
+type Clipping = ReturnType<typeof clippingBy>;
 
 /** Networks that train at once, each on its own batches, all with one method of clipping. */
 export class Networks {
   readonly #digits: Digits;
   readonly #uniforms: (() => number)[];
-  readonly #measure: Stage | undefined;
-  readonly #clip: Stage;
+  readonly #measure: Clipping | undefined;
+  readonly #clip: Clipping;
   readonly #bound: number;
   readonly #rates: np.Array;
   #parameters: Parameters;
 
   /** Without a method, or with one that has no norm of each member, a clip that changes nothing measures the norms. */
-  private constructor(backend: Backend, digits: Digits, members: readonly Member[], method: ClipMethod | undefined) {
+  constructor(digits: Digits, members: readonly Member[], method?: ClipMethod) {
     this.#digits = digits;
     this.#uniforms = members.map(({ seed }) => uniformNumbers(seed));
     this.#parameters = upload(this.#uniforms.map((uniform) => drawInitialValues(uniform)));
     this.#rates = np.array(members.map(({ learningRate }) => learningRate));
-    const { clipper, device } = backend;
-    const stage = device ? clipOnGpu : clipOnCpu;
     const measure = clipByGlobalNorm(Infinity, { members: members.length });
-    this.#clip = stage(clipper, method ?? measure, this.#parameters);
+    this.#clip = clippingBy(method ?? measure);
     this.#bound = method?.maxNorm ?? Infinity;
-    if (method && method.grouping.kind !== "members") this.#measure = stage(clipper, measure, this.#parameters);
-  }
-
-  static async prepare(
-    backend: Backend,
-    digits: Digits,
-    members: readonly Member[],
-    method?: ClipMethod,
-  ): Promise<Networks> {
-    const networks = new Networks(backend, digits, members, method);
-    await Promise.all([networks.#clip.ready, networks.#measure?.ready]);
-    return networks;
+    if (method && method.grouping.kind !== "members") this.#measure = clippingBy(measure);
   }
 
   get count(): number {
@@ -93,10 +78,10 @@ export class Networks {
   step(): Promise<Measured> {
     const batches = this.#uniforms.map((uniform) => this.#digits.draw(batchSize, uniform));
     const [losses, raw] = lossAndGradients(tree.ref(this.#parameters), ...uploadBatches(batches));
-    const measured = this.#measure?.apply(raw);
-    const clipped = this.#clip.apply(measured?.gradients ?? raw);
-    this.#parameters = descend(this.#parameters, clipped.gradients as Parameters, this.#rates.ref);
-    return this.#collect(losses, clipped.report, measured?.report ?? clipped.report);
+    const measured = this.#measure && clipped(this.#measure, raw);
+    const { gradients, report } = clipped(this.#clip, measured?.gradients ?? raw);
+    this.#parameters = descend(this.#parameters, gradients, this.#rates.ref);
+    return this.#collect(losses, report, measured?.report ?? report);
   }
 
   async #collect(losses: np.Array, clip: Promise<ClipReport>, measure: Promise<ClipReport>): Promise<Measured> {

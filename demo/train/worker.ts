@@ -1,7 +1,7 @@
 // Trains beside the page: the runs side by side, or the ensemble. One job at a time; a new request ends the one before.
 
 import { Digits } from "../digits.ts";
-import { type Backend, chooseBackend, type Requested } from "./backend.ts";
+import { chooseBackend, type Requested } from "./backend.ts";
 import { trainEnsemble } from "./ensemble.ts";
 import { type EnsembleReport, rates } from "./ensembleReport.ts";
 import { type RunName, runNames, type StepReport, stepCount } from "./history.ts";
@@ -32,7 +32,6 @@ const queueLength = 3;
 const messageInterval = 40;
 
 const send = (answer: Answer) => postMessage(answer);
-let backend: Backend;
 let digits: Digits;
 let exam: Exam;
 const compiled = new Set<number>();
@@ -76,7 +75,8 @@ async function handle(request: Exclude<Request, { pause: boolean }>): Promise<vo
 }
 
 async function start(requested: Requested): Promise<void> {
-  [backend, digits] = await Promise.all([chooseBackend(requested), Digits.load()]);
+  const [backend, loaded] = await Promise.all([chooseBackend(requested), Digits.load()]);
+  digits = loaded;
   send({ ready: { badge: backend.badge, isOnGpu: backend.device !== undefined } });
   backend.device?.lost.then(({ message }) => fail(message, true));
   exam = { inputs: uploadSequence(digits.heldOut()), labels: digits.heldOutLabels() };
@@ -93,14 +93,13 @@ type IsWanted = () => Promise<boolean>;
 
 async function train({ rate, bound, value, seed, method }: Settings, isWanted: IsWanted): Promise<void> {
   await compileFor(1);
-  const prepare = (name: MethodName, limit: number) =>
-    Networks.prepare(backend, digits, [{ seed, learningRate: rate }], methods[name](limit, 1));
-  const [none, byValue, chosen] = await Promise.all([
-    prepare("none", bound),
-    prepare("value", value),
-    prepare(method, bound),
-  ]);
-  const runs: Record<RunName, Networks> = { none, value: byValue, chosen };
+  const networks = (name: MethodName, limit: number) =>
+    new Networks(digits, [{ seed, learningRate: rate }], methods[name](limit, 1));
+  const runs: Record<RunName, Networks> = {
+    none: networks("none", bound),
+    value: networks("value", value),
+    chosen: networks(method, bound),
+  };
   const dead = new Set<RunName>();
   const queue: Promise<StepReport[]>[] = [];
   let pending: StepReport[] = [];
@@ -149,6 +148,6 @@ async function runEnsemble(
   await compileFor(seeds * rates.length);
   send({ begun: "ensemble" });
   const onReport = (ensemble: EnsembleReport) => send({ ensemble });
-  const isWhole = await trainEnsemble({ backend, digits, exam, settings, seeds, steps, isWanted, onReport });
+  const isWhole = await trainEnsemble({ digits, exam, settings, seeds, steps, isWanted, onReport });
   if (isWhole) send({ finished: "ensemble" });
 }
