@@ -171,7 +171,7 @@ function hasRoomForPeers({ workload, device }: GpuArena): boolean {
 /** Where every try takes seconds, few of them. */
 function sweepOf({ preset }: Options, { deviceClass }: Environment, workload: Workload): Context["sweep"] {
   const isSoftware = deviceClass === "software";
-  const lanes = isSoftware ? [8, 64] : [64, 256];
+  const lanes = isSoftware ? [4, 8] : [64, 256];
   if (preset === "quick") return { lanes: lanes.slice(0, 1), workgroups: isSoftware ? [8, 16] : [512, 2048] };
   if (isSoftware && bytesOf(workload) > 2 ** 26) return { lanes, workgroups: [8] };
   return { lanes, workgroups: isSoftware ? [2, 8] : [512, 2048, 8192] };

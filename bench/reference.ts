@@ -80,6 +80,7 @@ function sumOfWords(values: Values): number {
   let sum = 0;
   for (const array of values) {
     for (const word of wordsOf(array)) sum = (sum + word) >>> 0;
+    if (array.byteLength % 4 > 0) sum = (sum + (array.at(-1) as number)) >>> 0;
   }
   return sum;
 }

@@ -107,59 +107,62 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var mine = nothing();
   var largest = Word();
 
-  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+  let start = first_segment(firstTile);
+
+  #edges
+  for (var s = start; is_met(s, endTile); s += 1u) {
     let segment = table.segments[s];
-    let span = span_of(segment, firstTile, endTile);
-    let shift = segment.into - segment.first; // wraps around where it is negative
-    let halvesBefore = segment.edges & FIRST_HALF;
-    #edges
     if (has_edge(segment, firstTile, lane)) {
       clamp_edge(&mine, segment, lane, factor);
     }
     if ((segment.edges & HALF_OFF) != 0u) {
+      let span = span_of(segment, firstTile, endTile);
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-        let element = halvesBefore + (i - segment.first) * ELEMENTS;
-        let word = half_off_word(segment.slot, i);
-        set_word(segment.slot, i + shift, clamped_word(&mine, word, factor, segment.rank, element));
+        let element = (segment.edges & FIRST_HALF) + (i - segment.first) * ELEMENTS;
+        let word = clamped_word(&mine, half_off_word(segment.slot, i), factor, segment.rank, element);
+        set_word(segment.slot, i + segment.into - segment.first, word);
       }
-      continue;
-    }
-    #end
-    switch (segment.slot) {
-      #slots
-      case SLOTu: {
-        for (var i = span.begin + lane; i < span.end; i += TILE) {
-          if (i + 3u * WORKGROUP < span.end) {
-            let a = gradients_SLOT[i];
-            let b = gradients_SLOT[i + WORKGROUP];
-            let c = gradients_SLOT[i + 2u * WORKGROUP];
-            let d = gradients_SLOT[i + 3u * WORKGROUP];
-            let top = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
-            if (largest_of(top) < careFrom) {
-              largest = max(largest, top);
-              if (!IN_PLACE) {
-                TARGET_SLOT[i + shift] = a;
-                TARGET_SLOT[i + shift + WORKGROUP] = b;
-                TARGET_SLOT[i + shift + 2u * WORKGROUP] = c;
-                TARGET_SLOT[i + shift + 3u * WORKGROUP] = d;
-              }
-              continue;
-            }
-          }
-          for (var j = i; j < min(i + TILE, span.end); j += WORKGROUP) {
-            let word = gradients_SLOT[j];
-            let element = halvesBefore + (j - segment.first) * ELEMENTS;
-            let changed = clamped_word(&mine, word, factor, segment.rank, element);
-            if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
-              TARGET_SLOT[j + shift] = changed;
-            }
-          }
-        }
-      }
-      #end
-      default: {}
     }
   }
+  #end
+  var s = start;
+  #slots
+  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+    let segment = table.segments[s];
+    var span = span_of(segment, firstTile, endTile);
+    if ((segment.edges & HALF_OFF) != 0u) {
+      span.end = span.begin;
+    }
+    let shift = segment.into - segment.first; // wraps around where it is negative
+    for (var i = span.begin + lane; i < span.end; i += TILE) {
+      if (i + 3u * WORKGROUP < span.end) {
+        let a = gradients_SLOT[i];
+        let b = gradients_SLOT[i + WORKGROUP];
+        let c = gradients_SLOT[i + 2u * WORKGROUP];
+        let d = gradients_SLOT[i + 3u * WORKGROUP];
+        let top = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
+        if (largest_of(top) < careFrom) {
+          largest = max(largest, top);
+          if (!IN_PLACE) {
+            TARGET_SLOT[i + shift] = a;
+            TARGET_SLOT[i + shift + WORKGROUP] = b;
+            TARGET_SLOT[i + shift + 2u * WORKGROUP] = c;
+            TARGET_SLOT[i + shift + 3u * WORKGROUP] = d;
+          }
+          continue;
+        }
+      }
+      for (var j = i; j < min(i + TILE, span.end); j += WORKGROUP) {
+        let word = gradients_SLOT[j];
+        let element = (segment.edges & FIRST_HALF) + (j - segment.first) * ELEMENTS;
+        let changed = clamped_word(&mine, word, factor, segment.rank, element);
+        if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
+          TARGET_SLOT[j + shift] = changed;
+        }
+      }
+    }
+  }
+  #end
   mine.largest = max(mine.largest, largest_of(largest));
 
   found[lane] = mine;

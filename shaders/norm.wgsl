@@ -5,6 +5,11 @@
 @group(1) @binding(0) var<uniform> table: Table;
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
+// Long plain float32 sums lose digits: a lane adds up short stretches, and the sum of those has 32 bits.
+const STRETCH = 16u * TILE;
+// The same with care.
+const ROUND = 256u * TILE;
+
 var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 fn word_terms(word: Word) -> Values {
@@ -22,7 +27,7 @@ fn edge_bits(segment: Segment, lane: u32) -> u32 {
 
 // The lane's words once more, value by value: only where they hold something out of the ordinary.
 fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
-  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+  for (var s = first_segment(firstTile); is_met(s, endTile); s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let halvesBefore = segment.edges & FIRST_HALF;
@@ -57,51 +62,44 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var atEdge = 0u; // bits of the largest magnitude there
 
   var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
-  for (; s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
-    let segment = table.segments[s];
-    let span = span_of(segment, firstTile, endTile);
-    #edges
+  #edges
+  for (var e = s; is_met(e, endTile); e += 1u) {
+    let segment = table.segments[e];
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane);
       atEdge = max(atEdge, bits);
       let terms = plain_terms(Values(bitcast<f32>(bits)));
       total = sum(total, wide(bitcast<u32>(sum_of(terms))));
     }
-    #end
-    for (var begin = span.begin; begin < span.end; begin += ROUND) {
-      let end = min(begin + ROUND, span.end);
-      let wholeEnd = whole_end(begin, end);
-      var i = begin + lane;
-      // Long plain float32 sums lose digits: a round adds up short stretches, and the sum of the rounds has 32 bits.
-      var round = Values();
-      switch (segment.slot) {
-        #slots
-        case SLOTu: {
-          while (i < wholeEnd) {
-            let stop = min(i + STRETCH, wholeEnd);
-            var stretch = Values();
-            for (; i < stop; i += TILE) {
-              let a = gradients_SLOT[i];
-              let b = gradients_SLOT[i + WORKGROUP];
-              let c = gradients_SLOT[i + 2u * WORKGROUP];
-              let d = gradients_SLOT[i + 3u * WORKGROUP];
-              largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
-              stretch += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
-            }
-            round += stretch;
-          }
-          for (; i < end; i += WORKGROUP) {
-            let a = gradients_SLOT[i];
-            largest = max(largest, magnitude(a));
-            round += word_terms(a);
-          }
-        }
-        #end
-        default: {}
-      }
-      total = sum(total, wide(bitcast<u32>(sum_of(round))));
-    }
   }
+  #end
+  #slots
+  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+    let span = span_of(table.segments[s], firstTile, endTile);
+    let wholeEnd = whole_end(span.begin, span.end);
+    var i = span.begin + lane;
+    while (i < wholeEnd) {
+      let stop = min(i + STRETCH, wholeEnd);
+      var stretch = Values();
+      for (; i < stop; i += TILE) {
+        let a = gradients_SLOT[i];
+        let b = gradients_SLOT[i + WORKGROUP];
+        let c = gradients_SLOT[i + 2u * WORKGROUP];
+        let d = gradients_SLOT[i + 3u * WORKGROUP];
+        largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
+        stretch += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
+      }
+      total = sum(total, wide(bitcast<u32>(sum_of(stretch))));
+    }
+    var rest = Values();
+    for (; i < span.end; i += WORKGROUP) {
+      let a = gradients_SLOT[i];
+      largest = max(largest, magnitude(a));
+      rest += word_terms(a);
+    }
+    total = sum(total, wide(bitcast<u32>(sum_of(rest))));
+  }
+  #end
   var mine = nothing();
   mine.sum = total;
   mine.largest = max(atEdge, largest_of(largest));

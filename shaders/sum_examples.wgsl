@@ -60,52 +60,52 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
 
-  for (var s = first_segment(firstTile); s < table.segmentCount && table.segments[s].tile < endTile; s += 1u) {
+  let start = first_segment(firstTile);
+
+  #edges
+  for (var s = start; is_met(s, endTile); s += 1u) {
+    if (has_edge(table.segments[s], firstTile, lane)) {
+      sum_edge(table.segments[s], lane);
+    }
+  }
+  #end
+  var s = start;
+  #slots
+  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first;
-    #edges
-    if (has_edge(segment, firstTile, lane)) {
-      sum_edge(segment, lane);
-    }
-    #end
     let stride = example_elements(segment);
     let halfOff = segment.edges / HALF_OFF;
-    switch (segment.slot) {
-      #slots
-      case SLOTu: {
-        for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-          var total = array<Total, ELEMENTS>();
-          if (table.fresh == 0u) {
-            for (var k = 0u; k < ELEMENTS; k += 1u) {
-              total[k] = added(total[k], element_of(TARGET_SLOT[i + shift], k));
-            }
-          }
-          for (var begin = 0u; begin < segment.rank; begin += TOGETHER) {
-            var part = array<Total, ELEMENTS>();
-            for (var m = begin; m < min(begin + TOGETHER, segment.rank); m += 1u) {
-              let at = i * ELEMENTS + halfOff + m * stride;
-              var word = gradients_SLOT[at / ELEMENTS];
-              if (at % ELEMENTS != 0u) {
-                word = half_off_word(segment.slot, at / ELEMENTS);
-              }
-              for (var k = 0u; k < ELEMENTS; k += 1u) {
-                part[k] = added(part[k], clipped_example(element_of(word, k), segment.group + m));
-              }
-            }
-            for (var k = 0u; k < ELEMENTS; k += 1u) {
-              total[k] = Total(total[k].value + part[k].value, total[k].faults | part[k].faults);
-            }
-          }
-          var summed = Word();
-          for (var k = 0u; k < ELEMENTS; k += 1u) {
-            summed = with_element(summed, k, bits_of(total[k]));
-          }
-          TARGET_SLOT[i + shift] = summed;
+    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+      var total = array<Total, ELEMENTS>();
+      if (table.fresh == 0u) {
+        for (var k = 0u; k < ELEMENTS; k += 1u) {
+          total[k] = added(total[k], element_of(TARGET_SLOT[i + shift], k));
         }
       }
-      #end
-      default: {}
+      for (var begin = 0u; begin < segment.rank; begin += TOGETHER) {
+        var part = array<Total, ELEMENTS>();
+        for (var m = begin; m < min(begin + TOGETHER, segment.rank); m += 1u) {
+          let at = i * ELEMENTS + halfOff + m * stride;
+          var word = gradients_SLOT[at / ELEMENTS];
+          if (at % ELEMENTS != 0u) {
+            word = joined_halves(word, gradients_SLOT[at / ELEMENTS + 1u]);
+          }
+          for (var k = 0u; k < ELEMENTS; k += 1u) {
+            part[k] = added(part[k], clipped_example(element_of(word, k), segment.group + m));
+          }
+        }
+        for (var k = 0u; k < ELEMENTS; k += 1u) {
+          total[k] = Total(total[k].value + part[k].value, total[k].faults | part[k].faults);
+        }
+      }
+      var summed = Word();
+      for (var k = 0u; k < ELEMENTS; k += 1u) {
+        summed = with_element(summed, k, bits_of(total[k]));
+      }
+      TARGET_SLOT[i + shift] = summed;
     }
   }
+  #end
 }

@@ -1,6 +1,7 @@
 /** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Grouping } from "../src/cuts.ts";
 import { readGradients } from "../src/gradients.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
@@ -28,7 +29,7 @@ function fakeBuffer(): GPUBuffer {
 }
 
 /** One after the other in one buffer, in some order; some into another buffer, one after the other. */
-function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
+function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, grouping: Grouping = { kind: "all" }) {
   const [buffer, target] = [fakeBuffer(), fakeBuffer()];
   let byteOffset = 2 * start;
   const views = lengths.map((length, i) => {
@@ -38,8 +39,7 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces) {
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = readGradients(listed.map(({ view }) => view));
-  const task = { grouping: { kind: "all" }, writes: true, parameters: false, power: 0 } as const;
-  return planFor(tensors, { ...LIMITS, maxBinding }, task);
+  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping, writes: true, parameters: false, power: 0 });
 }
 
 function wordsWritten({ slots }: Dispatch): string[] {
@@ -52,6 +52,28 @@ function wordsWritten({ slots }: Dispatch): string[] {
     }),
   );
 }
+
+/** The bindings that each workgroup meets, in the order of the table: shaders/shared/segments.wgsl. */
+function bindingsMet({ table }: Dispatch): number[][] {
+  const [count = 0, tilesPerWorkgroup = 0] = table;
+  const rows = Array.from({ length: count }, (_, i) => table.subarray(8 + 8 * i, 16 + 8 * i));
+  const workgroupOf = (tile: number) => Math.floor(tile / tilesPerWorkgroup);
+  const last = Math.max(...rows.map((row) => workgroupOf(row[2] as number)));
+  return Array.from({ length: last + 1 }, (_, workgroup) =>
+    rows.filter((row) => workgroupOf(row[2] as number) === workgroup).map((row) => row[5] as number),
+  );
+}
+
+test("a workgroup meets the segments of one binding after the other", () => {
+  fc.assert(
+    fc.property(pieces, fc.constantFrom("all", "tensor"), (given, kind) => {
+      const { norm, scale } = plannedFor(given, { kind });
+      for (const bindings of [...norm, ...scale].flatMap(bindingsMet)) {
+        expect(bindings).toEqual([...bindings].sort((a, b) => a - b));
+      }
+    }),
+  );
+});
 
 describe("a plan for 16-bit gradients side by side", () => {
   test("writes each word in one segment of a dispatch", () => {

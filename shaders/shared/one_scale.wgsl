@@ -5,6 +5,8 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
   return Scaling(record.scale, record.flags);
 }
 
-fn scale_units(s: u32, span: Span, lane: u32) -> bool {
+fn has_units(s: u32) -> bool {
   return false;
 }
+
+fn scale_units(s: u32, span: Span, lane: u32) {}

@@ -31,8 +31,6 @@ struct Table {
 
 const WORKGROUP = u32(WORKGROUP_SIZE);
 const TILE = 4u * WORKGROUP; // words: four a lane
-const STRETCH = 16u * TILE; // what one lane sums in a row
-const ROUND = 256u * TILE; // what is worked on between two choices of the binding
 
 // The words of a segment that a workgroup works on.
 struct Span {
@@ -52,6 +50,17 @@ fn first_segment(tile: u32) -> u32 {
     }
   }
   return low;
+}
+
+// Whether tiles of a segment come before the end of the workgroup's. Those of a binding stand together, so that each
+// binding has a loop of its own, and all of them go through the segments once: a choice of the binding for each segment
+// would cost devices that compute in vectors, with masks for branches, as many choices as there are bindings.
+fn is_met(s: u32, endTile: u32) -> bool {
+  return s < table.segmentCount && table.segments[s].tile < endTile;
+}
+
+fn is_met_in(slot: u32, s: u32, endTile: u32) -> bool {
+  return is_met(s, endTile) && table.segments[s].slot == slot;
 }
 
 fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {

@@ -1,5 +1,5 @@
 // The bindings of the gradients. WGSL has no array of bindings to index, so a word by number is a switch: too slow for a
-// loop over all words, which stands in a case of its own for each binding.
+// loop over all words, which is written once for each binding.
 #slots
 @group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<Word>;
 #end

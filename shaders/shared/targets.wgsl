@@ -4,8 +4,12 @@
 #end
 
 // The source's word for a word of the destination, where the two lie half a word apart.
+fn joined_halves(word: Word, next: Word) -> Word {
+  return (word >> Word(16u)) | (next << Word(16u));
+}
+
 fn half_off_word(slot: u32, i: u32) -> Word {
-  return (word_of(slot, i) >> Word(16u)) | (word_of(slot, i + 1u) << Word(16u));
+  return joined_halves(word_of(slot, i), word_of(slot, i + 1u));
 }
 
 fn target_word(slot: u32, i: u32) -> Word {

@@ -15,11 +15,12 @@ fn unit_word(s: u32, word: Word, first: u32) -> Word {
   return changed;
 }
 
-// Each element by the scale of its unit; false for a segment that is one unit.
-fn scale_units(s: u32, span: Span, lane: u32) -> bool {
-  if (units[s].runCount == 0u) {
-    return false;
-  }
+fn has_units(s: u32) -> bool {
+  return units[s].runCount > 0u;
+}
+
+// Each element by the scale of its unit.
+fn scale_units(s: u32, span: Span, lane: u32) {
   let segment = table.segments[s];
   let shift = segment.into - segment.first;
   let halvesBefore = segment.edges & FIRST_HALF;
@@ -30,7 +31,7 @@ fn scale_units(s: u32, span: Span, lane: u32) -> bool {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
         var word = gradients_SLOT[i];
         if (halfOff) {
-          word = half_off_word(segment.slot, i);
+          word = joined_halves(word, gradients_SLOT[i + 1u]);
         }
         let changed = unit_word(s, word, halvesBefore + ELEMENTS * (i - segment.first));
         if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
@@ -41,5 +42,4 @@ fn scale_units(s: u32, span: Span, lane: u32) -> bool {
     #end
     default: {}
   }
-  return true;
 }

@@ -17,7 +17,7 @@ export type DeviceClass = "software" | "integrated" | "discrete";
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
-  software: { lanes: 8, tiles: 64, norm: 8, scale: 8 },
+  software: { lanes: 4, tiles: 128, norm: 8, scale: 8 },
   integrated: { lanes: 64, tiles: 1, norm: 512, scale: 1024 },
   discrete: { lanes: 64, tiles: 1, norm: 2048, scale: 4096 },
 };

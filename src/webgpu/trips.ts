@@ -7,10 +7,12 @@ import type { Shape } from "./unitShapes.ts";
 /**
  * lavapipe leaves every loop, in silence, once all loops of an invocation together have gone round so often
  * (LP_MAX_TGSI_LOOP_ITERATIONS in Mesa's gallivm). It counts one more for each loop than the loop has trips, and goes
- * once through the loops in branches that no lane takes: in the cases of a switch for the other bindings too.
+ * once through the loops in branches that no lane takes: through those of bindings without a segment too.
  */
 const MOST_TRIPS = 65_535;
-/** The loops that are met once in a segment, at most 7 for each of 16 bindings and a few beside them. */
+/** The search for the first segment, and a loop for each of 16 bindings with at most 7 in it. */
+const TRIPS_OF_WORKGROUP = 264;
+/** The loops that are met once in a segment: at most 7, along axes 7 for each of 16 bindings, and a few beside them. */
 const TRIPS_OF_SEGMENT = 132;
 /** Loops over what a lane has of a tile: four words, one by one or all at once. */
 const TRIPS_OF_TILE = 8;
@@ -30,7 +32,7 @@ export function mostTiles(
     const shape = shapes?.get(segment);
     return shape ? tripsOfJob(shape) : TRIPS_OF_TILE + WORDS * tripsOfWord(pass, segment, elements);
   };
-  const left = MOST_TRIPS - (shapes ? 0 : segments.length * TRIPS_OF_SEGMENT);
+  const left = MOST_TRIPS - (shapes ? 0 : TRIPS_OF_WORKGROUP + segments.length * TRIPS_OF_SEGMENT);
   return Math.max(1, Math.floor(left / Math.max(...segments.map(tripsOf))));
 }
 
