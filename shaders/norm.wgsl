@@ -6,7 +6,7 @@
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
 // Long plain float32 sums lose digits: a lane adds up short stretches, and the sum of those has 32 bits.
-const STRETCH = 16u * TILE;
+const STRETCH = 8u * TILE;
 // The same with care.
 const ROUND = 256u * TILE;
 
