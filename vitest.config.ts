@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: ownPackage,
   test: {
     pool: "forks",
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

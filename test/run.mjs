@@ -12,6 +12,8 @@ import { cache, repository } from "./engines/packaged.mjs";
 /** @typedef {{ name: string, title: string, command: string[], count?: (output: string) => Counts }} Step */
 
 const minutesPerStep = 20;
+/** How many steps of a group run at once: each keeps about one processor core busy. */
+const together = 2;
 
 /** @param {string} output ends with "N passed, N failed" */
 function fromLastLine(output) {
@@ -44,22 +46,20 @@ function vitest(project, title) {
   };
 }
 
-/** @type {Step[]} */
-const steps = [
-  { name: "lint", title: "Lint and format", command: ["biome", "ci", "--error-on-warnings", "--colors=off"] },
-  { name: "types", title: "Types", command: ["tsc", "--noEmit"] },
-  { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
-  vitest("unit", "Unit tests"),
-  conformance("cpu"),
-  conformance("node"),
-  conformance("chromium"),
-  conformance("deno"),
-  conformance("firefox"),
-  vitest("pages", "Page tests"),
+/** Of a group of several, each step's output is shown when it ends. @type {Step[][]} */
+const groups = [
+  [
+    { name: "lint", title: "Lint and format", command: ["biome", "ci", "--error-on-warnings", "--colors=off"] },
+    { name: "types", title: "Types", command: ["tsc", "--noEmit"] },
+    { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
+  ],
+  [vitest("unit", "Unit tests")],
+  ["cpu", "node", "chromium", "deno", "firefox"].map(conformance),
+  [vitest("pages", "Page tests")],
 ];
 
-/** @param {string[]} command @returns {Promise<{ code: number | null, output: string }>} */
-function execute([program = "", ...rest]) {
+/** @param {string[]} command @param {boolean} isShown at once @returns {Promise<{ code: number | null, output: string }>} */
+function execute([program = "", ...rest], isShown) {
   const PATH = [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter);
   const child = spawn(program, rest, {
     cwd: repository,
@@ -71,7 +71,7 @@ function execute([program = "", ...rest]) {
   let output = "";
   child.stdout.on("data", (chunk) => {
     output += chunk;
-    process.stdout.write(chunk);
+    if (isShown) process.stdout.write(chunk);
   });
   return new Promise((resolve) => {
     child.on("error", (error) => resolve({ code: null, output: `${error}` }));
@@ -79,9 +79,13 @@ function execute([program = "", ...rest]) {
   });
 }
 
-/** @param {Step} step @returns {Promise<Counts>} */
-async function runStep({ command, count }) {
-  const { code, output } = await execute(command);
+/** @typedef {Counts & { title: string, seconds: number }} Outcome */
+/** @param {Step} step @param {boolean} isShown @returns {Promise<Outcome>} */
+async function runStep({ title, command, count }, isShown) {
+  if (isShown) console.log(`\n== ${title}`);
+  const start = performance.now();
+  const { code, output } = await execute(command, isShown);
+  if (!isShown) console.log(`\n== ${title}\n${output.trimEnd()}`);
   let counts = { passed: 0, failed: 0 };
   try {
     counts = count ? count(output) : { passed: code === 0 ? 1 : 0, failed: 0 };
@@ -91,17 +95,30 @@ async function runStep({ command, count }) {
   }
   // A crash, or a file that does not load, is no failed test to the runner.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
+  return { ...counts, title, seconds: (performance.now() - start) / 1000 };
 }
 
-/** @param {number} start */
-const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+/** @param {Step[]} group @returns {Promise<Outcome[]>} in the order in which they end */
+async function runGroup(group) {
+  const waiting = [...group];
+  /** @type {Outcome[]} */
+  const outcomes = [];
+  const runOneByOne = async () => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) {
+      outcomes.push(await runStep(step, group.length === 1));
+    }
+  };
+  await Promise.all(Array.from({ length: together }, runOneByOne));
+  return outcomes;
+}
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
 const withFirefox = only === "firefox" || process.env.GRADCLIP_ENGINES === "all" || findFirefox();
-const chosen = steps.filter(({ name }) => (only ? name === only : name !== "firefox" || withFirefox));
-if (chosen.length === 0) {
-  console.error(`--only must be one of ${steps.map(({ name }) => name).join(", ")}.`);
+const isChosen = (/** @type {Step} */ { name }) => (only ? name === only : name !== "firefox" || withFirefox);
+const chosen = groups.map((group) => group.filter(isChosen));
+if (chosen.flat().length === 0) {
+  const names = groups.flatMap((group) => group.map(({ name }) => name));
+  console.error(`--only must be one of ${names.join(", ")}.`);
   process.exit(2);
 }
 
@@ -109,19 +126,20 @@ mkdirSync(cache, { recursive: true });
 const start = performance.now();
 const total = { passed: 0, failed: 0 };
 const summary = [];
-for (const step of chosen) {
-  console.log(`\n== ${step.title}`);
-  const stepStart = performance.now();
-  const { passed, failed } = await runStep(step);
-  total.passed += passed;
-  total.failed += failed;
-  const columns = [step.title.padEnd(24), `${passed} passed`.padStart(12), `${failed} failed`.padStart(10)];
-  summary.push([...columns, seconds(stepStart).padStart(9)].join(" "));
+for (const group of chosen) {
+  for (const { title, passed, failed, seconds } of await runGroup(group)) {
+    total.passed += passed;
+    total.failed += failed;
+    const columns = [title.padEnd(24), `${passed} passed`.padStart(12), `${failed} failed`.padStart(10)];
+    summary.push([...columns, `${seconds.toFixed(1)} s`.padStart(9)].join(" "));
+  }
 }
 if (total.passed + total.failed === 0) {
   console.log("Nothing ran.");
   total.failed = 1;
 }
 if (!only && !withFirefox) summary.push("Firefox is not installed: its leg is not run");
-console.log(`\n${summary.join("\n")}\n${seconds(start)} in all\n\n${total.passed} passed, ${total.failed} failed`);
+console.log(
+  `\n${summary.join("\n")}\n${((performance.now() - start) / 1000).toFixed(1)} s in all\n\n${total.passed} passed, ${total.failed} failed`,
+);
 process.exit(total.failed ? 1 : 0);

@@ -13,7 +13,8 @@ export function clippingBy(method: ClipMethod): ClippingTransformation {
 export function clipped<T extends Gradients>(
   clipping: ClippingTransformation,
   gradients: T,
+  parameters: T,
 ): { gradients: T; report: Promise<ClipReport> } {
-  const [updates] = clipping.update(gradients, []);
+  const [updates] = clipping.update(gradients, [], parameters);
   return { gradients: updates, report: clipping.report() };
 }

@@ -1,4 +1,5 @@
 import {
+  adaptiveGradClip,
   autoClip,
   type ClipMethod,
   clipByBlockRms,
@@ -15,6 +16,8 @@ export const methods = {
   norm: (bound: number, members: number) => clipByGlobalNorm(bound, { members }),
   "each tensor": (bound: number) => clipByNorm(bound),
   "block RMS": (bound: number) => clipByBlockRms(bound),
+  // A unit is a column of one member's kernel, or a whole bias.
+  "each unit": (bound: number) => adaptiveGradClip({ clipping: bound, axes: [0, 1] }),
   autoClip: () => autoClip(),
   zClip: () => zClip(),
 } satisfies Record<string, (bound: number, members: number) => ClipMethod | undefined>;

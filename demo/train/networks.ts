@@ -78,8 +78,8 @@ export class Networks {
   step(): Promise<Measured> {
     const batches = this.#uniforms.map((uniform) => this.#digits.draw(batchSize, uniform));
     const [losses, raw] = lossAndGradients(tree.ref(this.#parameters), ...uploadBatches(batches));
-    const measured = this.#measure && clipped(this.#measure, raw);
-    const { gradients, report } = clipped(this.#clip, measured?.gradients ?? raw);
+    const measured = this.#measure && clipped(this.#measure, raw, tree.ref(this.#parameters));
+    const { gradients, report } = clipped(this.#clip, measured?.gradients ?? raw, tree.ref(this.#parameters));
     this.#parameters = descend(this.#parameters, gradients, this.#rates.ref);
     return this.#collect(losses, report, measured?.report ?? report);
   }
