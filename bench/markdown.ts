@@ -36,8 +36,8 @@ export function resultsAsMarkdown(results: Results): string {
   ].join("\n\n");
 }
 
-export function targetsAsMarkdown(results: Results): string {
-  const body = targetsOf(results).map((target) => [
+export function targetsAsMarkdown(results: Results, targets = targetsOf(results)): string {
+  const body = targets.map((target) => [
     target.name,
     target.atLeast === undefined ? `at most ${target.atMost}` : `at least ${target.atLeast}`,
     spreadText(target.measured),

@@ -1,5 +1,6 @@
 import type { Results } from "./benchmark.ts";
 import { targetsAsMarkdown } from "./markdown.ts";
+import { isMet, targetsOf } from "./targets.ts";
 
 /** Results as they lie in a file, with what made them. */
 export interface Recorded extends Results {
@@ -14,7 +15,16 @@ export function withMeasured(page: string, recorded: readonly Recorded[]): strin
   const parts = recorded.map(({ command, date, ...results }) => {
     const { adapter, agent, engine } = results.environment;
     const where = engine === "cpu" ? agent : `${adapter}; ${engine}, ${agent}`;
-    return `\`${command}\` on ${where}, ${date.slice(0, 10)}:\n\n${targetsAsMarkdown(results)}`;
+    const targets = targetsOf(results);
+    const counted = targets.filter(({ isCounted }) => isCounted);
+    const timed = targets.filter(({ isCounted }) => !isCounted);
+    return [
+      `\`${command}\` on ${where}, ${date.slice(0, 10)}:`,
+      targetsAsMarkdown(results, timed),
+      ...(counted.length > 0
+        ? [`Of ${counted.length} counts of bytes and dispatches ${counted.filter(isMet).length} are as wanted.`]
+        : []),
+    ].join("\n\n");
   });
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];

@@ -133,7 +133,7 @@ showTurn("");
 if (!results) process.exit(1);
 for (const { contestant, reason } of results.absent) console.log(`Not started: ${contestant}: ${reason}`);
 if (json) {
-  const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+  const command = ["npm run bench --", ...process.argv.slice(2).map(quoted)].join(" ");
   const file = resolve(json);
   mkdirSync(dirname(file), { recursive: true });
   const text = JSON.stringify({ command, date: new Date().toISOString(), ...results }, rounded, 1);
@@ -146,6 +146,11 @@ const wrong = results.rows.filter(
 );
 for (const { workload, contestant, reason } of wrong) console.error(`${workload}: ${contestant}: ${reason}`);
 process.exit(wrong.length > 0 ? 1 : 0);
+
+/** As a shell takes it. @param {string} argument */
+function quoted(argument) {
+  return /^[\w./=-]+$/.test(argument) ? argument : `"${argument}"`;
+}
 
 /** Six digits are more than any clock has. @param {string} _ @param {unknown} value */
 function rounded(_, value) {

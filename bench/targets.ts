@@ -23,6 +23,8 @@ export interface Target {
   readonly atLeast?: number;
   readonly atMost?: number;
   readonly measured: Spread;
+  /** Exact, whatever the device. */
+  readonly isCounted?: true;
 }
 
 export function isMet({ atLeast = -Infinity, atMost = Infinity, measured }: Target): boolean {
@@ -99,20 +101,19 @@ export function targetsOf(results: Results): Target[] {
   return targets.flatMap(({ measured, ...target }) => (measured ? [{ ...target, measured }] : []));
 }
 
-/** Exact, whatever the device. */
 function countedTargets({ name, dtype, elements, counts, mostDispatches }: Measured): Target[] {
   if (!counts) return [];
   const { normReads, scaleReads, dispatches } = counts;
   const size = dtype === "f32" ? 4 : 2;
-  const exactly = (value: number) => spreadOf([value]);
+  const exactly = (value: number) => ({ isCounted: true, measured: spreadOf([value]) }) as const;
   return [
-    { name: `bytes an element under the bound, ${name}`, atMost: size, measured: exactly(normReads / elements) },
+    { name: `bytes an element under the bound, ${name}`, atMost: size, ...exactly(normReads / elements) },
     {
       name: `bytes an element when clipped, ${name}`,
       atMost: 3 * size,
-      measured: exactly((normReads + 2 * scaleReads) / elements),
+      ...exactly((normReads + 2 * scaleReads) / elements),
     },
-    { name: `dispatches, ${name}`, atMost: mostDispatches, measured: exactly(dispatches) },
+    { name: `dispatches, ${name}`, atMost: mostDispatches, ...exactly(dispatches) },
   ];
 }
 

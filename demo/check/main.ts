@@ -3,7 +3,7 @@
 import { copy, showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { Groups } from "./groups.ts";
-import { type Device, describeDevice, type Result, reportOf } from "./report.ts";
+import { type Device, describeDevice, gpuLost, type Result, reportOf } from "./report.ts";
 import type { Check, Message } from "./worker.ts";
 import workerSource from "./worker.ts?raw";
 
@@ -27,6 +27,11 @@ function run(): void {
   // ?filter=norms in the address: part of the names of the cases to run.
   const filter = new URLSearchParams(location.search).get("filter") ?? undefined;
   worker.postMessage({ heavy, filter } satisfies Check);
+  const running = worker;
+  gpuLost().then((message) => {
+    if (worker !== running) return;
+    finish("failed", `The GPU was lost after ${results.length} cases: ${message || "the browser does not say why."}`);
+  });
   show("running", "Starting…");
 }
 

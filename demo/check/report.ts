@@ -31,6 +31,13 @@ export async function describeDevice(): Promise<Device | string> {
   };
 }
 
+/** Resolves with the reason when the GPU is lost to the whole browser; a lost device of the suite's is none of this. */
+export async function gpuLost(): Promise<string> {
+  const device = await (await navigator.gpu?.requestAdapter())?.requestDevice();
+  const { message } = device ? await device.lost : await new Promise<never>(() => {});
+  return message;
+}
+
 /** The text that is copied: for people above, for programmes below. */
 export function reportOf(device: Device | string, results: readonly Result[], ending: string): string {
   const failures = results.filter(({ error }) => error !== undefined);

@@ -52,6 +52,22 @@ describe("the check page", () => {
     await page.close();
   });
 
+  it("ends with a sentence when the GPU process does", async () => {
+    const { page } = await visit(browser, "check.html");
+    await untilState(page, "idle");
+    await page.click("#start");
+    await page.waitForFunction(
+      () => Number(/^\d+/.exec(document.querySelector("#counts")?.textContent ?? "")?.[0]) > 3,
+    );
+    const session = await browser.target().createCDPSession();
+    await session.send("Browser.crashGpuProcess").catch(() => {});
+    await untilState(page, "failed");
+    expect(await text(page, "#state")).toMatch(/^The GPU was lost after \d+ cases: ./);
+    expect(await report(page)).toContain("(The GPU was lost after");
+    expect(await page.$eval("#start", (button) => (button as HTMLButtonElement).disabled)).toBe(false);
+    await page.close();
+  });
+
   it("checks the CPU path where there is no WebGPU, and says so", async () => {
     const { page, errors } = await visit(browser, "check.html?filter=boundary", { hasWebGpu: false });
     await untilState(page, "idle");
