@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
+import { defaultDevice, init, numpy as np } from "@jax-js/jax";
 import { describe, expect, test } from "vitest";
-import { cells, longCells, seeds } from "../bench/experiment/plan.ts";
+import { adamCells, cells, longCells, seeds } from "../bench/experiment/plan.ts";
 import { sentencesOf } from "../bench/experiment/sentences.ts";
 import { type CellSummary, median, type Summary, wilson } from "../bench/experiment/summary.ts";
+
+import { adam, type Parameters } from "../demo/train/rnn.ts";
 
 const repository = new URL("../", import.meta.url);
 
@@ -29,15 +32,62 @@ describe("the experiment's intervals", () => {
   });
 });
 
+test("its Adam is that of Kingma and Ba, as at the end of section 2, in float64", async () => {
+  await init("wasm");
+  defaultDevice("wasm");
+  const names = ["inputKernel", "recurrentKernel", "hiddenBias", "outputKernel", "outputBias"] as const;
+  const rates = [0.001, 0.01];
+  const parameterOf = (name: number, i: number) => Math.sin(1 + 7 * name + i);
+  const gradientOf = (step: number, name: number, i: number) => 10 ** (name - 3) * Math.cos(3 * step + name + 2 * i);
+  const arrays = (value: (name: number, i: number) => number) =>
+    Object.fromEntries(
+      names.map((key, name) => [
+        key,
+        np.array(
+          Array.from({ length: 6 }, (_, i) => value(name, i)),
+          { shape: [2, 3] },
+        ),
+      ]),
+    ) as Parameters;
+
+  let parameters = arrays(parameterOf);
+  const optimizer = adam(parameters);
+  const learningRates = np.array(rates);
+  for (let step = 1; step <= 20; step++) {
+    parameters = optimizer.update(
+      parameters,
+      arrays((name, i) => gradientOf(step, name, i)),
+      learningRates,
+    );
+  }
+  for (const [name, key] of names.entries()) {
+    const found = (await parameters[key].data()) as Float32Array;
+    found.forEach((value, i) => {
+      let [wanted, first, second] = [parameterOf(name, i), 0, 0];
+      for (let step = 1; step <= 20; step++) {
+        const gradient = gradientOf(step, name, i);
+        first = 0.9 * first + 0.1 * gradient;
+        second = 0.999 * second + 0.001 * gradient ** 2;
+        const rate = ((rates[Math.floor(i / 3)] as number) * Math.sqrt(1 - 0.999 ** step)) / (1 - 0.9 ** step);
+        wanted -= (rate * first) / (Math.sqrt(second) + 1e-8);
+      }
+      expect(Math.abs(value - wanted)).toBeLessThan(1e-6);
+    });
+  }
+  optimizer.dispose();
+  learningRates.dispose();
+});
+
 describe("docs/experiment.json", () => {
   const summary = JSON.parse(readFileSync(new URL("docs/experiment.json", repository), "utf8")) as Summary;
 
   test("holds every cell of the plan with every seed, or names it as missing", () => {
     const named = ({ mode, learningRate, steps }: Pick<CellSummary, "mode" | "learningRate" | "steps">) =>
       `${mode} ${learningRate} ${steps}`;
-    const { cells: main, longRuns, missing } = summary;
-    expect([...main, ...longRuns, ...missing].map(named).sort()).toEqual([...cells, ...longCells].map(named).sort());
-    for (const cell of [...summary.cells, ...summary.longRuns]) {
+    const { cells: main, longRuns, adam, missing } = summary;
+    const planned = [...cells, ...longCells, ...adamCells];
+    expect([...main, ...longRuns, ...adam, ...missing].map(named).sort()).toEqual(planned.map(named).sort());
+    for (const cell of [...main, ...longRuns, ...adam]) {
       expect(cell.outcomes.map(({ seed }) => seed)).toEqual(seeds);
     }
   });

@@ -1,6 +1,7 @@
 import type { Digits } from "../../demo/digits.ts";
 import type { Backend } from "../../demo/train/backend.ts";
 import { type Exam, type Measured, Networks } from "../../demo/train/networks.ts";
+import { adam, descent } from "../../demo/train/rnn.ts";
 import { type ClipMethod, clipByGlobalNorm, clipByValue } from "../../src/index.ts";
 import { bounds, type Cell, goal, type Mode, seeds, stepsPerExam } from "./plan.ts";
 
@@ -31,6 +32,8 @@ const methods: Record<Mode, (members: number) => ClipMethod | undefined> = {
   norm: (members) => clipByGlobalNorm(bounds.norm, { members }),
 };
 
+const optimizers = { adam, descent };
+
 /** Trains all seeds of a cell at once. */
 export async function runCell(
   cell: Cell,
@@ -41,7 +44,12 @@ export async function runCell(
 ): Promise<CellResult> {
   const start = performance.now();
   const members = seeds.map((seed) => ({ seed, learningRate: cell.learningRate }));
-  const networks = new Networks(digits, members, methods[cell.mode](seeds.length));
+  const networks = new Networks(
+    digits,
+    members,
+    methods[cell.mode](seeds.length),
+    optimizers[cell.optimizer ?? "descent"],
+  );
   const outcomes = seeds.map(startOf);
   const clippedSteps = seeds.map(() => 0);
   let step = 0;

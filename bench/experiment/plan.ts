@@ -18,6 +18,8 @@ export interface Cell {
   steps: number;
   /** Where every seed has arrived at the goal or has exploded, the cell ends. */
   untilGoal?: boolean;
+  /** Plain gradient descent without it. */
+  optimizer?: "adam";
 }
 
 export const cells: Cell[] = (["norm", "none", "value"] as const).flatMap((mode) =>
@@ -32,6 +34,11 @@ export const longCells: Cell[] = [0.0046, 0.001].map((learningRate) => ({
   untilGoal: true,
 }));
 
+/** An optimizer that normalises by itself. */
+export const adamCells: Cell[] = [0.001, 0.003].flatMap((learningRate) =>
+  (["none", "norm"] as const).map((mode) => ({ mode, learningRate, steps: 1500, optimizer: "adam" })),
+);
+
 /** Trained again on WebGPU; compared with the same steps of the cell that ran on wasm. */
 export const crossCheck: Cell = { mode: "norm", learningRate: 0.1, steps: 150 };
 
@@ -39,7 +46,8 @@ export const configuration = {
   data: "digits, 8 x 8: 1,400 to train, 384 held out; 32 steps of 2 pixels",
   network: `Elman, ReLU, ${hiddenUnits} hidden units, softmax at the last step`,
   initialisation: "W_hh ~ N(0, 2/32), W_xh ~ N(0, 1/2), W_hy ~ N(0, 1/32), biases 0",
-  optimizer: "plain stochastic gradient descent",
+  optimizer:
+    "plain stochastic gradient descent; in the cells of `adam`, Adam with decays 0.9 and 0.999 and epsilon 1e-8",
   batchSize,
   seeds,
   learningRates,

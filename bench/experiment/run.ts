@@ -9,7 +9,7 @@ import { compile, type Exam } from "../../demo/train/networks.ts";
 import { uploadSequence } from "../../demo/train/rnn.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import { drawFigure } from "./figure.ts";
-import { type Cell, cells, crossCheck, longCells, seeds } from "./plan.ts";
+import { adamCells, type Cell, cells, crossCheck, longCells, seeds } from "./plan.ts";
 import { summarise } from "./summary.ts";
 
 export interface Folders {
@@ -17,11 +17,13 @@ export interface Folders {
   cache: string;
 }
 
+const everyCell = [...cells, ...longCells, ...adamCells];
+
 /** Trains what is not there yet. */
 export async function train({ repository, cache }: Folders, onGpu: boolean): Promise<void> {
   const finished = join(cache, "experiment");
   mkdirSync(finished, { recursive: true });
-  const wanted = onGpu ? [crossCheck] : [...cells, ...longCells];
+  const wanted = onGpu ? [crossCheck] : everyCell;
   const missing = wanted.filter((cell) => !existsSync(fileOf(finished, cell, onGpu)));
   if (missing.length === 0) return;
   await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "demo/digits8.bin"))), finished);
@@ -32,9 +34,13 @@ export function write({ repository, cache }: Folders): void {
   const trained = (cell: Cell) => existsSync(fileOf(join(cache, "experiment"), cell, false));
   const read = (onGpu: boolean) => (cell: Cell) =>
     JSON.parse(readFileSync(fileOf(join(cache, "experiment"), cell, onGpu), "utf8")) as CellResult;
-  const missing = [...cells, ...longCells].filter((cell) => !trained(cell));
+  const missing = everyCell.filter((cell) => !trained(cell));
   const results = (of: readonly Cell[]) => of.filter(trained).map(read(false));
-  const summary = summarise(results(cells), results(longCells), read(true)(crossCheck), missing);
+  const summary = summarise(
+    { main: results(cells), long: results(longCells), adam: results(adamCells) },
+    read(true)(crossCheck),
+    missing,
+  );
   writeFileSync(join(repository, "docs/experiment.json"), `${JSON.stringify(summary)}\n`);
   writeFileSync(join(repository, "docs/experiment.svg"), drawFigure(summary));
 }
@@ -47,7 +53,7 @@ async function runAll(missing: readonly Cell[], onGpu: boolean, digits: Digits, 
   for (const [index, cell] of missing.entries()) {
     // Another process may have trained it meanwhile.
     if (existsSync(fileOf(finished, cell, onGpu))) continue;
-    const title = `${index + 1} of ${missing.length}: ${cell.mode}, rate ${cell.learningRate}, ${backend.badge}`;
+    const title = `${index + 1} of ${missing.length}: ${[cell.mode, cell.optimizer].filter(Boolean).join(", ")}, rate ${cell.learningRate}, ${backend.badge}`;
     const begun = performance.now();
     const result = await runCell(cell, backend, digits, exam, (step) => {
       if (step % 50 > 0) return;
@@ -68,7 +74,9 @@ async function start(onGpu: boolean): Promise<Backend> {
 }
 
 /** The name says everything that the result depends on. */
-function fileOf(folder: string, { mode, learningRate, steps, untilGoal }: Cell, onGpu: boolean): string {
-  const name = [mode, learningRate, steps, seeds.length, untilGoal && "goal", onGpu && "webgpu"].filter(Boolean);
+function fileOf(folder: string, { mode, learningRate, steps, untilGoal, optimizer }: Cell, onGpu: boolean): string {
+  const name = [mode, learningRate, steps, seeds.length, untilGoal && "goal", optimizer, onGpu && "webgpu"].filter(
+    Boolean,
+  );
   return join(folder, `${name.join("-")}.json`);
 }

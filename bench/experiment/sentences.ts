@@ -1,7 +1,7 @@
 import type { CellSummary, Summary } from "./summary.ts";
 
 /** What the README and the training page say of the result, with its numbers. */
-export function sentencesOf({ cells, longRuns, findings }: Summary): string[] {
+export function sentencesOf({ cells, longRuns, adam, findings }: Summary): string[] {
   const at = (mode: CellSummary["mode"], rate: number) =>
     cells.find((cell) => cell.mode === mode && cell.learningRate === rate);
   const sum = (mode: CellSummary["mode"], quantity: "exploded" | "seeds") =>
@@ -25,6 +25,7 @@ export function sentencesOf({ cells, longRuns, findings }: Summary): string[] {
       ({ learningRate, arrived, exploded, stepsToGoal, steps }) =>
         `Without clipping at ${learningRate}, ${arrived} of ${seeds} do within ${steps} steps, and ${exploded} explode; the median is ${stepsToGoal.value === null ? "never" : `${stepsToGoal.value} steps`}.`,
     ),
+    `With Adam it gains little or nothing: ${adam.map(({ mode, learningRate, accuracy, exploded }) => `${mode === "none" ? `at ${learningRate} without clipping` : "by norm"} ${exploded} of ${seeds} explode and the median accuracy is ${accuracy.value?.toFixed(2)}`).join(", ")}.`,
     `At one and the same small rate clipping is slower: at ${none.bestRate} the median accuracy after 1,500 steps is ${slow?.accuracy.value?.toFixed(2)} by norm and ${same?.accuracy.value?.toFixed(2)} without.`,
   ];
 }

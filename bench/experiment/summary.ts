@@ -32,6 +32,8 @@ export interface Summary {
   configuration: typeof configuration;
   cells: CellSummary[];
   longRuns: CellSummary[];
+  /** By Adam, without clipping and by norm. */
+  adam: CellSummary[];
   /** Cells of the plan that are not trained. */
   missing: Cell[];
   crossCheck: { webgpu: CellSummary; wasm: CellSummary };
@@ -43,7 +45,11 @@ export interface Summary {
 
 const lossOfGuessing = Math.log(10);
 
-export function summarise(main: CellResult[], long: CellResult[], gpu: CellResult, missing: Cell[]): Summary {
+export function summarise(
+  { main, long, adam }: Record<"main" | "long" | "adam", CellResult[]>,
+  gpu: CellResult,
+  missing: Cell[],
+): Summary {
   const cells = main.map(summaryOf);
   const twin = main.find(
     ({ mode, learningRate }) => mode === gpu.mode && learningRate === gpu.learningRate,
@@ -52,6 +58,7 @@ export function summarise(main: CellResult[], long: CellResult[], gpu: CellResul
     configuration,
     cells,
     longRuns: long.map(summaryOf),
+    adam: adam.map(summaryOf),
     missing,
     crossCheck: { webgpu: summaryOf(gpu), wasm: summaryOf(until(twin, gpu.steps)) },
     findings: { none: findings(cells, "none"), value: findings(cells, "value"), norm: findings(cells, "norm") },

@@ -5,9 +5,10 @@ import { uniformNumbers } from "../random.ts";
 import { clipped, clippingBy } from "./clipping.ts";
 import {
   answers,
-  descend,
+  descent,
   drawInitialValues,
   lossAndGradients,
+  type Optimizer,
   type Parameters,
   upload,
   uploadBatches,
@@ -53,13 +54,20 @@ export class Networks {
   readonly #clip: Clipping;
   readonly #bound: number;
   readonly #rates: np.Array;
+  readonly #optimizer: Optimizer;
   #parameters: Parameters;
 
   /** Without a method, or with one that has no norm of each member, a clip that changes nothing measures the norms. */
-  constructor(digits: Digits, members: readonly Member[], method?: ClipMethod) {
+  constructor(
+    digits: Digits,
+    members: readonly Member[],
+    method?: ClipMethod,
+    optimizerFor: (parameters: Parameters) => Optimizer = descent,
+  ) {
     this.#digits = digits;
     this.#uniforms = members.map(({ seed }) => uniformNumbers(seed));
     this.#parameters = upload(this.#uniforms.map((uniform) => drawInitialValues(uniform)));
+    this.#optimizer = optimizerFor(this.#parameters);
     this.#rates = np.array(members.map(({ learningRate }) => learningRate));
     const measure = clipByGlobalNorm(Infinity, { members: members.length });
     this.#clip = clippingBy(method ?? measure);
@@ -80,7 +88,7 @@ export class Networks {
     const [losses, raw] = lossAndGradients(tree.ref(this.#parameters), ...uploadBatches(batches));
     const measured = this.#measure && clipped(this.#measure, raw, tree.ref(this.#parameters));
     const { gradients, report } = clipped(this.#clip, measured?.gradients ?? raw, tree.ref(this.#parameters));
-    this.#parameters = descend(this.#parameters, gradients, this.#rates.ref);
+    this.#parameters = this.#optimizer.update(this.#parameters, gradients, this.#rates);
     return this.#collect(losses, report, measured?.report ?? report);
   }
 
@@ -104,6 +112,7 @@ export class Networks {
   dispose(): void {
     this.#clip.destroy();
     this.#measure?.destroy();
+    this.#optimizer.dispose();
     tree.dispose(this.#parameters);
     this.#rates.dispose();
   }
@@ -138,7 +147,8 @@ export async function compile(count: number, digits: Digits, exam: Exam): Promis
   const [losses, gradients] = lossAndGradients(tree.ref(parameters), ...uploadBatches(batches));
   await blockUntilReady([losses, ...Object.values(gradients)]);
   losses.dispose();
-  const labels = answers(descend(parameters, gradients, np.zeros([count])), exam.inputs);
+  const rates = np.zeros([count]);
+  const labels = answers(descent().update(parameters, gradients, rates), exam.inputs);
   await blockUntilReady(labels);
-  labels.dispose();
+  for (const used of [labels, rates]) used.dispose();
 }

@@ -108,8 +108,13 @@ function crossEntropy(parameters: Parameters, inputs: np.Array, targets: np.Arra
 /** The loss of each member and the gradients of all. */
 export const lossAndGradients = jit(vmap(valueAndGrad(crossEntropy)));
 
-/** Plain stochastic gradient descent, with a learning rate for each member. */
-export const descend = jit(
+/** How gradients move parameters, with a learning rate for each member. Consumes the first two, keeps the rates. */
+export interface Optimizer {
+  update(parameters: Parameters, gradients: Parameters, learningRates: np.Array): Parameters;
+  dispose(): void;
+}
+
+const descend = jit(
   vmap((parameters: Parameters, gradients: Parameters, learningRate: np.Array): Parameters => {
     const descended = tree.map(
       (parameter: np.Array, gradient: np.Array) => np.subtract(parameter, np.multiply(gradient, learningRate.ref)),
@@ -120,6 +125,59 @@ export const descend = jit(
     return descended;
   }),
 );
+
+/** Plain stochastic gradient descent. */
+export function descent(): Optimizer {
+  return {
+    update: (parameters, gradients, learningRates) => descend(parameters, gradients, learningRates.ref),
+    dispose() {},
+  };
+}
+
+const [firstDecay, secondDecay, epsilon] = [0.9, 0.999, 1e-8];
+
+const moveMoments = jit((first: Parameters, second: Parameters, gradients: Parameters): [Parameters, Parameters] => {
+  const blend = (decay: number) => (moment: np.Array, term: np.Array) =>
+    np.add(np.multiply(moment, decay), np.multiply(term, 1 - decay));
+  const squares = tree.map((gradient: np.Array) => np.multiply(gradient.ref, gradient), tree.ref(gradients));
+  return [
+    tree.map(blend(firstDecay), first, gradients) as Parameters,
+    tree.map(blend(secondDecay), second, squares) as Parameters,
+  ];
+});
+
+const descendByMoments = jit(
+  vmap((parameters: Parameters, first: Parameters, second: Parameters, rate: np.Array): Parameters => {
+    const moved = tree.map(
+      (parameter: np.Array, moment: np.Array, square: np.Array) =>
+        np.subtract(parameter, np.divide(np.multiply(moment, rate.ref), np.add(np.sqrt(square), epsilon))),
+      parameters,
+      first,
+      second,
+    ) as Parameters;
+    rate.dispose();
+    return moved;
+  }),
+);
+
+/** Adam (Kingma and Ba, 2015, arXiv:1412.6980), its two corrections in the rate as at the end of section 2. */
+export function adam(parameters: Parameters): Optimizer {
+  const zeroes = () => tree.map((parameter: np.Array) => np.zeros(parameter.shape), parameters) as Parameters;
+  let [first, second] = [zeroes(), zeroes()];
+  let step = 0;
+  return {
+    update(parameters, gradients, learningRates) {
+      step++;
+      [first, second] = moveMoments(first, second, gradients);
+      const corrected = Math.sqrt(1 - secondDecay ** step) / (1 - firstDecay ** step);
+      const rates = np.multiply(learningRates.ref, corrected);
+      return descendByMoments(parameters, tree.ref(first), tree.ref(second), rates);
+    },
+    dispose() {
+      tree.dispose([first, second]);
+    },
+  };
+}
 
 type Cell = Pick<Parameters, "inputKernel" | "recurrentKernel" | "hiddenBias">;
 
