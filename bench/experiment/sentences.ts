@@ -16,6 +16,11 @@ export function sentencesOf({ cells, longRuns, adam, findings }: Summary): strin
   const byValue = at("value", value.bestRate);
   const [slow, same] = [at("norm", none.bestRate), at("none", none.bestRate)];
   const seeds = best?.seeds ?? 0;
+  const adamRates = [...new Set(adam.map(({ learningRate }) => learningRate))];
+  const outcome = (mode: CellSummary["mode"], rate: number) => {
+    const cell = adam.find((other) => other.mode === mode && other.learningRate === rate);
+    return `${cell?.exploded} of ${seeds} explode, ${cell?.arrived} reach 0.7 and the median accuracy is ${cell?.accuracy.value?.toFixed(2)}`;
+  };
   return [
     `Without clipping ${sum("none", "exploded")} of ${sum("none", "seeds")} networks explode (of ${seeds} each: ${rates("none")}); clipped to a norm of 1, ${sum("norm", "exploded")} of ${sum("norm", "seeds")}.`,
     `The largest of these rates at which every network lives and learns is ${norm.largestSafeRate ?? "none"} by norm and ${value.largestSafeRate ?? "none"} by value; without clipping ${none.largestSafeRate === null ? "there is none" : `it is ${none.largestSafeRate}`}.`,
@@ -25,7 +30,7 @@ export function sentencesOf({ cells, longRuns, adam, findings }: Summary): strin
       ({ learningRate, arrived, exploded, stepsToGoal, steps }) =>
         `Without clipping at ${learningRate}, ${arrived} of ${seeds} do within ${steps} steps, and ${exploded} explode; the median is ${stepsToGoal.value === null ? "never" : `${stepsToGoal.value} steps`}.`,
     ),
-    `With Adam it gains little or nothing: ${adam.map(({ mode, learningRate, accuracy, exploded }) => `${mode === "none" ? `at ${learningRate} without clipping` : "by norm"} ${exploded} of ${seeds} explode and the median accuracy is ${accuracy.value?.toFixed(2)}`).join(", ")}.`,
+    `With Adam it gains little: ${adamRates.map((rate) => `at ${rate} ${outcome("none", rate)} without clipping, ${outcome("norm", rate)} by norm`).join("; ")}.`,
     `At one and the same small rate clipping is slower: at ${none.bestRate} the median accuracy after 1,500 steps is ${slow?.accuracy.value?.toFixed(2)} by norm and ${same?.accuracy.value?.toFixed(2)} without.`,
   ];
 }
