@@ -3,6 +3,7 @@ import type { Configuration, Contestant, Entry, Pace, Row, Sample, Timing, Tried
 import type { Workload } from "./workloads.ts";
 
 const MOST_STEPS = 200;
+const CLEARLY_FASTER = 0.9;
 
 /** A contestant that gave the right answer, in the fastest of its configurations. */
 interface Runner {
@@ -76,7 +77,9 @@ async function enter(
       }
       const { ms, steps } = await warmUp(entry, pace, best?.ms);
       sweep.push({ configuration, ms });
-      if (best && best.ms <= ms) {
+      // The shipped configuration is the first; what looks a little faster in three batches is noise.
+      const most = best?.runner.configuration === contestant.shipped ? CLEARLY_FASTER : 1;
+      if (best && ms >= most * best.ms) {
         entry.destroy();
       } else {
         best?.entry.destroy();

@@ -126,8 +126,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
   #end
   var s = start;
+  var slot = slot_met(s, endTile);
   #slots
-  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+  while (slot == SLOTu) {
     let segment = table.segments[s];
     var span = span_of(segment, firstTile, endTile);
     if ((segment.edges & HALF_OFF) != 0u) {
@@ -161,6 +162,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         }
       }
     }
+    s += 1u;
+    slot = slot_met(s, endTile);
   }
   #end
   mine.largest = max(mine.largest, largest_of(largest));

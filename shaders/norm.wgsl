@@ -73,8 +73,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     }
   }
   #end
+  var slot = slot_met(s, endTile);
   #slots
-  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+  while (slot == SLOTu) {
     let span = span_of(table.segments[s], firstTile, endTile);
     let wholeEnd = whole_end(span.begin, span.end);
     var i = span.begin + lane;
@@ -98,6 +99,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       rest += word_terms(a);
     }
     total = sum(total, wide(bitcast<u32>(sum_of(rest))));
+    s += 1u;
+    slot = slot_met(s, endTile);
   }
   #end
   var mine = nothing();

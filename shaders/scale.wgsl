@@ -23,14 +23,6 @@ fn work_of(scaling: Scaling) -> u32 {
   return select(CARE, SHRINK, plain);
 }
 
-fn clipped_word(word: Word, scaling: Scaling) -> Word {
-  var changed = word;
-  for (var k = 0u; k < ELEMENTS; k += 1u) {
-    changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
-  }
-  return changed;
-}
-
 fn plain_word(word: Word, factor: f32, copies: bool) -> Word {
   if (IN_PLACE) {
     return scaled_word(word, factor);
@@ -38,62 +30,11 @@ fn plain_word(word: Word, factor: f32, copies: bool) -> Word {
   return select(scaled_word(word, factor), word, copies);
 }
 
-fn write_edge(s: u32, lane: u32) {
-  let segment = table.segments[s];
-  let element = select((segment.edges & FIRST_HALF) + ELEMENTS * segment.count, 0u, lane == 0u);
-  let scaling = scaling_of(s, element);
-  if (work_of(scaling) != LEAVE) {
-    let half = edge_half(segment, lane);
-    let bits = element_of(word_of(segment.slot, half / 2u), half % 2u);
-    set_edge(segment, lane, clipped_bits(bits, scaling.scale, scaling.flags));
-  }
-}
-
-// Whether more is to do with a segment than to shrink or copy words.
-fn is_special(s: u32) -> bool {
-  return table.segments[s].edges != 0u || has_units(s) || work_of(scaling_of(s, 0u)) == CARE;
-}
-
-fn next_special(start: u32, endTile: u32) -> u32 {
-  var s = start;
-  while (is_met(s, endTile) && !is_special(s)) {
-    s += 1u;
-  }
-  return s;
-}
-
-fn write_special(s: u32, firstTile: u32, endTile: u32, lane: u32) {
-  let segment = table.segments[s];
-  let span = span_of(segment, firstTile, endTile);
-  let shift = segment.into - segment.first; // wraps around where it is negative
-  #edges
-  if (has_edge(segment, firstTile, lane)) {
-    write_edge(s, lane);
-  }
-  #end
-  if (has_units(s)) {
-    scale_units(s, span, lane);
-    return;
-  }
-  let scaling = scaling_of(s, 0u);
-  let work = work_of(scaling);
-  #edges
-  if ((segment.edges & HALF_OFF) != 0u && work != LEAVE) {
-    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-      set_word(segment.slot, i + shift, clipped_word(half_off_word(segment.slot, i), scaling));
-    }
-    return;
-  }
-  #end
-  if (work == CARE) {
-    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-      set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i), scaling));
-    }
-  }
-}
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  if (is_untouched()) {
+    return;
+  }
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
   let start = first_segment(firstTile);
@@ -105,8 +46,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
 
   var s = start;
+  var slot = slot_met(s, endTile);
   #slots
-  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+  while (slot == SLOTu) {
     let segment = table.segments[s];
     let scaling = scaling_of(s, 0u);
     let work = work_of(scaling);
@@ -131,6 +73,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (; i < span.end; i += WORKGROUP) {
       TARGET_SLOT[i + shift] = plain_word(gradients_SLOT[i], factor, work == COPY);
     }
+    s += 1u;
+    slot = slot_met(s, endTile);
   }
   #end
 }

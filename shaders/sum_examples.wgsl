@@ -70,8 +70,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   }
   #end
   var s = start;
+  var slot = slot_met(s, endTile);
   #slots
-  for (; is_met_in(SLOTu, s, endTile); s += 1u) {
+  while (slot == SLOTu) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first;
@@ -106,6 +107,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       }
       TARGET_SLOT[i + shift] = summed;
     }
+    s += 1u;
+    slot = slot_met(s, endTile);
   }
   #end
 }

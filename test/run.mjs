@@ -1,4 +1,4 @@
-// npm test [-- --only step]: every check, one after another, and a last line "N passed, N failed".
+// npm test [-- --only step]: every check, in groups, and a last line "N passed, N failed".
 // Firefox comes from no npm package: where it is not installed its leg is left out, unless GRADCLIP_ENGINES=all asks for it.
 
 import { spawn } from "node:child_process";
@@ -58,24 +58,31 @@ const groups = [
   [vitest("pages", "Page tests")],
 ];
 
-/** @param {string[]} command @param {boolean} isShown at once @returns {Promise<{ code: number | null, output: string }>} */
+/**
+ * @param {string[]} command @param {boolean} isShown at once
+ * @returns {Promise<{ code: number | null, output: string, errors: string }>}
+ */
 function execute([program = "", ...rest], isShown) {
   const PATH = [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter);
   const child = spawn(program, rest, {
     cwd: repository,
     env: { ...process.env, PATH, NO_COLOR: "1", FORCE_COLOR: undefined },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", isShown ? "inherit" : "pipe"],
     shell: process.platform === "win32",
     timeout: minutesPerStep * 60_000,
   });
   let output = "";
-  child.stdout.on("data", (chunk) => {
+  child.stdout?.on("data", (chunk) => {
     output += chunk;
     if (isShown) process.stdout.write(chunk);
   });
+  let errors = "";
+  child.stderr?.on("data", (chunk) => {
+    errors += chunk;
+  });
   return new Promise((resolve) => {
-    child.on("error", (error) => resolve({ code: null, output: `${error}` }));
-    child.on("close", (code) => resolve({ code, output }));
+    child.on("error", (error) => resolve({ code: null, output, errors: `${errors}${error}` }));
+    child.on("close", (code) => resolve({ code, output, errors }));
   });
 }
 
@@ -84,8 +91,9 @@ function execute([program = "", ...rest], isShown) {
 async function runStep({ title, command, count }, isShown) {
   if (isShown) console.log(`\n== ${title}`);
   const start = performance.now();
-  const { code, output } = await execute(command, isShown);
-  if (!isShown) console.log(`\n== ${title}\n${output.trimEnd()}`);
+  const { code, output, errors } = await execute(command, isShown);
+  if (!isShown) console.log(`\n== ${title}\n${errors}${output.trimEnd()}`);
+  else if (errors) console.log(errors);
   let counts = { passed: 0, failed: 0 };
   try {
     counts = count ? count(output) : { passed: code === 0 ? 1 : 0, failed: 0 };

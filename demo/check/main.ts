@@ -3,7 +3,7 @@
 import { copy, showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { Groups } from "./groups.ts";
-import { type Device, describeDevice, gpuLost, type Result, reportOf } from "./report.ts";
+import { canary, type Device, describeDevice, type Result, reportOf } from "./report.ts";
 import type { Check, Message } from "./worker.ts";
 import workerSource from "./worker.ts?raw";
 
@@ -27,11 +27,6 @@ function run(): void {
   // ?filter=norms in the address: part of the names of the cases to run.
   const filter = new URLSearchParams(location.search).get("filter") ?? undefined;
   worker.postMessage({ heavy, filter } satisfies Check);
-  const running = worker;
-  gpuLost().then((message) => {
-    if (worker !== running) return;
-    finish("failed", `The GPU was lost after ${results.length} cases: ${message || "the browser does not say why."}`);
-  });
   show("running", "Starting…");
 }
 
@@ -89,6 +84,12 @@ copyReport.addEventListener("click", () => copy(byId<HTMLTextAreaElement>("repor
 showCode(byId("code"), workerSource.trimEnd());
 
 device = await describeDevice();
+// Kept in a variable: a device that is collected is never lost.
+const watched = await canary().catch(() => undefined);
+watched?.lost.then(({ message }) => {
+  const reason = message || "the browser does not say why.";
+  if (worker) finish("failed", `The GPU was lost after ${results.length} cases: ${reason}`);
+});
 if (typeof device !== "string") byId("device").textContent = device.adapter;
 show(
   "idle",

@@ -19,7 +19,7 @@ interface CurveOptions {
   /** Where the axis may reach; what lies beyond leaves the plot. */
   limits: { lowest: number; highest: number };
   isLogarithmic: boolean;
-  rule: Rule;
+  rule?: Rule;
   onHover(step: number | undefined): void;
 }
 
@@ -40,7 +40,7 @@ export class Curves {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw(false, true));
   }
 
-  draw(histories: Histories, rule = this.#options.rule): void {
+  draw(histories: Histories, rule: Rule | undefined): void {
     this.#histories = histories;
     this.#options.rule = rule;
     const { quantity } = this.#options;
@@ -81,10 +81,10 @@ export class Curves {
 
   #range(highest: number | null): uPlot.Range.MinMax {
     const { limits, isLogarithmic, rule } = this.#options;
-    const top = Math.max(rule.at * 1.3, Math.min(limits.highest, highest ?? limits.lowest));
+    const top = Math.max((rule?.at ?? 0) * 1.3, Math.min(limits.highest, highest ?? limits.lowest));
     if (!isLogarithmic) return [0, top];
     const decadeBelow = (value: number) => 10 ** Math.floor(Math.log10(value));
-    return [decadeBelow(Math.min(limits.lowest, rule.at / 2)), decadeBelow(Math.max(top, 10)) * 10];
+    return [decadeBelow(Math.min(limits.lowest, (rule?.at ?? Infinity) / 2)), decadeBelow(Math.max(top, 10)) * 10];
   }
 
   #annotate(): void {
@@ -94,14 +94,14 @@ export class Curves {
     ctx.font = `${12 * scale}px system-ui, sans-serif`;
     ctx.lineWidth = scale;
     ctx.setLineDash([4 * scale, 4 * scale]);
-    this.#drawRule(ctx, bbox, scale);
+    const { rule } = this.#options;
+    if (rule) this.#drawRule(ctx, bbox, scale, rule);
     const explodedAt = this.#histories?.none.explodedAt;
     if (explodedAt) this.#drawExplosion(ctx, bbox, scale, explodedAt);
     ctx.restore();
   }
 
-  #drawRule(ctx: CanvasRenderingContext2D, bbox: uPlot.BBox, scale: number): void {
-    const { at, label } = this.#options.rule;
+  #drawRule(ctx: CanvasRenderingContext2D, bbox: uPlot.BBox, scale: number, { at, label }: Rule): void {
     const y = this.#plot.valToPos(at, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) return;
     ctx.strokeStyle = ctx.fillStyle = color("--faint");

@@ -38,12 +38,13 @@ let startedAt = 0;
 let isPaused = false;
 let worker: Worker;
 
+const chance = { at: Math.log(10), label: "chance" };
 const lossCurves = new Curves(byId("loss-curves"), {
   quantity: "loss",
   stepCount,
   limits: { lowest: 2.6, highest: 4 },
   isLogarithmic: false,
-  rule: { at: Math.log(10), label: "chance" },
+  rule: chance,
   onHover: hover,
 });
 const normCurves = new Curves(byId("norm-curves"), {
@@ -56,8 +57,9 @@ const normCurves = new Curves(byId("norm-curves"), {
 });
 const cells = new Cells(byId("ensemble-cells"), ensembleSize.seeds);
 
+/** Of the norm that the chart shows; other methods bound other norms. */
 function boundRule() {
-  return { at: settings.bound, label: `bound ${settings.bound}` };
+  return settings.method !== "norm" ? undefined : { at: settings.bound, label: `bound ${settings.bound}` };
 }
 
 function hover(step: number | undefined): void {
@@ -92,7 +94,7 @@ function draw(): void {
   const pace = (1000 * step) / (begin - startedAt);
   byId("speed").textContent =
     `· step ${step} of ${stepCount}${isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`}`;
-  lossCurves.draw(histories);
+  lossCurves.draw(histories, chance);
   normCurves.draw(histories, boundRule());
   guesses?.draw(histories);
   showRuns();
@@ -117,12 +119,17 @@ function ask(request: Request): void {
 }
 
 function restart(): void {
-  histories = emptyHistories();
-  globalThis.gradclipDemo = { histories };
+  forget();
   isPaused = false;
   const label = choices.find(({ name }) => name === settings.method)?.label.split(":")[0] ?? "";
   byId("chosen-title").textContent = settings.method === "norm" ? "Clipped by norm" : label;
   ask({ train: settings });
+}
+
+function forget(): void {
+  histories = emptyHistories();
+  globalThis.gradclipDemo = { histories };
+  byId("speed").textContent = "";
 }
 
 function pause(wanted: boolean): void {
@@ -140,6 +147,8 @@ function receive(answer: Answer): void {
     showState("compiling", "Compiling the network…");
   } else if ("begun" in answer) {
     startedAt = performance.now();
+    // The runs before may have sent their last steps meanwhile.
+    if (answer.begun === "train") forget();
     showState(
       answer.begun === "train" ? "training" : "ensemble",
       answer.begun === "train" ? "Training" : "Ensemble runs",

@@ -16,7 +16,7 @@ export const methods = {
   norm: (bound: number, members: number) => clipByGlobalNorm(bound, { members }),
   "each tensor": (bound: number) => clipByNorm(bound),
   "block RMS": (bound: number) => clipByBlockRms(bound),
-  // A unit is a column of one member's kernel, or a whole bias.
+  // For one member: a unit is a column of its kernel, or a whole bias.
   "each unit": (bound: number) => adaptiveGradClip({ clipping: bound, axes: [0, 1] }),
   autoClip: () => autoClip(),
   zClip: () => zClip(),

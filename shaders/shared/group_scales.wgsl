@@ -6,6 +6,10 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
   return Scaling(entry.scale, entry.flags);
 }
 
+fn is_untouched() -> bool {
+  return false;
+}
+
 fn has_units(s: u32) -> bool {
   return false;
 }

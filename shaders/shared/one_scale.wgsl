@@ -5,6 +5,10 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
   return Scaling(record.scale, record.flags);
 }
 
+fn is_untouched() -> bool {
+  return work_of(scaling_of(0u, 0u)) == LEAVE;
+}
+
 fn has_units(s: u32) -> bool {
   return false;
 }

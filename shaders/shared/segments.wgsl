@@ -59,8 +59,13 @@ fn is_met(s: u32, endTile: u32) -> bool {
   return s < table.segmentCount && table.segments[s].tile < endTile;
 }
 
-fn is_met_in(slot: u32, s: u32, endTile: u32) -> bool {
-  return is_met(s, endTile) && table.segments[s].slot == slot;
+const NO_SLOT = 0xffffffffu;
+
+fn slot_met(s: u32, endTile: u32) -> u32 {
+  if (is_met(s, endTile)) {
+    return table.segments[s].slot;
+  }
+  return NO_SLOT;
 }
 
 fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {

@@ -3,11 +3,12 @@
 @group(0) @binding(INTO) var<storage, read_write> into_SLOT: array<Word>;
 #end
 
-// The source's word for a word of the destination, where the two lie half a word apart.
+// Half of one word and half of the next.
 fn joined_halves(word: Word, next: Word) -> Word {
   return (word >> Word(16u)) | (next << Word(16u));
 }
 
+// The source's word for a word of the destination, where the two lie half a word apart.
 fn half_off_word(slot: u32, i: u32) -> Word {
   return joined_halves(word_of(slot, i), word_of(slot, i + 1u));
 }

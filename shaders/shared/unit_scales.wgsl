@@ -15,6 +15,10 @@ fn unit_word(s: u32, word: Word, first: u32) -> Word {
   return changed;
 }
 
+fn is_untouched() -> bool {
+  return false;
+}
+
 fn has_units(s: u32) -> bool {
   return units[s].runCount > 0u;
 }

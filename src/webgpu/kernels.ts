@@ -19,6 +19,7 @@ import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
 import segments from "../../shaders/shared/segments.wgsl?raw";
 import slots from "../../shaders/shared/slots.wgsl?raw";
+import special from "../../shaders/shared/special.wgsl?raw";
 import targets from "../../shaders/shared/targets.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
 import type { Dtype } from "../gradients.ts";
@@ -80,7 +81,7 @@ export function scaleSource(format: Format, target: Target, { grouping }: ClipMe
   const units = grouping.kind === "units" ? grouping.kernels.wgsl : undefined;
   const source = grouping.kind === "units" ? grouping.kernels.wgsl.scales : scaling[grouping.kind];
   const held = grouping.kind === "all" ? record : entry;
-  const text = writing([slots, targets, source, scale], format, target, count);
+  const text = writing([slots, targets, source, special, scale], format, target, count);
   return [formatSource(format), held, clipped, segments, units?.units ?? "", text].join("\n");
 }
 

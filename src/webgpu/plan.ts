@@ -213,6 +213,7 @@ function spread(
 ) {
   const tilesIn = (segment: Segment) => shapes?.get(segment)?.jobs ?? tilesOf(segment, format.word, lanes);
   const segments = slots.flatMap((slot, number) => slot.segments.map((segment) => ({ segment, slot: number })));
+  // Stable: the kernels go through the bindings in turn, so that in a workgroup those of one binding must stand together.
   if (grouped) segments.sort((a, b) => a.segment.group - b.segment.group);
   const tiles = segments.reduce((sum, { segment }) => sum + tilesIn(segment), 0);
   const wanted = Math.ceil(tiles / Math.min(Math.ceil(tiles / least), most));

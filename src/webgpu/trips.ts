@@ -12,7 +12,7 @@ import type { Shape } from "./unitShapes.ts";
 const MOST_TRIPS = 65_535;
 /** The search for the first segment, and a loop for each of 16 bindings with at most 7 in it. */
 const TRIPS_OF_WORKGROUP = 264;
-/** The loops that are met once in a segment: at most 7, along axes 7 for each of 16 bindings, and a few beside them. */
+/** The loops that are met once in a segment: at most 7, along axes 3 for each of 16 bindings, and some beside them. */
 const TRIPS_OF_SEGMENT = 132;
 /** Loops over what a lane has of a tile: four words, one by one or all at once. */
 const TRIPS_OF_TILE = 8;
@@ -38,7 +38,7 @@ export function mostTiles(
 
 /** Element by element, as where values are out of the ordinary. */
 function tripsOfWord(pass: Pass, { units, examples = 0 }: Segment, elements: number): number {
-  if (pass === "sum examples") return 2 * (elements + 2) + 2 * examples * (elements + 3);
+  if (pass === "sum examples") return 2 * (elements + 3) + 2 * examples * (elements + 3);
   const axes = pass === "scale" && units ? units.runs.length + 1 : 0;
   return 2 + elements * (1 + axes);
 }

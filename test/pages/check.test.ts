@@ -6,7 +6,9 @@ import { photograph, text, untilState, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await launchChromium({
+    args: ["--disable-gpu-process-crash-limit", "--disable-domain-blocking-for-3d-apis"],
+  });
 });
 afterAll(() => browser?.close());
 

@@ -105,7 +105,9 @@ describe("the training page on the CPU", () => {
     for (const { value, label } of methods.reverse()) {
       await page.select("[name=method]", value);
       await untilText(page, "#chosen-title", value === "norm" ? "Clipped by norm" : label.replace(/:.*/, ""));
-      await untilStep(page, 3);
+      await untilState(page, "training");
+      await page.waitForFunction(() => (globalThis.gradclipDemo?.histories.chosen.loss.length ?? 0) > 5);
+      expect((await lossesOf(page, "chosen")).every((loss) => loss !== null)).toBe(true);
       expect(await page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("method"))).toBe(value);
     }
   });
