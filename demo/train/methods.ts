@@ -18,8 +18,9 @@ export const methods = {
   "block RMS": (bound: number) => clipByBlockRms(bound),
   // For one member: a unit is a column of its kernel, or a whole bias.
   "each unit": (bound: number) => adaptiveGradClip({ clipping: bound, axes: [0, 1] }),
-  autoClip: () => autoClip(),
-  zClip: () => zClip(),
+  // In their first steps they know nothing yet and clip to the bound alone.
+  autoClip: (bound: number) => autoClip({ maxNorm: bound }),
+  zClip: (bound: number) => zClip({ maxNorm: bound }),
 } satisfies Record<string, (bound: number, members: number) => ClipMethod | undefined>;
 
 export type MethodName = keyof typeof methods;
