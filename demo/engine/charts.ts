@@ -49,7 +49,7 @@ export class Chart {
     return {
       width: container.clientWidth,
       height,
-      padding: [10, 12, 0, 0],
+      padding: [10, 20, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
