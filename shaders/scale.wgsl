@@ -24,10 +24,7 @@ fn work_of(scaling: Scaling) -> u32 {
 }
 
 fn plain_word(word: Word, factor: f32, copies: bool) -> Word {
-  if (IN_PLACE) {
-    return scaled_word(word, factor);
-  }
-  return select(scaled_word(word, factor), word, copies);
+  return select(scaled_word(word, factor), word, copies && !IN_PLACE);
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -47,17 +47,15 @@ fn write_special(s: u32, firstTile: u32, endTile: u32, lane: u32) {
   }
   let scaling = scaling_of(s, 0u);
   let work = work_of(scaling);
-  #edges
-  if ((segment.edges & HALF_OFF) != 0u && work != LEAVE) {
+  if (work == CARE || (segment.edges & HALF_OFF) != 0u) {
     for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-      set_word(segment.slot, i + shift, clipped_word(half_off_word(segment.slot, i), scaling));
-    }
-    return;
-  }
-  #end
-  if (work == CARE) {
-    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-      set_word(segment.slot, i + shift, clipped_word(word_of(segment.slot, i), scaling));
+      var word = word_of(segment.slot, i);
+      #edges
+      if ((segment.edges & HALF_OFF) != 0u) {
+        word = joined_halves(word, word_of(segment.slot, i + 1u));
+      }
+      #end
+      set_word(segment.slot, i + shift, clipped_word(word, scaling));
     }
   }
 }
