@@ -1,5 +1,5 @@
 import { createClipper } from "../src/index.ts";
-import { type DeviceState, stateOf } from "../src/webgpu/device.ts";
+import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
 import { classOf } from "../src/webgpu/grid.ts";
 import { handWrittenContestants } from "./contestants/byHand.ts";
 import type { Context } from "./contestants/gradclip.ts";
@@ -148,12 +148,12 @@ function summary(workload: Workload): Measured {
 
 function countedFor({ arena: { workload, gradients, device } }: Context): Measured {
   const { dtype, lengths } = workload;
-  const state = stateOf(device) as DeviceState;
+  const context = contextOf(device) as DeviceContext;
   const views = gradients.map((buffer, i) => ({ buffer, length: lengths[i] as number, dtype }));
   return {
     ...summary(workload),
-    counts: countsFor(views, state),
-    mostDispatches: 2 * (Math.ceil(lengths.length / state.slots) + 1) + 1,
+    counts: countsFor(views, context),
+    mostDispatches: 2 * (Math.ceil(lengths.length / context.slots) + 1) + 1,
   };
 }
 

@@ -1,6 +1,6 @@
 import { type Gradients, readGradients } from "../src/gradients.ts";
 import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
-import type { DeviceState } from "../src/webgpu/device.ts";
+import type { DeviceContext } from "../src/webgpu/device.ts";
 import { WORD_BYTES } from "../src/webgpu/kernels.ts";
 import { capacityOf } from "../src/webgpu/layouts.ts";
 import { type Plan, planFor } from "../src/webgpu/plan.ts";
@@ -26,13 +26,13 @@ export function countsOf({ norm, scale }: Plan): Counts {
 
 export function countsFor(
   gradients: Gradients,
-  state: DeviceState,
+  context: DeviceContext,
   method: ClipMethod = clipByGlobalNorm(1),
   { apply = "scale" }: ClipOptions = {},
 ): Counts {
   const { grouping, norm, usesParameters: parameters = false } = method;
   const task = { grouping, writes: apply === "scale", parameters, power: norm.fixedPower };
-  return countsOf(planFor(readGradients(gradients).tensors, { ...state, ...capacityOf(state, "norm") }, task));
+  return countsOf(planFor(readGradients(gradients).tensors, { ...context, ...capacityOf(context, "norm") }, task));
 }
 
 function wordsIn(table: Uint32Array): number {

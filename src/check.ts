@@ -13,7 +13,7 @@ export function shown(value: unknown): string {
 }
 
 /** The own properties of an options object, read once; a misspelt one is an error, not a silent default. */
-export function options<K extends string>(
+export function readOptions<K extends string>(
   value: unknown,
   subject: string,
   known: readonly K[],
@@ -22,22 +22,22 @@ export function options<K extends string>(
   const read: { [P in K]?: unknown } = Object.create(null);
   if (value === undefined) return read;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${list(known)}.`);
+    throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${inWords(known)}.`);
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key as K)) {
-      throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${list(known)}.`);
+      throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${inWords(known)}.`);
     }
     read[key as K] = (value as Record<string, unknown>)[key];
   }
   return read;
 }
 
-export function list(words: readonly string[]): string {
+export function inWords(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-export function oneOf<T extends string>(value: unknown, subject: string, allowed: readonly T[]): T {
+export function readOneOf<T extends string>(value: unknown, subject: string, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) {
     throw new TypeError(
       `${subject} is ${shown(value)}; use ${allowed.map((word) => JSON.stringify(word)).join(" or ")}.`,
@@ -46,21 +46,21 @@ export function oneOf<T extends string>(value: unknown, subject: string, allowed
   return value as T;
 }
 
-export function number(value: unknown, subject: string): number {
+export function readNumber(value: unknown, subject: string): number {
   if (typeof value !== "number") throw new TypeError(`${subject} is ${shown(value)}; pass a number.`);
   return value;
 }
 
-export function integer(value: unknown, subject: string, least: number, most: number): number {
-  if (!(Number.isInteger(number(value, subject)) && (value as number) >= least && (value as number) <= most)) {
+export function readInteger(value: unknown, subject: string, least: number, most: number): number {
+  if (!(Number.isInteger(readNumber(value, subject)) && (value as number) >= least && (value as number) <= most)) {
     throw new RangeError(`${subject} is ${value}; pass an integer from ${least} to ${most}.`);
   }
   return value as number;
 }
 
 /** A positive normal float32, the only factors whose product with a gradient every GPU agrees on. */
-export function normalFloat(value: unknown, subject: string): number {
-  const rounded = Math.fround(number(value, subject));
+export function readNormalFloat(value: unknown, subject: string): number {
+  const rounded = Math.fround(readNumber(value, subject));
   if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
     throw new RangeError(
       `${subject} is ${value}; pass a positive float32 between ${SMALLEST_NORMAL} and ${LARGEST} (2^-126 and the largest).`,
@@ -69,23 +69,23 @@ export function normalFloat(value: unknown, subject: string): number {
   return rounded;
 }
 
-export function count(value: unknown, subject: string): number {
-  if (!Number.isSafeInteger(number(value, subject)) || (value as number) < 1) {
+export function readCount(value: unknown, subject: string): number {
+  if (!Number.isSafeInteger(readNumber(value, subject)) || (value as number) < 1) {
     throw new RangeError(`${subject} is ${value}; pass a whole number of at least 1.`);
   }
   return value as number;
 }
 
-export function nonNegative(value: unknown, subject: string): number {
-  if (!(number(value, subject) >= 0 && (value as number) <= LARGEST)) {
+export function readNonNegative(value: unknown, subject: string): number {
+  if (!(readNumber(value, subject) >= 0 && (value as number) <= LARGEST)) {
     throw new RangeError(`${subject} is ${value}; pass a number from 0 to ${LARGEST}.`);
   }
   return value as number;
 }
 
 /** A bound for a norm: 0 (everything becomes 0), a positive normal float32, or Infinity (nothing is clipped). */
-export function bound(value: unknown, subject: string): number {
-  if (number(value, subject) === 0 || value === Infinity) return value as number;
+export function readBound(value: unknown, subject: string): number {
+  if (readNumber(value, subject) === 0 || value === Infinity) return value as number;
   const rounded = Math.fround(value as number);
   if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
     throw new RangeError(
@@ -96,8 +96,8 @@ export function bound(value: unknown, subject: string): number {
 }
 
 /** A limit for values: 0, a normal float32 of either sign, or the infinity that stands for no limit. */
-export function limit(value: unknown, subject: string, none: number): number {
-  if (number(value, subject) === none) return none;
+export function readLimit(value: unknown, subject: string, none: number): number {
+  if (readNumber(value, subject) === none) return none;
   if (value === 0) return 0; // not -0
   const rounded = Math.fround(value as number);
   if (!(Math.abs(rounded) >= SMALLEST_NORMAL && Math.abs(rounded) <= LARGEST)) {

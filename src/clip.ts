@@ -1,12 +1,12 @@
-import { bound as checkBound, normalFloat, options as readOptions, shown } from "./check.ts";
-import { bundlesOf, checkGrouping, cutsOf } from "./cuts.ts";
+import type { ClipBackend, Prepared, StepValues, StoredState } from "./backend.ts";
+import { readBound as checkBound, readNormalFloat, readOptions, shown } from "./check.ts";
 import { NonFiniteGradientError } from "./errors.ts";
 import { type Gradients, readGradients, readOnce, type Tensor, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
+import { checkGrouping, groupRunsOf, piecesOf } from "./pieces.ts";
 import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
-import type { Bound, Stage, StoredMemory, Values } from "./stage.ts";
 
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
@@ -53,12 +53,12 @@ export interface Clip {
 /** What is the same on every backend: checks, the values of the next step, and the report. */
 export class GradientClip implements Clip {
   readonly method: ClipMethod;
-  readonly #stage: Stage;
+  readonly #backend: ClipBackend;
   readonly #list: TensorList;
-  readonly #prepared: Bound;
+  readonly #prepared: Prepared;
   readonly #seen: SeenGradients;
   readonly #options: CheckedOptions;
-  #values: Values;
+  #values: StepValues;
   #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
   /** Settles when the reports that were asked for so far have ended. */
   #reports = Promise.resolve();
@@ -66,7 +66,7 @@ export class GradientClip implements Clip {
   #destroyed = false;
 
   constructor(
-    stage: Stage,
+    backend: ClipBackend,
     gradients: Gradients,
     list: TensorList,
     method: ClipMethod,
@@ -75,10 +75,10 @@ export class GradientClip implements Clip {
   ) {
     this.method = method;
     this.#onDestroy = onDestroy;
-    this.#stage = stage;
+    this.#backend = backend;
     this.#list = list;
-    this.#prepared = stage.bind(list);
-    this.#seen = new SeenGradients(list.home, gradients, this.#prepared);
+    this.#prepared = backend.prepare(list);
+    this.#seen = new SeenGradients(list.backend, gradients, this.#prepared);
     this.#options = options;
     this.#values = {
       maxNorm: method.maxNorm ?? Infinity,
@@ -87,25 +87,25 @@ export class GradientClip implements Clip {
   }
 
   get ready(): Promise<void> {
-    return this.#stage.ready;
+    return this.#backend.ready;
   }
 
   get scales(): GPUBuffer | undefined {
-    return this.#stage.scales;
+    return this.#backend.scales;
   }
 
   get record(): GPUBuffer | undefined {
-    return this.#stage.record;
+    return this.#backend.record;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
     this.#refuseDestroyed();
-    this.#stage.encode(target, this.#boundFor(gradients), this.#values);
+    this.#backend.encode(target, this.#preparedFor(gradients), this.#values);
   }
 
   run(gradients?: Gradients): void {
     this.#refuseDestroyed();
-    this.#stage.run(this.#boundFor(gradients), this.#values);
+    this.#backend.run(this.#preparedFor(gradients), this.#values);
   }
 
   set(values: { maxNorm?: number; gradScale?: number }): void {
@@ -121,7 +121,7 @@ export class GradientClip implements Clip {
     }
     this.#values = {
       maxNorm: maxNorm === undefined ? this.#values.maxNorm : checkBound(maxNorm, "set's maxNorm"),
-      gradScale: gradScale === undefined ? this.#values.gradScale : normalFloat(gradScale, "set's gradScale"),
+      gradScale: gradScale === undefined ? this.#values.gradScale : readNormalFloat(gradScale, "set's gradScale"),
     };
   }
 
@@ -136,7 +136,7 @@ export class GradientClip implements Clip {
     }
     const report = await this.#inTurn((before) =>
       unlessAborted(async () => {
-        const views = await this.#stage.readRecord();
+        const views = await this.#backend.readRecord();
         await before;
         return views;
       }, signal),
@@ -154,7 +154,7 @@ export class GradientClip implements Clip {
     });
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#reported, (rank, element) => this.#locate(rank, element));
+      const report = readReport(record, this.#reported, (piece, element) => this.#locate(piece, element));
       this.#reported = readCounters(record);
       return entries ? { ...report, ...this.#ofGroups(entries) } : report;
     } finally {
@@ -163,47 +163,47 @@ export class GradientClip implements Clip {
   }
 
   async state(): Promise<ArrayBuffer> {
-    return this.#memory("state").save();
+    return this.#stateFor("state").save();
   }
 
   restore(state: ArrayBuffer): void {
-    const memory = this.#memory("restore");
+    const stored = this.#stateFor("restore");
     if (Object.prototype.toString.call(state) !== "[object ArrayBuffer]") {
       throw new TypeError(`restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave.`);
     }
-    memory.load(state);
+    stored.load(state);
   }
 
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.#stage.destroy();
+    this.#backend.destroy();
     this.#onDestroy();
   }
 
-  #memory(call: string): StoredMemory {
+  #stateFor(call: string): StoredState {
     this.#refuseDestroyed();
-    const { memory } = this.#stage;
-    if (memory) return memory;
+    const { state } = this.#backend;
+    if (state) return state;
     throw new TypeError(
       `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
     );
   }
 
-  #boundFor(gradients: Gradients | undefined): Bound {
+  #preparedFor(gradients: Gradients | undefined): Prepared {
     if (gradients === undefined) return this.#prepared;
     const given = readOnce(gradients);
     return this.#seen.get(given, () => {
       const list = readGradients(given, this.method.sum?.examples);
-      if (list.home !== undefined && this.#list.home !== undefined && list.home !== this.#list.home) {
+      if (list.backend !== undefined && this.#list.backend !== undefined && list.backend !== this.#list.backend) {
         throw new TypeError(
-          `The clip was prepared for gradients on the ${this.#list.home}, and these are on the ${list.home}; prepare another clip for them.`,
+          `The clip was prepared for gradients on ${this.#list.backend}, and these are on ${list.backend}; prepare another clip for them.`,
         );
       }
       refuseOtherStructure(list, this.#list);
       checkGrouping(list, this.method, this.#options);
       if (this.method.grouping.kind === "units") refuseOtherShapes(list, this.#list);
-      return this.#stage.bind(list);
+      return this.#backend.prepare(list);
     });
   }
 
@@ -214,7 +214,7 @@ export class GradientClip implements Clip {
     }
     const { tensors, count } = this.#list;
     const tensorNorms = new Float64Array(count).fill(Number.NaN);
-    bundlesOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
+    groupRunsOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = tensors[ordinal] as Tensor;
       tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
     });
@@ -222,16 +222,16 @@ export class GradientClip implements Clip {
   }
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
-  #locate(rank: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
+  #locate(number: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
     const { tensors } = this.#list;
-    const cut = cutsOf(tensors, this.method.grouping, this.#stage.pieceElements)[rank];
-    let element = elementOfSegment + (cut?.first ?? 0);
-    for (const tensor of cut ? tensors.slice(tensors.indexOf(cut.tensor)) : []) {
+    const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
+    let element = elementOfSegment + (piece?.first ?? 0);
+    for (const tensor of piece ? tensors.slice(tensors.indexOf(piece.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }
     throw new Error(
-      `The record names segment ${rank}, element ${elementOfSegment}, which no gradient has; please report it.`,
+      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; please report it.`,
     );
   }
 

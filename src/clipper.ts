@@ -1,16 +1,16 @@
-import { oneOf, options as readOptions, shown } from "./check.ts";
+import { readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
-import { cpuStage } from "./cpu/stage.ts";
-import { checkGrouping, groupCount } from "./cuts.ts";
+import { cpuBackend } from "./cpu/backend.ts";
 import { DeviceLostError, NoWebGPUError } from "./errors.ts";
 import { type Gradients, readGradients, readOnce } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
 import { type ClipMethod, isMethod } from "./methods/method.ts";
 import { type ClipOptions, checkOptions } from "./options.ts";
+import { checkGrouping, groupCount } from "./pieces.ts";
 import type { ClipReport } from "./record.ts";
-import { type DeviceState, holdDevice, lossOf, releaseDevice } from "./webgpu/device.ts";
+import { webgpuBackend } from "./webgpu/backend.ts";
+import { type DeviceContext, holdDevice, lossOf, releaseDevice } from "./webgpu/device.ts";
 import { requestOwnDevice, selfTest } from "./webgpu/ownDevice.ts";
-import { webgpuStage } from "./webgpu/stage.ts";
 
 export interface ClipperOptions {
   /** The engine's device; never destroyed, reconfigured or replaced. Without one: an own device, or the CPU. */
@@ -46,7 +46,7 @@ export interface Clipper {
 export async function createClipper(options?: ClipperOptions): Promise<Clipper> {
   const given = readOptions(options, "createClipper's options", ["device", "backend", "label"]);
   const backend =
-    given.backend === undefined ? "auto" : oneOf(given.backend, "options.backend", ["auto", "webgpu", "cpu"]);
+    given.backend === undefined ? "auto" : readOneOf(given.backend, "options.backend", ["auto", "webgpu", "cpu"]);
   if (given.label !== undefined && typeof given.label !== "string") {
     throw new TypeError(`options.label is ${shown(given.label)}; pass a string.`);
   }
@@ -114,22 +114,22 @@ function isDevice(value: unknown): value is GPUDevice {
 class GradientClipper implements Clipper {
   readonly backend: "webgpu" | "cpu";
   readonly fallbackReason?: string;
-  readonly #state: DeviceState | undefined;
+  readonly #context: DeviceContext | undefined;
   readonly #label: string;
   readonly #ownsDevice: boolean;
   readonly #clips = new Set<Clip>();
   #destroyed = false;
 
-  constructor(state: DeviceState | undefined, label: string, ownsDevice: boolean, fallbackReason?: string) {
+  constructor(context: DeviceContext | undefined, label: string, ownsDevice: boolean, fallbackReason?: string) {
     this.#label = label;
-    this.backend = state ? "webgpu" : "cpu";
+    this.backend = context ? "webgpu" : "cpu";
     this.fallbackReason = fallbackReason;
-    this.#state = state;
+    this.#context = context;
     this.#ownsDevice = ownsDevice;
   }
 
   get device(): GPUDevice | undefined {
-    return this.#state?.device;
+    return this.#context?.device;
   }
 
   prepare(gradients: Gradients, method: ClipMethod = clipByGlobalNorm(1), options?: ClipOptions): Clip {
@@ -140,8 +140,8 @@ class GradientClipper implements Clipper {
     const checked = checkOptions(options, method);
     const given = readOnce(gradients);
     const list = readGradients(given, method.sum?.examples);
-    const home = list.home ?? (this.#state ? "gpu" : "cpu");
-    if (home === "gpu" && !this.#state) {
+    const where = list.backend ?? this.backend;
+    if (where === "webgpu" && !this.#context) {
       throw new TypeError(
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
@@ -155,16 +155,16 @@ class GradientClipper implements Clipper {
       );
     }
     const groups = groupCount(list.tensors, method.grouping);
-    const stage =
-      home === "gpu" && this.#state
-        ? webgpuStage(this.#state, this.#label, method, checked, groups)
-        : cpuStage(method, checked, groups);
+    const backend =
+      where === "webgpu" && this.#context
+        ? webgpuBackend(this.#context, this.#label, method, checked, groups)
+        : cpuBackend(method, checked, groups);
     try {
-      const clip = new GradientClip(stage, given, list, method, checked, () => this.#clips.delete(clip));
+      const clip = new GradientClip(backend, given, list, method, checked, () => this.#clips.delete(clip));
       this.#clips.add(clip);
       return clip;
     } catch (error) {
-      stage.destroy();
+      backend.destroy();
       throw error;
     }
   }
@@ -173,7 +173,7 @@ class GradientClipper implements Clipper {
     if (this.#destroyed) return;
     this.#destroyed = true;
     for (const clip of this.#clips) clip.destroy();
-    if (this.#state) releaseDevice(this.#state);
-    if (this.#ownsDevice) this.#state?.device.destroy();
+    if (this.#context) releaseDevice(this.#context);
+    if (this.#ownsDevice) this.#context?.device.destroy();
   }
 }

@@ -1,4 +1,4 @@
-import { list, oneOf, options, shown } from "./check.ts";
+import { inWords, readOneOf, readOptions, shown } from "./check.ts";
 import { refuseOverlaps } from "./overlaps.ts";
 
 /** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
@@ -34,7 +34,7 @@ export type Gradients = Iterable<Gradient | null | undefined> | Readonly<Record<
 
 /** Bytes of a GPUBuffer, or of the ArrayBuffer under a typed array. */
 export interface Range {
-  readonly memory: GPUBuffer | ArrayBufferLike;
+  readonly buffer: GPUBuffer | ArrayBufferLike;
   readonly byteOffset: number;
   readonly byteLength: number;
 }
@@ -63,7 +63,7 @@ export interface Stored {
 export interface TensorList {
   readonly tensors: readonly Tensor[];
   /** Where they live; undefined when there are none. */
-  readonly home: "gpu" | "cpu" | undefined;
+  readonly backend: "webgpu" | "cpu" | undefined;
   /** All entries of the list, those without a gradient too. */
   readonly count: number;
   /** Equal for lists of the same count, lengths and formats. */
@@ -95,7 +95,12 @@ export function readGradients(gradients: Gradients, examples = 1): TensorList {
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];
-  return { tensors, home: first && homeOf(first.source.memory), count: structure.length, structure: structure.join() };
+  return {
+    tensors,
+    backend: first && backendOf(first.source.buffer),
+    count: structure.length,
+    structure: structure.join(),
+  };
 }
 
 /** An iterable that is no array can perhaps be read only once, and is looked at more often. */
@@ -160,7 +165,7 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
   const name = typeof given.name === "string" ? given.name : key || nameOfBuffer(given.buffer);
   const label = labelOf(index, name);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
-  const memory = memoryOf(given.buffer, dtype, label);
+  const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
   const source = rangeIn(memory, byteOffset, length, dtype, label);
@@ -171,7 +176,7 @@ function readGradient(gradient: Gradient, index: number, key: string | undefined
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
-  if (value !== undefined) return oneOf(value, `${label}.dtype`, DTYPES);
+  if (value !== undefined) return readOneOf(value, `${label}.dtype`, DTYPES);
   if (isHalf(buffer)) {
     throw new TypeError(`${label}.buffer is ${shown(buffer)} and its dtype is missing; add dtype: "f16" or "bf16".`);
   }
@@ -187,7 +192,7 @@ type GivenView = { [K in (typeof VIEW_KEYS)[number]]?: unknown };
 
 /** An engine's view may be an object of a class, whose properties are getters. */
 function viewOf(view: object, label: string): GivenView {
-  const own = options(view, label, VIEW_KEYS);
+  const own = readOptions(view, label, VIEW_KEYS);
   const prototype = Object.getPrototypeOf(view);
   if (prototype === Object.prototype || prototype === null) return own;
   return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as GivenView)[key]]));
@@ -213,10 +218,10 @@ function nameOfBuffer(buffer: unknown): string | undefined {
 }
 
 /** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
-function memoryOf(buffer: unknown, dtype: Dtype, label: string): Range {
+function bufferOf(buffer: unknown, dtype: Dtype, label: string): Range {
   if (isGPUBuffer(buffer)) {
     checkBuffer(buffer, label);
-    return { memory: buffer, byteOffset: 0, byteLength: buffer.size };
+    return { buffer, byteOffset: 0, byteLength: buffer.size };
   }
   // Bytes may hold float32 numbers, but the elements of any other array are something else. 16-bit numbers have hardly
   // an array of their own.
@@ -231,7 +236,7 @@ function memoryOf(buffer: unknown, dtype: Dtype, label: string): Range {
 
 function rangeOf(buffer: ArrayBufferView, label: string): Range {
   if (buffer.byteLength === 0) refuseDetached(buffer, label);
-  return { memory: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };
+  return { buffer: buffer.buffer, byteOffset: buffer.byteOffset, byteLength: buffer.byteLength };
 }
 
 function refuseDetached(view: ArrayBufferView, label: string): void {
@@ -277,19 +282,19 @@ function rangeIn(whole: Range, byteOffset: number, length: number, dtype: Dtype,
   }
   // A binding is a multiple of 4 bytes.
   const bindable = whole.byteLength - (whole.byteLength % 4);
-  if (isGPUBuffer(whole.memory) && byteLength > 0 && start + byteLength > bindable) {
+  if (isGPUBuffer(whole.buffer) && byteLength > 0 && start + byteLength > bindable) {
     throw new RangeError(
       `${label} ends at byte ${start + byteLength} of a buffer of ${whole.byteLength} bytes, of which ${bindable} can be bound; pad the buffer to ${bindable + 4}.`,
     );
   }
-  return { memory: whole.memory, byteOffset: start, byteLength };
+  return { buffer: whole.buffer, byteOffset: start, byteLength };
 }
 
 function readInto(into: unknown, source: Range, length: number, dtype: Dtype, owner: string): Range | undefined {
   if (into === undefined) return undefined;
   const label = `${owner}.into`;
-  const given = options(into, label, ["buffer", "byteOffset"]);
-  const memory = memoryOf(given.buffer, dtype, label);
+  const given = readOptions(into, label, ["buffer", "byteOffset"]);
+  const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
   // The first example's place is where the sum goes anyway.
@@ -299,50 +304,50 @@ function readInto(into: unknown, source: Range, length: number, dtype: Dtype, ow
 function readParameter(parameter: unknown, length: number, owner: string): Stored | undefined {
   if (parameter === undefined) return undefined;
   const label = `${owner}.parameter`;
-  const given = options(parameter, label, ["buffer", "byteOffset", "dtype"]);
+  const given = readOptions(parameter, label, ["buffer", "byteOffset", "dtype"]);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
-  const memory = memoryOf(given.buffer, dtype, label);
+  const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
 }
 
 export function isSame(a: Range, b: Range): boolean {
-  return a.memory === b.memory && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
 }
 
-function homeOf(memory: Range["memory"]): "gpu" | "cpu" {
-  return isGPUBuffer(memory) ? "gpu" : "cpu";
+function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
+  return isGPUBuffer(buffer) ? "webgpu" : "cpu";
 }
 
 function refuseMixture(tensors: readonly Tensor[]): void {
   const first = tensors[0];
   if (!first) return;
-  const home = homeOf(first.source.memory);
+  const backend = backendOf(first.source.buffer);
   for (const tensor of tensors) {
-    if (homeOf(tensor.source.memory) !== home) {
-      refuseTwoHomes(home === "gpu" ? [first.label, tensor.label] : [tensor.label, first.label]);
+    if (backendOf(tensor.source.buffer) !== backend) {
+      refuseTwoBackends(backend === "webgpu" ? [first.label, tensor.label] : [tensor.label, first.label]);
     }
     for (const [what, range] of Object.entries({ into: tensor.into, parameter: tensor.parameter?.source })) {
-      if (range && homeOf(range.memory) !== home) refuseTwoHomes([tensor.label, `its ${what}`]);
+      if (range && backendOf(range.buffer) !== backend) refuseTwoBackends([tensor.label, `its ${what}`]);
     }
   }
 }
 
-function refuseTwoHomes(subjects: readonly string[]): never {
+function refuseTwoBackends(subjects: readonly string[]): never {
   throw new TypeError(
-    `${list(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
+    `${inWords(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
   );
 }
 
-const ids = new WeakMap<Range["memory"], number>();
+const ids = new WeakMap<Range["buffer"], number>();
 let lastId = 0;
 
 /** A number for a buffer: the same each time it is asked for. */
-export function idOf(memory: Range["memory"]): number {
-  let id = ids.get(memory);
+export function idOf(buffer: Range["buffer"]): number {
+  let id = ids.get(buffer);
   if (id === undefined) {
     id = ++lastId;
-    ids.set(memory, id);
+    ids.set(buffer, id);
   }
   return id;
 }

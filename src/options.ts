@@ -1,4 +1,4 @@
-import { normalFloat, number, oneOf, options, shown } from "./check.ts";
+import { readNormalFloat, readNumber, readOneOf, readOptions, shown } from "./check.ts";
 import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 
@@ -36,7 +36,7 @@ export interface CheckedOptions {
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm } = options(given, "options", [
+  const { nonFinite, apply, gradScale, totalNorm } = readOptions(given, "options", [
     "nonFinite",
     "apply",
     "gradScale",
@@ -50,8 +50,9 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     throw new TypeError(`options.totalNorm is ${shown(totalNorm)}, but ${method.name} uses no norm; leave it out.`);
   }
   return {
-    nonFinite: nonFinite === undefined ? "zero" : oneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
-    apply: apply === undefined ? "scale" : oneOf(apply, "options.apply", ["scale", "record"]),
+    nonFinite:
+      nonFinite === undefined ? "zero" : readOneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
+    apply: apply === undefined ? "scale" : readOneOf(apply, "options.apply", ["scale", "record"]),
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
   };
@@ -62,18 +63,18 @@ function readGradScale(value: unknown): number | Source {
   if (typeof value !== "number") {
     throw new TypeError(`options.gradScale is ${shown(value)}; pass a number, or a GPUBuffer that holds one float32.`);
   }
-  return normalFloat(value, "options.gradScale");
+  return readNormalFloat(value, "options.gradScale");
 }
 
 function readTotalNorm(value: unknown): number | Source {
   if (typeof value === "object" && value !== null) {
-    const { buffer, byteOffset } = options(value, "options.totalNorm", ["buffer", "byteOffset"]);
+    const { buffer, byteOffset } = readOptions(value, "options.totalNorm", ["buffer", "byteOffset"]);
     if (!isGPUBuffer(buffer)) {
       throw new TypeError(`options.totalNorm.buffer is ${shown(buffer)}; pass a GPUBuffer that holds one float32.`);
     }
     return readSource(buffer, byteOffsetOf(byteOffset, 4, "options.totalNorm"), "options.totalNorm");
   }
-  const norm = number(value, "options.totalNorm");
+  const norm = readNumber(value, "options.totalNorm");
   if (norm < 0) throw new RangeError(`options.totalNorm is ${norm}; pass a norm, which is at least 0.`);
   return norm;
 }

@@ -5,12 +5,12 @@ import { idOf, isSame, type Range, type Tensor } from "./gradients.ts";
  * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
  */
 export function refuseOverlaps(tensors: readonly Tensor[]): void {
-  const uses = new Map<Range["memory"], Use[]>();
+  const uses = new Map<Range["buffer"], Use[]>();
   const use = (range: Range, tensor: Tensor, as: Use["as"]) => {
-    const known = uses.get(range.memory);
+    const known = uses.get(range.buffer);
     const written = as === "into";
     if (known) known.push({ range, tensor, as, written });
-    else uses.set(range.memory, [{ range, tensor, as, written }]);
+    else uses.set(range.buffer, [{ range, tensor, as, written }]);
   };
   for (const tensor of tensors) {
     use(tensor.source, tensor, "gradient");
@@ -76,11 +76,11 @@ function overlapError(a: Use, b: Use): RangeError {
 /** What is to be written: each pair of source and destination once, those out of place first, as in place overwrites
  * what they read. */
 export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
-  const seen = new Map<Range["memory"], Set<string>>();
+  const seen = new Map<Range["buffer"], Set<string>>();
   const isNew = ({ source, into }: Tensor) => {
-    const keys = seen.get(source.memory) ?? new Set();
-    seen.set(source.memory, keys);
-    const key = `${source.byteOffset},${into ? idOf(into.memory) : ""},${into?.byteOffset ?? ""}`;
+    const keys = seen.get(source.buffer) ?? new Set();
+    seen.set(source.buffer, keys);
+    const key = `${source.byteOffset},${into ? idOf(into.buffer) : ""},${into?.byteOffset ?? ""}`;
     return !keys.has(key) && keys.add(key);
   };
   const distinct = tensors.filter(isNew);

@@ -9,7 +9,7 @@ export const recordAt = {
   fraction: 16,
   power: 20,
   nonFinite: 24,
-  firstRank: 28,
+  firstPiece: 28,
   firstElement: 32,
   maxAbs: 36,
   steps: 40,
@@ -71,7 +71,7 @@ export function readCounters(record: DataView): Counters {
 export function readReport(
   record: DataView,
   since: Counters,
-  locate: (rank: number, element: number) => ClipReport["firstNonFinite"],
+  locate: (piece: number, element: number) => ClipReport["firstNonFinite"],
 ): ClipReport {
   const u32 = (offset: number) => record.getUint32(offset, true);
   const f32 = (offset: number) => record.getFloat32(offset, true);
@@ -83,7 +83,7 @@ export function readReport(
     scale: scaleAt(record, 0),
     clipped: (u32(recordAt.flags) & CLIPPED) !== 0,
     nonFinite,
-    firstNonFinite: nonFinite > 0 ? locate(u32(recordAt.firstRank), u32(recordAt.firstElement)) : undefined,
+    firstNonFinite: nonFinite > 0 ? locate(u32(recordAt.firstPiece), u32(recordAt.firstElement)) : undefined,
     maxAbs: f32(recordAt.maxAbs),
     steps: passed("steps"),
     clippedSteps: passed("clippedSteps"),

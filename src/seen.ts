@@ -1,28 +1,28 @@
+import type { Prepared } from "./backend.ts";
 import { type Gradients, idOf, isGPUBuffer } from "./gradients.ts";
-import type { Bound } from "./stage.ts";
 
 /** How many sets of buffers a clip keeps bind groups for, and so keeps alive: engines with pooled tensors come back to a few. */
 const KEPT = 32;
 
 /** What was bound for gradients that were passed before, by identity of their buffers; the least recently used go. */
 export class SeenGradients {
-  readonly #kept = new Map<string, Bound>();
+  readonly #kept = new Map<string, Prepared>();
   readonly #onGPU: boolean;
 
-  constructor(home: "gpu" | "cpu" | undefined, gradients: Gradients, bound: Bound) {
-    this.#onGPU = home === "gpu";
-    this.get(gradients, () => bound);
+  constructor(backend: "webgpu" | "cpu" | undefined, gradients: Gradients, prepared: Prepared) {
+    this.#onGPU = backend === "webgpu";
+    this.get(gradients, () => prepared);
   }
 
-  get(gradients: Gradients, bind: () => Bound): Bound {
+  get(gradients: Gradients, bind: () => Prepared): Prepared {
     // Arrays cost nothing to bind, and their memory may be detached in between.
     const key = this.#onGPU ? keyOf(gradients) : undefined;
     if (key === undefined) return bind();
-    const bound = this.#kept.get(key) ?? bind();
+    const prepared = this.#kept.get(key) ?? bind();
     this.#kept.delete(key);
-    this.#kept.set(key, bound);
+    this.#kept.set(key, prepared);
     if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value as string);
-    return bound;
+    return prepared;
   }
 }
 

@@ -8,17 +8,17 @@ export interface Units {
   /** How many values each has: the product of the axes that are reduced. */
   readonly size: number;
   /** From the innermost axis out, neighbours of one kind merged, axes of 1 left out. */
-  readonly runs: readonly Run[];
+  readonly axes: readonly UnitAxis[];
 }
 
-export interface Run {
+export interface UnitAxis {
   readonly size: number;
   /** By how much the unit's number grows along it; 0 where it is reduced. */
   readonly step: number;
 }
 
 /** What the shaders have room for: axes that alternate more often than this are refused. */
-export const MOST_RUNS = 8;
+export const MOST_AXES = 8;
 
 /** Units are numbered row by row through the axes that are kept. Negative axes count from the last one. */
 export function unitsAlong(shape: readonly number[], axes: readonly number[], label: string): Units {
@@ -35,12 +35,12 @@ export function unitsAlong(shape: readonly number[], axes: readonly number[], la
     if (kept) count *= length;
     else size *= length;
   }
-  if (runs.length > MOST_RUNS) {
+  if (runs.length > MOST_AXES) {
     throw new RangeError(
-      `${label} has axes [${[...reduced]}] of shape [${shape}] to reduce, which alternate with the others ${runs.length - 1} times; transpose it to at most ${MOST_RUNS - 1}.`,
+      `${label} has axes [${[...reduced]}] of shape [${shape}] to reduce, which alternate with the others ${runs.length - 1} times; transpose it to at most ${MOST_AXES - 1}.`,
     );
   }
-  return { count, size, runs };
+  return { count, size, axes: runs };
 }
 
 function checkedAxes(shape: readonly number[], axes: readonly number[], label: string): Set<number> {

@@ -13,7 +13,7 @@ import { compete } from "../bench/turns.ts";
 import type { Answer, Contestant, Row } from "../bench/types.ts";
 import { valuesOf, type Workload } from "../bench/workloads.ts";
 import { clipByGlobalNorm, createClipper } from "../src/index.ts";
-import { type DeviceState, stateOf } from "../src/webgpu/device.ts";
+import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
 import { dawn } from "./engines/dawn.mjs";
 import { countTouches } from "./support/touched.ts";
 
@@ -190,7 +190,7 @@ describe("figures", () => {
 
 describe("counted on the device", () => {
   let device: GPUDevice;
-  let state: DeviceState;
+  let context: DeviceContext;
   let touched: ReturnType<typeof countTouches>;
   beforeAll(async () => {
     const adapter = (await (await dawn()).requestAdapter()) as GPUAdapter;
@@ -198,9 +198,9 @@ describe("counted on the device", () => {
     device = await adapter.requestDevice({ requiredLimits: { maxStorageBuffersPerShaderStage: limit } });
     touched = countTouches(device);
     await createClipper({ device });
-    state = stateOf(device) as DeviceState;
+    context = contextOf(device) as DeviceContext;
     // One binding less than usual: the counters take it.
-    Object.assign(state, { slots: limit - 2 });
+    Object.assign(context, { slots: limit - 2 });
   });
   afterAll(() => device.destroy());
 
@@ -222,9 +222,9 @@ describe("counted on the device", () => {
     const truth = truthOf(arena.values);
     const gradients = arena.gradients.map((buffer, i) => ({ buffer, length: lengths[i] as number, dtype }));
     const clipper = await createClipper({ device });
-    const { dispatches, normReads, scaleReads } = countsFor(gradients, state);
+    const { dispatches, normReads, scaleReads } = countsFor(gradients, context);
     const bytes = sum(lengths) * (dtype === "f32" ? 4 : 2);
-    const b = state.slots;
+    const b = context.slots;
     expect({ normReads, scaleReads }).toEqual({ normReads: bytes, scaleReads: bytes });
     expect(dispatches).toBeLessThanOrEqual(2 * (Math.ceil(lengths.length / b) + 1) + 1);
 

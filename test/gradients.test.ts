@@ -72,9 +72,9 @@ describe("a clip runs where its gradients live", () => {
     const onGpu = bench.clipper.prepare([buffer]);
     const onCpu = bench.clipper.prepare([array]);
     const message = (then: string, now: string) =>
-      `The clip was prepared for gradients on the ${then}, and these are on the ${now}; prepare another clip for them.`;
-    await bench.refuses(() => onGpu.run([array]), TypeError, message("gpu", "cpu"));
-    await bench.refuses(() => onCpu.run([buffer]), TypeError, message("cpu", "gpu"));
+      `The clip was prepared for gradients on ${then}, and these are on ${now}; prepare another clip for them.`;
+    await bench.refuses(() => onGpu.run([array]), TypeError, message("webgpu", "cpu"));
+    await bench.refuses(() => onCpu.run([buffer]), TypeError, message("cpu", "webgpu"));
     expect([...array]).toEqual([3, 4]);
   });
 

@@ -1,11 +1,11 @@
 /** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Grouping } from "../src/cuts.ts";
 import { readGradients } from "../src/gradients.ts";
+import type { Grouping } from "../src/pieces.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
-const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, tiles: 1, norm: 8, scale: 8 } };
+const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
 const STORAGE = 0x80;
 
 interface Pieces {
@@ -45,10 +45,10 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, groupin
 function wordsWritten({ slots }: Dispatch): string[] {
   return slots.flatMap(({ segments }) =>
     segments.flatMap(({ source, into }) => {
-      const { memory, byteOffset, byteLength } = into ?? source;
+      const { buffer, byteOffset, byteLength } = into ?? source;
       const first = Math.floor(byteOffset / 4);
       const end = Math.ceil((byteOffset + byteLength) / 4);
-      return Array.from({ length: end - first }, (_, i) => `${memory === source.memory} ${first + i}`);
+      return Array.from({ length: end - first }, (_, i) => `${buffer === source.buffer} ${first + i}`);
     }),
   );
 }
@@ -124,7 +124,7 @@ test("a gradient that needs more workgroups than the grid has a partial for each
     parameters: false,
     power: 0,
   });
-  expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.norm);
+  expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.normWorkgroups);
   expect(partialCount).toBe(norm[0]?.workgroups);
   // Room is made for the sum of both.
   expect(parameterPartialCount).toBe(0);

@@ -1,5 +1,5 @@
 import { type Clip, type Clipper, clipByGlobalNorm, measureNorm } from "../../src/index.ts";
-import { type DeviceState, stateOf } from "../../src/webgpu/device.ts";
+import { contextOf, type DeviceContext } from "../../src/webgpu/device.ts";
 import type { GpuArena } from "../gpu/arena.ts";
 import { dispatchesOf, type RecordedDispatch, replay } from "../gpu/passFilter.ts";
 import type { Recorder } from "../gpu/recorder.ts";
@@ -41,10 +41,10 @@ const variants: readonly Variant[] = [
 
 export function gradclipContestants(context: Context): Contestant[] {
   const { arena, clipper, sweep } = context;
-  const state = stateOf(clipper.device as GPUDevice) as DeviceState;
-  const { grid } = state;
+  const deviceContext = contextOf(clipper.device as GPUDevice) as DeviceContext;
+  const { grid } = deviceContext;
   return variants.map(({ name, kind, work, against, traffic }) => {
-    const shipped = { lanes: grid.lanes, workgroups: kind === "scale" ? grid.scale : grid.norm };
+    const shipped = { lanes: grid.lanes, workgroups: kind === "scale" ? grid.scaleWorkgroups : grid.normWorkgroups };
     const swept = sweep.lanes.flatMap((lanes) => sweep.workgroups.map((workgroups) => ({ lanes, workgroups })));
     const isShipped = ({ lanes, workgroups }: Configuration) =>
       lanes === shipped.lanes && workgroups === shipped.workgroups;
@@ -58,11 +58,11 @@ export function gradclipContestants(context: Context): Contestant[] {
       shipped,
       async enter(configuration: Configuration): Promise<Entry> {
         const { lanes, workgroups } = configuration as Required<Configuration>;
-        state.grid = { ...grid, lanes, norm: workgroups, scale: workgroups };
+        deviceContext.grid = { ...grid, lanes, normWorkgroups: workgroups, scaleWorkgroups: workgroups };
         try {
           return await entryOf(context, kind);
         } finally {
-          state.grid = grid;
+          deviceContext.grid = grid;
         }
       },
     };

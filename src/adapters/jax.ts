@@ -1,5 +1,5 @@
 import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy as np, tree } from "@jax-js/jax";
-import { options as readOptions, shown } from "../check.ts";
+import { readOptions, shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";

@@ -1,15 +1,15 @@
-import { type Bundle, bundlesOf, type Cut, cutsOf, parametersOf, partOf } from "../cuts.ts";
 import type { Range, Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
+import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, piecesOf } from "../pieces.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
 import type { Write } from "./scale.ts";
 
 /** The gradients of a clip as elements that the passes work on. */
-export interface BoundArrays {
+export interface PreparedArrays {
   readonly list: TensorList;
-  readonly bundles: readonly Bundle[];
+  readonly bundles: readonly GroupRun[];
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
   /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
@@ -23,32 +23,32 @@ export interface Sum {
   readonly into: Elements;
 }
 
-export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: ClipMethod): BoundArrays {
+export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: ClipMethod): PreparedArrays {
   const { tensors } = list;
-  const cuts = cutsOf(tensors, grouping, Infinity);
-  const parts = cuts.map(partFor);
+  const pieces = piecesOf(tensors, grouping, Infinity);
+  const parts = pieces.map(partFor);
   const owned = usesParameters ? parametersOf(tensors) : [];
-  const parameters = cutsOf(owned, grouping, Infinity).map(partFor);
-  const common = { list, bundles: bundlesOf(tensors, grouping), parts, parameters };
+  const parameters = piecesOf(owned, grouping, Infinity).map(partFor);
+  const common = { list, bundles: groupRunsOf(tensors, grouping), parts, parameters };
   const written = distinctWrites(tensors);
   if (sum) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, sum.examples)) };
-  return { ...common, writes: writesOf(written, cuts, parts), sums: [] };
+  return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
 }
 
-function partFor(cut: Cut, rank: number): Part {
-  return { elements: elementsFor(cut.tensor.source, cut), rank, group: cut.group, units: cut.units };
+function partFor(piece: Piece, number: number): Part {
+  return { elements: elementsFor(piece.tensor.source, piece), piece: number, group: piece.group, units: piece.units };
 }
 
-function elementsFor(range: Range, cut: Cut): Elements {
-  return elementsOf(partOf(range, cut), cut.tensor.dtype);
+function elementsFor(range: Range, piece: Piece): Elements {
+  return elementsOf(partOf(range, piece), piece.tensor.dtype);
 }
 
-function writesOf(written: readonly Tensor[], cuts: readonly Cut[], parts: readonly Part[]): Write[] {
+function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: readonly Part[]): Write[] {
   const byTensor = new Map<Tensor, Write[]>(written.map((tensor) => [tensor, []]));
-  for (const [i, cut] of cuts.entries()) {
+  for (const [i, piece] of pieces.entries()) {
     const { elements: source, ...part } = parts[i] as Part;
-    const into = cut.tensor.into ? elementsFor(cut.tensor.into, cut) : source;
-    byTensor.get(cut.tensor)?.push({ ...part, source, into });
+    const into = piece.tensor.into ? elementsFor(piece.tensor.into, piece) : source;
+    byTensor.get(piece.tensor)?.push({ ...part, source, into });
   }
   return [...byTensor.values()].flat();
 }
@@ -66,7 +66,7 @@ function sumFor(tensor: Tensor, count: number): Sum {
 export function refuseDetached({ tensors }: TensorList): void {
   for (const { label, length, source, into, parameter } of tensors) {
     for (const range of [source, into, parameter?.source]) {
-      if (range && range.byteOffset + range.byteLength > (range.memory as ArrayBuffer).byteLength) {
+      if (range && range.byteOffset + range.byteLength > (range.buffer as ArrayBuffer).byteLength) {
         throw new TypeError(
           `${label} had ${length} elements, but its memory was detached or resized; pass the arrays again.`,
         );

@@ -13,11 +13,11 @@ export function clamp(
   gradScale: number,
 ): Found {
   const found = nothing();
-  for (const { source, into, rank } of writes) {
+  for (const { source, into, piece } of writes) {
     const [low, high] = limits(source.dtype);
     rewriteEach(source, into, (value, element) => {
       const finite = Math.abs(value) <= LARGEST;
-      if (!finite) noteFault(found, value, rank, element);
+      if (!finite) noteFault(found, value, piece, element);
       else found.largest = Math.max(found.largest, Math.abs(value));
       const x = gradScale !== 1 && finite ? product(value, gradScale) : value;
       // Both comparisons with a NaN are false.

@@ -77,7 +77,7 @@ export function finish(
   const flags = several ? groups.reduce((union, group) => union | group.flags, all.flags) : together.flags;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
   writeEntry(record, 0, { ...together, norm, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
-  put(record, "firstRank", all.firstRank);
+  put(record, "firstPiece", all.firstPiece);
   put(record, "firstElement", all.firstElement);
   const nonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
   record.setFloat32(recordAt.maxAbs, nonFinite ? nonFiniteOf(flags) : Math.min(all.largest * gradScale, LARGEST), true);

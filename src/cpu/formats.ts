@@ -6,8 +6,9 @@ export interface Elements {
   readonly stored: Float32Array | Uint16Array;
 }
 
-export function elementsOf({ memory, byteOffset, byteLength }: Range, dtype: Dtype): Elements {
-  const buffer = memory as ArrayBuffer;
+export function elementsOf(range: Range, dtype: Dtype): Elements {
+  const { byteOffset, byteLength } = range;
+  const buffer = range.buffer as ArrayBuffer;
   const stored =
     dtype === "f32"
       ? new Float32Array(buffer, byteOffset, byteLength / 4)

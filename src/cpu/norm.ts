@@ -10,7 +10,7 @@ export interface Found {
   sum: number;
   largest: number;
   nonFinite: number;
-  firstRank: number;
+  firstPiece: number;
   firstElement: number;
   flags: number;
 }
@@ -18,7 +18,7 @@ export interface Found {
 /** A run of elements of one gradient. */
 export interface Part {
   readonly elements: Elements;
-  readonly rank: number;
+  readonly piece: number;
   /** Of its values, or of its first unit. */
   readonly group: number;
   readonly units?: Units;
@@ -29,14 +29,14 @@ export function norm(
   parts: readonly Part[],
   groups: number,
   kind: NormKind,
-  unitNorm?: (elements: Elements, rank: number, units: Units) => Found[],
+  unitNorm?: (elements: Elements, piece: number, units: Units) => Found[],
 ): { each: Found[]; all: Found } {
   const all = nothing();
   const each = Array.from({ length: groups }, nothing);
   const mosts = kind.isRelative ? largestIn(parts, groups) : [];
   for (const part of parts) {
-    const { elements, rank, group, units } = part;
-    const inUnits = units && unitNorm ? unitNorm(elements, rank, units) : [search(part, kind, mosts[group] ?? 0)];
+    const { elements, piece, group, units } = part;
+    const inUnits = units && unitNorm ? unitNorm(elements, piece, units) : [search(part, kind, mosts[group] ?? 0)];
     for (const [unit, found] of inUnits.entries()) {
       add(each[group + unit] as Found, found);
       add(all, found);
@@ -48,26 +48,26 @@ export function norm(
   return { each, all };
 }
 
-function search({ elements, rank }: Part, kind: NormKind, most: number): Found {
+function search({ elements, piece }: Part, kind: NormKind, most: number): Found {
   const found = nothing();
   read(elements, (values, first) => {
     const { sum } = found;
     found.sum = 0;
     kind.add(found, values, most);
     // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
-    if (!Number.isFinite(found.sum)) noteFaults(values, rank, first, found);
+    if (!Number.isFinite(found.sum)) noteFaults(values, piece, first, found);
     found.sum += sum;
   });
   return found;
 }
 
 export function nothing(): Found {
-  return { sum: 0, largest: 0, nonFinite: 0, firstRank: NONE, firstElement: NONE, flags: 0 };
+  return { sum: 0, largest: 0, nonFinite: 0, firstPiece: NONE, firstElement: NONE, flags: 0 };
 }
 
 function add(total: Found, part: Found): void {
-  if (isBefore(part.firstRank, part.firstElement, total)) {
-    [total.firstRank, total.firstElement] = [part.firstRank, part.firstElement];
+  if (isBefore(part.firstPiece, part.firstElement, total)) {
+    [total.firstPiece, total.firstElement] = [part.firstPiece, part.firstElement];
   }
   total.sum += part.sum;
   total.largest = Math.max(total.largest, part.largest);
@@ -75,8 +75,8 @@ function add(total: Found, part: Found): void {
   total.flags |= part.flags;
 }
 
-function isBefore(rank: number, element: number, { firstRank, firstElement }: Found): boolean {
-  return rank < firstRank || (rank === firstRank && element < firstElement);
+function isBefore(piece: number, element: number, { firstPiece, firstElement }: Found): boolean {
+  return piece < firstPiece || (piece === firstPiece && element < firstElement);
 }
 
 /** Of each group: what its p-norm is relative to. */
@@ -88,15 +88,15 @@ function largestIn(parts: readonly Part[], groups: number): number[] {
   return found.map(({ largest }) => largest);
 }
 
-function noteFaults(array: Float32Array, rank: number, first: number, found: Found): void {
+function noteFaults(array: Float32Array, piece: number, first: number, found: Found): void {
   array.forEach((value, i) => {
-    if (!Number.isFinite(value)) noteFault(found, value, rank, first + i);
+    if (!Number.isFinite(value)) noteFault(found, value, piece, first + i);
   });
 }
 
-export function noteFault(found: Found, value: number, rank: number, element: number): void {
-  if (isBefore(rank, element, found)) {
-    [found.firstRank, found.firstElement] = [rank, element];
+export function noteFault(found: Found, value: number, piece: number, element: number): void {
+  if (isBefore(piece, element, found)) {
+    [found.firstPiece, found.firstElement] = [piece, element];
   }
   found.nonFinite += 1;
   found.flags |= Number.isNaN(value) ? NAN_SEEN : INFINITY_SEEN;

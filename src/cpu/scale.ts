@@ -6,7 +6,7 @@ import { counter } from "./unit_norm.ts";
 export interface Write {
   readonly source: Elements;
   readonly into: Elements;
-  readonly rank: number;
+  readonly piece: number;
   /** Of its values, or of its first unit. */
   readonly group: number;
   readonly units?: Units;
@@ -47,7 +47,7 @@ function multiply(values: Float32Array, results: Float32Array, factor: number): 
 
 /** The same with a scale for each unit along the axes; twin of shaders/shared/unit_scales.wgsl. */
 export function scaleUnits({ source, into, units }: Write, scalings: readonly Scaling[]): void {
-  const unitOf = counter(units?.runs ?? []);
+  const unitOf = counter(units?.axes ?? []);
   rewriteEach(source, into, (value, element) => {
     const { factor, skip } = scalings[unitOf(element)] as Scaling;
     return skip ? 0 : Math.fround(value * factor);

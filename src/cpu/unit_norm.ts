@@ -3,7 +3,7 @@ import { type Elements, read } from "./formats.ts";
 import { type Found, noteFault, nothing } from "./norm.ts";
 
 /** What was found in each unit along the axes of one tensor; twin of shaders/unit_norm.wgsl. */
-export function unitNorm(elements: Elements, rank: number, { count, runs }: Units): Found[] {
+export function unitNorm(elements: Elements, piece: number, { count, axes: runs }: Units): Found[] {
   const found = Array.from({ length: count }, nothing);
   const unitOf = counter(runs);
   read(elements, (values, first) => {
@@ -11,7 +11,7 @@ export function unitNorm(elements: Elements, rank: number, { count, runs }: Unit
       const mine = found[unitOf(first + i)] as Found;
       const value = values[i] as number;
       if (!Number.isFinite(value)) {
-        noteFault(mine, value, rank, first + i);
+        noteFault(mine, value, piece, first + i);
         continue;
       }
       mine.sum += value * value;
@@ -22,7 +22,7 @@ export function unitNorm(elements: Elements, rank: number, { count, runs }: Unit
 }
 
 /** The unit of an element, by the numbers of the runs: as shaders/shared/units.wgsl has it. */
-export function counter(runs: Units["runs"]): (element: number) => number {
+export function counter(runs: Units["axes"]): (element: number) => number {
   const [inner = { size: 1, step: 0 }, ...outer] = runs;
   return (element) => {
     let unit = (element % inner.size) * inner.step;

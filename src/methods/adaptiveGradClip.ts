@@ -1,5 +1,5 @@
 import wgsl from "../../shaders/rules/agc.wgsl?raw";
-import { bound, normalFloat, options as readOptions } from "../check.ts";
+import { readBound, readNormalFloat, readOptions } from "../check.ts";
 import type { Axes } from "../units.ts";
 import { unitsGrouping } from "./axesOption.ts";
 import type { ClipMethod, Rule } from "./method.ts";
@@ -40,10 +40,10 @@ export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod 
   const { clipping = 0.01, eps = 1e-3, axes } = readOptions(options, "adaptiveGradClip's options", keys);
   return {
     name: "adaptiveGradClip",
-    maxNorm: bound(clipping, "adaptiveGradClip's clipping"),
+    maxNorm: readBound(clipping, "adaptiveGradClip's clipping"),
     eps: 0,
     norm: l2,
-    rule: agcRule(normalFloat(eps, "adaptiveGradClip's eps")),
+    rule: agcRule(readNormalFloat(eps, "adaptiveGradClip's eps")),
     grouping: unitsGrouping(axes, "adaptiveGradClip's axes", unitwiseAxes),
     usesParameters: true,
   };

@@ -1,4 +1,4 @@
-import { bound, integer, number, options as readOptions } from "../check.ts";
+import { readBound, readInteger, readNumber, readOptions } from "../check.ts";
 import { autoRule } from "./autoRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { l2 } from "./normKinds.ts";
@@ -25,15 +25,15 @@ export function autoClip(options?: { percentile?: number; history?: number; maxN
     history = 1024,
     maxNorm = Infinity,
   } = readOptions(options, "autoClip's options", ["percentile", "history", "maxNorm"]);
-  const millionths = Math.round(number(percentile, "autoClip's percentile") * 1e4);
+  const millionths = Math.round(readNumber(percentile, "autoClip's percentile") * 1e4);
   if (!(millionths > 0 && (percentile as number) <= 100)) {
     throw new RangeError(`autoClip's percentile is ${percentile}; pass a number from 0.0001 to 100.`);
   }
   return {
     name: "autoClip",
-    maxNorm: bound(maxNorm, "autoClip's maxNorm"),
+    maxNorm: readBound(maxNorm, "autoClip's maxNorm"),
     norm: l2,
     grouping: { kind: "all" },
-    rule: autoRule(millionths, integer(history, "autoClip's history", 1, LONGEST)),
+    rule: autoRule(millionths, readInteger(history, "autoClip's history", 1, LONGEST)),
   };
 }

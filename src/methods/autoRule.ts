@@ -1,6 +1,6 @@
 import wgsl from "../../shaders/rules/auto.wgsl?raw";
-import { LARGEST, type Memory, packed, refuseUnless, unpacked } from "./memory.ts";
 import type { Facts, Rule } from "./method.ts";
+import { LARGEST, packed, type RuleState, refuseUnless, unpacked } from "./ruleState.ts";
 
 const WHOLE = 1_000_000;
 const TAG = 0x67_63_61_01; // version 1
@@ -12,7 +12,7 @@ export function autoRule(percentile: number, capacity: number): Rule {
 }
 
 /** The last norms as float32; twin of shaders/rules/auto.wgsl. */
-class History implements Memory {
+class History implements RuleState {
   readonly #percentile: number;
   readonly #capacity: number;
   readonly #subject: string;

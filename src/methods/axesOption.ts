@@ -1,5 +1,5 @@
 import { shown } from "../check.ts";
-import type { Grouping } from "../cuts.ts";
+import type { Grouping } from "../pieces.ts";
 import type { Axes } from "../units.ts";
 import { unitKernels } from "./unitKernels.ts";
 

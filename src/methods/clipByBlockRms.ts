@@ -1,5 +1,5 @@
 import wgsl from "../../shaders/rules/rms.wgsl?raw";
-import { bound } from "../check.ts";
+import { readBound } from "../check.ts";
 import type { ClipMethod, Rule } from "./method.ts";
 import { l2 } from "./normKinds.ts";
 
@@ -21,7 +21,7 @@ const rmsRule: Rule = {
 export function clipByBlockRms(threshold: number): ClipMethod {
   return {
     name: "clipByBlockRms",
-    maxNorm: bound(threshold, "clipByBlockRms's threshold"),
+    maxNorm: readBound(threshold, "clipByBlockRms's threshold"),
     eps: 0,
     norm: l2,
     rule: rmsRule,

@@ -1,4 +1,4 @@
-import { bound, count, nonNegative, options as readOptions } from "../check.ts";
+import { readBound, readCount, readNonNegative, readOptions } from "../check.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { normKind } from "./normKinds.ts";
@@ -32,13 +32,13 @@ export function clipByGlobalNorm(maxNorm = 1, options?: GlobalNormOptions): Clip
   const { normType = 2, eps = 0, members } = readOptions(options, subject, ["normType", "eps", "members"]);
   return {
     name: "clipByGlobalNorm",
-    maxNorm: bound(maxNorm, "clipByGlobalNorm's maxNorm"),
-    eps: nonNegative(eps, "clipByGlobalNorm's eps"),
+    maxNorm: readBound(maxNorm, "clipByGlobalNorm's maxNorm"),
+    eps: readNonNegative(eps, "clipByGlobalNorm's eps"),
     norm: normKind(normType, "clipByGlobalNorm's normType"),
     rule: globalRule,
     grouping:
       members === undefined
         ? { kind: "all" }
-        : { kind: "members", count: count(members, "clipByGlobalNorm's members") },
+        : { kind: "members", count: readCount(members, "clipByGlobalNorm's members") },
   };
 }

@@ -1,4 +1,4 @@
-import { bound, options as readOptions } from "../check.ts";
+import { readBound, readOptions } from "../check.ts";
 import type { Axes } from "../units.ts";
 import { unitsGrouping } from "./axesOption.ts";
 import { globalRule } from "./globalRule.ts";
@@ -26,7 +26,7 @@ export function clipByNorm(maxNorm = 1, options?: { axes?: Axes }): ClipMethod {
   const { axes } = readOptions(options, "clipByNorm's options", ["axes"]);
   return {
     name: "clipByNorm",
-    maxNorm: bound(maxNorm, "clipByNorm's maxNorm"),
+    maxNorm: readBound(maxNorm, "clipByNorm's maxNorm"),
     eps: 0,
     norm: l2,
     rule: globalRule,

@@ -1,5 +1,5 @@
 import wgsl from "../../shaders/clamp.wgsl?raw";
-import { bound, limit } from "../check.ts";
+import { readBound, readLimit } from "../check.ts";
 import { clamp } from "../cpu/clamp.ts";
 import type { Dtype } from "../gradients.ts";
 import { planClamp } from "../webgpu/clampPlan.ts";
@@ -46,11 +46,11 @@ export function clipByValue(first: number, second?: number): ClipMethod {
 
 function limits(first: number, second: number | undefined): [number, number] {
   if (second === undefined) {
-    const max = bound(first, "clipByValue's limit");
+    const max = readBound(first, "clipByValue's limit");
     return [0 - max, max];
   }
-  const min = limit(first, "clipByValue's min", -Infinity);
-  const max = limit(second, "clipByValue's max", Infinity);
+  const min = readLimit(first, "clipByValue's min", -Infinity);
+  const max = readLimit(second, "clipByValue's max", Infinity);
   if (min > max) {
     throw new RangeError(`clipByValue's min is ${min} and its max is ${max}; pass a min that is at most the max.`);
   }

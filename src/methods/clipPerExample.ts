@@ -1,5 +1,5 @@
 import wgsl from "../../shaders/sum_examples.wgsl?raw";
-import { bound, count, options as readOptions } from "../check.ts";
+import { readBound, readCount, readOptions } from "../check.ts";
 import { sumExamples } from "../cpu/sum_examples.ts";
 import { planSum } from "../webgpu/sumPlan.ts";
 import { globalRule } from "./globalRule.ts";
@@ -29,10 +29,10 @@ import { l2 } from "./normKinds.ts";
  */
 export function clipPerExample(maxNorm: number, options: { examples: number }): ClipMethod {
   const { examples } = readOptions(options, "clipPerExample's options", ["examples"]);
-  const checked = count(examples, "clipPerExample's examples");
+  const checked = readCount(examples, "clipPerExample's examples");
   return {
     name: "clipPerExample",
-    maxNorm: bound(maxNorm, "clipPerExample's maxNorm"),
+    maxNorm: readBound(maxNorm, "clipPerExample's maxNorm"),
     eps: 0,
     norm: l2,
     rule: globalRule,

@@ -1,4 +1,4 @@
-import { options as readOptions } from "../check.ts";
+import { readOptions } from "../check.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
 import { normKind } from "./normKinds.ts";

@@ -1,11 +1,11 @@
 import type { clamp } from "../cpu/clamp.ts";
 import type { sumExamples } from "../cpu/sum_examples.ts";
-import type { Grouping } from "../cuts.ts";
 import type { Dtype } from "../gradients.ts";
+import type { Grouping } from "../pieces.ts";
 import type { planClamp } from "../webgpu/clampPlan.ts";
 import type { planSum } from "../webgpu/sumPlan.ts";
-import type { Memory } from "./memory.ts";
 import type { NormKind } from "./normKinds.ts";
+import type { RuleState } from "./ruleState.ts";
 
 /**
  * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
@@ -29,7 +29,7 @@ export interface Decider {
 /** For a norm over all gradients only. */
 export interface Remembering {
   /** A memory for one clip. */
-  readonly begin: () => Memory;
+  readonly begin: () => RuleState;
 }
 
 /** What a rule may look at. */

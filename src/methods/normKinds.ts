@@ -6,7 +6,7 @@ import absolute from "../../shaders/terms/absolute.wgsl?raw";
 import largest from "../../shaders/terms/largest.wgsl?raw";
 import power from "../../shaders/terms/power.wgsl?raw";
 import square from "../../shaders/terms/square.wgsl?raw";
-import { number, shown } from "../check.ts";
+import { readNumber, shown } from "../check.ts";
 
 /** How a norm is made of its values: the sum of a term of each, and what the norm is then. */
 export interface NormKind {
@@ -41,7 +41,7 @@ export interface Sum {
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
 export function normKind(normType: unknown, subject: string): NormKind {
-  const p = number(normType, subject);
+  const p = readNumber(normType, subject);
   if (p === 2) return l2;
   if (p === 1) return l1;
   if (p === Infinity) return lInfinity;

@@ -1,4 +1,4 @@
-import { bound, integer, normalFloat, number, options as readOptions } from "../check.ts";
+import { readBound, readInteger, readNormalFloat, readNumber, readOptions } from "../check.ts";
 import type { ClipMethod } from "./method.ts";
 import { l2 } from "./normKinds.ts";
 import { zRule } from "./zRule.ts";
@@ -34,18 +34,18 @@ export function zClip(options?: {
     warmup = 25,
     maxNorm = Infinity,
   } = readOptions(options, "zClip's options", ["zThreshold", "decay", "warmup", "maxNorm"]);
-  if (!(number(decay, "zClip's decay") >= 0 && (decay as number) < 1)) {
+  if (!(readNumber(decay, "zClip's decay") >= 0 && (decay as number) < 1)) {
     throw new RangeError(`zClip's decay is ${decay}; pass a number from 0 to under 1.`);
   }
   return {
     name: "zClip",
-    maxNorm: bound(maxNorm, "zClip's maxNorm"),
+    maxNorm: readBound(maxNorm, "zClip's maxNorm"),
     norm: l2,
     grouping: { kind: "all" },
     rule: zRule({
-      zThreshold: normalFloat(zThreshold, "zClip's zThreshold"),
+      zThreshold: readNormalFloat(zThreshold, "zClip's zThreshold"),
       decay: decay as number,
-      warmup: integer(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
+      warmup: readInteger(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
     }),
   };
 }

@@ -1,6 +1,6 @@
 import wgsl from "../../shaders/rules/z.wgsl?raw";
-import { LARGEST, type Memory, packed, refuseUnless, unpacked } from "./memory.ts";
 import type { Facts, Rule } from "./method.ts";
+import { LARGEST, packed, type RuleState, refuseUnless, unpacked } from "./ruleState.ts";
 
 const EPSILON = 1e-6;
 const LEAST = 2 ** (31 - 600);
@@ -18,7 +18,7 @@ export function zRule(settings: ZSettings): Rule {
 }
 
 /** Mean and variance of the norms; twin of shaders/rules/z.wgsl. */
-class Statistics implements Memory {
+class Statistics implements RuleState {
   readonly #settings: ZSettings;
   #count = 0;
   #mean = 0;

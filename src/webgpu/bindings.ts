@@ -1,9 +1,9 @@
+import type { Prepared } from "../backend.ts";
 import type { Range, Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import { ENTRY_BYTES } from "../record.ts";
-import type { Bound } from "../stage.ts";
-import { ALIGNMENT, byteTable, constantBuffer, type DeviceState, filler } from "./device.ts";
+import { ALIGNMENT, byteTable, constantBuffer, type DeviceContext, placeholder } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
@@ -28,11 +28,11 @@ export interface Step {
   readonly first: GPUBindGroup;
   readonly second: GPUBindGroup;
   /** Which bytes of the values of the step the second group takes. */
-  readonly values?: { readonly start: number; readonly count: number };
+  readonly offsets?: { readonly start: number; readonly count: number };
   readonly workgroups: number;
 }
 
-export interface BoundBuffers extends Bound {
+export interface PreparedBuffers extends Prepared {
   readonly steps: readonly Step[];
 }
 
@@ -69,12 +69,12 @@ export interface ClipBuffers {
   readonly record: GPUBuffer;
   /** One for each group, where there are several norms. */
   readonly entries: GPUBuffer | undefined;
-  readonly memory: GPUBuffer | undefined;
+  readonly ruleState: GPUBuffer | undefined;
 }
 
 /** Makes the bind groups of one clip; scratch, record and settings are shared by all of them. */
 export class Bindings {
-  readonly #state: DeviceState;
+  readonly #context: DeviceContext;
   readonly #buffers: ClipBuffers;
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
@@ -82,8 +82,8 @@ export class Bindings {
   readonly #layouts = new Map<string, Layout>();
   #partials: GPUBuffer | undefined;
 
-  constructor(state: DeviceState, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
-    this.#state = state;
+  constructor(context: DeviceContext, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
+    this.#context = context;
     this.#buffers = buffers;
     this.#method = method;
     this.#options = options;
@@ -94,20 +94,20 @@ export class Bindings {
     return this.#buffers.entries ? this.#buffers.entries.size / ENTRY_BYTES : 0;
   }
 
-  bind({ tensors }: TensorList): BoundBuffers {
+  bind({ tensors }: TensorList): PreparedBuffers {
     const { buffers, structure } = placesOf(tensors);
     if (this.#method.clamp) refuseGradScaleAmong(tensors, this.#options.gradScale);
     const { norm, finish, scale } = this.#layoutFor(structure, tensors, buffers);
     const step = ({ kernel, pass, target, slots, second, workgroups }: Recipe): Step => ({
       kernel,
       first: slotGroup(
-        this.#state,
+        this.#context,
         pass,
         target,
-        withMemory(slots, (ordinal) => buffers[ordinal] as GPUBuffer),
+        withBuffers(slots, (ordinal) => buffers[ordinal] as GPUBuffer),
       ),
       second,
-      values: pass === "clamp" ? GRAD_SCALE : undefined,
+      offsets: pass === "clamp" ? GRAD_SCALE : undefined,
       workgroups,
     });
     return { steps: [...norm.map(step), ...finish, ...scale.map(step)] };
@@ -120,7 +120,7 @@ export class Bindings {
 
   #planFor(tensors: readonly Tensor[]): Plan {
     const { grouping, maxNorm, norm, clamp, sum, usesParameters = false } = this.#method;
-    const limits = (pass: Dispatch["pass"]) => ({ ...this.#state, ...capacityOf(this.#state, pass) });
+    const limits = (pass: Dispatch["pass"]) => ({ ...this.#context, ...capacityOf(this.#context, pass) });
     if (clamp) {
       return clamp.plan(tensors, limits("clamp"), clamp, sourceIndex(this.#options.gradScale));
     }
@@ -146,7 +146,7 @@ export class Bindings {
       ...dispatches.flatMap(({ table, shapes }) => (shapes ? [table, shapes] : [table])),
     ]);
     const usage = UNIFORM | STORAGE;
-    const tables = constantBuffer(this.#state, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
+    const tables = constantBuffer(this.#context, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
     const partials = this.#partialsFor(plan);
     let next = 2;
     const recipe = (dispatch: Dispatch): Recipe => {
@@ -155,10 +155,10 @@ export class Bindings {
       const shapes = dispatch.shapes ? [{ buffer: tables, offset: starts[next++] as number, size: SHAPES_BYTES }] : [];
       const resources = [table, ...this.#resourcesOf(pass, partials, tables, shapes)];
       return {
-        kernel: kernelFor(this.#state, this.#method, dispatch),
+        kernel: kernelFor(this.#context, this.#method, dispatch),
         pass,
         target,
-        slots: withMemory(slots, (buffer) => buffers.indexOf(buffer)),
+        slots: withBuffers(slots, (buffer) => buffers.indexOf(buffer)),
         second: this.#group("tables", tableTypes(this.#method, pass), resources),
         workgroups,
       };
@@ -168,9 +168,9 @@ export class Bindings {
   }
 
   #finish(partials: GPUBuffer, tables: GPUBuffer, bundlesAt: number): Step[] {
-    const { record, entries, memory } = this.#buffers;
+    const { record, entries, ruleState: buffer } = this.#buffers;
     const sources = [this.#sourceBinding(this.#options.gradScale), this.#sourceBinding(this.#options.totalNorm)];
-    const common = { second: this.#values, values: ALL_VALUES };
+    const common = { second: this.#values, offsets: ALL_VALUES };
     const resources = (target: GPUBuffer, last: readonly GPUBufferBinding[]) => [
       { buffer: partials },
       { buffer: target },
@@ -178,16 +178,16 @@ export class Bindings {
       { buffer: tables, size: SETTINGS_BYTES },
       ...last,
     ];
-    const all = resources(record, memory ? [{ buffer: memory }] : []);
+    const all = resources(record, buffer ? [{ buffer }] : []);
     const finish = {
       ...common,
-      kernel: finishKernel(this.#state, this.#method),
+      kernel: finishKernel(this.#context, this.#method),
       first: this.#group("finish", finishTypes(this.#method), all),
       workgroups: 1,
     };
     if (!entries) return [finish];
     const each = resources(entries, [{ buffer: tables, offset: bundlesAt }]);
-    const kernel = finishGroupsKernel(this.#state, this.#method);
+    const kernel = finishGroupsKernel(this.#context, this.#method);
     const first = this.#group("finish groups", FINISH_GROUPS_TYPES, each);
     return [{ ...common, kernel, first, workgroups: groupRounds(this.#groupCount).workgroups }, finish];
   }
@@ -211,36 +211,36 @@ export class Bindings {
   }
 
   #group(name: string, types: readonly BindingType[], resources: readonly GPUBufferBinding[]): GPUBindGroup {
-    return this.#state.device.createBindGroup({
-      label: `${this.#state.label} ${name}`,
-      layout: layoutOf(this.#state, types),
+    return this.#context.device.createBindGroup({
+      label: `${this.#context.label} ${name}`,
+      layout: layoutOf(this.#context, types),
       entries: resources.map((resource, binding) => ({ binding, resource })),
     });
   }
 
   #bytes(count: number): GPUBufferBinding[] {
-    return Array.from({ length: count }, () => ({ buffer: byteTable(this.#state), size: 16 }));
+    return Array.from({ length: count }, () => ({ buffer: byteTable(this.#context), size: 16 }));
   }
 
   /** Grows with the plan; what it replaces may still be in an encoder and is left to the garbage collector. */
   #partialsFor({ partialCount, parameterPartialCount }: Plan): GPUBuffer {
     const count = partialCount + parameterPartialCount + groupRounds(this.#groupCount).workgroups;
-    const size = PARTIAL_BYTES * Math.max(count, this.#state.grid.norm);
-    const most = this.#state.device.limits.maxStorageBufferBindingSize;
+    const size = PARTIAL_BYTES * Math.max(count, this.#context.grid.normWorkgroups);
+    const most = this.#context.device.limits.maxStorageBufferBindingSize;
     if (size > most) {
       throw new RangeError(
         `The norms need ${size} bytes of scratch, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
       );
     }
     if (!this.#partials || this.#partials.size < size) {
-      const label = `${this.#state.label} partials`;
-      this.#partials = this.#state.device.createBuffer({ label, size, usage: STORAGE });
+      const label = `${this.#context.label} partials`;
+      this.#partials = this.#context.device.createBuffer({ label, size, usage: STORAGE });
     }
     return this.#partials;
   }
 
   #sourceBinding(source: number | Source | undefined): GPUBufferBinding {
-    if (typeof source !== "object") return { buffer: filler(this.#state), size: 4 };
+    if (typeof source !== "object") return { buffer: placeholder(this.#context), size: 4 };
     const offset = source.byteOffset - (source.byteOffset % ALIGNMENT);
     return { buffer: source.buffer, offset, size: source.byteOffset + 4 - offset };
   }
@@ -251,13 +251,13 @@ export class Bindings {
  * engines with pooled tensors bring them each step. Such a list takes no planning, only bind groups.
  */
 function placesOf(tensors: readonly Tensor[]): { buffers: GPUBuffer[]; structure: string } {
-  const ordinals = new Map<Range["memory"], number>();
+  const ordinals = new Map<Range["buffer"], number>();
   const place = (range: Range | undefined) => {
     if (!range) return "";
-    const { memory, byteOffset } = range;
-    const ordinal = ordinals.get(memory) ?? ordinals.size;
-    ordinals.set(memory, ordinal);
-    return `${ordinal}@${byteOffset}/${(memory as GPUBuffer).size}`;
+    const { buffer, byteOffset } = range;
+    const ordinal = ordinals.get(buffer) ?? ordinals.size;
+    ordinals.set(buffer, ordinal);
+    return `${ordinal}@${byteOffset}/${(buffer as GPUBuffer).size}`;
   };
   const structure = tensors.map(({ length, dtype, shape, source, into, parameter }) =>
     [length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
@@ -265,15 +265,15 @@ function placesOf(tensors: readonly Tensor[]): { buffers: GPUBuffer[]; structure
   return { buffers: [...ordinals.keys()] as GPUBuffer[], structure: structure.join() };
 }
 
-function withMemory<A, B>(slots: readonly BufferSlot<A>[], of: (memory: A) => B): BufferSlot<B>[] {
-  const moved = ({ memory, offset, size }: BufferWindow<A>) => ({ memory: of(memory), offset, size });
+function withBuffers<A, B>(slots: readonly BufferSlot<A>[], of: (buffer: A) => B): BufferSlot<B>[] {
+  const moved = ({ buffer, offset, size }: BufferWindow<A>) => ({ buffer: of(buffer), offset, size });
   return slots.map(({ source, into }) => ({ source: moved(source), into: into && moved(into) }));
 }
 
 /** A dispatch cannot read a buffer that it writes. */
 function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | Source): void {
   if (typeof gradScale === "number") return;
-  const tensor = tensors.find(({ source, into }) => [source.memory, into?.memory].includes(gradScale.buffer));
+  const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
     `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into a buffer of its own.`,

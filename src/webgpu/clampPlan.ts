@@ -1,8 +1,8 @@
 import type { Tensor } from "../gradients.ts";
 import type { Clamp } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
-import { draftsOf, type Plan, type PlanLimits, pieceBytesOf, rankedCuts } from "./plan.ts";
-import { type RankedCut, segmentsOf } from "./segments.ts";
+import { draftsOf, numberedPieces, type Plan, type PlanLimits, pieceBytesOf } from "./plan.ts";
+import { type NumberedPiece, segmentsOf } from "./segments.ts";
 import { tableOf } from "./table.ts";
 
 const floats = new Float32Array(2);
@@ -16,9 +16,9 @@ export function planClamp(
   gradScaleIndex: number,
 ): Plan {
   const written = new Set(distinctWrites(tensors));
-  const cuts = rankedCuts(tensors, { kind: "all" }, limits).filter(({ tensor }) => written.has(tensor));
+  const pieces = numberedPieces(tensors, { kind: "all" }, limits).filter(({ tensor }) => written.has(tensor));
   const drafts = [true, false].flatMap((into) => {
-    const chosen = cuts.filter(({ tensor }) => !!tensor.into === into);
+    const chosen = pieces.filter(({ tensor }) => !!tensor.into === into);
     const segments = neighbours(chosen).flatMap((run) => segmentsOf(run, pieceBytesOf(limits.maxBinding), true));
     return draftsOf("clamp", segments, into ? "into" : "in-place", limits);
   });
@@ -35,12 +35,12 @@ export function planClamp(
 }
 
 /** Runs of what stands next to each other in the list too: a record names an element by its distance from a run's start. */
-function neighbours(cuts: readonly RankedCut[]): RankedCut[][] {
-  const runs: RankedCut[][] = [];
-  for (const cut of cuts) {
+function neighbours(pieces: readonly NumberedPiece[]): NumberedPiece[][] {
+  const runs: NumberedPiece[][] = [];
+  for (const piece of pieces) {
     const run = runs.at(-1);
-    if (run?.at(-1)?.rank === cut.rank - 1) run?.push(cut);
-    else runs.push([cut]);
+    if (run?.at(-1)?.piece === piece.piece - 1) run?.push(piece);
+    else runs.push([piece]);
   }
   return runs;
 }

@@ -2,7 +2,7 @@ import { classOf, type GridRow, gridTable } from "./grid.ts";
 import type { PipelineEntry } from "./pipelines.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
-export interface DeviceState {
+export interface DeviceContext {
   readonly device: GPUDevice;
   /** Begins the labels of what is shared. */
   readonly label: string;
@@ -23,7 +23,7 @@ export interface DeviceState {
   /** Entry i, at i * 256, holds the number i: see byteTable. */
   byteTable?: GPUBuffer;
   /** Stands in for a buffer where a binding is not used. */
-  filler?: GPUBuffer;
+  placeholder?: GPUBuffer;
 }
 
 /** The core limit of WebGPU on uniform and storage offsets; no device may ask for more. */
@@ -32,28 +32,28 @@ const MOST_SLOTS = 15;
 const UNIFORM_COPY_DST = 0x40;
 const STORAGE = 0x80;
 
-const states = new WeakMap<GPUDevice, DeviceState>();
+const contexts = new WeakMap<GPUDevice, DeviceContext>();
 
-export function holdDevice(device: GPUDevice): DeviceState {
-  const state = states.get(device) ?? newState(device);
-  states.set(device, state);
-  state.users += 1;
-  return state;
+export function holdDevice(device: GPUDevice): DeviceContext {
+  const context = contexts.get(device) ?? newContext(device);
+  contexts.set(device, context);
+  context.users += 1;
+  return context;
 }
 
 /** The pipelines stay with the device: a later clipper compiles nothing. */
-export function releaseDevice(state: DeviceState): void {
-  state.users -= 1;
-  if (state.users > 0) return;
-  state.byteTable?.destroy();
-  state.filler?.destroy();
-  state.byteTable = undefined;
-  state.filler = undefined;
+export function releaseDevice(context: DeviceContext): void {
+  context.users -= 1;
+  if (context.users > 0) return;
+  context.byteTable?.destroy();
+  context.placeholder?.destroy();
+  context.byteTable = undefined;
+  context.placeholder = undefined;
 }
 
 /** The state of a device that is in use. */
-export function stateOf(device: GPUDevice): DeviceState | undefined {
-  return states.get(device);
+export function contextOf(device: GPUDevice): DeviceContext | undefined {
+  return contexts.get(device);
 }
 
 /** What became of a device that is lost by now; undefined while it lives. */
@@ -61,9 +61,9 @@ export async function lossOf(device: GPUDevice): Promise<GPUDeviceLostInfo | und
   return Promise.race([device.lost, Promise.resolve(undefined)]);
 }
 
-function newState(device: GPUDevice): DeviceState {
+function newContext(device: GPUDevice): DeviceContext {
   const { limits } = device;
-  const state: DeviceState = {
+  const context: DeviceContext = {
     device,
     label: "gradclip",
     slots: Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS),
@@ -75,37 +75,42 @@ function newState(device: GPUDevice): DeviceState {
     users: 0,
   };
   device.lost.then((info) => {
-    state.lost = info;
-    for (const tell of state.onLoss) tell(info);
+    context.lost = info;
+    for (const tell of context.onLoss) tell(info);
   });
-  return state;
+  return context;
 }
 
 /**
  * 256 entries that hold 0 to 255. A number travels in the command stream as four dynamic offsets into this table, one
  * for each of its bytes: so every encode keeps its own values although nothing is written between them.
  */
-export function byteTable(state: DeviceState): GPUBuffer {
-  state.byteTable ??= constantBuffer(state, "byte table", UNIFORM_COPY_DST, 256 * ALIGNMENT, (words) => {
+export function byteTable(context: DeviceContext): GPUBuffer {
+  context.byteTable ??= constantBuffer(context, "byte table", UNIFORM_COPY_DST, 256 * ALIGNMENT, (words) => {
     for (let i = 0; i < 256; i++) words[(i * ALIGNMENT) / 4] = i;
   });
-  return state.byteTable;
+  return context.byteTable;
 }
 
-export function filler(state: DeviceState): GPUBuffer {
+export function placeholder(context: DeviceContext): GPUBuffer {
   const ranges = MOST_SLOTS + 1;
-  state.filler ??= constantBuffer(state, "filler", STORAGE, ranges * ALIGNMENT, () => {});
-  return state.filler;
+  context.placeholder ??= constantBuffer(context, "placeholder", STORAGE, ranges * ALIGNMENT, () => {});
+  return context.placeholder;
 }
 
 export function constantBuffer(
-  state: DeviceState,
+  context: DeviceContext,
   name: string,
   usage: number,
   size: number,
   fill: (words: Uint32Array) => void,
 ): GPUBuffer {
-  const buffer = state.device.createBuffer({ label: `${state.label} ${name}`, size, usage, mappedAtCreation: true });
+  const buffer = context.device.createBuffer({
+    label: `${context.label} ${name}`,
+    size,
+    usage,
+    mappedAtCreation: true,
+  });
   fill(new Uint32Array(buffer.getMappedRange()));
   buffer.unmap();
   return buffer;

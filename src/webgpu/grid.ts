@@ -2,9 +2,9 @@
 export interface GridRow {
   readonly lanes: number;
   /** The fewest tiles that are worth a workgroup of their own. */
-  readonly tiles: number;
-  readonly norm: number;
-  readonly scale: number;
+  readonly minTiles: number;
+  readonly normWorkgroups: number;
+  readonly scaleWorkgroups: number;
 }
 
 export type DeviceClass = "software" | "integrated" | "discrete";
@@ -17,9 +17,9 @@ export type DeviceClass = "software" | "integrated" | "discrete";
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
-  software: { lanes: 4, tiles: 128, norm: 8, scale: 8 },
-  integrated: { lanes: 64, tiles: 1, norm: 512, scale: 1024 },
-  discrete: { lanes: 64, tiles: 1, norm: 2048, scale: 4096 },
+  software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
+  integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 },
+  discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096 },
 };
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;

@@ -24,7 +24,7 @@ export function bundleTable({ bundles, ranges, parameterRanges }: Plan, { rule }
   const floats = new Float32Array(words.buffer);
   const [own, parameters] = [byGroup(ranges), byGroup(parameterRanges)];
   let next = BUNDLE_WORDS * bundles.length;
-  bundles.forEach(({ group, values }, i) => {
+  bundles.forEach(({ group, valuesPerGroup: values }, i) => {
     const at = BUNDLE_WORDS * i;
     words[at] = group;
     for (const [field, of] of [own.get(group), parameters.get(group)].entries()) {

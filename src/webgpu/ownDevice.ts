@@ -1,7 +1,7 @@
 import type { Clipper } from "../clipper.ts";
 import { NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
-import { type DeviceState, stateOf } from "./device.ts";
+import { contextOf, type DeviceContext } from "./device.ts";
 import { isSoftware } from "./grid.ts";
 import { readBack } from "./readBack.ts";
 
@@ -30,7 +30,7 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  const adapter = await soon(gpu.requestAdapter()).catch(() => null);
+  const adapter = await withTimeout(gpu.requestAdapter()).catch(() => null);
   if (!adapter) {
     throw new NoWebGPUError(
       "no-adapter",
@@ -54,7 +54,7 @@ async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
     maxBufferSize,
   };
   const request = adapter.requestDevice({ label: "gradclip", requiredLimits });
-  return soon(request).catch((error) => {
+  return withTimeout(request).catch((error) => {
     // Nobody waits any more for one that comes too late.
     request.then((late) => late.destroy()).catch(() => {});
     throw error;
@@ -79,8 +79,8 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     await clip.ready;
     clip.run();
     const { norm, clipped } = await clip.report();
-    const state = stateOf(device) as DeviceState;
-    const lasts = (await readBack(state, buffers)).map((copy) => copy.getFloat32(copy.byteLength - 4, true));
+    const context = contextOf(device) as DeviceContext;
+    const lasts = (await readBack(context, buffers)).map((copy) => copy.getFloat32(copy.byteLength - 4, true));
     const near = (got: number, want: number) => Math.abs(got / want - 1) < 1e-6;
     if (!near(norm, 4e20 * Math.SQRT2) || !clipped || !lasts.every((last) => near(last, Math.SQRT2))) {
       throw failed(`norm ${norm}, last values ${lasts}`);
@@ -103,7 +103,7 @@ function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
   return isFallbackAdapter ? { isFallbackAdapter } : (adapter.info ?? {});
 }
 
-async function soon<T>(promise: Promise<T>): Promise<T> {
+async function withTimeout<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);

@@ -1,4 +1,4 @@
-import type { DeviceState } from "./device.ts";
+import type { DeviceContext } from "./device.ts";
 
 /** One kernel variant: its name is its key. */
 export interface Kernel {
@@ -14,47 +14,47 @@ export interface PipelineEntry {
 }
 
 /** Begins to compile in the background; a kernel is compiled once per device. */
-export function compile(state: DeviceState, kernel: Kernel): PipelineEntry {
-  const known = state.pipelines.get(kernel.name);
+export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
+  const known = context.pipelines.get(kernel.name);
   if (known) return known;
-  const { device } = state;
+  const { device } = context;
   const code = kernel.source();
   // A faulty shader is told through the pipeline's rejection; the scope keeps it from the owner's error handler.
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ label: `${state.label} ${kernel.name}`, code });
-  const pending = device.createComputePipelineAsync(descriptorOf(state, kernel, module));
+  const module = device.createShaderModule({ label: `${context.label} ${kernel.name}`, code });
+  const pending = device.createComputePipelineAsync(descriptorOf(context, kernel, module));
   const scope = device.popErrorScope();
   const ready = pending.then(
     (pipeline) => {
       entry.pipeline ??= pipeline;
     },
     async (error) => {
-      state.pipelines.delete(kernel.name);
+      context.pipelines.delete(kernel.name);
       throw await compileError(kernel, code, module, error);
     },
   );
   const entry: PipelineEntry = { module, ready };
-  quiet(scope);
-  quiet(ready);
-  state.pipelines.set(kernel.name, entry);
+  ignoreRejection(scope);
+  ignoreRejection(ready);
+  context.pipelines.set(kernel.name, entry);
   return entry;
 }
 
 /** The pipeline now: compiled on the spot if the background has not finished. */
-export function pipelineNow(state: DeviceState, kernel: Kernel): GPUComputePipeline {
-  const entry = compile(state, kernel);
-  entry.pipeline ??= state.device.createComputePipeline(descriptorOf(state, kernel, entry.module));
+export function pipelineNow(context: DeviceContext, kernel: Kernel): GPUComputePipeline {
+  const entry = compile(context, kernel);
+  entry.pipeline ??= context.device.createComputePipeline(descriptorOf(context, kernel, entry.module));
   return entry.pipeline;
 }
 
 /** Somebody else listens to this promise, or nobody has to: an unhandled rejection would end a Node process. */
-export function quiet(promise: Promise<unknown>): void {
+export function ignoreRejection(promise: Promise<unknown>): void {
   promise.catch(() => {});
 }
 
-function descriptorOf(state: DeviceState, kernel: Kernel, module: GPUShaderModule): GPUComputePipelineDescriptor {
-  const layout = state.device.createPipelineLayout({ bindGroupLayouts: [...kernel.layouts] });
-  return { label: `${state.label} ${kernel.name}`, layout, compute: { module, entryPoint: "main" } };
+function descriptorOf(context: DeviceContext, kernel: Kernel, module: GPUShaderModule): GPUComputePipelineDescriptor {
+  const layout = context.device.createPipelineLayout({ bindGroupLayouts: [...kernel.layouts] });
+  return { label: `${context.label} ${kernel.name}`, layout, compute: { module, entryPoint: "main" } };
 }
 
 async function compileError(kernel: Kernel, code: string, module: GPUShaderModule, cause: unknown): Promise<Error> {

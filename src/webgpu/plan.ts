@@ -1,10 +1,10 @@
-import { type Bundle, bundlesOf, cutsOf, type Grouping, parametersOf } from "../cuts.ts";
 import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
+import { type Grouping, type GroupRun, groupRunsOf, parametersOf, piecesOf } from "../pieces.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { GridRow } from "./grid.ts";
 import type { Format, Target } from "./kernels.ts";
-import { apartByWord, type RankedCut, type Segment, segmentsOf, wordOf } from "./segments.ts";
+import { apartByWord, type NumberedPiece, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { batched, conflictsIn, type Slot, sharesBuffer, slotsOf } from "./slots.ts";
 import { type Placed, tableOf, tilesOf } from "./table.ts";
 import { mostTiles } from "./trips.ts";
@@ -34,7 +34,7 @@ export interface Plan {
   readonly partialCount: number;
   readonly parameterPartialCount: number;
   /** Empty where all gradients share one norm. */
-  readonly bundles: readonly Bundle[];
+  readonly bundles: readonly GroupRun[];
   readonly ranges: readonly PartialRange[];
   readonly parameterRanges: readonly PartialRange[];
 }
@@ -67,27 +67,30 @@ export interface Task {
 
 /**
  * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
- * elements, because the ranks must depend on the lengths alone.
+ * elements, because the numbers of pieces must depend on the lengths alone.
  */
 export function pieceBytesOf(maxBinding: number): number {
   return Math.floor(maxBinding / ALIGNMENT) * ALIGNMENT - ALIGNMENT;
 }
 
-/** The cuts of some tensors, each with its place among them. */
-export function rankedCuts(tensors: readonly Tensor[], grouping: Grouping, limits: PlanLimits): RankedCut[] {
-  return cutsOf(tensors, grouping, pieceBytesOf(limits.maxBinding) / 4).map((cut, rank) => ({ ...cut, rank }));
+/** The pieces of some tensors, each with its number. */
+export function numberedPieces(tensors: readonly Tensor[], grouping: Grouping, limits: PlanLimits): NumberedPiece[] {
+  return piecesOf(tensors, grouping, pieceBytesOf(limits.maxBinding) / 4).map((piece, number) => ({
+    ...piece,
+    piece: number,
+  }));
 }
 
 export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Task): Plan {
   const { grouping, writes, power } = task;
   const pieceBytes = pieceBytesOf(limits.maxBinding);
-  const cuts = rankedCuts(tensors, grouping, limits);
-  const gradients = planNorm(cuts, limits, task, 0);
+  const pieces = numberedPieces(tensors, grouping, limits);
+  const gradients = planNorm(pieces, limits, task, 0);
   const owned = task.parameters ? parametersOf(tensors) : [];
-  const parameters = planNorm(rankedCuts(owned, grouping, limits), limits, task, gradients.end);
+  const parameters = planNorm(numberedPieces(owned, grouping, limits), limits, task, gradients.end);
   const written = new Set(writes ? distinctWrites(tensors) : []);
   const toScale = (into: boolean) => {
-    const chosen = cuts.filter(({ tensor }) => written.has(tensor) && !!tensor.into === into);
+    const chosen = pieces.filter(({ tensor }) => written.has(tensor) && !!tensor.into === into);
     return draftsOf("scale", segmentsOf(chosen, pieceBytes, true), into ? "into" : "in-place", limits);
   };
   return {
@@ -95,7 +98,7 @@ export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Ta
     scale: [...toScale(true), ...toScale(false)].map((draft) => dispatchOf(draft, grouping, power, 0, true)),
     partialCount: gradients.end,
     parameterPartialCount: grouping.kind === "all" ? 0 : parameters.end - gradients.end,
-    bundles: bundlesOf(tensors, grouping),
+    bundles: groupRunsOf(tensors, grouping),
     ranges: gradients.ranges,
     parameterRanges: parameters.ranges,
   };
@@ -108,9 +111,9 @@ interface NormPlan {
   readonly end: number;
 }
 
-function planNorm(cuts: readonly RankedCut[], limits: PlanLimits, task: Task, start: number): NormPlan {
+function planNorm(pieces: readonly NumberedPiece[], limits: PlanLimits, task: Task, start: number): NormPlan {
   const { grouping, power } = task;
-  const segments = segmentsOf(cuts, pieceBytesOf(limits.maxBinding), false);
+  const segments = segmentsOf(pieces, pieceBytesOf(limits.maxBinding), false);
   const plain = draftsOf("norm", withoutUnits(segments), "in-place", limits, grouping.kind !== "all");
   if (grouping.kind === "all") return { ...sharedPartials(plain, grouping, power), ranges: [] };
   let end = start;
@@ -184,7 +187,10 @@ export function draftsOf(
   shapes?: ReadonlyMap<Segment, Shape>,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
-  const grid = { ...limits.grid, workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scale : limits.grid.norm };
+  const grid = {
+    ...limits.grid,
+    workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scaleWorkgroups : limits.grid.normWorkgroups,
+  };
   // Along axes the elements are read one by one.
   const wordFor = (segment: Segment) => (shapes ? "u32" : wordOf(segment));
   return FORMATS.flatMap((format) => {
@@ -207,7 +213,7 @@ function spread(
   pass: Pass,
   slots: readonly Slot[],
   format: Format,
-  { lanes, tiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
+  { lanes, minTiles: least, workgroups: most }: GridRow & { readonly workgroups: number },
   grouped: boolean,
   shapes: ReadonlyMap<Segment, Shape> | undefined,
 ) {

@@ -1,16 +1,16 @@
 import { DeviceLostError } from "../errors.ts";
-import type { DeviceState } from "./device.ts";
-import { quiet } from "./pipelines.ts";
+import type { DeviceContext } from "./device.ts";
+import { ignoreRejection } from "./pipelines.ts";
 
 const COPY_DST_MAP_READ = 0x08 | 0x01;
 const LOSS_MS = 500;
 
 /** Copies of buffers as of everything submitted so far, through a staging buffer of their own. */
-export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]): Promise<DataView[]> {
-  const { device } = state;
+export async function readBack(context: DeviceContext, buffers: readonly GPUBuffer[]): Promise<DataView[]> {
+  const { device } = context;
   const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
-  const staging = device.createBuffer({ label: `${state.label} read-back`, size, usage: COPY_DST_MAP_READ });
-  const encoder = device.createCommandEncoder({ label: `${state.label} read-back` });
+  const staging = device.createBuffer({ label: `${context.label} read-back`, size, usage: COPY_DST_MAP_READ });
+  const encoder = device.createCommandEncoder({ label: `${context.label} read-back` });
   let next = 0;
   const starts = buffers.map((buffer) => {
     const start = next;
@@ -20,7 +20,7 @@ export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]
   });
   device.queue.submit([encoder.finish()]);
   try {
-    await orLost(state, staging.mapAsync(1));
+    await orLost(context, staging.mapAsync(1));
     const copy = staging.getMappedRange().slice(0);
     staging.unmap();
     return buffers.map((buffer, i) => new DataView(copy, starts[i], buffer.size));
@@ -30,14 +30,14 @@ export async function readBack(state: DeviceState, buffers: readonly GPUBuffer[]
 }
 
 /** Settles when the device is lost, even where a browser forgets to; a mapping that fails for that reason says so. */
-async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<void> {
+async function orLost(context: DeviceContext, mapped: Promise<undefined>): Promise<void> {
   let tell: (info: GPUDeviceLostInfo) => void = () => {};
   const lost = new Promise<never>((_, reject) => {
     tell = (info) => reject(new DeviceLostError(info, "unknown"));
   });
-  quiet(lost);
-  state.onLoss.add(tell);
-  if (state.lost) tell(state.lost);
+  ignoreRejection(lost);
+  context.onLoss.add(tell);
+  if (context.lost) tell(context.lost);
   try {
     await Promise.race([mapped, lost]);
   } catch (error) {
@@ -46,6 +46,6 @@ async function orLost(state: DeviceState, mapped: Promise<undefined>): Promise<v
     await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
     throw error;
   } finally {
-    state.onLoss.delete(tell);
+    context.onLoss.delete(tell);
   }
 }

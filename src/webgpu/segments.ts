@@ -1,5 +1,5 @@
-import { type Cut, partOf } from "../cuts.ts";
 import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../gradients.ts";
+import { type Piece, partOf } from "../pieces.ts";
 import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
 
@@ -11,8 +11,8 @@ export interface Segment {
   readonly dtype: Dtype;
   readonly source: Range;
   readonly into?: Range;
-  /** Of its first cut: what comes first in the caller's order is smaller. */
-  readonly rank: number;
+  /** Of its first piece: what comes first in the caller's order is smaller. */
+  readonly piece: number;
   readonly group: number;
   /** Where its values fall into several units: how, and which element of the tensor is the first. */
   readonly units?: Units;
@@ -23,19 +23,19 @@ export interface Segment {
   readonly label: string;
 }
 
-export interface RankedCut extends Cut {
-  readonly rank: number;
+export interface NumberedPiece extends Piece {
+  readonly piece: number;
 }
 
 /** Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. */
-export function segmentsOf(cuts: readonly RankedCut[], pieceBytes: number, withInto: boolean): Segment[] {
+export function segmentsOf(pieces: readonly NumberedPiece[], pieceBytes: number, withInto: boolean): Segment[] {
   const segments: Segment[] = [];
-  for (const cut of cuts) {
-    const { tensor, first, group, rank, units } = cut;
+  for (const piece of pieces) {
+    const { tensor, first, group, units } = piece;
     const { dtype, label } = tensor;
-    const into = withInto && tensor.into ? partOf(tensor.into, cut) : undefined;
-    const source = partOf(tensor.source, cut);
-    const segment: Segment = { dtype, source, into, rank, group, units, firstElement: first, label };
+    const into = withInto && tensor.into ? partOf(tensor.into, piece) : undefined;
+    const source = partOf(tensor.source, piece);
+    const segment: Segment = { dtype, source, into, piece: piece.piece, group, units, firstElement: first, label };
     const last = segments.at(-1);
     const joined = first === 0 && !units ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
@@ -88,8 +88,8 @@ export function apartByWord(segments: readonly Segment[]): Segment[][] {
   const batchAt = new Map<string, 0 | 1>();
   const written = ({ source, into }: Segment) => into ?? source;
   for (const segment of [...segments].sort((a, b) => written(a).byteOffset - written(b).byteOffset)) {
-    const { memory, byteOffset } = written(segment);
-    const wordAt = (byte: number) => `${idOf(memory)},${byte - (byte % 4)}`;
+    const { buffer, byteOffset } = written(segment);
+    const wordAt = (byte: number) => `${idOf(buffer)},${byte - (byte % 4)}`;
     const end = byteOffset + bytesOf(segment);
     const batch = byteOffset % 4 > 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;
     if (end % 4 > 0) batchAt.set(wordAt(end), batch);

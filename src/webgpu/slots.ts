@@ -3,8 +3,8 @@ import { ALIGNMENT } from "./device.ts";
 import { MOST_SEGMENTS, type Segment } from "./segments.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. The buffer may be told by a number. */
-export interface BufferWindow<Memory> {
-  readonly memory: Memory;
+export interface BufferWindow<Buffer> {
+  readonly buffer: Buffer;
   readonly offset: number;
   readonly size: number;
 }
@@ -12,9 +12,9 @@ export interface BufferWindow<Memory> {
 export type Window = BufferWindow<GPUBuffer>;
 
 /** What one slot of a dispatch binds: a source, or a pair of source and destination. */
-export interface BufferSlot<Memory> {
-  readonly source: BufferWindow<Memory>;
-  readonly into?: BufferWindow<Memory>;
+export interface BufferSlot<Buffer> {
+  readonly source: BufferWindow<Buffer>;
+  readonly into?: BufferWindow<Buffer>;
 }
 
 /** A slot with its segments. */
@@ -26,10 +26,10 @@ export interface Slot extends BufferSlot<GPUBuffer> {
 
 /** As few bindings as possible: everything in one buffer shares one, unless the buffer is also a destination. */
 export function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[] {
-  const destinations = new Set(segments.map((segment) => segment.into?.memory));
+  const destinations = new Set(segments.map((segment) => segment.into?.buffer));
   const byBuffers = new Map<string, Segment[]>();
   for (const segment of segments) {
-    const key = `${idOf(segment.source.memory)},${segment.into ? idOf(segment.into.memory) : ""}`;
+    const key = `${idOf(segment.source.buffer)},${segment.into ? idOf(segment.into.buffer) : ""}`;
     const same = byBuffers.get(key);
     if (same) same.push(segment);
     else byBuffers.set(key, [segment]);
@@ -48,7 +48,7 @@ export function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[
       // What is written next to other destinations may not span them.
       const apart =
         (slot?.into && into && !near(slot.into, into)) ||
-        (slot && destinations.has(segment.source.memory) && !near(slot.source, source));
+        (slot && destinations.has(segment.source.buffer) && !near(slot.source, source));
       const fits =
         widened &&
         Math.max(widened.source.size, widened.into?.size ?? 0) <= maxBinding &&
@@ -66,24 +66,25 @@ export function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[
   return slots;
 }
 
-function windowOf({ memory, byteOffset, byteLength }: Range): Window {
-  const buffer = memory as GPUBuffer;
+function windowOf(range: Range): Window {
+  const { byteOffset, byteLength } = range;
+  const buffer = range.buffer as GPUBuffer;
   const offset = byteOffset - (byteOffset % ALIGNMENT);
   const end = Math.ceil((byteOffset + byteLength) / ALIGNMENT) * ALIGNMENT;
-  return { memory: buffer, offset, size: Math.min(end, buffer.size - (buffer.size % 4)) - offset };
+  return { buffer, offset, size: Math.min(end, buffer.size - (buffer.size % 4)) - offset };
 }
 
 function union(a: Window, b: Window): Window {
   const offset = Math.min(a.offset, b.offset);
-  return { memory: a.memory, offset, size: Math.max(a.offset + a.size, b.offset + b.size) - offset };
+  return { buffer: a.buffer, offset, size: Math.max(a.offset + a.size, b.offset + b.size) - offset };
 }
 
 function overlap(a: Window, b: Window): boolean {
-  return a.memory === b.memory && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+  return a.buffer === b.buffer && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
 function near(a: Window, b: Window): boolean {
-  return a.memory === b.memory && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
+  return a.buffer === b.buffer && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
 }
 
 function refuseOverlappingWindows({ source, into, segments }: Slot): void {
@@ -96,8 +97,8 @@ function refuseOverlappingWindows({ source, into, segments }: Slot): void {
 
 /** First fit, in the caller's order. In one dispatch, what is written may overlap no other binding. */
 export function batched(slots: readonly Slot[], capacity: number, conflict: (a: Slot, b: Slot) => boolean): Slot[][] {
-  const firstRank = (slot: Slot) => Math.min(...slot.segments.map((segment) => segment.rank));
-  const ordered = [...slots].sort((a, b) => firstRank(a) - firstRank(b));
+  const firstPiece = (slot: Slot) => Math.min(...slot.segments.map((segment) => segment.piece));
+  const ordered = [...slots].sort((a, b) => firstPiece(a) - firstPiece(b));
   const batches: { slots: Slot[]; segments: number }[] = [];
   let open = 0; // batches before this one are full
   for (const slot of ordered) {
@@ -122,15 +123,15 @@ export function batched(slots: readonly Slot[], capacity: number, conflict: (a: 
 
 /** What is written may overlap nothing; nor may what is read from a buffer that is a destination, as it is bound writable. */
 export function conflictsIn(slots: readonly Slot[]): (a: Slot, b: Slot) => boolean {
-  const destinations = new Set(slots.map((slot) => slot.into?.memory));
+  const destinations = new Set(slots.map((slot) => slot.into?.buffer));
   return (a, b) =>
     overlap(a.into ?? a.source, b.into ?? b.source) ||
     (a.into !== undefined && overlap(a.into, b.source)) ||
     (b.into !== undefined && overlap(b.into, a.source)) ||
-    (destinations.has(a.source.memory) && overlap(a.source, b.source));
+    (destinations.has(a.source.buffer) && overlap(a.source, b.source));
 }
 
 export function sharesBuffer(slots: readonly Slot[]): boolean {
-  const destinations = new Set(slots.map((slot) => slot.into?.memory));
-  return slots.some((slot) => destinations.has(slot.source.memory));
+  const destinations = new Set(slots.map((slot) => slot.into?.buffer));
+  return slots.some((slot) => destinations.has(slot.source.buffer));
 }

@@ -46,7 +46,7 @@ function addPieces(rounds: Rounds, tensor: Tensor, { maxBinding }: PlanLimits, e
       const into = target && rangeOf(tensor, target, first, part);
       const { dtype, label } = tensor;
       if (into && !tensor.into) refuseSharedWindow(into, source, label, examples);
-      const segment = { dtype, source, into, rank: 0, group: example, firstElement: 0, label, examples: count };
+      const segment = { dtype, source, into, piece: 0, group: example, firstElement: 0, label, examples: count };
       const same = rounds[round];
       if (same) same.push(segment);
       else rounds[round] = [segment];

@@ -44,15 +44,15 @@ export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
   table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial, ...clamp]);
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
-    const { rank, group } = segment;
+    const { piece, group } = segment;
     if (pass === "unit norm") {
       const { first, count } = elementsOf(segment, source.offset);
-      table.set([first, count, tile, rank, first, slot, group, 0], SEGMENTS_AT + SEGMENT_WORDS * number);
+      table.set([first, count, tile, piece, first, slot, group, 0], SEGMENTS_AT + SEGMENT_WORDS * number);
       continue;
     }
     const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
     table.set(
-      [first, count, tile, segment.examples ?? rank, intoFirst, slot, group, edges],
+      [first, count, tile, segment.examples ?? piece, intoFirst, slot, group, edges],
       SEGMENTS_AT + SEGMENT_WORDS * number,
     );
   }

@@ -39,12 +39,12 @@ export function mostTiles(
 /** Element by element, as where values are out of the ordinary. */
 function tripsOfWord(pass: Pass, { units, examples = 0 }: Segment, elements: number): number {
   if (pass === "sum examples") return 2 * (elements + 3) + 2 * examples * (elements + 3);
-  const axes = pass === "scale" && units ? units.runs.length + 1 : 0;
+  const axes = pass === "scale" && units ? units.axes.length + 1 : 0;
   return 2 + elements * (1 + axes);
 }
 
 /** Each value twice, the second time with care, and through the axes each time. */
 function tripsOfJob({ units, team, chunks }: Shape): number {
   const values = Math.ceil(Math.ceil(units.size / chunks) / team);
-  return TRIPS_OF_JOB + units.runs.length + 2 * values * (units.runs.length + 3);
+  return TRIPS_OF_JOB + units.axes.length + 2 * values * (units.axes.length + 3);
 }

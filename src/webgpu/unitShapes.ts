@@ -1,10 +1,10 @@
-import { MOST_RUNS, type Units } from "../units.ts";
+import { MOST_AXES, type Units } from "../units.ts";
 import { MOST_SEGMENTS, type Segment } from "./segments.ts";
 import type { Placed } from "./table.ts";
 
 /** As in shaders/shared/units.wgsl. */
 const RUNS_AT = 8;
-const SHAPE_WORDS = RUNS_AT + 2 * MOST_RUNS;
+const SHAPE_WORDS = RUNS_AT + 2 * MOST_AXES;
 
 /** What a kernel binds, as TABLE_BYTES. */
 export const SHAPES_BYTES = 4 * SHAPE_WORDS * MOST_SEGMENTS;
@@ -46,7 +46,7 @@ export function shapesFor(segments: readonly Segment[], firstPartial: number): M
   return shapes;
 }
 
-function teamFor({ size, runs }: Units): number {
+function teamFor({ size, axes: runs }: Units): number {
   const [innermost] = runs;
   if (!innermost || innermost.step === 0) return Math.min(UNIT_LANES, powerOfTwo(size));
   return Math.max(1, Math.min(UNIT_LANES / powerOfTwo(innermost.size), powerOfTwo(size)));
@@ -68,9 +68,9 @@ export function shapeTableOf(
     if (!units) continue;
     const { team = 0, chunks = 0, firstPartial = 0 } = shapes?.get(segment) ?? {};
     const at = SHAPE_WORDS * number;
-    words.set([units.count, units.size, team, chunks, firstElement, firstPartial, units.runs.length], at);
+    words.set([units.count, units.size, team, chunks, firstElement, firstPartial, units.axes.length], at);
     words.set(
-      units.runs.flatMap(({ size, step }) => [size, step]),
+      units.axes.flatMap(({ size, step }) => [size, step]),
       at + RUNS_AT,
     );
   }

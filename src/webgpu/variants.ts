@@ -1,6 +1,6 @@
 import type { Clamp, ClipMethod, ExampleSum } from "../methods/method.ts";
 import type { UnitKernels } from "../methods/unitKernels.ts";
-import type { DeviceState } from "./device.ts";
+import type { DeviceContext } from "./device.ts";
 import {
   clampSource,
   finishGroupsSource,
@@ -33,10 +33,10 @@ export function tableTypes({ grouping }: ClipMethod, pass: Pass): BindingType[] 
 }
 
 /** The kernel of a dispatch. Its name says all that its text depends on. */
-export function kernelFor(state: DeviceState, method: ClipMethod, dispatch: Dispatch): Kernel {
+export function kernelFor(context: DeviceContext, method: ClipMethod, dispatch: Dispatch): Kernel {
   const { pass, format, target } = dispatch;
   const { norm, grouping, clamp, sum } = method;
-  const { slots, pairSlots } = capacityOf(state, pass);
+  const { slots, pairSlots } = capacityOf(context, pass);
   const count = target === "in-place" ? slots : pairSlots;
   const sources: Record<Pass, () => string> = {
     norm: () => normSource(format, norm, count),
@@ -46,13 +46,13 @@ export function kernelFor(state: DeviceState, method: ClipMethod, dispatch: Disp
     "sum examples": () => sumSource(format, target, (sum as ExampleSum).wgsl, count),
   };
   const isNorm = pass === "norm" || pass === "unit norm";
-  const lanes = pass === "unit norm" ? UNIT_LANES : state.grid.lanes;
+  const lanes = pass === "unit norm" ? UNIT_LANES : context.grid.lanes;
   const scales = { all: "", tensor: " groups", members: " groups", units: " units" }[grouping.kind];
   const variant = isNorm ? ` ${norm.name}` : `${pass === "scale" ? scales : ""} ${target}`;
   return {
     name: `${pass}${variant} ${format.dtype} ${format.word} by ${lanes}`,
     source: () => withLanes(sources[pass](), lanes),
-    layouts: [layoutOf(state, slotTypes(state, pass, target)), layoutOf(state, tableTypes(method, pass))],
+    layouts: [layoutOf(context, slotTypes(context, pass, target)), layoutOf(context, tableTypes(method, pass))],
   };
 }
 
@@ -64,19 +64,19 @@ export function finishTypes({ rule }: ClipMethod): BindingType[] {
 /** partials, entries, gradScale in a buffer, an unused one, settings, bundles. */
 export const FINISH_GROUPS_TYPES: readonly BindingType[] = ["storage", "storage", READ, READ, "uniform", READ];
 
-export function finishKernel(state: DeviceState, method: ClipMethod): Kernel {
-  const { lanes } = state.grid;
+export function finishKernel(context: DeviceContext, method: ClipMethod): Kernel {
+  const { lanes } = context.grid;
   return {
     name: `finish ${method.norm.name} ${method.rule.name} by ${lanes}`,
     source: () => withLanes(finishSource(method), lanes),
-    layouts: [layoutOf(state, finishTypes(method)), layoutOf(state, VALUE_TYPES)],
+    layouts: [layoutOf(context, finishTypes(method)), layoutOf(context, VALUE_TYPES)],
   };
 }
 
-export function finishGroupsKernel(state: DeviceState, method: ClipMethod): Kernel {
+export function finishGroupsKernel(context: DeviceContext, method: ClipMethod): Kernel {
   return {
     name: `finish groups ${method.norm.name} ${method.rule.name}`,
     source: () => finishGroupsSource(method),
-    layouts: [layoutOf(state, FINISH_GROUPS_TYPES), layoutOf(state, VALUE_TYPES)],
+    layouts: [layoutOf(context, FINISH_GROUPS_TYPES), layoutOf(context, VALUE_TYPES)],
   };
 }

@@ -1,6 +1,6 @@
 /** The library on GPUBuffers. Usage bits are numbers: GPUBufferUsage is not a global everywhere. */
 import { type Clip, type Clipper, createClipper } from "../../src/index.ts";
-import { stateOf } from "../../src/webgpu/device.ts";
+import { contextOf } from "../../src/webgpu/device.ts";
 import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
 import { gradientsOver, initialImages } from "./memory.ts";
@@ -16,8 +16,8 @@ const ERROR_FILTERS = ["validation", "out-of-memory", "internal"] as const;
 
 export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<WebGpuHarness> {
   const clipper = await createClipper({ device });
-  const state = stateOf(device) ?? fail("the library holds no state for the device");
-  const { grid, maxBinding } = state;
+  const context = contextOf(device) ?? fail("the library holds no state for the device");
+  const { grid, maxBinding } = context;
   const clips: Clip[] = [];
   const buffersOfCase: GPUBuffer[] = [];
 
@@ -125,11 +125,11 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
     prepare,
     release() {
       freeAll();
-      Object.assign(state, { grid, maxBinding });
+      Object.assign(context, { grid, maxBinding });
     },
     execute,
     force(plan) {
-      Object.assign(state, plan);
+      Object.assign(context, plan);
     },
     bufferOf,
     readBuffers,

@@ -140,7 +140,8 @@ export const cases: Case[] = [
   })),
   {
     name: "a grid of one workgroup",
-    gpuScript: (harness) => forced(harness, { grid: { lanes: 64, tiles: 1, norm: 1, scale: 1 } }),
+    gpuScript: (harness) =>
+      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1 } }),
   },
   {
     name: "ranges cut for bindings of 8192 bytes",

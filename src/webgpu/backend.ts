@@ -1,14 +1,14 @@
+import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.ts";
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
-import type { Memory } from "../methods/memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import type { RuleState } from "../methods/ruleState.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
-import type { Bound, Stage, StoredMemory, Values } from "../stage.ts";
-import { Bindings, type BoundBuffers } from "./bindings.ts";
-import { constantBuffer, type DeviceState } from "./device.ts";
-import { compile, type Kernel, pipelineNow, quiet } from "./pipelines.ts";
+import { Bindings, type PreparedBuffers } from "./bindings.ts";
+import { constantBuffer, type DeviceContext } from "./device.ts";
+import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.ts";
 import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
@@ -16,54 +16,54 @@ const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
 /** The three passes on the GPU: recorded, never waited for. */
-export function webgpuStage(
-  state: DeviceState,
+export function webgpuBackend(
+  context: DeviceContext,
   label: string,
   method: ClipMethod,
   options: CheckedOptions,
   groupCount: number,
-): Stage {
-  return new WebGPUStage(state, `${label} ${method.name}`, method, options, groupCount);
+): ClipBackend {
+  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, groupCount);
 }
 
-class WebGPUStage implements Stage {
+class WebGPUBackend implements ClipBackend {
   readonly record: GPUBuffer;
   readonly scales: GPUBuffer | undefined;
-  readonly memory?: StoredMemory;
+  readonly state?: StoredState;
   readonly pieceElements: number;
-  readonly #state: DeviceState;
+  readonly #context: DeviceContext;
   readonly #label: string;
   readonly #bindings: Bindings;
-  readonly #memory: GPUBuffer | undefined;
+  readonly #ruleState: GPUBuffer | undefined;
   readonly #byteOffsets = new Uint32Array(8);
   /** What went wrong in objects or submits of ours, told by ready or the next report. */
   readonly #faults = new Set<Promise<GPUError | null>>();
   readonly #compiled = new Set<Promise<void>>();
   #ready: Promise<void> | undefined;
 
-  constructor(state: DeviceState, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
-    this.#state = state;
+  constructor(context: DeviceContext, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
+    this.#context = context;
     this.#label = label;
     this.#refuseLost();
-    this.pieceElements = pieceBytesOf(state.maxBinding) / 4;
-    const { device } = state;
+    this.pieceElements = pieceBytesOf(context.maxBinding) / 4;
+    const { device } = context;
     this.record = this.#guarded(() =>
       device.createBuffer({ label: `${this.#label} record`, size: RECORD_BYTES, usage: RECORD_USAGE }),
     );
     if (method.grouping.kind !== "all") {
       const size = ENTRY_BYTES * Math.max(1, groupCount);
-      refuseMoreThanBinding(groupCount, state.maxBinding);
+      refuseMoreThanBinding(groupCount, context.maxBinding);
       const label = `${this.#label} scales`;
       this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
     }
     if ("begin" in method.rule) {
       const { begin } = method.rule;
-      const memory = this.#guarded(() => this.#makeMemory(begin().toWords()));
-      this.memory = { save: () => this.#save(memory, begin()), load: (saved) => this.#load(memory, begin(), saved) };
-      this.#memory = memory;
+      const buffer = this.#guarded(() => this.#makeRuleState(begin().toWords()));
+      this.state = { save: () => this.#save(buffer, begin()), load: (saved) => this.#load(buffer, begin(), saved) };
+      this.#ruleState = buffer;
     }
-    const buffers = { record: this.record, entries: this.scales, memory: this.#memory };
-    this.#bindings = this.#guarded(() => new Bindings(state, buffers, method, options));
+    const buffers = { record: this.record, entries: this.scales, ruleState: this.#ruleState };
+    this.#bindings = this.#guarded(() => new Bindings(context, buffers, method, options));
   }
 
   get ready(): Promise<void> {
@@ -71,39 +71,39 @@ class WebGPUStage implements Stage {
     return this.#ready;
   }
 
-  bind(list: TensorList): Bound {
+  prepare(list: TensorList): Prepared {
     this.#refuseLost();
     const own: unknown[] = [this.record, this.scales];
     const mistaken = list.tensors.find(
-      ({ source, into }) => own.includes(source.memory) || (into && own.includes(into.memory)),
+      ({ source, into }) => own.includes(source.buffer) || (into && own.includes(into.buffer)),
     );
     if (mistaken) {
       throw new TypeError(`${mistaken.label} is the clip's own record or scales; pass buffers that hold gradients.`);
     }
-    const bound = this.#guarded(() => this.#bindings.bind(list));
-    for (const { kernel } of bound.steps) this.#compiled.add(compile(this.#state, kernel).ready);
-    return bound;
+    const prepared = this.#guarded(() => this.#bindings.bind(list));
+    for (const { kernel } of prepared.steps) this.#compiled.add(compile(this.#context, kernel).ready);
+    return prepared;
   }
 
-  encode(target: GPUCommandEncoder | GPUComputePassEncoder, bound: Bound, values: Values): void {
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void {
     this.#refuseLost();
     if (isPass(target)) {
-      this.#record(target, bound as BoundBuffers, values);
+      this.#record(target, prepared as PreparedBuffers, values);
     } else if (isEncoder(target)) {
       const pass = target.beginComputePass({ label: this.#label });
-      this.#record(pass, bound as BoundBuffers, values);
+      this.#record(pass, prepared as PreparedBuffers, values);
       pass.end();
     } else {
       throw new TypeError(`encode's target is ${shown(target)}; pass a GPUCommandEncoder or a GPUComputePassEncoder.`);
     }
   }
 
-  run(bound: Bound, values: Values): void {
+  run(prepared: Prepared, values: StepValues): void {
     this.#refuseLost();
     this.#guarded(() => {
-      const encoder = this.#state.device.createCommandEncoder({ label: this.#label });
-      this.encode(encoder, bound, values);
-      this.#state.device.queue.submit([encoder.finish()]);
+      const encoder = this.#context.device.createCommandEncoder({ label: this.#label });
+      this.encode(encoder, prepared, values);
+      this.#context.device.queue.submit([encoder.finish()]);
     });
   }
 
@@ -114,37 +114,37 @@ class WebGPUStage implements Stage {
   destroy(): void {
     this.record.destroy();
     this.scales?.destroy();
-    this.#memory?.destroy();
+    this.#ruleState?.destroy();
     this.#bindings.destroy();
   }
 
   async #read(buffers: readonly GPUBuffer[]): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const copies = this.#guarded(() => readBack(this.#state, buffers));
-    quiet(copies);
+    const copies = this.#guarded(() => readBack(this.#context, buffers));
+    ignoreRejection(copies);
     await this.#throwFaults();
     return copies;
   }
 
-  async #save(buffer: GPUBuffer, memory: Memory): Promise<ArrayBuffer> {
+  async #save(buffer: GPUBuffer, state: RuleState): Promise<ArrayBuffer> {
     const [content] = (await this.#read([buffer])) as [DataView];
-    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
-    return memory.save();
+    state.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    return state.save();
   }
 
-  #load(buffer: GPUBuffer, memory: Memory, saved: ArrayBuffer): void {
+  #load(buffer: GPUBuffer, state: RuleState, saved: ArrayBuffer): void {
     this.#refuseLost();
-    memory.load(saved);
-    this.#guarded(() => this.#state.device.queue.writeBuffer(buffer, 0, memory.toWords()));
+    state.load(saved);
+    this.#guarded(() => this.#context.device.queue.writeBuffer(buffer, 0, state.toWords()));
   }
 
-  #makeMemory(words: Uint32Array): GPUBuffer {
-    return constantBuffer(this.#state, "memory", MEMORY_USAGE, words.byteLength, (mapped) => mapped.set(words));
+  #makeRuleState(words: Uint32Array): GPUBuffer {
+    return constantBuffer(this.#context, "memory", MEMORY_USAGE, words.byteLength, (mapped) => mapped.set(words));
   }
 
-  #record(pass: GPUComputePassEncoder, { steps }: BoundBuffers, values: Values): void {
+  #record(pass: GPUComputePassEncoder, { steps }: PreparedBuffers, values: StepValues): void {
     const offsets = this.#offsetsOf(values);
-    for (const { kernel, first, second, values, workgroups } of steps) {
+    for (const { kernel, first, second, offsets: values, workgroups } of steps) {
       pass.setPipeline(this.#pipeline(kernel));
       pass.setBindGroup(0, first);
       if (values) pass.setBindGroup(1, second, offsets, values.start, values.count);
@@ -154,12 +154,12 @@ class WebGPUStage implements Stage {
   }
 
   #pipeline(kernel: Kernel): GPUComputePipeline {
-    const compiled = this.#state.pipelines.get(kernel.name)?.pipeline;
-    return compiled ?? this.#guarded(() => pipelineNow(this.#state, kernel));
+    const compiled = this.#context.pipelines.get(kernel.name)?.pipeline;
+    return compiled ?? this.#guarded(() => pipelineNow(this.#context, kernel));
   }
 
   /** The bits of both values, a byte for each binding. */
-  #offsetsOf({ maxNorm, gradScale }: Values): Uint32Array {
+  #offsetsOf({ maxNorm, gradScale }: StepValues): Uint32Array {
     floats[0] = maxNorm;
     floats[1] = gradScale;
     for (let i = 0; i < 8; i++) this.#byteOffsets[i] = (bytes[i] as number) * 256;
@@ -168,7 +168,7 @@ class WebGPUStage implements Stage {
 
   /** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
   #guarded<T>(make: () => T): T {
-    const { device } = this.#state;
+    const { device } = this.#context;
     device.pushErrorScope("validation");
     device.pushErrorScope("out-of-memory");
     try {
@@ -200,7 +200,7 @@ class WebGPUStage implements Stage {
   }
 
   #refuseLost(gradientsState: "unchanged" | "unknown" = "unchanged"): void {
-    if (this.#state.lost) throw new DeviceLostError(this.#state.lost, gradientsState);
+    if (this.#context.lost) throw new DeviceLostError(this.#context.lost, gradientsState);
   }
 }
 

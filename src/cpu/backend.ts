@@ -1,14 +1,14 @@
+import type { ClipBackend, StepValues } from "../backend.ts";
 import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
-import type { Stage, Values } from "../stage.ts";
-import { type BoundArrays, bindArrays, refuseDetached } from "./arrays.ts";
+import { bindArrays, type PreparedArrays, refuseDetached } from "./arrays.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
 import { type Found, norm } from "./norm.ts";
 import { type Scaling, scale } from "./scale.ts";
 
 /** The passes on typed arrays, at once and in place. */
-export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount: number): Stage {
+export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
   const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
@@ -18,17 +18,17 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const memory = "begin" in method.rule ? method.rule.begin() : undefined;
-  const decider = memory ?? unlessUnbounded(method.rule as Decider);
+  const state = "begin" in method.rule ? method.rule.begin() : undefined;
+  const decider = state ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
     pieceElements: Infinity,
-    bind: (list) => bindArrays(list, method),
+    prepare: (list) => bindArrays(list, method),
     encode() {
       throw new TypeError("encode is for GPU buffers, but the gradients are arrays; call run instead.");
     },
-    run(bound, values) {
-      const arrays = bound as BoundArrays;
+    run(prepared, values) {
+      const arrays = prepared as PreparedArrays;
       refuseDetached(arrays.list);
       const { each, all } = search(arrays, method, groupCount, values);
       const settings = settingsOf(method, options, values, decider);
@@ -43,7 +43,7 @@ export function cpuStage(method: ClipMethod, options: CheckedOptions, groupCount
       }
       if (options.apply === "scale") write(arrays, method, decisions);
     },
-    memory: memory && { save: async () => memory.save(), load: (saved) => memory.load(saved) },
+    state: state && { save: async () => state.save(), load: (saved) => state.load(saved) },
     async readRecord() {
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
@@ -62,7 +62,7 @@ type Settings = Parameters<typeof decide>[3];
 function settingsOf(
   method: ClipMethod,
   { nonFinite, totalNorm }: CheckedOptions,
-  values: Values,
+  values: StepValues,
   decider: Decider,
 ): Settings {
   return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined };
@@ -70,10 +70,10 @@ function settingsOf(
 
 /** What the first pass finds; clamp writes at the same time. */
 function search(
-  { parts, writes }: BoundArrays,
+  { parts, writes }: PreparedArrays,
   { norm: kind, clamp, grouping }: ClipMethod,
   groupCount: number,
-  { gradScale }: Values,
+  { gradScale }: StepValues,
 ): { each: Found[]; all: Found } {
   if (clamp) {
     const all = clamp.run(writes, clamp.limits, gradScale);
@@ -82,9 +82,11 @@ function search(
   return norm(parts, groupCount, kind, grouping.kind === "units" ? grouping.kernels.norm : undefined);
 }
 
-function decideEach(each: readonly Found[], arrays: BoundArrays, settings: Settings): Decision[] {
+function decideEach(each: readonly Found[], arrays: PreparedArrays, settings: Settings): Decision[] {
   const { rule, grouping, norm: kind } = settings.method;
-  const weights = arrays.bundles.flatMap(({ count, values }) => Array<number>(count).fill(rule.weight?.(values) ?? 0));
+  const weights = arrays.bundles.flatMap(({ count, valuesPerGroup: values }) =>
+    Array<number>(count).fill(rule.weight?.(values) ?? 0),
+  );
   const unitNorm = grouping.kind === "units" ? grouping.kernels.norm : undefined;
   const parameters = norm(arrays.parameters, each.length, kind, unitNorm).each;
   return each.map((found, group) => {
@@ -96,7 +98,7 @@ function decideEach(each: readonly Found[], arrays: BoundArrays, settings: Setti
   });
 }
 
-function write({ writes, sums }: BoundArrays, method: ClipMethod, decisions: readonly Decision[]): void {
+function write({ writes, sums }: PreparedArrays, method: ClipMethod, decisions: readonly Decision[]): void {
   const scalings = decisions.map(({ scale, flags }): Scaling => ({ factor: scale, skip: (flags & SKIP) !== 0 }));
   for (const { examples, into } of sums) method.sum?.run(examples, into, scalings);
   if (method.clamp || method.maxNorm === undefined) return;

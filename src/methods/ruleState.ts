@@ -1,7 +1,7 @@
 import type { Decider } from "./method.ts";
 
 /** What a rule remembers from step to step: on the CPU it decides by it, for the GPU it is the buffer's content. */
-export interface Memory extends Decider {
+export interface RuleState extends Decider {
   /** For `Clip.state`: the same on both backends. */
   save(): ArrayBuffer;
   /** @throws RangeError for anything but what such a memory has saved; then nothing changes. */

@@ -14,8 +14,8 @@ export type Grouping =
       readonly kernels: UnitKernels;
     };
 
-/** A run of a gradient's elements that is worked on as one. Its rank, its place among all cuts, follows the list. */
-export interface Cut {
+/** A run of a gradient's elements that is worked on as one. Pieces are numbered in the order of the list. */
+export interface Piece {
   readonly tensor: Tensor;
   /** Its first element, in the tensor. */
   readonly first: number;
@@ -27,59 +27,59 @@ export interface Cut {
 }
 
 /** Groups that follow each other: a member, a tensor, or all units of a tensor. */
-export interface Bundle {
+export interface GroupRun {
   readonly group: number;
   readonly count: number;
   /** How many values share one of their norms. */
-  readonly values: number;
+  readonly valuesPerGroup: number;
 }
 
-/** The cuts depend on the lengths alone, so that a record can be read whatever buffers made it. */
-export function cutsOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Cut[] {
-  const cuts: Cut[] = [];
+/** The pieces depend on the lengths alone, so that a record can be read whatever buffers made it. */
+export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Piece[] {
+  const pieces: Piece[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
   const perTensor = grouping.kind === "tensor" || grouping.kind === "units";
-  const bundles = perTensor ? bundlesOf(tensors, grouping) : [];
+  const runs = perTensor ? groupRunsOf(tensors, grouping) : [];
   tensors.forEach((tensor, ordinal) => {
     const length = tensor.length / parts;
-    const units = (bundles[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
+    const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
-      const group = bundles[ordinal]?.group ?? part;
+      const group = runs[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
-        const piece = Math.min(pieceElements, length - first);
-        cuts.push({ tensor, first: part * length + first, length: piece, group, units });
+        const elements = Math.min(pieceElements, length - first);
+        pieces.push({ tensor, first: part * length + first, length: elements, group, units });
       }
     }
   });
-  return cuts;
+  return pieces;
 }
 
 /** None where all values share one norm. */
-export function bundlesOf(tensors: readonly Tensor[], grouping: Grouping): Bundle[] {
+export function groupRunsOf(tensors: readonly Tensor[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
   if (grouping.kind === "members") {
-    const values = tensors.reduce((sum, { length }) => sum + length, 0) / grouping.count;
-    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, values }));
+    const valuesPerGroup = tensors.reduce((sum, { length }) => sum + length, 0) / grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup }));
   }
   let next = 0;
   return tensors.map((tensor) => {
     const { count, size } = unitsOf(tensor, grouping) ?? { count: 1, size: tensor.length };
     const group = next;
     next += count;
-    return { group, count, values: size };
+    return { group, count, valuesPerGroup: size };
   });
 }
 
 export function groupCount(tensors: readonly Tensor[], grouping: Grouping): number {
-  return grouping.kind === "all" ? 1 : bundlesOf(tensors, grouping).reduce((sum, { count }) => sum + count, 0);
+  return grouping.kind === "all" ? 1 : groupRunsOf(tensors, grouping).reduce((sum, { count }) => sum + count, 0);
 }
 
 function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | undefined {
   return grouping.kind === "units" ? unitsAlong(shape, grouping.axesOf(shape, label), label) : undefined;
 }
 
-/** A cut's bytes in the range of its gradient, or of what goes with it. */
-export function partOf(range: Range, { tensor, first, length }: Cut): Range {
+/** A piece's bytes in the range of its gradient, or of what goes with it. */
+export function partOf(range: Range, { tensor, first, length }: Piece): Range {
   const bytes = ELEMENT_BYTES[tensor.dtype];
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
@@ -102,7 +102,7 @@ export function checkGrouping({ tensors }: TensorList, method: ClipMethod, optio
   if (grouping.kind === "units") {
     refuseMissing(tensors, name, "shape", "its dimensions");
     refuseTwoShapes(tensors);
-    bundlesOf(tensors, grouping);
+    groupRunsOf(tensors, grouping);
   }
   if (grouping.kind !== "members") return;
   const members = method.sum ? "examples" : "members";
@@ -125,7 +125,7 @@ export function checkGrouping({ tensors }: TensorList, method: ClipMethod, optio
 function refuseTwoShapes(tensors: readonly Tensor[]): void {
   const first = new Map<string, Tensor>();
   for (const tensor of tensors) {
-    const key = `${idOf(tensor.source.memory)},${tensor.source.byteOffset}`;
+    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
     const other = first.get(key) ?? tensor;
     first.set(key, other);
     if (String(other.shape) !== String(tensor.shape)) {
