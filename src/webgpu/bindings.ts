@@ -1,8 +1,11 @@
 import type { Prepared } from "../backend.ts";
-import type { Range, Tensor, TensorList } from "../gradients.ts";
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
+import type { Range } from "../ranges.ts";
+import { Recent } from "../recent.ts";
 import { ENTRY_BYTES } from "../record.ts";
+import type { Tensor } from "../view.ts";
 import { ALIGNMENT, byteTable, constantBuffer, type DeviceContext, placeholder } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
@@ -79,7 +82,7 @@ export class Bindings {
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
   readonly #values: GPUBindGroup;
-  readonly #layouts = new Map<string, Layout>();
+  readonly #layouts = new Recent<Layout>(KEPT_LAYOUTS);
   #partials: GPUBuffer | undefined;
 
   constructor(context: DeviceContext, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
@@ -131,11 +134,7 @@ export class Bindings {
   }
 
   #layoutFor(structure: string, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Layout {
-    const layout = this.#layouts.get(structure) ?? this.#makeLayout(this.#planFor(tensors), buffers);
-    this.#layouts.delete(structure);
-    this.#layouts.set(structure, layout);
-    if (this.#layouts.size > KEPT_LAYOUTS) this.#layouts.delete(this.#layouts.keys().next().value as string);
-    return layout;
+    return this.#layouts.get(structure, () => this.#makeLayout(this.#planFor(tensors), buffers));
   }
 
   #makeLayout(plan: Plan, buffers: readonly GPUBuffer[]): Layout {
