@@ -1,4 +1,4 @@
-import { readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
+import { isPlain, readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
 import type { clamp } from "../cpu/clamp.ts";
 import type { sumExamples } from "../cpu/sum_examples.ts";
 import type { Grouping } from "../pieces.ts";
@@ -94,7 +94,7 @@ const GROUPINGS = ["all", "tensor", "members", "units"] as const;
 
 /** A method as it is now: somebody may have made it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {
-  if (typeof value !== "object" || value === null) throw notMade(value, "method");
+  if (!isPlain(value) || !("rule" in value)) throw notMade(value, "method");
   const read = readOptions(value, "method", KEYS);
   const method = read as ClipMethod;
   const { name, maxNorm, eps, norm, grouping, rule, sum } = method;
