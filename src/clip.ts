@@ -136,7 +136,7 @@ export class GradientClip implements Clip {
     }
     const report = await this.#inTurn((before) =>
       unlessAborted(async () => {
-        const views = await this.#backend.readRecord();
+        const views = await this.#backend.readRecord(signal);
         await before;
         return views;
       }, signal),

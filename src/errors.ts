@@ -19,9 +19,16 @@ export class DeviceLostError extends Error {
   /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
   readonly gradientsState: "unchanged" | "unknown";
 
-  constructor(info: { readonly reason?: string; readonly message?: string }, gradientsState: "unchanged" | "unknown") {
+  constructor(
+    info: { readonly reason?: string; readonly message?: string },
+    gradientsState: "unchanged" | "unknown",
+    options?: ErrorOptions,
+  ) {
     const detail = info.message ? `: ${info.message}` : "";
-    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); create a clipper on a new device.`);
+    super(
+      `The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again, for a new device.`,
+      options,
+    );
     this.reason = info.reason || "unknown";
     this.gradientsState = gradientsState;
   }
