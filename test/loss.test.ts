@@ -10,7 +10,7 @@ import {
   type Gradients,
 } from "../src/index.ts";
 import { refused } from "./support/refused.ts";
-import { newDevice, STORAGE, Workbench } from "./support/workbench.ts";
+import { MAP_READ, newDevice, STORAGE, Workbench } from "./support/workbench.ts";
 
 let bench: Workbench;
 let foreign: GPUBuffer;
@@ -346,5 +346,113 @@ describe("a device that its owner has destroyed", () => {
     await new Promise((resolve) => setTimeout(resolve, 600));
     process.off("unhandledRejection", note);
     expect(unhandled).toEqual([]);
+  });
+});
+
+describe("what fails as if the device were lost", () => {
+  /** A failure of ours and a loss, which is told a moment later, if at all. */
+  function failing(device: GPUDevice, isLost: boolean): Promise<never> {
+    if (isLost) setTimeout(() => device.destroy(), 50);
+    return Promise.reject(new DOMException("gone", "OperationError"));
+  }
+
+  function mappingFails(device: GPUDevice, isLost: boolean): GPUBuffer[] {
+    const staging: GPUBuffer[] = [];
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      const buffer = createBuffer(descriptor);
+      if (descriptor.usage & MAP_READ) {
+        buffer.mapAsync = () => failing(device, isLost);
+        buffer.destroy = () => {
+          staging.push(buffer);
+          return undefined;
+        };
+      }
+      return buffer;
+    };
+    return staging;
+  }
+
+  test("is a loss: while pipelines compile", async () => {
+    const device = await newDevice();
+    device.createComputePipelineAsync = () => failing(device, true);
+    const clipper = await createClipper({ device });
+    const clip = clipper.prepare([device.createBuffer({ size: 8, usage: STORAGE })]);
+    await refused(() => clip.ready, DeviceLostError, LOST);
+    await refused(() => clip.ready, DeviceLostError, LOST);
+    await refused(() => clip.run(), DeviceLostError, LOST);
+  });
+
+  test("is a loss: while a report is mapped", async () => {
+    const { device, clip } = await fresh();
+    const staging = mappingFails(device, true);
+    await refused(() => clip.report(), DeviceLostError, LOST);
+    expect(staging).toHaveLength(1);
+  });
+
+  test("is a loss: a mapping that fails where nobody tells of one", async () => {
+    const { device, clip } = await fresh();
+    mappingFails(device, false);
+    const message =
+      "The GPU device was lost (unknown: OperationError: gone); call createClipper again, for a new device.";
+    const error = await refused(() => clip.report(), DeviceLostError, message);
+    expect(error.cause).toMatchObject({ name: "OperationError" });
+    device.destroy();
+  });
+
+  test("is no loss: a shader that does not compile", async () => {
+    const device = await newDevice();
+    const create = device.createShaderModule.bind(device);
+    device.createShaderModule = ({ code }) => create({ code: `${code}\nfn broken( {` });
+    const clipper = await createClipper({ device });
+    const clip = clipper.prepare([device.createBuffer({ size: 8, usage: STORAGE })]);
+    for (const act of [() => clip.ready, () => clip.run(), () => clip.report()]) {
+      await expect((async () => act())()).rejects.toThrow(/did not compile/);
+    }
+    device.destroy();
+  });
+
+  /** The next error scope for memory that is closed around a buffer of this label tells of an error. */
+  function memoryFails(device: GPUDevice, label: RegExp): void {
+    let fails = false;
+    const createBuffer = device.createBuffer.bind(device);
+    const popErrorScope = device.popErrorScope.bind(device);
+    device.createBuffer = (descriptor) => {
+      fails ||= label.test(descriptor.label ?? "");
+      return createBuffer(descriptor);
+    };
+    device.popErrorScope = () => {
+      const scope = popErrorScope();
+      if (!fails) return scope;
+      fails = false;
+      return scope.then(() => ({ message: "Out of memory.\n - while allocating" }) as GPUError);
+    };
+  }
+
+  test("is out of memory: at prepare", async () => {
+    const { device, buffer, clipper } = await fresh();
+    memoryFails(device, / record$/);
+    const clip = clipper.prepare([buffer]);
+    const message =
+      "gradclip clipByGlobalNorm: the device is out of memory (Out of memory); free some, or pass fewer gradients.";
+    for (const act of [() => clip.ready, () => clip.report(), () => clip.run(), () => clip.report()]) {
+      const error = await refused(act, RangeError, message);
+      expect(error.cause).toMatchObject({ message: expect.stringMatching(/^Out of memory/) });
+    }
+    device.destroy();
+  });
+
+  test("is out of memory: at a report, which says nothing about the next", async () => {
+    const { device, clip } = await fresh();
+    const { createBuffer } = device;
+    mappingFails(device, false);
+    memoryFails(device, / read-back$/);
+    const message =
+      "gradclip read-back: the device is out of memory (Out of memory); free some, or pass fewer gradients.";
+    const error = await refused(() => clip.report(), RangeError, message);
+    expect(error.cause).toMatchObject({ message: expect.stringMatching(/^Out of memory/) });
+    device.createBuffer = createBuffer;
+    expect((await clip.report()).steps).toBe(0);
+    device.destroy();
   });
 });
