@@ -11,7 +11,11 @@ import { SeenGradients } from "./seen.ts";
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
   readonly method: ClipMethod;
-  /** Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. */
+  /**
+   * Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. Read it anew to ask again:
+   * it rejects, as `report` and `state` do, with a fault that only the GPU process saw (a buffer that is destroyed or of another
+   * device: TypeError; out of memory: RangeError), until a `run` succeeded or an `encode` bound other gradients without a fault.
+   */
   readonly ready: Promise<void>;
   /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
@@ -20,16 +24,20 @@ export interface Clip {
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
    * bind groups 0 and 1 changed. Other gradients of the same structure (count, lengths, formats) may be passed.
-   * @throws TypeError for arrays on the CPU, RangeError or TypeError for gradients of another structure.
+   * @throws TypeError for arrays on the CPU, RangeError or TypeError for gradients of another structure, DeviceLostError, and
+   * once, before it records, a fault of an earlier call that became known since: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
-  /** Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns. */
+  /**
+   * Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns.
+   * @throws as `encode` does.
+   */
   run(gradients?: Gradients): void;
   /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
   set(values: { maxNorm?: number; gradScale?: number }): void;
   /**
-   * What the last submitted step found and did. Copies the record in a submit of its own.
-   * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
+   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took.
+   * @throws NonFiniteGradientError if asked to, DeviceLostError, the signal's reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
@@ -46,7 +54,10 @@ export interface Clip {
    * of such a method (autoClip: with the same `history`); then nothing changes.
    */
   restore(state: ArrayBuffer): void;
-  /** Frees the clip's buffers; the gradients and their device are not touched. */
+  /**
+   * Frees the clip's buffers; the gradients and their device are not touched. Submit first what holds the clip: an encoder that
+   * is submitted after this fails as a whole, with everything else in it, and a submit cannot be observed.
+   */
   destroy(): void;
 }
 

@@ -36,7 +36,7 @@ export interface Clipper {
    * @throws TypeError or RangeError for whatever can be seen to be wrong, DeviceLostError.
    */
   prepare(gradients: Gradients, method?: ClipMethod, options?: ClipOptions): Clip;
-  /** Destroys the clips, and the device if the clipper made it. */
+  /** Destroys the clips, whose encoders must be submitted by then, and the device if the clipper made it. */
   destroy(): void;
 }
 

@@ -251,6 +251,22 @@ describe("after destroy", () => {
   });
 });
 
+test("a clip that is destroyed before its encoder is submitted takes that submit with it", async () => {
+  const buffer = bench.buffer([3, 4]);
+  const clip = bench.clipper.prepare([buffer], clipByGlobalNorm(1));
+  await clip.ready;
+  const own = bench.buffer([1, 2]);
+  const copy = bench.device.createBuffer({ size: 8, usage: 0x08 | 0x04 });
+  const encoder = bench.device.createCommandEncoder();
+  clip.encode(encoder);
+  encoder.copyBufferToBuffer(own, 0, copy, 0, 8);
+  clip.destroy();
+  const errors = await bench.errorsIn(() => bench.device.queue.submit([encoder.finish()]));
+  expect(errors).toEqual([expect.stringMatching(/used in submit while destroyed/)]);
+  expect(await bench.values(copy), "the caller's own copy").toEqual([0, 0]);
+  await bench.expectWhole();
+});
+
 describe("what is left behind", () => {
   test("1,000 runs and reports leave no buffer", async () => {
     const clip = bench.clipper.prepare([bench.buffer([3, 4])], clipByGlobalNorm(10));
