@@ -12,7 +12,8 @@ import { type Arrays, valuesOf } from "./adapters/jax.ts";
 import { jaxBackends, onJax } from "./adapters/onJax.ts";
 import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
 
-describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
+// A software adapter takes seconds to compile the kernels for units.
+describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", { timeout: 120_000 }, (backend) => {
   onTfjs(backend);
 
   test("are clipped by value", async () => {
@@ -75,7 +76,7 @@ describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
   });
 });
 
-describe.each(jaxBackends)("updates of jax-js on %s", (backend) => {
+describe.each(jaxBackends)("updates of jax-js on %s", { timeout: 120_000 }, (backend) => {
   onJax(backend);
 
   test("are clipped by value", async () => {

@@ -8,7 +8,7 @@ import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradie
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
 import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
-import { clipByOperations, counterOfBackend, countSteps, flush, trainOn } from "./adapters/tfjs.ts";
+import { clipByOperations, counterOfBackend, countSteps, flush, Idle, trainOn } from "./adapters/tfjs.ts";
 import { examplesOf } from "./support/examples.ts";
 import { COPY_SRC, STORAGE } from "./support/workbench.ts";
 
@@ -109,6 +109,32 @@ describe.each(tfjsBackends)("gradients on %s", (backend) => {
       expect(report).toMatchObject({ norm: 13, clipped: true, maxAbs: 12, steps: 1 });
       optimizer.dispose();
     }
+  });
+
+  test("are applied as the optimizer is asked to, and what it returns comes back", async () => {
+    /** Takes more than gradients, and gives more than nothing: in each call. */
+    class Telling extends Idle {
+      override applyGradients(given: Parameters<Idle["applyGradients"]>[0], factor = 0): tf.Scalar {
+        super.applyGradients(given);
+        return tf.scalar(factor);
+      }
+      override minimize(loss: () => tf.Scalar): tf.Scalar {
+        return this.applyGradients(this.computeGradients(loss).grads, 2);
+      }
+      override dispose(how = ""): string {
+        this.release();
+        return how;
+      }
+    }
+    const optimizer = withClipping(new Telling());
+    const applied: tf.Scalar = tf.keep(optimizer.applyGradients({ w: tf.tensor([3, 4]) }, 7));
+    expect([...(await applied.data())]).toEqual([7]);
+    const w = tf.variable(tf.tensor([6, 8]));
+    const minimized: tf.Scalar = optimizer.minimize(() => tf.div(tf.sum(tf.square(w)), 2) as tf.Scalar);
+    expect([...(await minimized.data())]).toEqual([2]);
+    expectNear((await optimizer.values())[w.name] as number[], [0.6, 0.8]);
+    expect(optimizer.dispose("whole")).toBe("whole");
+    tf.dispose([applied, minimized, w]);
   });
 
   test("of x + y count for both and are scaled once", async () => {

@@ -1,4 +1,4 @@
-import type { NamedTensorMap, Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
@@ -28,15 +28,15 @@ export type ClippingOptimizer<T extends Optimizer> = T & {
  * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names. A step throws a
  * TypeError for a gradient without one, and for one that is no tensor of float32, before anything is clipped or applied.
  *
- * @throws TypeError for what is no optimizer, clips already or has a `clip` of its own, for `measureNorm` and `clipPerExample`, and as
- * `Clipper.prepare` does for the method and options.
+ * @throws TypeError for what is no optimizer, clips already or has a `clip` of its own, for `measureNorm` and
+ * `clipPerExample`, and as `Clipper.prepare` does for the method and options.
  */
 export function withClipping<T extends Optimizer>(
   optimizer: T,
   method: ClipMethod = clipByGlobalNorm(1),
   options?: AdapterOptions,
 ): ClippingOptimizer<T> {
-  const { applyGradients, dispose: disposeOptimizer } = (optimizer ?? {}) as T;
+  const { applyGradients, dispose: disposeOptimizer } = (optimizer ?? {}) as unknown as Replaced;
   if (typeof applyGradients !== "function") {
     throw new TypeError(`optimizer is ${shown(optimizer)}; pass one of TensorFlow.js, such as tf.train.adam(0.001).`);
   }
@@ -57,7 +57,7 @@ export function withClipping<T extends Optimizer>(
         return clips.report(options);
       },
     },
-    applyGradients(given: NamedTensorMap | Gradient[]) {
+    applyGradients(given: Gradients, ...more: unknown[]) {
       const list = Array.isArray(given) ? given : Object.keys(given).map((name) => ({ name, tensor: given[name] }));
       for (const gradient of list) refuseOther(gradient);
       const gradients = method.usesParameters ? list.map((gradient) => withVariable(gradient, method.name)) : list;
@@ -69,19 +69,25 @@ export function withClipping<T extends Optimizer>(
       try {
         if (gpu) clipOnGPU(gpu, clipped, clips);
         else clipOnCPU(clipped, clips);
-        if (made().length === 0) applyGradients.call(optimizer, given as NamedTensorMap);
-        else applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
+        if (made().length === 0) return applyGradients.call(optimizer, given, ...more);
+        return applyGradients.call(optimizer, Array.isArray(given) ? clipped : asMap(), ...more);
       } finally {
         for (const { tensor } of made()) tensor?.dispose();
       }
     },
-    dispose() {
+    dispose(...how: unknown[]) {
       // What is recorded but not submitted needs the buffers that go.
       submit();
       clips.destroy();
-      disposeOptimizer.call(optimizer);
+      return disposeOptimizer.call(optimizer, ...how);
     },
   });
+}
+
+/** An optimizer of the user's own may take and give more in these than TensorFlow.js's do. */
+interface Replaced {
+  applyGradients(gradients: Gradients, ...more: unknown[]): unknown;
+  dispose(...how: unknown[]): unknown;
 }
 
 /** Those that were given clipping. */
@@ -94,6 +100,8 @@ interface Gradient {
   /** For a method that uses parameters. */
   variable?: Tensor;
 }
+
+type Gradients = Gradient[] | Readonly<Record<string, Gradient["tensor"]>>;
 
 /** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
 interface WebGPUBackend {
