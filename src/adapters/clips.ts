@@ -74,7 +74,7 @@ export class Clips {
   }
 
   async report(options: ReportOptions): Promise<ClipReport> {
-    if (!this.#latest) throw new Error("There is no report before the first step; let the optimizer take one.");
+    if (!this.#latest) throw new Error("There is no report before the first step; take one first.");
     return this.#latest.report(options);
   }
 

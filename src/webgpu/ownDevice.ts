@@ -1,6 +1,7 @@
 import type { Clipper } from "../clipper.ts";
 import { NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import { amount } from "../words.ts";
 import { type DeviceState, stateOf } from "./device.ts";
 import { isSoftware } from "./grid.ts";
 import { readBack } from "./readBack.ts";
@@ -88,7 +89,7 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     for (const buffer of buffers) device.queue.writeBuffer(buffer, 0, new Uint32Array([0x7fc00001]));
     clip.run();
     const { nonFinite } = await clip.report();
-    if (nonFinite !== 2) throw failed(`${nonFinite} non-finite values instead of 2`);
+    if (nonFinite !== 2) throw failed(`${amount(nonFinite, "non-finite value")} instead of 2`);
     clip.destroy();
   } catch (error) {
     throw error instanceof NoWebGPUError ? error : failed(String(error).split("\n")[0] ?? "", error);
