@@ -1,15 +1,16 @@
 import type { Clipper } from "../clipper.ts";
 import { NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import { amount } from "../words.ts";
 import { contextOf, type DeviceContext } from "./device.ts";
-import { isSoftware } from "./grid.ts";
+import { isNullBackend, isSoftware } from "./grid.ts";
 import { readBack } from "./readBack.ts";
 
 const PATIENCE_MS = 2000;
 
 /** A device with room for many gradients in a dispatch. */
 export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice> {
-  const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const gpu = told(() => (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu);
   if (!gpu) {
     const insecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
     throw insecure
@@ -30,14 +31,15 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  const adapter = await withTimeout(gpu.requestAdapter()).catch(() => null);
-  if (!adapter) {
+  const adapter = await withTimeout(Promise.resolve().then(() => gpu.requestAdapter())).catch(() => null);
+  const info = adapter ? infoOf(adapter) : {};
+  if (!adapter || isNullBackend(info)) {
     throw new NoWebGPUError(
       "no-adapter",
       "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.",
     );
   }
-  if (isSoftware(infoOf(adapter)) && !softwareToo) {
+  if (isSoftware(info) && !softwareToo) {
     throw new NoWebGPUError(
       "software-adapter",
       'The adapter is software, slower than the CPU; ask for it by backend: "webgpu".',
@@ -88,7 +90,7 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
     for (const buffer of buffers) device.queue.writeBuffer(buffer, 0, new Uint32Array([0x7fc00001]));
     clip.run();
     const { nonFinite } = await clip.report();
-    if (nonFinite !== 2) throw failed(`${nonFinite} non-finite values instead of 2`);
+    if (nonFinite !== 2) throw failed(`${amount(nonFinite, "non-finite value")} instead of 2`);
     clip.destroy();
   } catch (error) {
     throw error instanceof NoWebGPUError ? error : failed(String(error).split("\n")[0] ?? "", error);
@@ -97,10 +99,26 @@ export async function selfTest(clipper: Clipper, device: GPUDevice): Promise<voi
   }
 }
 
-/** Older browsers have no info, or tell a fallback on the adapter itself. */
+/** Older browsers have no info, or tell a fallback on the adapter itself: there bun-webgpu 0.1.7 throws. */
 function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
-  const { isFallbackAdapter } = adapter as { isFallbackAdapter?: boolean };
-  return isFallbackAdapter ? { isFallbackAdapter } : (adapter.info ?? {});
+  const of = <K extends keyof GPUAdapterInfo>(key: K) => told(() => adapter.info[key]);
+  const own = () => told(() => (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter);
+  return {
+    vendor: of("vendor"),
+    architecture: of("architecture"),
+    device: of("device"),
+    description: of("description"),
+    isFallbackAdapter: of("isFallbackAdapter") ?? own(),
+  };
+}
+
+/** What a host tells, or undefined where it throws. */
+function told<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 async function withTimeout<T>(promise: Promise<T>): Promise<T> {
