@@ -7,6 +7,7 @@ import type { CheckedOptions } from "./options.ts";
 import { checkGrouping, groupRunsOf, piecesOf } from "./pieces.ts";
 import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
+import { amount } from "./words.ts";
 
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
@@ -255,12 +256,14 @@ function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
   if (list.structure === prepared.structure && list.count === prepared.count) return;
   if (list.count !== prepared.count) {
     throw new RangeError(
-      `There are ${list.count} gradients, but the clip was prepared for ${prepared.count}; prepare another.`,
+      `There ${list.count === 1 ? "is" : "are"} ${amount(list.count, "gradient")}, but the clip was prepared for ${prepared.count}; prepare another.`,
     );
   }
   const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
   const index = now.findIndex((entry, i) => entry !== then[i]);
-  const label = list.tensors.find((tensor) => tensor.index === index)?.label ?? `gradients[${index}]`;
+  // One that is missing now had its name then.
+  const known = [...list.tensors, ...prepared.tensors].find((tensor) => tensor.index === index);
+  const label = known?.label ?? `gradients[${index}]`;
   throw new RangeError(
     `${label} has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
   );
@@ -284,7 +287,7 @@ function inWords(entry = ""): string {
   if (entry === "-" || entry === "") return "no gradient";
   const [, length, dtype, parameter, into] = entry.match(/^(\d+) (\w+?)(?: (\w+?))?(i?)$/) ?? [];
   const more = [parameter && `a parameter of ${parameter}`, into && "an into"].filter(Boolean);
-  return [`${length} ${dtype === "f32" ? "" : `${dtype} `}elements`, ...more].join(" and ");
+  return [amount(Number(length), dtype === "f32" ? "element" : `${dtype} element`), ...more].join(" and ");
 }
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,4 +1,5 @@
 import type { ClipReport } from "./record.ts";
+import { amount } from "./words.ts";
 
 /** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
@@ -45,7 +46,7 @@ export class NonFiniteGradientError extends Error {
     const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
     const what =
       report.nonFinite > 0
-        ? `The gradients hold ${report.nonFinite} NaN or infinite values`
+        ? `The gradients hold ${amount(report.nonFinite, "NaN or infinite value")}`
         : "The gradScale or the totalNorm is no finite number";
     super(`${what}${where}; skip this step or lower the loss scale.`);
     this.report = report;

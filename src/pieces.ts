@@ -3,6 +3,7 @@ import type { ClipMethod } from "./methods/method.ts";
 import type { UnitKernels } from "./methods/unitKernels.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Units, unitsAlong } from "./units.ts";
+import { amount } from "./words.ts";
 
 /** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
@@ -105,17 +106,17 @@ export function checkGrouping({ tensors }: TensorList, method: ClipMethod, optio
     groupRunsOf(tensors, grouping);
   }
   if (grouping.kind !== "members") return;
-  const members = method.sum ? "examples" : "members";
+  const member = method.sum ? "example" : "member";
   for (const { label, length, shape } of tensors) {
     const leading = shape?.[0];
     if (leading !== undefined && leading !== grouping.count) {
       throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${grouping.count} ${members}; stack as many in every gradient.`,
+        `${label} has a leading axis of ${leading}, but the method is for ${amount(grouping.count, member)}; stack as many in every gradient.`,
       );
     }
     if (length % grouping.count !== 0) {
       throw new RangeError(
-        `${label} has ${length} elements, which ${grouping.count} ${members} cannot share equally; the leading axis of every gradient must be the ${members}.`,
+        `${label} has ${amount(length, "element")}, which ${grouping.count} ${member}s cannot share equally; the leading axis of every gradient must be the ${member}s.`,
       );
     }
   }

@@ -30,6 +30,13 @@ function adapter(requestDevice: (descriptor: GPUDeviceDescriptor) => Promise<unk
   return { info, limits, requestDevice: vi.fn(requestDevice), ...extras };
 }
 
+function throwing(...names: string[]): object {
+  const get = () => {
+    throw new Error("Not implemented");
+  };
+  return Object.defineProperties({}, Object.fromEntries(names.map((name) => [name, { get, enumerable: true }])));
+}
+
 const NO_WEBGPU = "There is no navigator.gpu; use a browser with WebGPU, or the CPU.";
 const NO_ADAPTER = "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.";
 const noAnswer = (what: string) => `The browser gave no ${what} within 30 s; reload the page, or use the CPU.`;
@@ -56,7 +63,23 @@ const rows: [name: string, reason: string, message: string, stub: () => void][] 
       vi.stubGlobal("isSecureContext", false);
     },
   ],
+  ["a navigator whose gpu throws", "no-webgpu", NO_WEBGPU, () => vi.stubGlobal("navigator", throwing("gpu"))],
   ["no adapter", "no-adapter", NO_ADAPTER, () => stubAdapters(async () => null)],
+  [
+    "an adapter without a driver, as Dawn's null backend has",
+    "no-adapter",
+    NO_ADAPTER,
+    () => stubAdapters(async () => adapter(never, { info: { ...info, vendor: "", device: "null-backend" } })),
+  ],
+  [
+    "an adapter request that throws",
+    "no-adapter",
+    NO_ADAPTER,
+    () =>
+      stubAdapters(() => {
+        throw new Error("blocked");
+      }),
+  ],
   [
     "an adapter request that rejects",
     "no-adapter",
@@ -149,13 +172,25 @@ describe("software adapters", () => {
     await refused(act, NoWebGPUError, noDevice("Error: asked for a device"));
   });
 
+  test("an older browser's adapter tells it itself", async () => {
+    for (const extras of [{ isFallbackAdapter: true }, { info: undefined, isFallbackAdapter: true }]) {
+      const one = adapter(request, extras);
+      stubAdapters(async () => one);
+      expect((await createClipper()).fallbackReason).toBe("software-adapter");
+      expect(one.requestDevice).not.toHaveBeenCalled();
+    }
+  });
+
   test("hardware, and what hides its name, is asked for a device", async () => {
-    for (const extras of [
+    for (const getters of [
       {},
       { info: { vendor: "", architecture: "", device: "", description: "" } },
       { info: undefined },
+      throwing("isFallbackAdapter"),
+      throwing("info", "isFallbackAdapter"),
+      { info: throwing("vendor", "architecture", "device", "description", "isFallbackAdapter") },
     ]) {
-      const one = adapter(request, extras);
+      const one = Object.defineProperties(adapter(request), Object.getOwnPropertyDescriptors(getters));
       stubAdapters(async () => one);
       expect((await createClipper()).fallbackReason).toBe("no-device");
       expect(one.requestDevice).toHaveBeenCalled();

@@ -25,24 +25,19 @@ describe("gradients of another structure are refused", () => {
       (make) => [make(2), make(3), make(1)],
       "There are 3 gradients, but the clip was prepared for 2; prepare another.",
     ],
-    [
-      "one fewer",
-      named,
-      (make) => [make(2)],
-      "There are 1 gradients, but the clip was prepared for 2; prepare another.",
-    ],
+    ["one fewer", named, (make) => [make(2)], "There is 1 gradient, but the clip was prepared for 2; prepare another."],
     ["none at all", named, () => [], "There are 0 gradients, but the clip was prepared for 2; prepare another."],
     [
       "one where there was none",
       () => [],
       (make) => [make(2)],
-      "There are 1 gradients, but the clip was prepared for 0; prepare another.",
+      "There is 1 gradient, but the clip was prepared for 0; prepare another.",
     ],
     [
       "an entry without a gradient where there was no entry",
       () => [],
       () => [null],
-      "There are 1 gradients, but the clip was prepared for 0; prepare another.",
+      "There is 1 gradient, but the clip was prepared for 0; prepare another.",
     ],
     [
       "another length",

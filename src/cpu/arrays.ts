@@ -2,6 +2,7 @@ import type { Range, Tensor, TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, piecesOf } from "../pieces.ts";
+import { amount } from "../words.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
 import type { Write } from "./scale.ts";
@@ -68,7 +69,7 @@ export function refuseDetached({ tensors }: TensorList): void {
     for (const range of [source, into, parameter?.source]) {
       if (range && range.byteOffset + range.byteLength > (range.buffer as ArrayBuffer).byteLength) {
         throw new TypeError(
-          `${label} had ${length} elements, but its memory was detached or resized; pass the arrays again.`,
+          `${label} had ${amount(length, "element")}, but its memory was detached or resized; pass the arrays again.`,
         );
       }
     }

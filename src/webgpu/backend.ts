@@ -13,6 +13,9 @@ import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.
 import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
+/** Which of the offsets a step takes. */
+type ByteRange = NonNullable<PreparedBuffers["steps"][number]["offsets"]>;
+
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
@@ -41,6 +44,7 @@ class WebGPUBackend implements ClipBackend {
   readonly #label: string;
   readonly #bindings: Bindings;
   readonly #byteOffsets = new Uint32Array(8);
+  readonly #parts = new WeakMap<ByteRange, Uint32Array>();
   readonly #options: CheckedOptions;
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
@@ -179,7 +183,7 @@ class WebGPUBackend implements ClipBackend {
     for (const { kernel, first, second, offsets: values, workgroups } of steps) {
       pass.setPipeline(this.#pipeline(kernel));
       pass.setBindGroup(0, first);
-      if (values) pass.setBindGroup(1, second, offsets, values.start, values.count);
+      if (values) pass.setBindGroup(1, second, this.#partOf(offsets, values), 0, values.count);
       else pass.setBindGroup(1, second);
       pass.dispatchWorkgroups(workgroups);
     }
@@ -196,6 +200,15 @@ class WebGPUBackend implements ClipBackend {
     floats[1] = gradScale;
     for (let i = 0; i < 8; i++) this.#byteOffsets[i] = (bytes[i] as number) * 256;
     return this.#byteOffsets;
+  }
+
+  /** An array of its own, made once: bun-webgpu 0.1.7 takes the whole of it, whatever start and count say. */
+  #partOf(offsets: Uint32Array, range: ByteRange): Uint32Array {
+    const known = this.#parts.get(range);
+    if (known) return known;
+    const part = offsets.subarray(range.start, range.start + range.count);
+    this.#parts.set(range, part);
+    return part;
   }
 
   #compile(kernel: Kernel): void {

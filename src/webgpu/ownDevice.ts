@@ -1,5 +1,5 @@
 import { NoWebGPUError } from "../errors.ts";
-import { isSoftware } from "./grid.ts";
+import { isNullBackend, isSoftware } from "./grid.ts";
 
 /**
  * Some browsers never answer. A machine that is only slow does: where a GPU process starts or hangs, its watchdog (10 to 15 s
@@ -9,7 +9,7 @@ const PATIENCE_S = 30;
 
 /** A device with room for many gradients in a dispatch. */
 export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice> {
-  const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const gpu = told(() => (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu);
   if (!gpu) {
     const insecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
     throw insecure
@@ -30,15 +30,19 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  const request = gpu.requestAdapter().catch(() => null);
-  const adapter = await answerOf(request, "adapter");
-  if (!adapter) {
+  const request = Promise.resolve().then(() => gpu.requestAdapter());
+  const adapter = await answerOf(
+    request.catch(() => null),
+    "adapter",
+  );
+  const info = adapter ? infoOf(adapter) : {};
+  if (!adapter || isNullBackend(info)) {
     throw new NoWebGPUError(
       "no-adapter",
       "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.",
     );
   }
-  if (isSoftware(infoOf(adapter)) && !softwareToo) {
+  if (isSoftware(info) && !softwareToo) {
     throw new NoWebGPUError(
       "software-adapter",
       'The adapter is software, slower than the CPU; ask for it by backend: "webgpu".',
@@ -62,10 +66,26 @@ async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
   });
 }
 
-/** Older browsers have no info, or tell a fallback on the adapter itself. */
+/** Older browsers have no info, or tell a fallback on the adapter itself: there bun-webgpu 0.1.7 throws. */
 function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
-  const { isFallbackAdapter } = adapter as { isFallbackAdapter?: boolean };
-  return isFallbackAdapter ? { isFallbackAdapter } : (adapter.info ?? {});
+  const of = <K extends keyof GPUAdapterInfo>(key: K) => told(() => adapter.info[key]);
+  const own = () => told(() => (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter);
+  return {
+    vendor: of("vendor"),
+    architecture: of("architecture"),
+    device: of("device"),
+    description: of("description"),
+    isFallbackAdapter: of("isFallbackAdapter") ?? own(),
+  };
+}
+
+/** What a host tells, or undefined where it throws. */
+function told<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 async function answerOf<T>(request: Promise<T>, what: string): Promise<T> {
