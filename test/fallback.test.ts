@@ -211,6 +211,17 @@ test("no adapter is asked for where the CPU or a device is given", async () => {
   device.destroy();
 });
 
+test("an adapter of compatibility mode is taken where there is no core one", async () => {
+  const one = adapter(() => Promise.reject(new Error("no")));
+  const request = stubAdapters(async () => null);
+  request.mockImplementation(async (options?: GPURequestAdapterOptions) =>
+    options?.featureLevel === "compatibility" ? one : null,
+  );
+  expect((await createClipper()).fallbackReason).toBe("no-device");
+  expect(one.requestDevice).toHaveBeenCalled();
+  expect(request.mock.calls.slice(0, 2)).toEqual([[], [{ featureLevel: "compatibility" }]]);
+});
+
 test("a device is asked for no more than the adapter has, and for no feature", async () => {
   for (const [many, wanted] of [
     [8, 8],

@@ -30,9 +30,10 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  const request = Promise.resolve().then(() => gpu.requestAdapter());
+  // What has no core adapter, as an older phone, may have one of compatibility mode; gradclip fits its limits.
+  const request = async () => (await gpu.requestAdapter()) ?? gpu.requestAdapter({ featureLevel: "compatibility" });
   const adapter = await answerOf(
-    request.catch(() => null),
+    request().catch(() => null),
     "adapter",
   );
   const info = adapter ? infoOf(adapter) : {};
