@@ -1,4 +1,4 @@
-import { options as readOptions, shown } from "../check.ts";
+import { readOptions, shown } from "../check.ts";
 import type { Clip } from "../clip.ts";
 import { type Clipper, clipperOn } from "../clipper.ts";
 import type { GradientView } from "../gradients.ts";
