@@ -14,7 +14,7 @@ import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
 /** Which of the offsets a step takes. */
-type ByteRange = NonNullable<PreparedBuffers["steps"][number]["values"]>;
+type ByteRange = NonNullable<PreparedBuffers["steps"][number]["offsets"]>;
 
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
