@@ -5,7 +5,7 @@ import { type Gradients, readGradients, readOnce, type Tensor, type TensorList }
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { checkGrouping, groupRunsOf, piecesOf } from "./pieces.ts";
-import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
+import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { SeenGradients } from "./seen.ts";
 import { amount } from "./words.ts";
 
@@ -18,9 +18,12 @@ export interface Clip {
    * device: TypeError; out of memory: RangeError), until a `run` succeeded or an `encode` bound other gradients without a fault.
    */
   readonly ready: Promise<void>;
-  /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
+  /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
-  /** On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. */
+  /**
+   * On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. As many
+   * of them were clipped as have bit 1 set in the flags at byte 8.
+   */
   readonly scales?: GPUBuffer;
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
@@ -37,8 +40,11 @@ export interface Clip {
   /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
   set(values: { maxNorm?: number; gradScale?: number }): void;
   /**
-   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took.
-   * @throws NonFiniteGradientError if asked to, DeviceLostError, the signal's reason, or a fault: see `ready`.
+   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took. What is
+   * counted since the last report is counted in the order in which reports are asked for, whichever arrives first; one that is
+   * aborted is left out.
+   * @throws TypeError (as a rejection, as are the others) before the first step, NonFiniteGradientError if asked to,
+   * DeviceLostError, the signal's reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
@@ -71,7 +77,8 @@ export class GradientClip implements Clip {
   readonly #seen: SeenGradients;
   readonly #options: CheckedOptions;
   #values: StepValues;
-  #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
+  /** Of the last report. */
+  #totals: Counters = countsOf(() => 0);
   /** Settles when the reports that were asked for so far have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
@@ -161,13 +168,18 @@ export class GradientClip implements Clip {
   async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
     const before = this.#reports;
     let end = () => {};
-    this.#reports = new Promise((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
+    // One that is aborted or fails may end before those that were asked for earlier.
+    this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#reported, (piece, element) => this.#locate(piece, element));
-      this.#reported = readCounters(record);
+      const report = readReport(record, this.#totals, (piece, element) => this.#locate(piece, element));
+      if (report.totals.steps === 0) {
+        throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
+      }
+      this.#totals = { ...report.totals };
       return entries ? { ...report, ...this.#ofGroups(entries) } : report;
     } finally {
       end();
@@ -234,7 +246,7 @@ export class GradientClip implements Clip {
   }
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
-  #locate(number: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
+  #locate(number: number, elementOfSegment: number): Place {
     const { tensors } = this.#list;
     const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);

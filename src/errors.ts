@@ -41,14 +41,17 @@ export class NonFiniteGradientError extends Error {
   readonly report: ClipReport;
 
   constructor(report: ClipReport) {
-    const first = report.firstNonFinite;
-    const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
-    const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-    const what =
-      report.nonFinite > 0
-        ? `The gradients hold ${amount(report.nonFinite, "NaN or infinite value")}`
-        : "The gradScale or the totalNorm is no finite number";
-    super(`${what}${where}; skip this step or lower the loss scale.`);
+    super(report.nonFinite > 0 ? inGradients(report) : BESIDE_GRADIENTS);
     this.report = report;
   }
+}
+
+const BESIDE_GRADIENTS =
+  "The gradients are finite, but gradScale, totalNorm or a parameter is NaN, infinite or out of range; skip this step and correct that value.";
+
+function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
+  const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
+  const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
+  const values = nonFinite === 1 ? "value" : "values";
+  return `The gradients hold ${nonFinite} NaN or infinite ${values}${where}; skip this step or lower the loss scale.`;
 }
