@@ -1,13 +1,14 @@
-import { readOneOf, readOptions, shown } from "./check.ts";
+import { isPlain, readBoolean, readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { cpuBackend } from "./cpu/backend.ts";
 import { DeviceLostError, NoWebGPUError } from "./errors.ts";
-import { type Gradients, readGradients, readOnce } from "./gradients.ts";
+import { type Gradients, readGivenGradients } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
-import { type ClipMethod, isMethod } from "./methods/method.ts";
-import { type ClipOptions, checkOptions } from "./options.ts";
-import { checkGrouping, groupCount } from "./pieces.ts";
+import { type ClipMethod, readMethod } from "./methods/method.ts";
+import { type ClipOptions, checkOptions, OPTIONS } from "./options.ts";
+import { groupCount } from "./pieces.ts";
 import type { ClipReport } from "./record.ts";
+import { gradientsFor } from "./requirements.ts";
 import { webgpuBackend } from "./webgpu/backend.ts";
 import { type DeviceContext, holdDevice, lossOf, releaseDevice } from "./webgpu/device.ts";
 import { requestOwnDevice } from "./webgpu/ownDevice.ts";
@@ -45,6 +46,9 @@ export interface Clipper {
  * @throws NoWebGPUError with `backend: "webgpu"` where there is none, DeviceLostError for a device that is already lost.
  */
 export async function createClipper(options?: ClipperOptions): Promise<Clipper> {
+  if (!isPlain(options) && isDevice(options)) {
+    throw new TypeError(`createClipper's options is ${shown(options)}; pass it as { device }.`);
+  }
   const given = readOptions(options, "createClipper's options", ["device", "backend", "label"]);
   const backend =
     given.backend === undefined ? "auto" : readOneOf(given.backend, "options.backend", ["auto", "webgpu", "cpu"]);
@@ -103,26 +107,31 @@ async function tested(device: GPUDevice): Promise<void> {
 
 /**
  * Clips once and reports: arrays on the CPU, GPU buffers with `{ device }`.
- * @throws as `createClipper`, `Clipper.prepare` and `Clip.report` do.
+ * @throws as `createClipper`, `Clipper.prepare` and `Clip.report` do; with `throwIfNonFinite`, NonFiniteGradientError after
+ * it has clipped gradients with a NaN or an infinity.
  */
 export async function clipGradients(
   gradients: Gradients,
   method?: ClipMethod,
-  options?: ClipOptions & { device?: GPUDevice },
+  options?: ClipOptions & { device?: GPUDevice; throwIfNonFinite?: boolean },
 ): Promise<ClipReport> {
-  // Own properties only, as everywhere; what is no object is refused by prepare.
-  const { device, ...rest }: typeof options & object = Object.assign(Object.create(null), options);
-  const clipper = await createClipper(device ? { device } : { backend: "cpu" });
+  const { device, throwIfNonFinite, ...rest } = readOptions(options, "options", [
+    "device",
+    "throwIfNonFinite",
+    ...OPTIONS,
+  ]);
+  if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "options.throwIfNonFinite");
+  const clipper = device === undefined ? await createClipper({ backend: "cpu" }) : await onDevice(device);
   try {
-    const clip = clipper.prepare(gradients, method, typeof options === "object" ? rest : options);
+    const clip = clipper.prepare(gradients, method, rest as ClipOptions);
     clip.run();
-    return await clip.report();
+    return await clip.report({ throwIfNonFinite: throwIfNonFinite as boolean | undefined });
   } finally {
     clipper.destroy();
   }
 }
 
-async function onDevice(device: unknown, backend: string, label: string): Promise<Clipper> {
+async function onDevice(device: unknown, backend = "auto", label = "gradclip"): Promise<Clipper> {
   refuseNoDevice(device, "options.device", ", or leave it out");
   if (backend === "cpu") {
     throw new TypeError('options.backend is "cpu", but options.device is a GPUDevice; leave one of them out.');
@@ -141,9 +150,13 @@ export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): Cl
   return new GradientClipper(device && holdDevice(device), label, false);
 }
 
-function refuseNoDevice(value: unknown, name: string, otherwise = ""): asserts value is GPUDevice {
+function isDevice(value: unknown): value is GPUDevice {
   const { createBuffer, queue, limits } = (value ?? {}) as Partial<GPUDevice>;
-  if (typeof createBuffer === "function" && typeof queue === "object" && typeof limits === "object") return;
+  return typeof createBuffer === "function" && typeof queue === "object" && typeof limits === "object";
+}
+
+function refuseNoDevice(value: unknown, name: string, otherwise = ""): asserts value is GPUDevice {
+  if (isDevice(value)) return;
   throw new TypeError(`${name} is ${shown(value)}; pass a GPUDevice${otherwise}.`);
 }
 
@@ -168,35 +181,25 @@ class GradientClipper implements Clipper {
     return this.#context?.device;
   }
 
-  prepare(gradients: Gradients, method: ClipMethod = clipByGlobalNorm(1), options?: ClipOptions): Clip {
+  prepare(gradients: Gradients, givenMethod: ClipMethod = clipByGlobalNorm(1), givenOptions?: ClipOptions): Clip {
     if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
-    if (!isMethod(method)) {
-      throw new TypeError(`method is ${shown(method)}; pass what a method such as clipByGlobalNorm(1) returns.`);
-    }
-    const checked = checkOptions(options, method);
-    const given = readOnce(gradients);
-    const list = readGradients(given, method.sum?.examples);
+    const method = readMethod(givenMethod);
+    const options = checkOptions(givenOptions, method);
+    const given = readGivenGradients(gradients);
+    const list = gradientsFor(method, options, given);
     const where = list.backend ?? this.backend;
     if (where === "webgpu" && !this.#context) {
       throw new TypeError(
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
     }
-    checkGrouping(list, method, checked);
-    const unwritten = checked.apply === "record" || (method.maxNorm === undefined && !method.clamp);
-    const into = unwritten ? list.tensors.find((tensor) => tensor.into) : undefined;
-    if (into) {
-      throw new TypeError(
-        `${into.label} has an into, but ${method.name} with apply: ${JSON.stringify(checked.apply)} writes no gradient; leave it out.`,
-      );
-    }
     const groups = groupCount(list.tensors, method.grouping);
     const backend =
       where === "webgpu" && this.#context
-        ? webgpuBackend(this.#context, this.#label, method, checked, groups)
-        : cpuBackend(method, checked, groups);
+        ? webgpuBackend(this.#context, this.#label, method, options, groups)
+        : cpuBackend(method, options, groups);
     try {
-      const clip = new GradientClip(backend, given, list, method, checked, () => this.#clips.delete(clip));
+      const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip));
       this.#clips.add(clip);
       return clip;
     } catch (error) {

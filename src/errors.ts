@@ -1,5 +1,5 @@
+import { counted } from "./check.ts";
 import type { ClipReport } from "./record.ts";
-import { amount } from "./words.ts";
 
 /** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
@@ -52,6 +52,5 @@ const BESIDE_GRADIENTS =
 function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
   const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
   const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-  const values = nonFinite === 1 ? "value" : "values";
-  return `The gradients hold ${nonFinite} NaN or infinite ${values}${where}; skip this step or lower the loss scale.`;
+  return `The gradients hold ${counted(nonFinite, "NaN or infinite value")}${where}; skip this step or lower the loss scale.`;
 }

@@ -1,7 +1,7 @@
 import wgsl from "../../shaders/clamp.wgsl?raw";
 import { readBound, readLimit } from "../check.ts";
 import { clamp } from "../cpu/clamp.ts";
-import type { Dtype } from "../gradients.ts";
+import type { Dtype } from "../ranges.ts";
 import { planClamp } from "../webgpu/clampPlan.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";

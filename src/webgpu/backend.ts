@@ -1,11 +1,12 @@
 import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.ts";
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
-import type { Tensor, TensorList } from "../gradients.ts";
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { RuleState } from "../methods/ruleState.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
+import type { Tensor } from "../view.ts";
 import { Bindings, type PreparedBuffers } from "./bindings.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
 import { Faults, faultError, givenBuffers, refusedAmong, type Told, watched } from "./faults.ts";

@@ -1,8 +1,11 @@
 import type { Prepared } from "../backend.ts";
-import type { Range, Tensor, TensorList } from "../gradients.ts";
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
+import type { Range } from "../ranges.ts";
+import { Recent } from "../recent.ts";
 import { ENTRY_BYTES } from "../record.ts";
+import type { Tensor } from "../view.ts";
 import { ALIGNMENT, byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
@@ -78,7 +81,7 @@ export class Bindings {
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
   readonly #values: GPUBindGroup;
-  readonly #layouts = new Map<string, Layout>();
+  readonly #layouts = new Recent<Layout>(KEPT_LAYOUTS, ({ tables }) => this.#retire(tables));
   #partials: GPUBuffer | undefined;
   #retired: WeakRef<GPUBuffer>[] = [];
 
@@ -138,15 +141,7 @@ export class Bindings {
   }
 
   #layoutFor(structure: string, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Layout {
-    const layout = this.#layouts.get(structure) ?? this.#makeLayout(this.#planFor(tensors), buffers);
-    this.#layouts.delete(structure);
-    this.#layouts.set(structure, layout);
-    if (this.#layouts.size > KEPT_LAYOUTS) {
-      const [oldest, { tables }] = this.#layouts.entries().next().value as [string, Layout];
-      this.#layouts.delete(oldest);
-      this.#retire(tables);
-    }
-    return layout;
+    return this.#layouts.get(structure, () => this.#makeLayout(this.#planFor(tensors), buffers));
   }
 
   #makeLayout(plan: Plan, buffers: readonly GPUBuffer[]): Layout {

@@ -1,6 +1,6 @@
-import type { Tensor } from "../gradients.ts";
 import type { Clamp } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
+import type { Tensor } from "../view.ts";
 import { draftsOf, numberedPieces, type Plan, type PlanLimits, pieceBytesOf } from "./plan.ts";
 import { type NumberedPiece, segmentsOf } from "./segments.ts";
 import { tableOf } from "./table.ts";

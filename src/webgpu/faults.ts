@@ -1,5 +1,5 @@
-import type { Tensor } from "../gradients.ts";
 import type { CheckedOptions } from "../options.ts";
+import type { Tensor } from "../view.ts";
 import type { DeviceContext } from "./device.ts";
 import { layoutOf, READ } from "./layouts.ts";
 

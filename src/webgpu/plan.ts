@@ -1,6 +1,6 @@
-import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type Grouping, type GroupRun, groupRunsOf, parametersOf, piecesOf } from "../pieces.ts";
+import type { Tensor } from "../view.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { GridRow } from "./grid.ts";
 import type { Format, Target } from "./kernels.ts";

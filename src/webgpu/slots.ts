@@ -1,4 +1,4 @@
-import { idOf, type Range } from "../gradients.ts";
+import { idOf, type Range } from "../ranges.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { Segment } from "./segments.ts";
 
