@@ -6,7 +6,7 @@ import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
-import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
+import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
 import type { Tensor } from "./view.ts";
 
@@ -16,11 +16,18 @@ const KEPT_SETS = 32;
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
   readonly method: ClipMethod;
-  /** Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. */
+  /**
+   * Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. Read it anew to ask again:
+   * it rejects, as `report` and `state` do, with a fault that only the GPU process saw (a buffer that is destroyed or of another
+   * device: TypeError; out of memory: RangeError), until a `run` succeeded or an `encode` bound other gradients without a fault.
+   */
   readonly ready: Promise<void>;
-  /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
+  /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
-  /** On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. */
+  /**
+   * On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. As many
+   * of them were clipped as have bit 1 set in the flags at byte 8.
+   */
   readonly scales?: GPUBuffer;
   /**
    * What the gradients are called, by place in prepare's list: for `tensorNorms` and `scales`. A view's name, else the key in
@@ -32,16 +39,23 @@ export interface Clip {
    * bind groups 0 and 1 changed. Other gradients of the same structure (names or count, lengths, formats) may be passed: those
    * in an object or a Map are matched by key in any order, those in a list by place.
    * @throws TypeError for arrays on the CPU, and for a list where the clip was prepared for names or the reverse; RangeError
-   * for an unknown name, for a gradient that is absent or was absent at prepare, and for another length or format.
+   * for an unknown name, for a gradient that is absent or was absent at prepare, and for another length or format;
+   * DeviceLostError, and once, before it records, a fault of an earlier call that became known since: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
-  /** Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns. */
+  /**
+   * Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns.
+   * @throws as `encode` does.
+   */
   run(gradients?: Gradients): void;
   /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
   set(values: { maxNorm?: number; gradScale?: number }): void;
   /**
-   * What the last submitted step found and did. Copies the record in a submit of its own.
-   * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
+   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took. What is
+   * counted since the last report is counted in the order in which reports are asked for, whichever arrives first; one that is
+   * aborted is left out.
+   * @throws TypeError (as a rejection, as are the others) before the first step, NonFiniteGradientError if asked to,
+   * DeviceLostError, the signal's reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
@@ -59,7 +73,10 @@ export interface Clip {
    * of such a method (autoClip: with the same `history`); then nothing changes.
    */
   restore(state: ArrayBuffer | ArrayBufferView): void;
-  /** Frees the clip's buffers; the gradients and their device are not touched. */
+  /**
+   * Frees the clip's buffers; the gradients and their device are not touched. Submit first what holds the clip: an encoder that
+   * is submitted after this fails as a whole, with everything else in it, and a submit cannot be observed.
+   */
   destroy(): void;
 }
 
@@ -74,7 +91,8 @@ export class GradientClip implements Clip {
   readonly #recent = new Recent<Prepared>(KEPT_SETS);
   readonly #options: CheckedOptions;
   #values: StepValues;
-  #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
+  /** Of the last report. */
+  #totals: Counters = countsOf(() => 0);
   /** Settles when the reports that were asked for so far have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
@@ -155,7 +173,7 @@ export class GradientClip implements Clip {
     if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
     const report = await this.#inTurn((before) =>
       unlessAborted(async () => {
-        const views = await this.#backend.readRecord();
+        const views = await this.#backend.readRecord(signal);
         await before;
         return views;
       }, signal),
@@ -168,13 +186,18 @@ export class GradientClip implements Clip {
   async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
     const before = this.#reports;
     let end = () => {};
-    this.#reports = new Promise((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
+    // One that is aborted or fails may end before those that were asked for earlier.
+    this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#reported, (piece, element) => this.#locate(piece, element));
-      this.#reported = readCounters(record);
+      const report = readReport(record, this.#totals, (piece, element) => this.#locate(piece, element));
+      if (report.totals.steps === 0) {
+        throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
+      }
+      this.#totals = { ...report.totals };
       return entries ? { ...report, ...this.#ofGroups(entries) } : report;
     } finally {
       end();
@@ -237,7 +260,7 @@ export class GradientClip implements Clip {
   }
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
-  #locate(number: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
+  #locate(number: number, elementOfSegment: number): Place {
     const { tensors } = this.#list;
     const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);

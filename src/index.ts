@@ -1,5 +1,5 @@
 export type { Clip } from "./clip.ts";
-export { type Clipper, type ClipperOptions, clipGradients, createClipper } from "./clipper.ts";
+export { type Clipper, type ClipperOptions, clipGradients, createClipper, selfTest } from "./clipper.ts";
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";
 export type { Gradients } from "./gradients.ts";
 export { type AdaptiveGradClipOptions, adaptiveGradClip } from "./methods/adaptiveGradClip.ts";

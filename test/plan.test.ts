@@ -2,7 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
+import { clipByValue } from "../src/methods/clipByValue.ts";
+import type { Clamp } from "../src/methods/method.ts";
 import type { Grouping } from "../src/pieces.ts";
+import { planClamp } from "../src/webgpu/clampPlan.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
 const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
@@ -128,4 +131,13 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   expect(partialCount).toBe(norm[0]?.workgroups);
   // Room is made for the sum of both.
   expect(parameterPartialCount).toBe(0);
+});
+
+test("a plan takes more buffers than a call takes arguments", () => {
+  const count = 150_000;
+  const { tensors } = checkGradients(
+    readGivenGradients(Array.from({ length: count }, () => ({ buffer: fakeBuffer(), length: 1 }))),
+  );
+  const limits = { ...LIMITS, slots: 1, pairSlots: 1, maxBinding: 2 ** 27 };
+  expect(planClamp(tensors, limits, clipByValue(1).clamp as Clamp, 0).norm.length).toBe(count);
 });

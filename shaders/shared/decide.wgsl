@@ -98,8 +98,10 @@ fn factors(scale: Wide) -> vec2u {
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
-  let halvings = select(0, 126, power < -126);
-  return vec2u(float_bits(Wide(scale.mantissa, scale.exponent + halvings)), u32(127 - halvings) << 23u);
+  if (power < -126) {
+    return vec2u(HIDDEN, float_bits(Wide(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
+  }
+  return vec2u(float_bits(scale), ONE_BITS);
 }
 
 fn decide_non_finite(flags: u32) -> Decision {

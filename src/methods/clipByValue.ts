@@ -20,6 +20,12 @@ import { lInfinity } from "./normKinds.ts";
  * and no other is taken. `clipped` tells whether any value was outside the limits, `scale` is `gradScale`, and a range
  * that is listed twice is clipped and counted once. In the record the bound is Infinity.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, -0.5]);
+ * await clipGradients([gradient], clipByValue(1));
+ * gradient; // [1, -0.5]
+ * ```
  * @param limit 0 (every number becomes 0), a positive normal float32, or Infinity (count and measure only).
  * @throws RangeError for any other number, or if `min` exceeds `max`, TypeError for what is no number; of `prepare`: TypeError for
  * `apply: "record"` and `totalNorm`, RangeError for a `gradScale` in a buffer that holds gradients.

@@ -23,7 +23,7 @@ export function planClamp(
     return draftsOf("clamp", segments, into ? "into" : "in-place", limits);
   });
   // The first sets the partials of all, with workgroups to spare where another has more.
-  const partialCount = Math.max(0, ...drafts.map(({ workgroups }) => workgroups));
+  const partialCount = drafts.reduce((most, { workgroups }) => Math.max(most, workgroups), 0);
   const norm = drafts.map((draft, i) => {
     floats.set(valueLimits(draft.format.dtype));
     const clamp = [bits[0] as number, bits[1] as number, gradScaleIndex] as const;
