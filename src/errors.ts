@@ -1,3 +1,4 @@
+import { counted } from "./check.ts";
 import type { ClipReport } from "./record.ts";
 
 /** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
@@ -19,9 +20,16 @@ export class DeviceLostError extends Error {
   /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
   readonly gradientsState: "unchanged" | "unknown";
 
-  constructor(info: { readonly reason?: string; readonly message?: string }, gradientsState: "unchanged" | "unknown") {
+  constructor(
+    info: { readonly reason?: string; readonly message?: string },
+    gradientsState: "unchanged" | "unknown",
+    options?: ErrorOptions,
+  ) {
     const detail = info.message ? `: ${info.message}` : "";
-    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); create a clipper on a new device.`);
+    super(
+      `The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again, for a new device.`,
+      options,
+    );
     this.reason = info.reason || "unknown";
     this.gradientsState = gradientsState;
   }
@@ -44,6 +52,5 @@ const BESIDE_GRADIENTS =
 function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
   const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
   const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-  const values = nonFinite === 1 ? "value" : "values";
-  return `The gradients hold ${nonFinite} NaN or infinite ${values}${where}; skip this step or lower the loss scale.`;
+  return `The gradients hold ${counted(nonFinite, "NaN or infinite value")}${where}; skip this step or lower the loss scale.`;
 }

@@ -338,7 +338,8 @@ function naiveClipper(): Clipper {
   return { backend: "cpu", prepare, destroy() {} } as unknown as Clipper;
 }
 
-describe("the suite", () => {
+// The whole suite takes a minute on a machine that does other things too.
+describe("the suite", { timeout: 300_000 }, () => {
   test("fails a naive library in every group", async () => {
     const harness = createCpuHarness(naiveClipper());
     const failing = new Map<string, number>();
@@ -360,7 +361,7 @@ describe("the suite", () => {
     await expect(runUnits([], harness)).rejects.toThrow();
   });
 
-  test("passes the CPU backend", { timeout: 60_000 }, async () => {
+  test("passes the CPU backend", async () => {
     const errors: string[] = [];
     const onResult = ({ name, error }: { name: string; error?: string }) => {
       if (error !== undefined) errors.push(`${name}: ${error}`);

@@ -73,7 +73,8 @@ fn total_norm_bits() -> u32 {
   if (settings.totalNormIndex >= GIVEN) {
     return 0u;
   }
-  return totalNormSource[settings.totalNormIndex];
+  let bits = totalNormSource[settings.totalNormIndex];
+  return select(bits, 0u, bits == 0x80000000u); // -0 is 0
 }
 
 // NAN_SEEN and INFINITY_SEEN, of the gradients and of what else goes into the norm.

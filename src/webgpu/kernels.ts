@@ -22,10 +22,10 @@ import slots from "../../shaders/shared/slots.wgsl?raw";
 import special from "../../shaders/shared/special.wgsl?raw";
 import targets from "../../shaders/shared/targets.wgsl?raw";
 import wide from "../../shaders/shared/wide.wgsl?raw";
-import type { Dtype } from "../gradients.ts";
 import type { ClipMethod, Rule } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
 import type { UnitKernels } from "../methods/unitKernels.ts";
+import type { Dtype } from "../ranges.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
 export type Word = "vec4" | "u32";
