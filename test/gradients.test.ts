@@ -9,6 +9,7 @@ import {
   type Gradients,
   measureNorm,
 } from "../src/index.ts";
+import { RECORD_BYTES } from "../src/record.ts";
 import { refused, refusedOnArrays } from "./support/refused.ts";
 import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, Workbench } from "./support/workbench.ts";
 
@@ -145,7 +146,7 @@ describe("a buffer that cannot be bound is refused", () => {
   });
 
   test("the clip's own record", async () => {
-    const clip = bench.clipper.prepare([bench.buffer(new Array(16).fill(1))]);
+    const clip = bench.clipper.prepare([bench.buffer(new Array(RECORD_BYTES / 4).fill(1))]);
     await bench.refuses(() => clip.run([clip.record as GPUBuffer]), TypeError, /^gradients\[0\].* record.*; .*\.$/);
   });
 });
