@@ -59,7 +59,7 @@ const library: UserConfig = {
   },
 };
 
-/** One file without imports, for engines that know neither Vite nor npm. */
+/** One file, for engines that know neither Vite nor npm. Bun's suite alone imports packages. */
 const conformance: UserConfig = {
   publicDir: false,
   build: {
@@ -68,7 +68,7 @@ const conformance: UserConfig = {
     emptyOutDir: false,
     target: "es2022",
     minify: false,
-    rolldownOptions: { output: { codeSplitting: false } },
+    rolldownOptions: { external: [/^node:/, /^@tensorflow\//, /^@jax-js\//], output: { codeSplitting: false } },
   },
 };
 
