@@ -1,3 +1,8 @@
+//#import format
+//#import shared/partial
+//#import shared/segments
+//#import shared/targets
+
 // Clip by value, the only pass that reads and writes: x = gradScale * gradient; gradient = low where x < low, high where
 // x > high, else x. An infinity goes to its limit, a NaN stays. In place only what changes is written.
 // partials[w] = the largest magnitude, the non-finite values and whether any value was clipped in workgroup w's tiles.
@@ -109,7 +114,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   let start = first_segment(firstTile);
 
-  #edges
+  //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
     let segment = table.segments[s];
     if (has_edge(segment, firstTile, lane)) {
@@ -124,10 +129,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       }
     }
   }
-  #end
+  //#end
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     var span = span_of(segment, firstTile, endTile);
@@ -165,7 +170,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
   mine.largest = max(mine.largest, largest_of(largest));
 
   found[lane] = mine;

@@ -1,3 +1,6 @@
+//#import shared/record
+//#import shared/decide
+
 // Pass 2, one workgroup: folds the partials into the record: norm = root(sum), scale = bound / (norm + eps) where that
 // is below 1. With a norm for each group, finish_groups.wgsl has decided, and this sums up.
 
@@ -72,5 +75,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   if (lane == 0u) {
     conclude(found[0]);
   }
+  //#if REMEMBERS
   remember(lane);
+  //#end
 }

@@ -1,3 +1,6 @@
+//#import shared/entry
+//#import shared/decide
+
 // Pass 2 for many norms: eight lanes fold the partials of one group (a tensor, a member or a unit along axes) and decide
 // its scale; every workgroup leaves one partial of all its groups for finish.wgsl.
 

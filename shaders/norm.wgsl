@@ -1,3 +1,8 @@
+//#import format
+//#import shared/segments
+//#import shared/slots
+//#import shared/careful
+
 // Pass 1: partials[w] = the sum of terms (x^2, |x|, ...), the largest magnitude and the non-finite values of workgroup
 // w's tiles.
 // Reads every gradient once; everything is decided on the integer bits, because a shader may assume that no NaN exists.
@@ -31,12 +36,12 @@ fn add_with_care(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lan
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let halvesBefore = segment.edges & FIRST_HALF;
-    #edges
+    //#if EDGES
     if (has_edge(segment, firstTile, lane)) {
       let element = select(halvesBefore + ELEMENTS * segment.count, 0u, lane == 0u);
       (*mine).sum = sum((*mine).sum, careful_sum(mine, edge_bits(segment, lane), segment.rank, element));
     }
-    #end
+    //#end
     for (var begin = span.begin; begin < span.end; begin += ROUND) {
       let end = min(begin + ROUND, span.end);
       var round = Wide(0u, 0);
@@ -62,7 +67,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var atEdge = 0u; // bits of the largest magnitude there
 
   var s = select(first_segment(firstTile), table.segmentCount, CAREFUL_ONLY);
-  #edges
+  //#if EDGES
   for (var e = s; is_met(e, endTile); e += 1u) {
     let segment = table.segments[e];
     if (has_edge(segment, firstTile, lane)) {
@@ -72,9 +77,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       total = sum(total, wide(bitcast<u32>(sum_of(terms))));
     }
   }
-  #end
+  //#end
   var slot = slot_met(s, endTile);
-  #slots
+  //#for slot
   while (slot == SLOTu) {
     let span = span_of(table.segments[s], firstTile, endTile);
     let wholeEnd = whole_end(span.begin, span.end);
@@ -102,7 +107,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
   var mine = nothing();
   mine.sum = total;
   mine.largest = max(atEdge, largest_of(largest));

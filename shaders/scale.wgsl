@@ -1,3 +1,7 @@
+//#import format
+//#import shared/segments
+//#import shared/special
+
 // Pass 3: gradient = scale * gradient, in place or into another buffer. In place with a scale of 1 it leaves at once.
 
 @group(1) @binding(0) var<uniform> table: Table;
@@ -44,7 +48,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     let scaling = scaling_of(s, 0u);
@@ -73,5 +77,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
 }

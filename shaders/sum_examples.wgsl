@@ -1,3 +1,9 @@
+//#import format
+//#import shared/entry
+//#import shared/clipped
+//#import shared/segments
+//#import shared/targets
+
 // The sum over the leading axis, after clipping: into[e] = sum of scale[m] * gradients[m][e] over the examples m. Examples
 // lie one after the other; the sum goes into the first one's place or elsewhere. Each element is one lane's work, in the
 // order of the examples, 16 at a time.
@@ -62,16 +68,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   let start = first_segment(firstTile);
 
-  #edges
+  //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
     if (has_edge(table.segments[s], firstTile, lane)) {
       sum_edge(table.segments[s], lane);
     }
   }
-  #end
+  //#end
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
@@ -110,5 +116,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
 }

@@ -1,3 +1,9 @@
+//#import format
+//#import shared/segments
+//#import shared/units
+//#import shared/slots
+//#import shared/careful
+
 // Pass 1 along axes: the partials of each unit, as norm.wgsl makes them of a workgroup's tiles. A job is one chunk of as
 // many units as the workgroup has teams of lanes; where the inner axis is kept, neighbouring lanes take neighbouring units,
 // and where it is reduced, neighbouring values of one: either way they read neighbouring elements.
@@ -55,7 +61,7 @@ fn gathered(s: u32, share: Share) -> Partial {
   let segment = table.segments[s];
   var mine = nothing();
   switch (segment.slot) {
-    #slots
+    //#for slot
     case SLOTu: {
       var r = share.begin;
       while (r < share.end) {
@@ -79,7 +85,7 @@ fn gathered(s: u32, share: Share) -> Partial {
         mine.sum = sum(mine.sum, block);
       }
     }
-    #end
+    //#end
     default: {}
   }
   if (needs_care(mine.largest)) {

@@ -1,3 +1,5 @@
+//#import shared/partial
+
 // L1: the sum of magnitudes.
 fn norm_of(all: Partial) -> Wide {
   return all.sum;

@@ -1,3 +1,5 @@
+//#import shared/partial
+
 // Lp: sum^(1/p) = 2^(e / p) * 2^(log2(f) / p) with sum = f * 2^e; e / p in integers, as in terms/power.wgsl.
 fn norm_of(all: Partial) -> Wide {
   if (all.sum.mantissa == 0u) {

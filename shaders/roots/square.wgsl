@@ -1,3 +1,5 @@
+//#import shared/partial
+
 // L2: the square root of the sum of squares.
 fn norm_of(all: Partial) -> Wide {
   return root(all.sum);

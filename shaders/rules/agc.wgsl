@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // The bound is maxNorm times the norm of the parameter, or times eps where that is smaller.
 fn bound_for(facts: Facts) -> Wide {
   if (exceeds(facts.weight, rounded(facts.parameterNorm))) {

@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // AutoClip: the bound is a percentile of the norms seen so far, this one included, interpolated as numpy.percentile does.
 // The norms are kept sorted. Where the oldest goes and a new one comes, an entry of the new list follows from three of the
 // old one: lane 0 computes the two that the bound lies between, then all lanes write the new list beside the old one.
@@ -23,7 +25,6 @@ struct Change {
 
 @group(0) @binding(5) var<storage, read_write> history: History;
 
-const REMEMBERS = true;
 const WHOLE = 1000000u;
 const LARGEST_BITS = 0x7f7fffffu;
 

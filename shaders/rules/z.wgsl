@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // ZClip: norms more than `threshold` standard deviations above the mean are bound by mean + threshold * deviation / (z / threshold),
 // z = (norm - mean) / (deviation + EPSILON). Mean and variance of the norms so clipped are kept as Wide, so that they neither
 // overflow nor underflow, and are moved by a part of the difference: a norm that never changes has a deviation of exactly 0.
@@ -12,7 +14,6 @@ struct Statistics {
 
 @group(0) @binding(5) var<storage, read_write> statistics: Statistics;
 
-const REMEMBERS = true;
 const EPSILON_BITS = 0x358637bdu; // 1e-6
 const LEAST_EXPONENT = -600; // float64 holds what is above, so that a saved variance is the same number
 

@@ -1,3 +1,6 @@
+//#import shared/partial
+//#import terms
+
 // A value that may be out of the ordinary: its term is computed in integers, a NaN or an infinity is counted.
 fn careful_sum(mine: ptr<function, Partial>, bits: u32, rank: u32, element: u32) -> Wide {
   (*mine).largest = max((*mine).largest, bits);

@@ -1,3 +1,7 @@
+//#import shared/partial
+//#import root
+//#import rule
+
 // From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
 // all, finish_groups.wgsl for each tensor, unit or member. The bindings are the same in both.
 
@@ -126,7 +130,10 @@ fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
   let maxNormBits = max_norm_bits();
   let bound = bound_for(Facts(norm, wide(maxNormBits), weight, parameterNorm));
   let divisor = sum(norm, Wide(settings.epsMantissa, settings.epsExponent));
-  let bounded = maxNormBits != INFINITY_BITS || (REMEMBERS && exceeds(wide(INFINITY_BITS), bound));
+  var bounded = maxNormBits != INFINITY_BITS;
+  //#if REMEMBERS
+  bounded = bounded || exceeds(wide(INFINITY_BITS), bound);
+  //#end
   let clipped = bounded && exceeds(divisor, bound);
   var scale = gradScale;
   if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {

@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // What a workgroup found in its tiles, 32 bytes.
 struct Partial {
   sum: Wide,         // of the terms

@@ -76,7 +76,7 @@ fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
 }
 
 // Whether the lane has an element at an edge to look after: lane 0 before the whole words, lane 1 behind them. What has
-// to do with edges stands between #edges and #end and is left out where a range has none.
+// to do with edges stands under `//#if EDGES` and is left out where a range has none.
 fn has_edge(segment: Segment, firstTile: u32, lane: u32) -> bool {
   return segment.tile >= firstTile && lane < 2u && (segment.edges & (FIRST_HALF << lane)) != 0u;
 }

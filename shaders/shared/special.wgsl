@@ -1,3 +1,7 @@
+//#import shared/targets
+//#import shared/clipped
+//#import scales
+
 // What scale.wgsl has to do with a segment besides shrinking or copying words: edges, units, words half a word off, values
 // that may be out of the ordinary.
 fn clipped_word(word: Word, scaling: Scaling) -> Word {
@@ -36,11 +40,11 @@ fn write_special(s: u32, firstTile: u32, endTile: u32, lane: u32) {
   let segment = table.segments[s];
   let span = span_of(segment, firstTile, endTile);
   let shift = segment.into - segment.first; // wraps around where it is negative
-  #edges
+  //#if EDGES
   if (has_edge(segment, firstTile, lane)) {
     write_edge(s, lane);
   }
-  #end
+  //#end
   if (has_units(s)) {
     scale_units(s, span, lane);
     return;
@@ -50,11 +54,11 @@ fn write_special(s: u32, firstTile: u32, endTile: u32, lane: u32) {
   if (work == CARE || (segment.edges & HALF_OFF) != 0u) {
     for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
       var word = word_of(segment.slot, i);
-      #edges
+      //#if EDGES
       if ((segment.edges & HALF_OFF) != 0u) {
         word = joined_halves(word, word_of(segment.slot, i + 1u));
       }
-      #end
+      //#end
       set_word(segment.slot, i + shift, clipped_word(word, scaling));
     }
   }

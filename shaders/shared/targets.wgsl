@@ -1,7 +1,11 @@
+//#import shared/slots
+
 // What a pass writes to: the bindings of the gradients, or others beside them.
-#into-slots
+//#if INTO
+//#for slot
 @group(0) @binding(INTO) var<storage, read_write> into_SLOT: array<Word>;
-#end
+//#end
+//#end
 
 // Half of one word and half of the next.
 fn joined_halves(word: Word, next: Word) -> Word {
@@ -15,18 +19,18 @@ fn half_off_word(slot: u32, i: u32) -> Word {
 
 fn target_word(slot: u32, i: u32) -> Word {
   switch (slot) {
-    #slots
+    //#for slot
     case SLOTu: { return TARGET_SLOT[i]; }
-    #end
+    //#end
     default: { return Word(); }
   }
 }
 
 fn set_word(slot: u32, i: u32, word: Word) {
   switch (slot) {
-    #slots
+    //#for slot
     case SLOTu: { TARGET_SLOT[i] = word; }
-    #end
+    //#end
     default: {}
   }
 }

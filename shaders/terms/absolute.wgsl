@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // |x|. Between PLAIN_FROM and PLAIN_BELOW a lane sums in float32, as in square.wgsl.
 const PLAIN_FROM = 0x17800000u;  // 2^-80
 const PLAIN_BELOW = 0x71800000u; // 2^100

@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // Nothing is summed: the largest magnitude is found anyway, and only NaN and infinity need care.
 const PLAIN_FROM = 0u;
 const PLAIN_BELOW = 0x7f800000u;

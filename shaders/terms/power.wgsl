@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // |x|^p for any p, as 2^(p * e) * 2^(p * log2(f)) with |x| = f * 2^e, f in [1, 2). p is a fixed-point number, so that
 // p * e is exact in integers; float32 alone would lose the fraction of an exponent in the thousands.
 const PLAIN_FROM = 0u;

@@ -1,3 +1,5 @@
+//#import shared/wide
+
 // x^2. A lane whose largest magnitude lies between PLAIN_FROM and PLAIN_BELOW sums in float32: nothing overflows, and
 // what may flush to zero, at most 2^20 squares below 2^-126, is less than 2^-26 of the sum.
 const PLAIN_FROM = 0x2b800000u;  // 2^-40

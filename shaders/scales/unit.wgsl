@@ -1,3 +1,6 @@
+//#import shared/entry
+//#import shared/units
+
 // Where scale.wgsl finds the scale: every unit along the axes has an entry.
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 
@@ -30,7 +33,7 @@ fn scale_units(s: u32, span: Span, lane: u32) {
   let halvesBefore = segment.edges & FIRST_HALF;
   let halfOff = (segment.edges & HALF_OFF) != 0u;
   switch (segment.slot) {
-    #slots
+    //#for slot
     case SLOTu: {
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
         var word = gradients_SLOT[i];
@@ -43,7 +46,7 @@ fn scale_units(s: u32, span: Span, lane: u32) {
         }
       }
     }
-    #end
+    //#end
     default: {}
   }
 }

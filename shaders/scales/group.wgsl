@@ -1,3 +1,5 @@
+//#import shared/entry
+
 // Where scale.wgsl finds the scale: every group has an entry.
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 

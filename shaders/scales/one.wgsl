@@ -1,3 +1,5 @@
+//#import shared/record
+
 // Where scale.wgsl finds the scale: the record has one for all gradients.
 @group(1) @binding(1) var<uniform> record: ClipRecord;
 
