@@ -35,7 +35,7 @@ const oneMethod = 'export { clipByGlobalNorm, createClipper } from "/src/index.t
 
 test.each([
   ["with every method", everything, 40 * 1024],
-  ["with one method", oneMethod, 31 * 1024],
+  ["with one method", oneMethod, 32 * 1024],
 ])("the library %s stays within its bytes, minified and gzipped", async (_, code, budget) => {
   const bytes = await bytesOf(code);
   expect(bytes).toBeGreaterThan(10_000);

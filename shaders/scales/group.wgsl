@@ -11,9 +11,3 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
 fn is_untouched() -> bool {
   return false;
 }
-
-fn has_units(s: u32) -> bool {
-  return false;
-}
-
-fn scale_units(s: u32, span: Span, lane: u32) {}

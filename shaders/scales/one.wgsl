@@ -10,9 +10,3 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
 fn is_untouched() -> bool {
   return work_of(scaling_of(0u, 0u)) == LEAVE;
 }
-
-fn has_units(s: u32) -> bool {
-  return false;
-}
-
-fn scale_units(s: u32, span: Span, lane: u32) {}

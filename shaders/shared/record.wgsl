@@ -6,7 +6,7 @@ struct ClipRecord {
   fraction: u32, // bits of norm = fraction * 2^power, fraction in [0.5, 1)
   power: i32,
   nonFinite: u32,
-  firstRank: u32,
+  firstPiece: u32,
   firstElement: u32,
   maxAbs: u32,  // bits
   steps: u32,

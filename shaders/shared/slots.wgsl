@@ -1,7 +1,7 @@
 //#import word
 
-// The bindings of the gradients. WGSL has no array of bindings to index, so a word by number is a switch: too slow for a
-// loop over all words, which is written once for each binding.
+// The bindings of the gradients. WGSL has no array of bindings, so a word by the number of its binding takes a switch. That
+// is too slow for a loop over all words: such loops are repeated for every binding.
 //#for slot
 @group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<Word>;
 //#end

@@ -14,7 +14,7 @@ import type { RuleState } from "./ruleState.ts";
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
    * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;

@@ -8,17 +8,23 @@ import normKernel from "../../shaders/norm.wgsl?raw";
 import scale from "../../shaders/scale.wgsl?raw";
 import groupScales from "../../shaders/scales/group.wgsl?raw";
 import oneScale from "../../shaders/scales/one.wgsl?raw";
-import careful from "../../shaders/shared/careful.wgsl?raw";
 import clipped from "../../shaders/shared/clipped.wgsl?raw";
 import decide from "../../shaders/shared/decide.wgsl?raw";
 import entry from "../../shaders/shared/entry.wgsl?raw";
+import exact from "../../shaders/shared/exact.wgsl?raw";
+import fold from "../../shaders/shared/fold.wgsl?raw";
 import partial from "../../shaders/shared/partial.wgsl?raw";
 import record from "../../shaders/shared/record.wgsl?raw";
-import segments from "../../shaders/shared/segments.wgsl?raw";
+import segment from "../../shaders/shared/segment.wgsl?raw";
 import slots from "../../shaders/shared/slots.wgsl?raw";
-import special from "../../shaders/shared/special.wgsl?raw";
+import softFloat from "../../shaders/shared/soft_float.wgsl?raw";
+import spans from "../../shaders/shared/spans.wgsl?raw";
+import store from "../../shaders/shared/store.wgsl?raw";
+import table from "../../shaders/shared/table.wgsl?raw";
 import targets from "../../shaders/shared/targets.wgsl?raw";
-import wide from "../../shaders/shared/wide.wgsl?raw";
+import unaligned from "../../shaders/shared/unaligned.wgsl?raw";
+import unalignedTargets from "../../shaders/shared/unaligned_targets.wgsl?raw";
+import workgroup from "../../shaders/shared/workgroup.wgsl?raw";
 import u32 from "../../shaders/words/u32.wgsl?raw";
 import vec4 from "../../shaders/words/vec4.wgsl?raw";
 import type { Dtype } from "../gradients.ts";
@@ -48,11 +54,28 @@ const elements: Record<Dtype, Texts> = {
   f16: { format: f16, "formats/packed": packed },
   bf16: { format: bf16, "formats/packed": packed },
 };
-const partials: Texts = { "shared/partial": partial, "shared/wide": wide };
+const partials: Texts = {
+  "shared/fold": fold,
+  "shared/partial": partial,
+  "shared/soft_float": softFloat,
+  "shared/workgroup": workgroup,
+};
+
+const segments: Texts = { "shared/segment": segment };
+const spanning: Texts = { "shared/spans": spans, "shared/unaligned": unaligned };
 
 function formatTexts({ dtype, word }: Format): Texts {
-  return { word: words[word], ...elements[dtype], "shared/segments": segments, "shared/slots": slots };
+  return {
+    word: words[word],
+    ...elements[dtype],
+    "shared/slots": slots,
+    "shared/table": table,
+    "shared/workgroup": workgroup,
+  };
 }
+
+/** As in src/webgpu/groups.ts. */
+const FINISH_GROUPS_LANES = 64;
 
 /** Whether a range may begin or end in the middle of a word. */
 function hasEdges({ dtype, word }: Format): boolean {
@@ -60,7 +83,7 @@ function hasEdges({ dtype, word }: Format): boolean {
 }
 
 export function normSource(format: Format, norm: NormKind, count: number): string {
-  return reading(normKernel, {}, format, norm, count);
+  return reading(normKernel, { ...segments, ...spanning, "shared/store": store }, format, norm, count);
 }
 
 export function unitNormSource(format: Format, norm: NormKind, { wgsl }: UnitKernels, count: number): string {
@@ -72,12 +95,12 @@ export function finishSource(method: ClipMethod): string {
 }
 
 export function finishGroupsSource(method: ClipMethod): string {
-  return deciding(finishGroups, { "shared/entry": entry }, method);
+  return withLanes(deciding(finishGroups, { "shared/entry": entry }, method), FINISH_GROUPS_LANES);
 }
 
 /** Where the scale is found: in the record, or in the entries of the groups or units. */
 export function scaleSource(format: Format, target: Target, { grouping }: ClipMethod, count: number): string {
-  const texts = { ...scaleTexts(grouping), "shared/clipped": clipped, "shared/special": special };
+  const texts = { ...scaleTexts(grouping), ...segments, "shared/clipped": clipped };
   return writing(scale, texts, format, target, count);
 }
 
@@ -89,21 +112,25 @@ function scaleTexts(grouping: Grouping): Texts {
 }
 
 export function clampSource(format: Format, target: Target, wgsl: string, count: number): string {
-  return writing(wgsl, partials, format, target, count);
+  return writing(wgsl, { ...partials, ...segments, "shared/store": store }, format, target, count);
 }
 
 export function sumSource(format: Format, target: Target, wgsl: string, count: number): string {
   return writing(wgsl, { "shared/entry": entry, "shared/clipped": clipped }, format, target, count);
 }
 
-/** A literal number wherever a workgroup's size counts: drivers got sizes wrong that were anything else. */
+/**
+ * A literal number wherever a workgroup's size counts. An `override` as the length of an array in workgroup memory was 0 in Safari,
+ * without an error (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Make it an `override` when Safari's oldest
+ * supported version has that right.
+ */
 export function withLanes(source: string, lanes: number): string {
   return source.replaceAll("WORKGROUP_SIZE", String(lanes));
 }
 
 function reading(kernel: string, texts: Texts, format: Format, { terms }: NormKind, count: number): string {
   return resolved(kernel, {
-    texts: { ...formatTexts(format), ...partials, terms, "shared/careful": careful, ...texts },
+    texts: { ...formatTexts(format), ...partials, terms, "shared/exact": exact, ...texts },
     conditions: { EDGES: hasEdges(format) },
     slots: count,
     tokens: { ACCESS: "read" },
@@ -113,8 +140,14 @@ function reading(kernel: string, texts: Texts, format: Format, { terms }: NormKi
 function writing(kernel: string, texts: Texts, format: Format, target: Target, count: number): string {
   const inPlace = target === "in-place";
   return resolved(kernel, {
-    texts: { ...formatTexts(format), "shared/targets": targets, ...texts },
-    conditions: { EDGES: hasEdges(format), INTO: !inPlace },
+    texts: {
+      ...formatTexts(format),
+      ...spanning,
+      "shared/targets": targets,
+      "shared/unaligned_targets": unalignedTargets,
+      ...texts,
+    },
+    conditions: { EDGES: hasEdges(format), INTO: !inPlace, UNITS: "shared/units" in texts },
     slots: count,
     tokens: {
       IN_PLACE: String(inPlace),
