@@ -75,8 +75,9 @@ const conformance: UserConfig = {
 const demo = resolve(repository, "demo");
 const pages = () => readdirSync(demo).filter((file) => file.endsWith(".html"));
 
-/** Every demo/*.html is a page. The relative base lets the site lie under any path. */
+/** Every demo/*.html is a page, and no other address is. The relative base lets the site lie under any path. */
 const site = (): UserConfig => ({
+  appType: "mpa",
   root: demo,
   base: "./",
   plugins: [siteShell()],

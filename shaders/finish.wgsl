@@ -6,7 +6,17 @@
 // is below 1. With a norm for each group, finish_groups.wgsl has decided, and this sums up.
 
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
-@group(0) @binding(1) var<storage, read_write> record: ClipRecord;
+@group(0) @binding(1) var<storage, read_write> whole: WholeRecord;
+
+// All 96 bytes of the record.
+struct WholeRecord {
+  record: ClipRecord,
+  lastStep: u32, // the latest with a non-finite value, from 1; 0 without one
+  lastPiece: u32,
+  lastElement: u32,
+  spikeSteps: u32,
+  reserved: vec4u,
+}
 
 // The norm of everything; flags of the groups came with the partials; there is no one scale.
 fn sum_up(all: Partial) -> Decision {
@@ -34,24 +44,33 @@ fn conclude(all: Partial) {
     decision.scale = each_scale();
     decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);
   }
-  record.scale = decision.scale;
-  record.flags = decision.flags;
-  record.norm = decision.norm;
-  record.fraction = decision.fraction;
-  record.power = decision.power;
-  record.nonFinite = all.nonFinite;
-  record.firstPiece = all.firstPiece;
-  record.firstElement = all.firstElement;
+  whole.record.scale = decision.scale;
+  whole.record.flags = decision.flags;
+  whole.record.norm = decision.norm;
+  whole.record.fraction = decision.fraction;
+  whole.record.power = decision.power;
+  whole.record.nonFinite = all.nonFinite;
+  whole.record.firstPiece = all.firstPiece;
+  whole.record.firstElement = all.firstElement;
   let nonFinite = decision.flags & (NAN_SEEN | INFINITY_SEEN);
   if (nonFinite != 0u) {
-    record.maxAbs = non_finite_bits(nonFinite);
+    whole.record.maxAbs = non_finite_bits(nonFinite);
   } else {
-    record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(grad_scale_bits())));
+    whole.record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(grad_scale_bits())));
   }
-  record.steps += 1u;
-  record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
-  record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
-  record.maxNorm = decision.bound;
+  whole.record.steps += 1u;
+  whole.record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
+  whole.record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
+  whole.record.maxNorm = decision.bound;
+  whole.record.nonFiniteSteps += select(0u, 1u, nonFinite != 0u);
+  let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
+  whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
+  if (all.nonFinite > 0u) {
+    // 0 says that there is none, so step 2^32 is told as the one before.
+    whole.lastStep = select(whole.record.steps, 0xffffffffu, whole.record.steps == 0u);
+    whole.lastPiece = all.firstPiece;
+    whole.lastElement = all.firstElement;
+  }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -25,7 +25,7 @@ const engines = /** @type {Record<string, Engine>} */ ({
   cpu: runInProcess,
   node: runInProcess,
   deno: runInProcess,
-  chromium: async (run) => runInBrowser(await launchChromium(), run),
+  chromium: async (run) => runInBrowser(await launchChromium(), run, inWorker),
   firefox: runInFirefox,
 });
 
@@ -55,11 +55,33 @@ async function runInFirefox(run) {
   const adapter = await firefoxAdapterName(browser);
   /** @param {Message} message */
   const send = (message) => run.send("adapter" in message ? { adapter } : message);
-  return runInBrowser(browser, { ...run, send });
+  return runInBrowser(browser, { ...run, send }, inPage);
 }
 
-/** @param {import("puppeteer-core").Browser} browser @param {Run} run */
-async function runInBrowser(browser, { suite, engine, filter, send }) {
+/** @param {string} options of runSuite, as text */
+function inPage(options) {
+  return `(${runSuite})({ ...${options}, gpu: navigator.gpu, send })`;
+}
+
+/**
+ * As the site's check page does: a worker has a smaller stack than a page.
+ * @param {string} options of runSuite, as text
+ */
+function inWorker(options) {
+  const source = `(${runSuite})({ ...${options}, gpu: navigator.gpu, send: (message) => postMessage(message) })`;
+  return `{
+    const worker = new Worker(URL.createObjectURL(new Blob([${JSON.stringify(source)}])));
+    worker.onmessage = ({ data }) => send(data);
+    worker.onerror = ({ message }) => send({ crash: message || "the worker did not start" });
+  }`;
+}
+
+/**
+ * @param {import("puppeteer-core").Browser} browser
+ * @param {Run} run
+ * @param {(options: string) => string} codeFor what the page evaluates
+ */
+async function runInBrowser(browser, { suite, engine, filter, send }, codeFor) {
   const server = await serveFolder(join(suite, ".."));
   browser.on("disconnected", () => send({ crash: "the browser ended before the suite did" }));
   const page = await browser.newPage();
@@ -68,10 +90,8 @@ async function runInBrowser(browser, { suite, engine, filter, send }) {
   page.on("console", (message) => console.log(`[${message.type()}] ${message.text()}`));
   await page.exposeFunction("send", send);
   await page.goto(server.url);
-  const options = JSON.stringify({ suite: "/suite.js", engine, filter });
-  page.evaluate(`(${runSuite})({ ...${options}, gpu: navigator.gpu, send })`).catch((error) => {
-    send({ crash: error.message });
-  });
+  const options = JSON.stringify({ suite: new URL("suite.js", server.url).href, engine, filter });
+  page.evaluate(codeFor(options)).catch((error) => send({ crash: error.message }));
   return async () => {
     // A browser that hangs does not close.
     await Promise.race([browser.close(), setTimeout(5000)]);

@@ -1,32 +1,18 @@
 import "./support/navigatorGpu.ts";
-import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { layers, loadLayersModel, type Sequential, sequential } from "@tensorflow/tfjs-layers";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withClipping } from "../src/adapters/tfjs.ts";
 import * as gradclip from "../src/index.ts";
-import {
-  autoClip,
-  type ClipMethod,
-  clipByBlockRms,
-  clipByGlobalNorm,
-  clipByNorm,
-  clipPerExample,
-  measureNorm,
-  NonFiniteGradientError,
-  zClip,
-} from "../src/index.ts";
+import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
 import { clipped64, expectFlat, expectNear, expectTraining, norm64 } from "./adapters/expect.ts";
+import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { clipByOperations, counterOfBackend, countSteps, flush, Idle, trainOn } from "./adapters/tfjs.ts";
 import { examplesOf } from "./support/examples.ts";
 import { COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const steps = 20;
-
-function idle(method?: ClipMethod) {
-  return withClipping(new Idle(), method);
-}
 
 function deviceOfBackend(): GPUDevice {
   return (tf.backend() as unknown as { device: GPUDevice }).device;
@@ -48,11 +34,6 @@ function bufferOf(values: Float32Array): GPUBuffer {
   buffer.unmap();
   return buffer;
 }
-
-afterAll(async () => {
-  await tf.setBackend("webgpu");
-  expect(counterOfBackend().errors).toEqual([]);
-});
 
 describe("training with model.fit", () => {
   test("on WebGPU", async () => {
@@ -111,8 +92,8 @@ describe("what a step costs on WebGPU", () => {
   });
 });
 
-describe.each(["webgpu", "cpu", "wasm"])("gradients on %s", (backend) => {
-  beforeEach(() => tf.setBackend(backend).then(() => {}));
+describe.each(tfjsBackends)("gradients on %s", (backend) => {
+  onTfjs(backend);
 
   test("are clipped in minimize, with and without a list of variables", async () => {
     for (const list of [false, true]) {
@@ -128,6 +109,32 @@ describe.each(["webgpu", "cpu", "wasm"])("gradients on %s", (backend) => {
       expect(report).toMatchObject({ norm: 13, clipped: true, maxAbs: 12, steps: 1 });
       optimizer.dispose();
     }
+  });
+
+  test("are applied as the optimizer is asked to, and what it returns comes back", async () => {
+    /** Takes more than gradients, and gives more than nothing: in each call. */
+    class Telling extends Idle {
+      override applyGradients(given: Parameters<Idle["applyGradients"]>[0], factor = 0): tf.Scalar {
+        super.applyGradients(given);
+        return tf.scalar(factor);
+      }
+      override minimize(loss: () => tf.Scalar): tf.Scalar {
+        return this.applyGradients(this.computeGradients(loss).grads, 2);
+      }
+      override dispose(how = ""): string {
+        this.release();
+        return how;
+      }
+    }
+    const optimizer = withClipping(new Telling());
+    const applied: tf.Scalar = tf.keep(optimizer.applyGradients({ w: tf.tensor([3, 4]) }, 7));
+    expect([...(await applied.data())]).toEqual([7]);
+    const w = tf.variable(tf.tensor([6, 8]));
+    const minimized: tf.Scalar = optimizer.minimize(() => tf.div(tf.sum(tf.square(w)), 2) as tf.Scalar);
+    expect([...(await minimized.data())]).toEqual([2]);
+    expectNear((await optimizer.values())[w.name] as number[], [0.6, 0.8]);
+    expect(optimizer.dispose("whole")).toBe("whole");
+    tf.dispose([applied, minimized, w]);
   });
 
   test("of x + y count for both and are scaled once", async () => {
@@ -223,7 +230,7 @@ describe.each(["webgpu", "cpu", "wasm"])("gradients on %s", (backend) => {
 });
 
 describe("on WebGPU", () => {
-  beforeEach(() => tf.setBackend("webgpu").then(() => {}));
+  onTfjs("webgpu");
 
   test("a small tensor that is on the CPU is brought over", async () => {
     const optimizer = idle();
@@ -325,7 +332,7 @@ describe("on WebGPU", () => {
 });
 
 describe("a model", () => {
-  beforeEach(() => tf.setBackend("cpu").then(() => {}));
+  onTfjs("cpu");
 
   function modelWith(optimizer: tf.Optimizer): Sequential {
     const model = sequential({ layers: [layers.dense({ units: 1, inputShape: [2], kernelInitializer: "ones" })] });
@@ -370,24 +377,4 @@ test("the example of docs/engines.md trains a model", async () => {
   const model = sequential({ layers: [layers.dense({ units: 1, inputShape: [2], kernelInitializer: "ones" })] });
   const context = { model, x: tf.tensor([[3, 4]]), y: tf.tensor([[0]]) };
   expect(await examples[0]?.(context, "report")).toMatchObject({ steps: 10, clippedSteps: 10, nonFinite: 0 });
-});
-
-describe("refusals", () => {
-  test("what is no optimizer, clips already, or is told what does not exist", () => {
-    expect(() => withClipping(undefined as never)).toThrow("optimizer is undefined; pass one of TensorFlow.js");
-    expect(() => withClipping(idle())).toThrow("The optimizer clips already");
-    expect(() => idle({} as never)).toThrow("method is an Object");
-    expect(() => withClipping(new Idle(), clipByGlobalNorm(1), { apply: "record" } as never)).toThrow(
-      'withClipping\'s options has an unknown property "apply"; it takes nonFinite and gradScale.',
-    );
-    expect(() => withClipping(new Idle(), clipByGlobalNorm(1), { gradScale: -1 })).toThrow(RangeError);
-    expect(() => idle(measureNorm())).toThrow("measureNorm clips nothing; pass clipByGlobalNorm(Infinity)");
-    expect(() => idle(clipPerExample(1, { examples: 2 }))).toThrow(
-      "clipPerExample gives a sum, which has another shape",
-    );
-  });
-
-  test("a report before the first step", async () => {
-    await expect(idle().clip.report()).rejects.toThrow("There is no report before the first step");
-  });
 });

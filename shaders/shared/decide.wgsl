@@ -77,7 +77,8 @@ fn total_norm_bits() -> u32 {
   if (settings.totalNormIndex >= GIVEN) {
     return 0u;
   }
-  return totalNormSource[settings.totalNormIndex];
+  let bits = totalNormSource[settings.totalNormIndex];
+  return select(bits, 0u, bits == 0x80000000u); // -0 is 0
 }
 
 // NAN_SEEN and INFINITY_SEEN, of the gradients and of what else goes into the norm.
@@ -101,8 +102,10 @@ fn factors(scale: SoftFloat) -> vec2u {
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
-  let halvings = select(0, 126, power < -126);
-  return vec2u(float_bits(SoftFloat(scale.mantissa, scale.exponent + halvings)), u32(127 - halvings) << 23u);
+  if (power < -126) {
+    return vec2u(HIDDEN, float_bits(SoftFloat(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
+  }
+  return vec2u(float_bits(scale), ONE_BITS);
 }
 
 fn decide_non_finite(flags: u32) -> Decision {

@@ -1,9 +1,10 @@
+import { readOptions, shown } from "../check.ts";
 import type { Clip } from "../clip.ts";
 import { type Clipper, clipperOn } from "../clipper.ts";
-import type { GradientView } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
+import type { GradientView } from "../view.ts";
 
 /** What an engine's optimizer can be told besides the method: the gradients are always written, at once. */
 export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: number };
@@ -36,8 +37,15 @@ export class Clips {
   readonly #homes = new Map<GPUDevice | undefined, Home>();
   #latest: Clip | undefined;
 
-  /** @throws as `Clipper.prepare` does, for a method or options that are wrong. */
-  constructor(method: ClipMethod, options: AdapterOptions | undefined) {
+  /**
+   * @param caller the adapter's function, for its messages.
+   * @throws as `Clipper.prepare` does, for a method or options that are wrong.
+   */
+  constructor(method: ClipMethod, options: AdapterOptions | undefined, caller: string) {
+    const { gradScale } = readOptions(options, `${caller}'s options`, ["nonFinite", "gradScale"]);
+    if (gradScale !== undefined && typeof gradScale !== "number") {
+      throw new TypeError(`${caller}'s gradScale is ${shown(gradScale)}; pass a number.`);
+    }
     this.#method = method;
     this.#options = options;
     // Whatever is wrong with these is to be told here, not in the first step.
@@ -66,7 +74,7 @@ export class Clips {
   }
 
   async report(options: ReportOptions): Promise<ClipReport> {
-    if (!this.#latest) throw new Error("There is no report before the first step; let the optimizer take one.");
+    if (!this.#latest) throw new Error("There is no report before the first step; take one first.");
     return this.#latest.report(options);
   }
 
@@ -81,6 +89,11 @@ export class Clips {
     this.#homes.set(device, home);
     return home;
   }
+}
+
+/** A buffer does not say what it holds, so that the engine has to. */
+export function refuseOtherDtype(dtype: string, label: string): void {
+  if (dtype !== "float32") throw new TypeError(`${label} is of ${dtype}; convert it to float32.`);
 }
 
 /** In every step, so it makes no key: comparing takes a fraction of that. */

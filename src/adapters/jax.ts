@@ -1,9 +1,9 @@
 import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy as np, tree } from "@jax-js/jax";
-import { readOptions, shown } from "../check.ts";
+import { shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
-import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+import { type AdapterOptions, Clips, type ReportOptions, refuseOtherDtype } from "./clips.ts";
 
 /** A gradient transformation as Optax has it, for `chain` or between `valueAndGrad` and the update. */
 export interface ClippingTransformation {
@@ -43,8 +43,7 @@ export function clipUpdates(
   method: ClipMethod = clipByGlobalNorm(1),
   options?: AdapterOptions,
 ): ClippingTransformation {
-  readOptions(options, "clipUpdates's options", ["nonFinite", "gradScale"]);
-  const clips = new Clips(method, options);
+  const clips = new Clips(method, options, "clipUpdates");
   return {
     init(params) {
       tree.dispose(params);
@@ -54,7 +53,7 @@ export function clipUpdates(
       const [leaves, structure] = tree.flatten<np.Array>(updates);
       const names = namesIn(structure);
       leaves.forEach((leaf, i) => {
-        refuse(leaf, `The update ${JSON.stringify(names[i])}`);
+        refuse(leaf, labelOf("update", names[i]));
       });
       const parameters = method.usesParameters ? parametersOf(leaves, structure, params, method) : [];
       const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;
@@ -68,11 +67,16 @@ export function clipUpdates(
   };
 }
 
+/** An array that is the whole tree has no path. */
+function labelOf(what: "update" | "parameter", name = ""): string {
+  return name === "" ? `The ${what}` : `The ${what} ${JSON.stringify(name)}`;
+}
+
 function refuse(leaf: unknown, label: string): void {
   if (!(leaf instanceof JaxArray)) {
     throw new TypeError(`${label} is ${shown(leaf)}; pass arrays, outside of jit, grad and vmap.`);
   }
-  if (leaf.dtype !== "float32") throw new TypeError(`${label} is of ${leaf.dtype}; convert it to float32.`);
+  refuseOtherDtype(leaf.dtype, label);
 }
 
 /** One for each update. */
@@ -92,7 +96,7 @@ function parametersOf(
     );
   }
   namesIn(structure).forEach((name, i) => {
-    const [label, shape] = [`The parameter ${JSON.stringify(name)}`, updates[i]?.shape];
+    const [label, shape] = [labelOf("parameter", name), updates[i]?.shape];
     refuse(parameters[i], label);
     if (String(parameters[i]?.shape) === String(shape)) return;
     throw new TypeError(`${label} has shape [${parameters[i]?.shape}], but its update has [${shape}]; pass its own.`);
@@ -104,7 +108,7 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
   const lengths = new Map<GPUBuffer, number>();
   const copies: np.Array[] = [];
   const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
-  const views = leaves.map((leaf, i) => {
+  const viewOf = (leaf: np.Array, i: number) => {
     const { size: length, shape } = leaf;
     if (length === 0) return null;
     let buffer = leaf.ref.gpuBufferSync();
@@ -119,10 +123,17 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
     const into = { buffer: (clipped[i] as np.Array).ref.gpuBufferSync() };
     const parameter = parameters[i] && { buffer: parameters[i].ref.gpuBufferSync() };
     return { name: names[i] as string, shape, length, buffer, into, parameter };
-  });
-  clips.for(views, getWebGPUDevice()).run(views);
-  tree.dispose(copies);
-  return clipped;
+  };
+  try {
+    const views = leaves.map(viewOf);
+    clips.for(views, getWebGPUDevice()).run(views);
+    return clipped;
+  } catch (error) {
+    tree.dispose(clipped);
+    throw error;
+  } finally {
+    tree.dispose(copies);
+  }
 }
 
 function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {

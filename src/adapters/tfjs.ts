@@ -1,10 +1,10 @@
-import type { NamedTensorMap, Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Optimizer, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { readOptions, shown } from "../check.ts";
+import { shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
-import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+import { type AdapterOptions, Clips, type ReportOptions, refuseOtherDtype } from "./clips.ts";
 
 /** An optimizer of TensorFlow.js that clips. */
 export type ClippingOptimizer<T extends Optimizer> = T & {
@@ -25,25 +25,30 @@ export type ClippingOptimizer<T extends Optimizer> = T & {
  * nothing read back. A gradient that somebody else still holds is left alone, and a clipped one applied. On any other
  * backend they are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
- * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names, and a step throws a
- * TypeError for a gradient without one.
+ * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names. A step throws a
+ * TypeError for a gradient without one, and for one that is no tensor of float32, before anything is clipped or applied.
  *
- * @throws TypeError for what is no optimizer or clips already, for `measureNorm` and `clipPerExample`, and as
- * `Clipper.prepare` does for the method and options.
+ * @throws TypeError for what is no optimizer, clips already or has a `clip` of its own, for `measureNorm` and
+ * `clipPerExample`, and as `Clipper.prepare` does for the method and options.
  */
 export function withClipping<T extends Optimizer>(
   optimizer: T,
   method: ClipMethod = clipByGlobalNorm(1),
   options?: AdapterOptions,
 ): ClippingOptimizer<T> {
-  const { applyGradients, dispose: disposeOptimizer } = (optimizer ?? {}) as T;
+  const { applyGradients, dispose: disposeOptimizer } = (optimizer ?? {}) as unknown as Replaced;
   if (typeof applyGradients !== "function") {
     throw new TypeError(`optimizer is ${shown(optimizer)}; pass one of TensorFlow.js, such as tf.train.adam(0.001).`);
   }
-  if ("clip" in optimizer) throw new TypeError("The optimizer clips already; pass one that does not.");
-  readOptions(options, "withClipping's options", ["nonFinite", "gradScale"]);
-  const clips = new Clips(method, options);
+  if (clipping.has(optimizer)) throw new TypeError("The optimizer clips already; pass one that does not.");
+  if ("clip" in optimizer) {
+    throw new TypeError(
+      `optimizer.clip is ${shown(optimizer.clip)}, where withClipping puts what it reports; rename that property.`,
+    );
+  }
+  const clips = new Clips(method, options, "withClipping");
   let submit = () => {};
+  clipping.add(optimizer);
 
   return Object.assign(optimizer, {
     clip: {
@@ -52,29 +57,41 @@ export function withClipping<T extends Optimizer>(
         return clips.report(options);
       },
     },
-    applyGradients(given: NamedTensorMap | Gradient[]) {
+    applyGradients(given: Gradients, ...more: unknown[]) {
       const list = Array.isArray(given) ? given : Object.keys(given).map((name) => ({ name, tensor: given[name] }));
+      for (const gradient of list) refuseOther(gradient);
       const gradients = method.usesParameters ? list.map((gradient) => withVariable(gradient, method.name)) : list;
       const gpu = tf.getBackend() === "webgpu" && (tf.backend() as unknown as WebGPUBackend);
       if (gpu) submit = () => submitQueue(gpu);
-      const clipped = gpu ? clipOnGPU(gpu, gradients, clips) : clipOnCPU(gradients, clips);
-      const made = clipped.filter((gradient, i) => gradient !== gradients[i]);
+      const clipped = [...gradients];
+      const made = () => clipped.filter((gradient, i) => gradient !== gradients[i]);
       const asMap = () => Object.fromEntries(clipped.map(({ name, tensor }) => [name, tensor]));
       try {
-        if (made.length === 0) applyGradients.call(optimizer, given as NamedTensorMap);
-        else applyGradients.call(optimizer, (Array.isArray(given) ? clipped : asMap()) as NamedTensorMap);
+        if (gpu) clipOnGPU(gpu, clipped, clips);
+        else clipOnCPU(clipped, clips);
+        if (made().length === 0) return applyGradients.call(optimizer, given, ...more);
+        return applyGradients.call(optimizer, Array.isArray(given) ? clipped : asMap(), ...more);
       } finally {
-        for (const { tensor } of made) tensor?.dispose();
+        for (const { tensor } of made()) tensor?.dispose();
       }
     },
-    dispose() {
+    dispose(...how: unknown[]) {
       // What is recorded but not submitted needs the buffers that go.
       submit();
       clips.destroy();
-      disposeOptimizer.call(optimizer);
+      return disposeOptimizer.call(optimizer, ...how);
     },
   });
 }
+
+/** An optimizer of the user's own may take and give more in these than TensorFlow.js's do. */
+interface Replaced {
+  applyGradients(gradients: Gradients, ...more: unknown[]): unknown;
+  dispose(...how: unknown[]): unknown;
+}
+
+/** Those that were given clipping. */
+const clipping = new WeakSet<Optimizer>();
 
 /** A variable that the loss does not reach has no tensor. */
 interface Gradient {
@@ -83,6 +100,8 @@ interface Gradient {
   /** For a method that uses parameters. */
   variable?: Tensor;
 }
+
+type Gradients = Gradient[] | Readonly<Record<string, Gradient["tensor"]>>;
 
 /** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
 interface WebGPUBackend {
@@ -98,8 +117,19 @@ interface WebGPUBackend {
   readonly commandQueueOwnedIds: WeakSet<object>;
 }
 
+function refuseOther({ name, tensor }: Gradient): void {
+  if (tensor === null || tensor === undefined) return;
+  const label = `The gradient ${JSON.stringify(name)}`;
+  if (!(tensor instanceof tf.Tensor)) {
+    throw new TypeError(`${label} is ${shown(tensor)}; pass a tensor of TensorFlow.js.`);
+  }
+  if (tensor.isDisposed) throw new TypeError(`${label} is disposed; clip it before that.`);
+  refuseOtherDtype(tensor.dtype, label);
+}
+
 function withVariable({ name, tensor }: Gradient, method: string): Gradient {
   const variable = tf.engine().registeredVariables[name];
+  if (variable) refuseOtherDtype(variable.dtype, `The variable ${JSON.stringify(name)}`);
   if (!tensor || variable?.size === tensor.size) return { name, tensor, variable };
   const found = variable ? `its variable has shape [${variable.shape}]` : "there is no variable of that name";
   throw new TypeError(
@@ -107,8 +137,9 @@ function withVariable({ name, tensor }: Gradient, method: string): Gradient {
   );
 }
 
-function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gradient[] {
-  const clipped = [...gradients];
+/** Puts another tensor into the list where the gradient's own may not be written. */
+function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): void {
+  const given = [...gradients];
   const dataOf = ({ dataId }: Tensor) => {
     const data = gpu.tensorMap.get(dataId);
     if (!data.resource) gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
@@ -116,17 +147,17 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gra
     return data as typeof data & { resource: GPUBuffer };
   };
   const dataInstead = (i: number, tensor: Tensor) => {
-    clipped[i] = { name: gradients[i]?.name as string, tensor };
+    gradients[i] = { name: given[i]?.name as string, tensor };
     return dataOf(tensor);
   };
-  const views = gradients.map(({ name, tensor, variable }, i) => {
+  const views = given.map(({ name, tensor, variable }, i) => {
     if (!tensor?.size) return null;
     const { shape, size: length } = tensor;
     let source = dataOf(tensor);
     // The gradient of x + y is that of two variables, and has a bound for each.
     if (variable && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
     let target = source;
-    if (source.refCount > 1 && source.refCount > holdersIn(gradients, tensor)) {
+    if (source.refCount > 1 && source.refCount > holdersIn(given, tensor)) {
       const info = gpu.makeTensorInfo(shape, "float32");
       target = dataInstead(i, tf.engine().makeTensorFromTensorInfo(info));
     }
@@ -138,7 +169,6 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): Gra
   const clip = clips.for(views, gpu.device);
   gpu.ensureCommandEncoderReady();
   clip.encode(gpu.computePassEncoder ?? gpu.commandEncoder, views);
-  return clipped;
 }
 
 /** How many of the tensors have these values. */
@@ -146,7 +176,8 @@ function holdersIn(gradients: Gradient[], { dataId }: Tensor): number {
   return new Set(gradients.map(({ tensor }) => tensor).filter((tensor) => tensor?.dataId === dataId)).size;
 }
 
-function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
+/** Puts new tensors into the list. */
+function clipOnCPU(gradients: Gradient[], clips: Clips): void {
   const views = gradients.map(({ name, tensor, variable }) => {
     if (!tensor?.size) return null;
     const parameter = variable && { buffer: variable.dataSync<"float32">() };
@@ -154,9 +185,8 @@ function clipOnCPU(gradients: Gradient[], clips: Clips): Gradient[] {
     return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice(), parameter };
   });
   clips.for(views).run(views);
-  return gradients.map((gradient, i) => {
-    const view = views[i];
-    return view ? { name: view.name, tensor: tf.tensor(view.buffer, view.shape) } : gradient;
+  views.forEach((view, i) => {
+    if (view) gradients[i] = { name: view.name, tensor: tf.tensor(view.buffer, view.shape) };
   });
 }
 

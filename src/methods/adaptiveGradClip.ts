@@ -30,6 +30,12 @@ export interface AdaptiveGradClipOptions {
  * read with the norms and never written: 4 more bytes for each float32. A parameter with a NaN or an infinity gives no
  * bound, which counts as a NaN among the gradients of the unit. The report has `tensorNorms`.
  *
+ * @example
+ * ```ts
+ * const [gradient, parameter] = [new Float32Array([3, 4]), new Float32Array([30, 40])];
+ * await clipGradients([{ buffer: gradient, shape: [2], parameter: { buffer: parameter } }], adaptiveGradClip());
+ * gradient; // [0.3, 0.4]
+ * ```
  * @throws RangeError for a `clipping` that is not 0, a positive normal float32 or Infinity (measure only), and for an `eps`
  * that is not a positive normal float32; of `prepare`: TypeError for a gradient without shape or parameter and for
  * `totalNorm`, RangeError for a shape with more than 5 axes where `axes` is left out, for an axis that a shape does not have

@@ -14,6 +14,15 @@ const LONGEST = 65_536;
  * NaN or infinite gradients is left out of the history. `Clip.state()` and `Clip.restore()` save and resume it;
  * `Clip.set({ maxNorm })` changes the cap. Norms of 0 count like all others: a history full of them clips to 0.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, 4]);
+ * const clip = (await createClipper()).prepare([gradient], autoClip({ percentile: 50 }));
+ * clip.run(); // the median of the norms so far is 5: nothing is clipped
+ * gradient.set([30, 40]);
+ * clip.run(); // the median of 5 and 50 is 27.5
+ * gradient; // [16.5, 22]
+ * ```
  * @param options.percentile over 0 to 100, taken to four decimals; default 10. A high one clips outliers only.
  * @param options.history how many norms count, 1 to 65,536; default 1024. The paper's is unbounded.
  * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).

@@ -15,6 +15,12 @@ const rmsRule: Rule = {
  * g / max(1, rms(g) / threshold), rms(g) = sqrt(sum of squares / count). Optax's `clip_by_block_rms`; Adafactor
  * (N. Shazeer, M. Stern, 2018) has it with a threshold of 1. `Clip.set({ maxNorm })` changes the threshold.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, 4, 12, 0]); // rms 6.5
+ * await clipGradients([gradient], clipByBlockRms(1));
+ * gradient; // [0.461538, 0.615385, 1.846154, 0]
+ * ```
  * @param threshold 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
  * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm`.
  */

@@ -24,6 +24,12 @@ export interface GlobalNormOptions {
  * R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks" (2013); PyTorch's
  * `clip_grad_norm_` without its epsilon, TensorFlow's and Optax's `clip_by_global_norm`.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, 4]);
+ * await clipGradients([gradient], clipByGlobalNorm(1));
+ * gradient; // [0.6, 0.8]
+ * ```
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
  * @throws RangeError for any other number, TypeError for anything else.
  */

@@ -17,6 +17,13 @@ import { l2 } from "./normKinds.ts";
  * `clipByNorm(Infinity)` clips nothing and reports the norm of each gradient; with `apply: "record"` it also writes nothing, which
  * a NaN or an infinity otherwise makes it do.
  *
+ * @example
+ * ```ts
+ * const [kernel, bias] = [new Float32Array([3, 4]), new Float32Array([0, 0.5])];
+ * await clipGradients([kernel, bias], clipByNorm(1));
+ * kernel; // [0.6, 0.8]
+ * bias; // [0, 0.5]
+ * ```
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
  * @param options.axes the axes to reduce, negative ones from the last; or a function that gives them for a shape.
  * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm` and for a

@@ -1,7 +1,7 @@
 import wgsl from "../../shaders/clamp.wgsl?raw";
 import { readBound, readLimit } from "../check.ts";
 import { clamp } from "../cpu/clamp.ts";
-import type { Dtype } from "../gradients.ts";
+import type { Dtype } from "../ranges.ts";
 import { planClamp } from "../webgpu/clampPlan.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
@@ -20,6 +20,12 @@ import { linf } from "./normKinds.ts";
  * and no other is taken. `clipped` tells whether any value was outside the limits, `scale` is `gradScale`, and a range
  * that is listed twice is clipped and counted once. In the record the bound is Infinity.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, -0.5]);
+ * await clipGradients([gradient], clipByValue(1));
+ * gradient; // [1, -0.5]
+ * ```
  * @param limit 0 (every number becomes 0), a positive normal float32, or Infinity (count and measure only).
  * @throws RangeError for any other number, or if `min` exceeds `max`, TypeError for what is no number; of `prepare`: TypeError for
  * `apply: "record"` and `totalNorm`, RangeError for a `gradScale` in a buffer that holds gradients.

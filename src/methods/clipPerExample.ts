@@ -22,6 +22,12 @@ import { l2 } from "./normKinds.ts";
  * a tensor larger than the device's binding is summed in pieces, 16-bit formats being rounded after each; one whose single
  * example is that large needs an `into`.
  *
+ * @example
+ * ```ts
+ * const gradients = new Float32Array([3, 4, 0, 0.5]); // two examples of two elements
+ * await clipGradients([gradients], clipPerExample(1, { examples: 2 }));
+ * gradients.subarray(0, 2); // [0.6, 1.3]
+ * ```
  * @param maxNorm 0 (the sum is 0), a positive normal float32, or Infinity (the plain sum).
  * @param options.examples how many: the length of the leading axis of every gradient.
  * @throws RangeError for any other number, TypeError for anything else; of `prepare`: RangeError for a gradient that as many

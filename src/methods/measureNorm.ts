@@ -7,6 +7,11 @@ import { normKind } from "./normKinds.ts";
  * Changes no gradient: their joint norm, sqrt(sum of all squares) unless `normType` says otherwise, goes to the record
  * and the report.
  *
+ * @example
+ * ```ts
+ * const { norm } = await clipGradients([new Float32Array([3, 4])], measureNorm());
+ * norm; // 5
+ * ```
  * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.05 to 4,194,304, TypeError for what is no number.
  */
 export function measureNorm(options?: { normType?: number }): ClipMethod {

@@ -16,6 +16,17 @@ const LONGEST_WARMUP = 1_000_000;
  * NaN or infinite gradients leaves them alone. Where no z-bound applies, the record's bound is maxNorm. `Clip.state()` and
  * `Clip.restore()` save and resume; `Clip.set({ maxNorm })` changes the cap.
  *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([4]);
+ * const clip = (await createClipper()).prepare([gradient], zClip({ warmup: 2 }));
+ * clip.run();
+ * gradient.set([6]);
+ * clip.run(); // mean 5, deviation 1
+ * gradient.set([15]);
+ * clip.run(); // z is 10, the bound 5 + 2.5 * 1 / (10 / 2.5)
+ * gradient; // [5.625]
+ * ```
  * @param options.zThreshold a positive normal float32; default 2.5.
  * @param options.decay 0 to under 1; default 0.97.
  * @param options.warmup an integer, 1 to 1,000,000; default 25.

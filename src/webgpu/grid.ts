@@ -25,6 +25,11 @@ export const gridTable: Record<DeviceClass, GridRow> = {
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;
 const INTEGRATED = /intel|apple|arm|qualcomm|img-tec|samsung/i;
 
+/** Without a driver Dawn can have one that accepts all work and does none. */
+export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>): boolean {
+  return /null[ -]backend/i.test(`${device} ${description}`);
+}
+
 export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
   const names = [info.vendor, info.architecture, info.device, info.description].join(" ");
   return info.isFallbackAdapter === true || SOFTWARE.test(names);

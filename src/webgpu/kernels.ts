@@ -27,11 +27,11 @@ import unalignedTargets from "../../shaders/shared/unaligned_targets.wgsl?raw";
 import workgroup from "../../shaders/shared/workgroup.wgsl?raw";
 import u32 from "../../shaders/words/u32.wgsl?raw";
 import vec4 from "../../shaders/words/vec4.wgsl?raw";
-import type { Dtype } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { NormKind } from "../methods/normKinds.ts";
 import type { UnitKernels } from "../methods/unitKernels.ts";
 import type { Grouping } from "../pieces.ts";
+import type { Dtype } from "../ranges.ts";
 import { resolved, type Texts } from "./template.ts";
 
 /** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */

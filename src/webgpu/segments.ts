@@ -1,5 +1,5 @@
-import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../gradients.ts";
 import { type Piece, partOf } from "../pieces.ts";
+import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../ranges.ts";
 import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
 

@@ -1,4 +1,4 @@
-import { ELEMENT_BYTES } from "../gradients.ts";
+import { ELEMENT_BYTES } from "../ranges.ts";
 import { type Format, WORD_BYTES } from "./kernels.ts";
 import type { Pass } from "./plan.ts";
 import type { Segment } from "./segments.ts";

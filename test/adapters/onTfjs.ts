@@ -1,0 +1,27 @@
+/** What a file of tests on TensorFlow.js begins and ends with; its device may complain of nothing. */
+import "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeEach, expect } from "vitest";
+import { withClipping } from "../../src/adapters/tfjs.ts";
+import type { ClipMethod } from "../../src/index.ts";
+import { counterOfBackend, Idle } from "./tfjs.ts";
+
+export const tfjsBackends = ["webgpu", "cpu", "wasm"] as const;
+
+/** For the tests beside the call. */
+export function onTfjs(backend: string): void {
+  beforeEach(async () => {
+    expect(await tf.setBackend(backend)).toBe(true);
+    if (backend === "webgpu") counterOfBackend();
+  });
+}
+
+/** Clips, and keeps what it is given. */
+export function idle(method?: ClipMethod) {
+  return withClipping(new Idle(), method);
+}
+
+afterAll(async () => {
+  await tf.setBackend("webgpu");
+  expect(counterOfBackend().errors).toEqual([]);
+});
