@@ -14,7 +14,7 @@ export interface Counts {
   readonly scaleReads: number;
 }
 
-/** As in shaders/shared/segments.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
+/** As in shaders/shared/table.wgsl and segment.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
 const HEADER = 8;
 const SEGMENT = 8;
 

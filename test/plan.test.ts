@@ -56,7 +56,7 @@ function wordsWritten({ slots }: Dispatch): string[] {
   );
 }
 
-/** The bindings that each workgroup meets, in the order of the table: shaders/shared/segments.wgsl. */
+/** The bindings that each workgroup meets, in the order of the table: shaders/shared/spans.wgsl. */
 function bindingsMet({ table }: Dispatch): number[][] {
   const [count = 0, tilesPerWorkgroup = 0] = table;
   const rows = Array.from({ length: count }, (_, i) => table.subarray(8 + 8 * i, 16 + 8 * i));

@@ -15,8 +15,8 @@ import type { RuleState } from "./ruleState.ts";
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
-   * binding 5 of group 0, and what shaders/rules/forgetful.wgsl defines for the others.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;
   /** Facts.weight, from the number of values that share the norm; default 0. */
