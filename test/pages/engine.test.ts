@@ -10,7 +10,7 @@ import { uniformNumbers } from "../../demo/random.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { largest } from "../support/largest.ts";
 import { Perceptron } from "../support/perceptron.ts";
-import { text, type Visit, visit } from "./visit.ts";
+import { text, untilState, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -22,16 +22,10 @@ function open(address: string, options?: Parameters<typeof visit>[2]): Promise<V
   return visit(browser, `engine.html${address}`, options);
 }
 
-async function untilState(page: Page, wanted: string): Promise<void> {
-  const isThere = (wanted: string) => [wanted, "failed"].includes(document.body.dataset.state ?? "");
-  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, wanted);
-  expect(await text(page, "#state")).not.toContain("Stopped");
-}
-
 async function untilStep(page: Page, step: number): Promise<void> {
   const isThere = (wanted: number) =>
     document.body.dataset.state === "failed" || (globalThis.gradclipEngine?.readings.at(-1)?.step ?? 0) >= wanted;
-  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, step);
+  await page.waitForFunction(isThere, { polling: 50 }, step);
   expect(await text(page, "#state")).not.toContain("Stopped");
 }
 
