@@ -7,7 +7,10 @@ const [suite = "", engine = "", filter] = process.argv.slice(2);
 /** @type {GPU | undefined} */
 let gpu;
 if (engine === "deno") gpu = navigator.gpu;
-if (engine === "node") gpu = await (await import("./dawn.mjs")).dawn();
+if (engine === "node") {
+  await import("./pausedPolls.mjs");
+  gpu = await (await import("./dawn.mjs")).dawn();
+}
 
 /** @param {import("./runSuite.mjs").Message} message */
 const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
