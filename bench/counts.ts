@@ -1,4 +1,4 @@
-import { type Gradients, readGradients } from "../src/gradients.ts";
+import { checkGradients, type Gradients, readGivenGradients } from "../src/gradients.ts";
 import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
 import type { DeviceContext } from "../src/webgpu/device.ts";
 import { WORD_BYTES } from "../src/webgpu/kernels.ts";
@@ -14,7 +14,7 @@ export interface Counts {
   readonly scaleReads: number;
 }
 
-/** As in shaders/shared/segments.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
+/** As in shaders/shared/table.wgsl and segment.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
 const HEADER = 8;
 const SEGMENT = 8;
 
@@ -32,7 +32,8 @@ export function countsFor(
 ): Counts {
   const { grouping, norm, usesParameters: parameters = false } = method;
   const task = { grouping, writes: apply === "scale", parameters, power: norm.fixedPower };
-  return countsOf(planFor(readGradients(gradients).tensors, { ...context, ...capacityOf(context, "norm") }, task));
+  const { tensors } = checkGradients(readGivenGradients(gradients));
+  return countsOf(planFor(tensors, { ...context, ...capacityOf(context, "norm") }, task));
 }
 
 function wordsIn(table: Uint32Array): number {

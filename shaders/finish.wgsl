@@ -1,16 +1,26 @@
+//#import shared/record
+//#import shared/decide
+//#import shared/fold
+
 // Pass 2, one workgroup: folds the partials into the record: norm = root(sum), scale = bound / (norm + eps) where that
 // is below 1. With a norm for each group, finish_groups.wgsl has decided, and this sums up.
 
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
-@group(0) @binding(1) var<storage, read_write> record: ClipRecord;
+@group(0) @binding(1) var<storage, read_write> whole: WholeRecord;
 
-const WORKGROUP = u32(WORKGROUP_SIZE);
-
-var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
+// All 96 bytes of the record.
+struct WholeRecord {
+  record: ClipRecord,
+  lastStep: u32, // the latest with a non-finite value, from 1; 0 without one
+  lastPiece: u32,
+  lastElement: u32,
+  spikeSteps: u32,
+  reserved: vec4u,
+}
 
 // The norm of everything; flags of the groups came with the partials; there is no one scale.
 fn sum_up(all: Partial) -> Decision {
-  var decision = decide(all, Wide(0u, 0), Wide(0u, 0));
+  var decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
   decision.scale = vec2u(NAN_BITS, ONE_BITS);
   decision.flags = all.flags;
   decision.bound = max_norm_bits();
@@ -28,30 +38,39 @@ fn conclude(all: Partial) {
   if (settings.groupCount > 0u) {
     decision = sum_up(all);
   } else {
-    decision = decide(all, Wide(0u, 0), Wide(0u, 0));
+    decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
   }
   if (settings.nonFinite == EACH) {
     decision.scale = each_scale();
     decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);
   }
-  record.scale = decision.scale;
-  record.flags = decision.flags;
-  record.norm = decision.norm;
-  record.fraction = decision.fraction;
-  record.power = decision.power;
-  record.nonFinite = all.nonFinite;
-  record.firstRank = all.firstRank;
-  record.firstElement = all.firstElement;
+  whole.record.scale = decision.scale;
+  whole.record.flags = decision.flags;
+  whole.record.norm = decision.norm;
+  whole.record.fraction = decision.fraction;
+  whole.record.power = decision.power;
+  whole.record.nonFinite = all.nonFinite;
+  whole.record.firstPiece = all.firstPiece;
+  whole.record.firstElement = all.firstElement;
   let nonFinite = decision.flags & (NAN_SEEN | INFINITY_SEEN);
   if (nonFinite != 0u) {
-    record.maxAbs = non_finite_bits(nonFinite);
+    whole.record.maxAbs = non_finite_bits(nonFinite);
   } else {
-    record.maxAbs = float_bits(product(wide(all.largest), wide(grad_scale_bits())));
+    whole.record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(grad_scale_bits())));
   }
-  record.steps += 1u;
-  record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
-  record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
-  record.maxNorm = decision.bound;
+  whole.record.steps += 1u;
+  whole.record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
+  whole.record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
+  whole.record.maxNorm = decision.bound;
+  whole.record.nonFiniteSteps += select(0u, 1u, nonFinite != 0u);
+  let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
+  whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
+  if (all.nonFinite > 0u) {
+    // 0 says that there is none, so step 2^32 is told as the one before.
+    whole.lastStep = select(whole.record.steps, 0xffffffffu, whole.record.steps == 0u);
+    whole.lastPiece = all.firstPiece;
+    whole.lastElement = all.firstElement;
+  }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -61,16 +80,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   for (var i = settings.firstPartial + lane; i < end; i += WORKGROUP) {
     mine = combined(mine, partials[i]);
   }
-  found[lane] = mine;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      found[lane] = combined(found[lane], found[lane + half]);
-    }
-    workgroupBarrier();
-  }
+  let all = folded(mine, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
-    conclude(found[0]);
+    conclude(all);
   }
+  //#if REMEMBERS
   remember(lane);
+  //#end
 }

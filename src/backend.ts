@@ -27,8 +27,9 @@ export interface ClipBackend {
   prepare(list: TensorList): Prepared;
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void;
   run(prepared: Prepared, values: StepValues): void;
-  /** The record as it is after all that was submitted so far, and the entries of the groups where there are several. */
-  readRecord(): Promise<readonly DataView[]>;
+  /** The record as it is after all that was submitted so far, and the entries of the groups where there are several. An abort
+   * frees what the copy takes. */
+  readRecord(signal?: AbortSignal): Promise<readonly DataView[]>;
   /** What the method remembers; undefined for one that remembers nothing. */
   readonly state?: StoredState;
   destroy(): void;

@@ -9,7 +9,20 @@ export function shown(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return "an Array";
   const name = Object.prototype.toString.call(value).slice(8, -1);
-  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  if (name === "Object" && !isPlain(value)) return `an instance of ${(value as object).constructor?.name || "a class"}`;
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** A number of things, as a message says it: "1 element", "2 elements". */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+/** An object of properties and nothing else, of any realm: no list, no instance of a class. */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The own properties of an options object, read once; a misspelt one is an error, not a silent default. */
@@ -21,16 +34,29 @@ export function readOptions<K extends string>(
   // Without a prototype: what somebody put on Object.prototype is no option.
   const read: { [P in K]?: unknown } = Object.create(null);
   if (value === undefined) return read;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isPlain(value)) {
     throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${inWords(known)}.`);
   }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key as K)) {
-      throw new TypeError(`${subject} has an unknown property ${JSON.stringify(key)}; it takes ${inWords(known)}.`);
-    }
-    read[key as K] = (value as Record<string, unknown>)[key];
+  for (const key of refuseUnknownKeys(value, subject, known)) {
+    read[key] = (value as { [P in K]?: unknown })[key];
   }
   return read;
+}
+
+/** The names of an object's own properties, all of which are known. */
+export function refuseUnknownKeys<K extends string>(value: object, subject: string, known: readonly K[]): K[] {
+  const keys = Object.keys(value);
+  const unknown = keys.find((key) => !known.includes(key as K));
+  if (unknown === undefined) return keys as K[];
+  throw new TypeError(`${subject} has an unknown property ${JSON.stringify(unknown)}; it takes ${inWords(known)}.`);
+}
+
+/** TypeGPU's buffers, encoders and passes wrap WebGPU's, and are in part like them. */
+export function refuseTypeGPU(value: unknown, subject: string): void {
+  const type = (value as { resourceType?: unknown } | null | undefined)?.resourceType;
+  if (typeof type === "string") {
+    throw new TypeError(`${subject} is TypeGPU's ${type}; pass what root.unwrap(...) gives for it.`);
+  }
 }
 
 export function inWords(words: readonly string[]): string {
@@ -44,6 +70,11 @@ export function readOneOf<T extends string>(value: unknown, subject: string, all
     );
   }
   return value as T;
+}
+
+export function readBoolean(value: unknown, subject: string): boolean {
+  if (typeof value !== "boolean") throw new TypeError(`${subject} is ${shown(value)}; pass true or false.`);
+  return value;
 }
 
 export function readNumber(value: unknown, subject: string): number {

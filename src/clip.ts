@@ -1,36 +1,61 @@
 import type { ClipBackend, Prepared, StepValues, StoredState } from "./backend.ts";
-import { readBound as checkBound, readNormalFloat, readOptions, shown } from "./check.ts";
+import { readBound as checkBound, readBoolean, readNormalFloat, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type Gradients, readGradients, readOnce, type Tensor, type TensorList } from "./gradients.ts";
+import { type GivenGradients, type Gradients, keyOf, readGivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { checkGrouping, groupRunsOf, piecesOf } from "./pieces.ts";
-import { type ClipReport, type Counters, readCounters, readEntries, readReport } from "./record.ts";
-import { SeenGradients } from "./seen.ts";
-import { amount } from "./words.ts";
+import { groupRunsOf, piecesOf } from "./pieces.ts";
+import { Recent } from "./recent.ts";
+import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
+import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
+import type { Tensor } from "./view.ts";
+
+/** How many sets of buffers a clip keeps bind groups for, and so keeps alive: engines with pooled tensors come back to a few. */
+const KEPT_SETS = 32;
 
 /** A method made ready for the gradients of one model; kept and used every step. */
 export interface Clip {
   readonly method: ClipMethod;
-  /** Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. */
+  /**
+   * Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. Read it anew to ask again:
+   * it rejects, as `report` and `state` do, with a fault that only the GPU process saw (a buffer that is destroyed or of another
+   * device: TypeError; out of memory: RangeError), until a `run` succeeded or an `encode` bound other gradients without a fault.
+   */
   readonly ready: Promise<void>;
-  /** On the GPU: the 64-byte record (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
+  /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
   readonly record?: GPUBuffer;
-  /** On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. */
+  /**
+   * On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. As many
+   * of them were clipped as have bit 1 set in the flags at byte 8.
+   */
   readonly scales?: GPUBuffer;
   /**
+   * What the gradients are called, by place in prepare's list: for `tensorNorms` and `scales`. A view's name, else the key in
+   * an object or a Map, else the buffer's label: `["kernel", undefined]` for `[{ buffer, name: "kernel" }, other]`.
+   */
+  readonly names: readonly (string | undefined)[];
+  /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
-   * bind groups 0 and 1 changed. Other gradients of the same structure (count, lengths, formats) may be passed.
-   * @throws TypeError for arrays on the CPU, RangeError or TypeError for gradients of another structure.
+   * bind groups 0 and 1 changed. Other gradients of the same structure (names or count, lengths, formats) may be passed: those
+   * in an object or a Map are matched by key in any order, those in a list by place.
+   * @throws TypeError for arrays on the CPU, and for a list where the clip was prepared for names or the reverse; RangeError
+   * for an unknown name, for a gradient that is absent or was absent at prepare, and for another length or format;
+   * DeviceLostError, and once, before it records, a fault of an earlier call that became known since: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
-  /** Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns. */
+  /**
+   * Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns.
+   * @throws as `encode` does.
+   */
   run(gradients?: Gradients): void;
   /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
   set(values: { maxNorm?: number; gradScale?: number }): void;
   /**
-   * What the last submitted step found and did. Copies the record in a submit of its own.
-   * @throws NonFiniteGradientError if asked to, DeviceLostError, or the signal's reason.
+   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took. What is
+   * counted since the last report is counted in the order in which reports are asked for, whichever arrives first; one that is
+   * aborted is left out.
+   * @throws TypeError (as a rejection, as are the others) before the first step, NonFiniteGradientError if asked to,
+   * DeviceLostError, the signal's reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
@@ -43,11 +68,15 @@ export interface Clip {
    * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide
    * as those that followed there, to the bit if it was on the same backend. On the GPU it is written through the queue: it holds for what is submitted
    * after this call, even if it was encoded before.
-   * @throws TypeError for what is no ArrayBuffer and for a method that remembers nothing, RangeError for another state than
+   * @param state the ArrayBuffer, or a view of its bytes (a Uint8Array, a Node Buffer): only those that the view spans count.
+   * @throws TypeError for anything else and for a method that remembers nothing, RangeError for another state than
    * of such a method (autoClip: with the same `history`); then nothing changes.
    */
-  restore(state: ArrayBuffer): void;
-  /** Frees the clip's buffers; the gradients and their device are not touched. */
+  restore(state: ArrayBuffer | ArrayBufferView): void;
+  /**
+   * Frees the clip's buffers; the gradients and their device are not touched. Submit first what holds the clip: an encoder that
+   * is submitted after this fails as a whole, with everything else in it, and a submit cannot be observed.
+   */
   destroy(): void;
 }
 
@@ -57,10 +86,13 @@ export class GradientClip implements Clip {
   readonly #backend: ClipBackend;
   readonly #list: TensorList;
   readonly #prepared: Prepared;
-  readonly #seen: SeenGradients;
+  /** As prepare was given them. */
+  readonly #given: GivenGradients;
+  readonly #recent = new Recent<Prepared>(KEPT_SETS);
   readonly #options: CheckedOptions;
   #values: StepValues;
-  #reported: Counters = { steps: 0, clippedSteps: 0, skippedSteps: 0 };
+  /** Of the last report. */
+  #totals: Counters = countsOf(() => 0);
   /** Settles when the reports that were asked for so far have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
@@ -68,7 +100,7 @@ export class GradientClip implements Clip {
 
   constructor(
     backend: ClipBackend,
-    gradients: Gradients,
+    given: GivenGradients,
     list: TensorList,
     method: ClipMethod,
     options: CheckedOptions,
@@ -79,7 +111,8 @@ export class GradientClip implements Clip {
     this.#backend = backend;
     this.#list = list;
     this.#prepared = backend.prepare(list);
-    this.#seen = new SeenGradients(list.backend, gradients, this.#prepared);
+    this.#given = given;
+    this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {
       maxNorm: method.maxNorm ?? Infinity,
@@ -89,6 +122,10 @@ export class GradientClip implements Clip {
 
   get ready(): Promise<void> {
     return this.#backend.ready;
+  }
+
+  get names(): readonly (string | undefined)[] {
+    return this.#list.names;
   }
 
   get scales(): GPUBuffer | undefined {
@@ -101,6 +138,7 @@ export class GradientClip implements Clip {
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
     this.#refuseDestroyed();
+    refuseTypeGPU(target, "encode's target");
     this.#backend.encode(target, this.#preparedFor(gradients), this.#values);
   }
 
@@ -132,12 +170,10 @@ export class GradientClip implements Clip {
     if (signal !== undefined && !isSignal(signal)) {
       throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
     }
-    if (throwIfNonFinite !== undefined && typeof throwIfNonFinite !== "boolean") {
-      throw new TypeError(`report's throwIfNonFinite is ${shown(throwIfNonFinite)}; pass true or false.`);
-    }
+    if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
     const report = await this.#inTurn((before) =>
       unlessAborted(async () => {
-        const views = await this.#backend.readRecord();
+        const views = await this.#backend.readRecord(signal);
         await before;
         return views;
       }, signal),
@@ -150,13 +186,18 @@ export class GradientClip implements Clip {
   async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
     const before = this.#reports;
     let end = () => {};
-    this.#reports = new Promise((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
+    // One that is aborted or fails may end before those that were asked for earlier.
+    this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#reported, (piece, element) => this.#locate(piece, element));
-      this.#reported = readCounters(record);
+      const report = readReport(record, this.#totals, (piece, element) => this.#locate(piece, element));
+      if (report.totals.steps === 0) {
+        throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
+      }
+      this.#totals = { ...report.totals };
       return entries ? { ...report, ...this.#ofGroups(entries) } : report;
     } finally {
       end();
@@ -167,12 +208,9 @@ export class GradientClip implements Clip {
     return this.#stateFor("state").save();
   }
 
-  restore(state: ArrayBuffer): void {
+  restore(state: ArrayBuffer | ArrayBufferView): void {
     const stored = this.#stateFor("restore");
-    if (Object.prototype.toString.call(state) !== "[object ArrayBuffer]") {
-      throw new TypeError(`restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave.`);
-    }
-    stored.load(state);
+    stored.load(bytesOf(state));
   }
 
   destroy(): void {
@@ -192,19 +230,18 @@ export class GradientClip implements Clip {
   }
 
   #preparedFor(gradients: Gradients | undefined): Prepared {
-    if (gradients === undefined) return this.#prepared;
-    const given = readOnce(gradients);
-    return this.#seen.get(given, () => {
-      const list = readGradients(given, this.method.sum?.examples);
+    // Arrays are read anew in every step: they may have been detached or resized.
+    if (gradients === undefined && this.#list.backend !== "cpu") return this.#prepared;
+    const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.#list);
+    return this.#recent.get(keyOf(given), () => {
+      const list = gradientsFor(this.method, this.#options, given);
       if (list.backend !== undefined && this.#list.backend !== undefined && list.backend !== this.#list.backend) {
         throw new TypeError(
           `The clip was prepared for gradients on ${this.#list.backend}, and these are on ${list.backend}; prepare another clip for them.`,
         );
       }
-      refuseOtherStructure(list, this.#list);
-      checkGrouping(list, this.method, this.#options);
-      if (this.method.grouping.kind === "units") refuseOtherShapes(list, this.#list);
-      return this.#backend.prepare(list);
+      refuseOtherStructure(list, this.#list, this.method.grouping.kind === "units");
+      return gradients === undefined ? this.#prepared : this.#backend.prepare(list);
     });
   }
 
@@ -213,8 +250,8 @@ export class GradientClip implements Clip {
     if (this.method.grouping.kind === "members") {
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
     }
-    const { tensors, count } = this.#list;
-    const tensorNorms = new Float64Array(count).fill(Number.NaN);
+    const { tensors, places } = this.#list;
+    const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
     groupRunsOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = tensors[ordinal] as Tensor;
       tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
@@ -223,7 +260,7 @@ export class GradientClip implements Clip {
   }
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
-  #locate(number: number, elementOfSegment: number): ClipReport["firstNonFinite"] {
+  #locate(number: number, elementOfSegment: number): Place {
     const { tensors } = this.#list;
     const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
@@ -241,42 +278,19 @@ export class GradientClip implements Clip {
   }
 }
 
-function refuseOtherStructure(list: TensorList, prepared: TensorList): void {
-  if (list.structure === prepared.structure && list.count === prepared.count) return;
-  if (list.count !== prepared.count) {
-    throw new RangeError(
-      `There ${list.count === 1 ? "is" : "are"} ${amount(list.count, "gradient")}, but the clip was prepared for ${prepared.count}; prepare another.`,
-    );
+/** A copy: a view may begin anywhere. */
+function bytesOf(state: unknown): ArrayBuffer {
+  if (ArrayBuffer.isView(state)) {
+    return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;
   }
-  const [now, then] = [list.structure.split(","), prepared.structure.split(",")];
-  const index = now.findIndex((entry, i) => entry !== then[i]);
-  // One that is missing now had its name then.
-  const known = [...list.tensors, ...prepared.tensors].find((tensor) => tensor.index === index);
-  const label = known?.label ?? `gradients[${index}]`;
-  throw new RangeError(
-    `${label} has ${inWords(now[index])}, but the clip was prepared for ${inWords(then[index])}; prepare another.`,
+  if (Object.prototype.toString.call(state) === "[object ArrayBuffer]") return (state as ArrayBuffer).slice(0);
+  throw new TypeError(
+    `restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave, or a view of its bytes.`,
   );
-}
-
-/** Where norms are taken along axes, the units must be the same. */
-function refuseOtherShapes(list: TensorList, prepared: TensorList): void {
-  list.tensors.forEach(({ label, shape }, ordinal) => {
-    const then = prepared.tensors[ordinal]?.shape;
-    if (String(shape) === String(then)) return;
-    throw new RangeError(`${label} has shape [${shape}], but the clip was prepared for [${then}]; prepare another.`);
-  });
 }
 
 function rootOfSquares(norms: Float64Array): number {
   return Math.sqrt(norms.reduce((sum, norm) => sum + norm * norm, 0));
-}
-
-/** An entry of a structure, as an error message shows it. */
-function inWords(entry = ""): string {
-  if (entry === "-" || entry === "") return "no gradient";
-  const [, length, dtype, parameter, into] = entry.match(/^(\d+) (\w+?)(?: (\w+?))?(i?)$/) ?? [];
-  const more = [parameter && `a parameter of ${parameter}`, into && "an into"].filter(Boolean);
-  return [amount(Number(length), dtype === "f32" ? "element" : `${dtype} element`), ...more].join(" and ");
 }
 
 async function unlessAborted<T>(start: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

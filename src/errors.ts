@@ -1,5 +1,5 @@
+import { counted } from "./check.ts";
 import type { ClipReport } from "./record.ts";
-import { amount } from "./words.ts";
 
 /** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
@@ -20,9 +20,16 @@ export class DeviceLostError extends Error {
   /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
   readonly gradientsState: "unchanged" | "unknown";
 
-  constructor(info: { readonly reason?: string; readonly message?: string }, gradientsState: "unchanged" | "unknown") {
+  constructor(
+    info: { readonly reason?: string; readonly message?: string },
+    gradientsState: "unchanged" | "unknown",
+    options?: ErrorOptions,
+  ) {
     const detail = info.message ? `: ${info.message}` : "";
-    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); create a clipper on a new device.`);
+    super(
+      `The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again, for a new device.`,
+      options,
+    );
     this.reason = info.reason || "unknown";
     this.gradientsState = gradientsState;
   }
@@ -34,14 +41,16 @@ export class NonFiniteGradientError extends Error {
   readonly report: ClipReport;
 
   constructor(report: ClipReport) {
-    const first = report.firstNonFinite;
-    const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
-    const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-    const what =
-      report.nonFinite > 0
-        ? `The gradients hold ${amount(report.nonFinite, "NaN or infinite value")}`
-        : "The gradScale or the totalNorm is no finite number";
-    super(`${what}${where}; skip this step or lower the loss scale.`);
+    super(report.nonFinite > 0 ? inGradients(report) : BESIDE_GRADIENTS);
     this.report = report;
   }
+}
+
+const BESIDE_GRADIENTS =
+  "The gradients are finite, but gradScale, totalNorm or a parameter is NaN, infinite or out of range; skip this step and correct that value.";
+
+function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
+  const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
+  const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
+  return `The gradients hold ${counted(nonFinite, "NaN or infinite value")}${where}; skip this step or lower the loss scale.`;
 }

@@ -1,7 +1,7 @@
 export type { Clip } from "./clip.ts";
-export { type Clipper, type ClipperOptions, clipGradients, createClipper } from "./clipper.ts";
+export { type Clipper, type ClipperOptions, clipGradients, createClipper, selfTest } from "./clipper.ts";
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";
-export type { Gradient, Gradients, GradientView } from "./gradients.ts";
+export type { Gradients } from "./gradients.ts";
 export { type AdaptiveGradClipOptions, adaptiveGradClip } from "./methods/adaptiveGradClip.ts";
 export { autoClip } from "./methods/autoClip.ts";
 export { clipByBlockRms } from "./methods/clipByBlockRms.ts";
@@ -15,3 +15,4 @@ export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
 export type { ClipReport } from "./record.ts";
 export type { Axes } from "./units.ts";
+export type { Gradient, GradientView } from "./view.ts";

@@ -1,6 +1,6 @@
-import { readNormalFloat, readNumber, readOneOf, readOptions, shown } from "./check.ts";
-import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./gradients.ts";
+import { readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
+import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./ranges.ts";
 
 export interface ClipOptions {
   /**
@@ -22,6 +22,8 @@ export interface ClipOptions {
   totalNorm?: number | { buffer: GPUBuffer; byteOffset?: number };
 }
 
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm"] as const;
+
 /** One float32 on the GPU. */
 export interface Source {
   readonly buffer: GPUBuffer;
@@ -36,12 +38,7 @@ export interface CheckedOptions {
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm } = readOptions(given, "options", [
-    "nonFinite",
-    "apply",
-    "gradScale",
-    "totalNorm",
-  ]);
+  const { nonFinite, apply, gradScale, totalNorm } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.clamp || method.sum)) {
     const why = method.sum ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -60,6 +57,7 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
 
 function readGradScale(value: unknown): number | Source {
   if (isGPUBuffer(value)) return readSource(value, 0, "options.gradScale");
+  refuseTypeGPU(value, "options.gradScale");
   if (typeof value !== "number") {
     throw new TypeError(`options.gradScale is ${shown(value)}; pass a number, or a GPUBuffer that holds one float32.`);
   }
@@ -69,6 +67,7 @@ function readGradScale(value: unknown): number | Source {
 function readTotalNorm(value: unknown): number | Source {
   if (typeof value === "object" && value !== null) {
     const { buffer, byteOffset } = readOptions(value, "options.totalNorm", ["buffer", "byteOffset"]);
+    refuseTypeGPU(buffer, "options.totalNorm.buffer");
     if (!isGPUBuffer(buffer)) {
       throw new TypeError(`options.totalNorm.buffer is ${shown(buffer)}; pass a GPUBuffer that holds one float32.`);
     }

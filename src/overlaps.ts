@@ -1,4 +1,5 @@
-import { idOf, isSame, type Range, type Tensor } from "./gradients.ts";
+import { idOf, isSame, type Range } from "./ranges.ts";
+import type { Tensor } from "./view.ts";
 
 /**
  * A range listed twice is one gradient that two parameters share: counted twice, written once. Anything else that

@@ -1,9 +1,7 @@
-import { ELEMENT_BYTES, idOf, type Range, type Tensor, type TensorList } from "./gradients.ts";
-import type { ClipMethod } from "./methods/method.ts";
 import type { UnitKernels } from "./methods/unitKernels.ts";
-import type { CheckedOptions } from "./options.ts";
+import { ELEMENT_BYTES, type Range } from "./ranges.ts";
 import { type Units, unitsAlong } from "./units.ts";
-import { amount } from "./words.ts";
+import type { Tensor } from "./view.ts";
 
 /** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
@@ -90,54 +88,4 @@ export function parametersOf(tensors: readonly Tensor[]): Tensor[] {
   return tensors.flatMap(({ parameter, into: _, ...tensor }) =>
     parameter ? [{ ...tensor, ...parameter, label: `${tensor.label}.parameter` }] : [],
   );
-}
-
-/** What a method needs of the gradients: shapes and parameters, a leading axis for members; a total norm is for all. */
-export function checkGrouping({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
-  const { name, grouping } = method;
-  if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
-  if (grouping.kind === "all") return;
-  if (options.totalNorm !== undefined) {
-    throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
-  }
-  if (grouping.kind === "units") {
-    refuseMissing(tensors, name, "shape", "its dimensions");
-    refuseTwoShapes(tensors);
-    groupRunsOf(tensors, grouping);
-  }
-  if (grouping.kind !== "members") return;
-  const member = method.sum ? "example" : "member";
-  for (const { label, length, shape } of tensors) {
-    const leading = shape?.[0];
-    if (leading !== undefined && leading !== grouping.count) {
-      throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${amount(grouping.count, member)}; stack as many in every gradient.`,
-      );
-    }
-    if (length % grouping.count !== 0) {
-      throw new RangeError(
-        `${label} has ${amount(length, "element")}, which ${grouping.count} ${member}s cannot share equally; the leading axis of every gradient must be the ${member}s.`,
-      );
-    }
-  }
-}
-
-/** A range that is listed twice is scaled once, and so by one set of units. */
-function refuseTwoShapes(tensors: readonly Tensor[]): void {
-  const first = new Map<string, Tensor>();
-  for (const tensor of tensors) {
-    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
-    const other = first.get(key) ?? tensor;
-    first.set(key, other);
-    if (String(other.shape) !== String(tensor.shape)) {
-      throw new RangeError(
-        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
-      );
-    }
-  }
-}
-
-function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
-  const tensor = tensors.find((tensor) => tensor[key] === undefined);
-  if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
 }

@@ -47,6 +47,11 @@ function checkedAxes(shape: readonly number[], axes: readonly number[], label: s
   if (!Array.isArray(axes)) throw new TypeError(`The axes for ${label} are no list; pass a list of whole numbers.`);
   const positive = axes.map((axis) => (axis < 0 ? axis + shape.length : axis));
   positive.forEach((axis, i) => {
+    if (shape.length === 0) {
+      throw new RangeError(
+        `${label} has shape [] and so no axis ${axes[i]}; pass axes as a function that gives none for it.`,
+      );
+    }
     if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
       throw new RangeError(
         `${label} has shape [${shape}], and axis ${axes[i]} is none of its ${shape.length}; pass axes from ${-shape.length} to ${shape.length - 1}.`,

@@ -1,5 +1,5 @@
-// npm run conformance -- --engine cpu|node|chromium|deno|firefox [--filter text] [--errors]
-// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure. With --errors it
+// npm run conformance -- --engine cpu|node|chromium|deno|bun|firefox [--filter text] [--errors]
+// Bundles test/conformance/index.ts, or test/bun/suite.ts, and runs it in one engine. An engine without its adapter is a failure. With --errors it
 // prints the largest error of each method in each format, in ULP.
 
 import { spawn } from "node:child_process";
@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { build } from "vite";
+import { bunPath } from "./engines/bun.mjs";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
@@ -25,7 +26,8 @@ const engines = /** @type {Record<string, Engine>} */ ({
   cpu: runInProcess,
   node: runInProcess,
   deno: runInProcess,
-  chromium: async (run) => runInBrowser(await launchChromium(), run),
+  bun: runInProcess,
+  chromium: async (run) => runInBrowser(await launchChromium(), run, inWorker),
   firefox: runInFirefox,
 });
 
@@ -36,7 +38,7 @@ async function runInProcess({ suite, engine, filter, send }) {
   const child =
     engine === "deno"
       ? spawn(denoPath(), [...denoArguments, ...script], { env: { ...env, ...denoEnvironment }, stdio })
-      : spawn(process.execPath, script, { env, stdio });
+      : spawn(engine === "bun" ? bunPath() : process.execPath, script, { env, stdio });
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (line.startsWith('{"')) send(JSON.parse(line));
     else console.log(line);
@@ -55,11 +57,33 @@ async function runInFirefox(run) {
   const adapter = await firefoxAdapterName(browser);
   /** @param {Message} message */
   const send = (message) => run.send("adapter" in message ? { adapter } : message);
-  return runInBrowser(browser, { ...run, send });
+  return runInBrowser(browser, { ...run, send }, inPage);
 }
 
-/** @param {import("puppeteer-core").Browser} browser @param {Run} run */
-async function runInBrowser(browser, { suite, engine, filter, send }) {
+/** @param {string} options of runSuite, as text */
+function inPage(options) {
+  return `(${runSuite})({ ...${options}, gpu: navigator.gpu, send })`;
+}
+
+/**
+ * As the site's check page does: a worker has a smaller stack than a page.
+ * @param {string} options of runSuite, as text
+ */
+function inWorker(options) {
+  const source = `(${runSuite})({ ...${options}, gpu: navigator.gpu, send: (message) => postMessage(message) })`;
+  return `{
+    const worker = new Worker(URL.createObjectURL(new Blob([${JSON.stringify(source)}])));
+    worker.onmessage = ({ data }) => send(data);
+    worker.onerror = ({ message }) => send({ crash: message || "the worker did not start" });
+  }`;
+}
+
+/**
+ * @param {import("puppeteer-core").Browser} browser
+ * @param {Run} run
+ * @param {(options: string) => string} codeFor what the page evaluates
+ */
+async function runInBrowser(browser, { suite, engine, filter, send }, codeFor) {
   const server = await serveFolder(join(suite, ".."));
   browser.on("disconnected", () => send({ crash: "the browser ended before the suite did" }));
   const page = await browser.newPage();
@@ -68,10 +92,8 @@ async function runInBrowser(browser, { suite, engine, filter, send }) {
   page.on("console", (message) => console.log(`[${message.type()}] ${message.text()}`));
   await page.exposeFunction("send", send);
   await page.goto(server.url);
-  const options = JSON.stringify({ suite: "/suite.js", engine, filter });
-  page.evaluate(`(${runSuite})({ ...${options}, gpu: navigator.gpu, send })`).catch((error) => {
-    send({ crash: error.message });
-  });
+  const options = JSON.stringify({ suite: new URL("suite.js", server.url).href, engine, filter });
+  page.evaluate(codeFor(options)).catch((error) => send({ crash: error.message }));
   return async () => {
     // A browser that hangs does not close.
     await Promise.race([browser.close(), setTimeout(5000)]);
@@ -79,8 +101,11 @@ async function runInBrowser(browser, { suite, engine, filter, send }) {
   };
 }
 
-/** @param {string | undefined} entry another suite than the project's */
-async function bundle(entry) {
+/** Other suites than the project's own. @type {Record<string, string>} */
+const suites = { bun: "test/bun/suite.ts" };
+
+/** @param {string | undefined} entry another suite than the project's @param {string} folder */
+async function bundle(entry, folder) {
   const output = await build({
     root: repository,
     mode: "conformance",
@@ -89,7 +114,6 @@ async function bundle(entry) {
   });
   const [result] = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([output].flat());
   if (!result) throw new Error("Vite built nothing.");
-  const folder = join(cache, "conformance");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>conformance</title><link rel=icon href=data:,>");
   const suite = join(folder, "suite.js");
@@ -192,7 +216,9 @@ if (!start) {
 
 let counts = { passed: 0, failed: 1 };
 try {
-  counts = await runIn({ engine, suite: await bundle(values.suite), filter: values.filter }, start);
+  const entry = values.suite ?? suites[engine];
+  const suite = await bundle(entry, join(cache, entry ? `conformance-${engine}` : "conformance"));
+  counts = await runIn({ engine, suite, filter: values.filter }, start);
 } catch (error) {
   console.log(`FAILED ${engine}: ${error instanceof Error ? error.message : error}`);
 }

@@ -10,7 +10,9 @@ import { floatBuffer, readFloats, record } from "../demo/engine/kernel.ts";
 import { createBackward, createForward, initialWeights, layers } from "../demo/engine/network.ts";
 import { createTrainer } from "../demo/engine/trainer.ts";
 import { uniformNumbers } from "../demo/random.ts";
+import { norm64 } from "./conformance/numbers.ts";
 import { examplesOf } from "./support/examples.ts";
+import { largest } from "./support/largest.ts";
 import { onnxModel } from "./support/onnx.ts";
 import { ortInNode } from "./support/ortInNode.ts";
 import { newDevice } from "./support/workbench.ts";
@@ -125,7 +127,7 @@ test("TypeGPU: its pipelines and the clip share a pass", async () => {
   const expected = targets.map((values) => values.map(() => 0));
   for (let step = 0; step < 30; step++) {
     const distances = expected.map((values, i) => values.map((value, k) => value - (targets[i]?.[k] as number)));
-    const norm = Math.hypot(...distances.flat());
+    const norm = norm64(distances.flat());
     if (norm > 1) clippedSteps++;
     distances.forEach((list, i) => {
       list.forEach((distance, k) => {
@@ -138,7 +140,7 @@ test("TypeGPU: its pipelines and the clip share a pass", async () => {
   expect(clippedSteps).toBeLessThan(30);
   for (const [i, buffer] of weights.entries()) {
     const values = await buffer.read();
-    const worst = Math.max(...values.map((value, k) => Math.abs(value - (expected[i]?.[k] as number))));
+    const worst = largest(values.map((value, k) => value - (expected[i]?.[k] as number)));
     expect(worst).toBeLessThan(1e-5);
   }
 });

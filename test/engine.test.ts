@@ -10,6 +10,7 @@ import { initialWeights, widths } from "../demo/engine/network.ts";
 import { createTrainer, type Trainer } from "../demo/engine/trainer.ts";
 import { uniformNumbers } from "../demo/random.ts";
 import { counted } from "./support/counted.ts";
+import { largest } from "./support/largest.ts";
 import { Perceptron } from "./support/perceptron.ts";
 import { newDevice } from "./support/workbench.ts";
 
@@ -84,9 +85,9 @@ test.each([2, 3])("seed %i: 20 steps end at the weights of the float64 reference
   expect(clippedSteps, "both kinds of steps").toBeLessThan(20);
   for (const [layer, values] of reference.weights.entries()) {
     const trained = await readFloats(device, trainer.weights[layer] as GPUBuffer);
-    const worst = Math.max(...trained.map((weight, i) => Math.abs(weight - (values[i] as number))));
+    const worst = largest(trained.map((weight, i) => weight - (values[i] as number)));
     expect(worst, `weights of layer ${layer + 1}`).toBeLessThan(1e-5);
-    const moved = Math.max(...trained.map((weight, i) => Math.abs(weight - (weights[layer]?.[i] as number))));
+    const moved = largest(trained.map((weight, i) => weight - (weights[layer]?.[i] as number)));
     expect(moved, `how far layer ${layer + 1} went`).toBeGreaterThan(0.01);
   }
 });

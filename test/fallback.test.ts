@@ -39,6 +39,7 @@ function throwing(...names: string[]): object {
 
 const NO_WEBGPU = "There is no navigator.gpu; use a browser with WebGPU, or the CPU.";
 const NO_ADAPTER = "navigator.gpu has no adapter; enable hardware acceleration, or use the CPU.";
+const noAnswer = (what: string) => `The browser gave no ${what} within 30 s; reload the page, or use the CPU.`;
 const noDevice = (cause: string) => `The adapter gave no device: ${cause}; reload the page, or use the CPU.`;
 
 const rows: [name: string, reason: string, message: string, stub: () => void][] = [
@@ -85,7 +86,7 @@ const rows: [name: string, reason: string, message: string, stub: () => void][] 
     NO_ADAPTER,
     () => stubAdapters(() => Promise.reject(new Error("blocked"))),
   ],
-  ["an adapter request that never settles", "no-adapter", NO_ADAPTER, () => stubAdapters(never)],
+  ["an adapter request that never settles", "no-answer", noAnswer("adapter"), () => stubAdapters(never)],
   [
     "a device request that rejects",
     "no-device",
@@ -94,16 +95,16 @@ const rows: [name: string, reason: string, message: string, stub: () => void][] 
   ],
   [
     "a device request that never settles",
-    "no-device",
-    noDevice("Error: no answer within 2000 ms"),
+    "no-answer",
+    noAnswer("device"),
     () => stubAdapters(async () => adapter(never)),
   ],
 ];
 
-/** Settles what waits 2 s, without waiting. */
+/** Settles what waits 30 s, without waiting. */
 async function hurried<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
-  for (let second = 0; second < 10; second++) await vi.advanceTimersByTimeAsync(1000);
+  for (let second = 0; second < 40; second++) await vi.advanceTimersByTimeAsync(1000);
   return promise;
 }
 
@@ -132,25 +133,25 @@ describe("where there is", () => {
   });
 });
 
-test("an answer within 2 s is waited for, a later one is not", async () => {
+test("a slow machine is waited for, a browser that does not answer within 30 s is not", async () => {
   vi.useFakeTimers();
   const after = (milliseconds: number) => () =>
     new Promise((resolve) => setTimeout(() => resolve(adapter(() => Promise.reject(new Error("no")))), milliseconds));
-  stubAdapters(after(1900));
+  stubAdapters(after(14_000)); // and once more, as it gives no device
   expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
-  stubAdapters(after(2100));
-  expect((await hurried(createClipper())).fallbackReason).toBe("no-adapter");
+  stubAdapters(after(31_000));
+  expect((await hurried(createClipper())).fallbackReason).toBe("no-answer");
 });
 
 test("a device that comes too late is destroyed", async () => {
   vi.useFakeTimers();
   const destroy = vi.fn();
-  const late = () => new Promise((resolve) => setTimeout(() => resolve({ destroy }), 3000));
+  const late = () => new Promise((resolve) => setTimeout(() => resolve({ destroy }), 35_000));
   const one = adapter(late);
   stubAdapters(async () => one);
-  expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
-  expect(one.requestDevice).toHaveBeenCalled();
-  expect(destroy).toHaveBeenCalledTimes(one.requestDevice.mock.calls.length);
+  expect((await hurried(createClipper())).fallbackReason).toBe("no-answer");
+  expect(one.requestDevice).toHaveBeenCalledTimes(1);
+  expect(destroy).toHaveBeenCalledTimes(1);
 });
 
 describe("software adapters", () => {
@@ -208,6 +209,17 @@ test("no adapter is asked for where the CPU or a device is given", async () => {
   given.destroy();
   expect(request).not.toHaveBeenCalled();
   device.destroy();
+});
+
+test("an adapter of compatibility mode is taken where there is no core one", async () => {
+  const one = adapter(() => Promise.reject(new Error("no")));
+  const request = stubAdapters(async () => null);
+  request.mockImplementation(async (options?: GPURequestAdapterOptions) =>
+    options?.featureLevel === "compatibility" ? one : null,
+  );
+  expect((await createClipper()).fallbackReason).toBe("no-device");
+  expect(one.requestDevice).toHaveBeenCalled();
+  expect(request.mock.calls.slice(0, 2)).toEqual([[], [{ featureLevel: "compatibility" }]]);
 });
 
 test("a device is asked for no more than the adapter has, and for no feature", async () => {
@@ -277,7 +289,7 @@ test("a device of its own is whole after the self-test, and is destroyed with th
   });
   const clipper = await createClipper({ label: "mine" });
   expect([clipper.backend, clipper.fallbackReason, clipper.device]).toEqual(["webgpu", undefined, devices[0]]);
-  expect([...live].map(({ label }) => label).sort()).toEqual(["gradclip byte table", "gradclip filler"]);
+  expect([...live].map(({ label }) => label).sort()).toEqual(["gradclip byte table", "gradclip placeholder"]);
   const stranger = await newDevice();
   let lost = "";
   stranger.lost.then(({ reason }) => {
@@ -300,18 +312,7 @@ describe("a GPU that computes wrongly is not used", { timeout: 120_000 }, () => 
     [
       "that does nothing",
       ({ queue }) => Object.assign(queue, { submit() {} }),
-      new RegExp(`^${UNFIT("norm 0, last values 0,0").replace(/[()]/g, "\\$&")}$`),
-    ],
-    [
-      "that does not see a NaN",
-      ({ queue }) => {
-        const write = queue.writeBuffer.bind(queue);
-        const written = (...values: Parameters<typeof write>) => {
-          if (!(values[2] instanceof Uint32Array)) write(...values);
-        };
-        Object.assign(queue, { writeBuffer: written });
-      },
-      new RegExp(`^${UNFIT("0 non-finite values instead of 2").replace(/[()]/g, "\\$&")}$`),
+      new RegExp(`^${UNFIT("a sum of float32: norm 0 instead of [\\d.]+").replace(/[()]/g, "\\$&")}$`),
     ],
     [
       "whose compiler fails",
@@ -320,11 +321,6 @@ describe("a GPU that computes wrongly is not used", { timeout: 120_000 }, () => 
         device.createShaderModule = ({ code }) => create({ code: `${code}\nfn broken( {` });
       },
       /^This GPU failed gradclip's self-test \([^;]*did not compile[^;]*\); update its driver, or use the CPU\.$/s,
-    ],
-    [
-      "that is lost at once",
-      (device) => device.destroy(),
-      /^This GPU failed gradclip's self-test \(.*lost.*\); update its driver, or use the CPU\.$/,
     ],
   ];
 
@@ -345,8 +341,18 @@ describe("a GPU that computes wrongly is not used", { timeout: 120_000 }, () => 
   });
 
   test("but the CPU is", async () => {
-    await realAdapters((device) => device.destroy());
+    await realAdapters(({ queue }) => Object.assign(queue, { submit() {} }));
     const clipper = await createClipper();
     expect([clipper.backend, clipper.fallbackReason]).toEqual(["cpu", "self-test"]);
   });
+});
+
+test("a device that is lost at once is no wrong one", async () => {
+  const { devices } = await realAdapters((device) => device.destroy());
+  const message = "The GPU device was lost at once (destroyed); reload the page, or use the CPU.";
+  const error = (await refused(() => createClipper({ backend: "webgpu" }), NoWebGPUError, message)) as NoWebGPUError;
+  expect(error.reason).toBe("device-lost");
+  expect(error.cause).toBeInstanceOf(DeviceLostError);
+  expect((await createClipper()).fallbackReason).toBe("device-lost");
+  expect(devices).toHaveLength(2);
 });

@@ -18,15 +18,21 @@ type Structure = (make: Make) => Gradients;
 
 describe("gradients of another structure are refused", () => {
   const named: Structure = (make) => ({ bias: make(2), "lstm/kernel": make(3) });
+  const listed: Structure = (make) => [make(2), make(3)];
   const rows: [string, Structure, Structure, string][] = [
     [
       "one more",
-      named,
+      listed,
       (make) => [make(2), make(3), make(1)],
       "There are 3 gradients, but the clip was prepared for 2; prepare another.",
     ],
-    ["one fewer", named, (make) => [make(2)], "There is 1 gradient, but the clip was prepared for 2; prepare another."],
-    ["none at all", named, () => [], "There are 0 gradients, but the clip was prepared for 2; prepare another."],
+    [
+      "one fewer",
+      listed,
+      (make) => [make(2)],
+      "There is 1 gradient, but the clip was prepared for 2; prepare another.",
+    ],
+    ["none at all", listed, () => [], "There are 0 gradients, but the clip was prepared for 2; prepare another."],
     [
       "one where there was none",
       () => [],
@@ -86,7 +92,7 @@ describe("gradients of another structure are refused", () => {
     await bench.refuses(() => clip.encode(encoder, other), RangeError, message);
     await bench.refuses(() => clip.run(other), RangeError, message);
     expect(bench.device.queue.submit([encoder.finish()])).toBeUndefined();
-    expect((await clip.report()).steps).toBe(0);
+    await expect(clip.report()).rejects.toThrow(/before the first step/);
   });
 
   test.each(rows)("by run on the CPU: %s", async (_, first, second, message) => {
@@ -184,7 +190,7 @@ describe("encode's target", () => {
     await clip.ready;
     const errors = await bench.errorsIn(() => work(clip));
     expect(errors.length).toBeGreaterThan(0);
-    expect((await clip.report()).steps).toBe(0);
+    await expect(clip.report()).rejects.toThrow(/before the first step/);
     await bench.expectWhole();
   });
 
@@ -244,6 +250,22 @@ describe("after destroy", () => {
     await ready;
     await bench.expectWhole();
   });
+});
+
+test("a clip that is destroyed before its encoder is submitted takes that submit with it", async () => {
+  const buffer = bench.buffer([3, 4]);
+  const clip = bench.clipper.prepare([buffer], clipByGlobalNorm(1));
+  await clip.ready;
+  const own = bench.buffer([1, 2]);
+  const copy = bench.device.createBuffer({ size: 8, usage: 0x08 | 0x04 });
+  const encoder = bench.device.createCommandEncoder();
+  clip.encode(encoder);
+  encoder.copyBufferToBuffer(own, 0, copy, 0, 8);
+  clip.destroy();
+  const errors = await bench.errorsIn(() => bench.device.queue.submit([encoder.finish()]));
+  expect(errors).toEqual([expect.stringMatching(/used in submit while destroyed/)]);
+  expect(await bench.values(copy), "the caller's own copy").toEqual([0, 0]);
+  await bench.expectWhole();
 });
 
 describe("what is left behind", () => {

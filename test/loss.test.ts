@@ -1,6 +1,7 @@
 /** What only the GPU process sees, destroyed and foreign buffers, and what happens when the device is gone. */
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
+  autoClip,
   type Clip,
   type ClipOptions,
   clipByGlobalNorm,
@@ -9,7 +10,7 @@ import {
   type Gradients,
 } from "../src/index.ts";
 import { refused } from "./support/refused.ts";
-import { newDevice, STORAGE, Workbench } from "./support/workbench.ts";
+import { MAP_READ, newDevice, STORAGE, Workbench } from "./support/workbench.ts";
 
 let bench: Workbench;
 let foreign: GPUBuffer;
@@ -17,24 +18,25 @@ let foreign: GPUBuffer;
 beforeAll(async () => {
   bench = await Workbench.open();
   const device = await newDevice();
-  foreign = device.createBuffer({ size: 8, usage: STORAGE, label: "foreign" });
+  foreign = device.createBuffer({ size: 8, usage: STORAGE });
 });
 afterEach(async () => {
   vi.unstubAllGlobals();
   await bench.tidy();
 });
 
-/** The rejection is ours to tell: with the browser's text, and its error as the cause. */
-async function faultOf(promise: Promise<unknown>, text: RegExp): Promise<void> {
-  const error = await promise.then(
-    () => undefined,
-    (reason) => reason,
-  );
-  expect(error, "a rejection").toBeInstanceOf(Error);
-  expect(error.message).toMatch(/^gradclip clipByGlobalNorm: /);
-  expect(error.message).toMatch(text);
+/** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */
+async function faultOf(act: () => unknown, name: string, text: RegExp): Promise<Error> {
+  const error = await refused(act, TypeError, /^gradclip clipByGlobalNorm: the device refuses /);
+  expect(error.message).toContain(`the device refuses ${name} (`);
+  expect(error.message).toMatch(/; pass buffers of this device that still exist\.$/);
+  expect((error.cause as Error).message).toMatch(text);
   expect(Object.prototype.toString.call(error.cause)).toBe("[object GPUValidationError]");
+  return error;
 }
+
+const DESTROYED = /destroyed/;
+const FOREIGN = /cannot be used with|another device|associated with/;
 
 function destroyed(): GPUBuffer {
   const buffer = bench.buffer([3, 4]);
@@ -42,50 +44,81 @@ function destroyed(): GPUBuffer {
   return buffer;
 }
 
-type Setup = [name: string, gradients: () => Gradients, options?: () => ClipOptions];
+type Setup = [what: string, name: string, gradients: () => Gradients, options?: () => ClipOptions];
 
-const withDestroyed: Setup[] = [
-  ["a gradient", () => [bench.buffer([30, 40]), destroyed()]],
-  ["an into", () => [{ buffer: bench.buffer([30, 40]), into: { buffer: destroyed() } }]],
-  ["gradScale", () => [bench.buffer([30, 40])], () => ({ gradScale: destroyed() })],
-  ["totalNorm", () => [bench.buffer([30, 40])], () => ({ totalNorm: { buffer: destroyed() } })],
-];
+function setups(bad: () => GPUBuffer): Setup[] {
+  const good = () => bench.buffer([30, 40]);
+  return [
+    ["a gradient", "gradients[1]", () => [good(), { buffer: bad() }]],
+    ["a named gradient", 'gradients[1] "bias"', () => ({ kernel: good(), bias: bad() })],
+    ["an into", "the into of gradients[0]", () => [{ buffer: good(), into: { buffer: bad() } }]],
+    ["gradScale", "options.gradScale", () => [good()], () => ({ gradScale: bad() })],
+    ["totalNorm", "options.totalNorm", () => [good()], () => ({ totalNorm: { buffer: bad() } })],
+  ];
+}
 
-const withForeign: Setup[] = [
-  ["a gradient", () => [bench.buffer([30, 40]), foreign]],
-  ["an into", () => [{ buffer: bench.buffer([30, 40]), into: { buffer: foreign } }]],
-  ["gradScale", () => [bench.buffer([30, 40])], () => ({ gradScale: foreign })],
-  ["totalNorm", () => [bench.buffer([30, 40])], () => ({ totalNorm: { buffer: foreign } })],
-];
+const withDestroyed = setups(destroyed);
+const withForeign = setups(() => foreign);
 
-function prepared([, gradients, options]: Setup): Clip {
+function prepared([, , gradients, options]: Setup): Clip {
   return bench.clipper.prepare(gradients(), clipByGlobalNorm(1), options?.());
 }
 
 describe("a buffer that was destroyed", () => {
   test.each(withDestroyed.map((setup) => [setup[0], setup] as const))(
-    "as %s: report rejects once, no gradient changes",
+    "as %s: report rejects, the next run throws once, no gradient changes",
     async (_, setup) => {
       const clip = prepared(setup);
+      const [, name] = setup;
       clip.run();
-      await faultOf(clip.report(), /destroyed/);
-      expect((await clip.report()).steps).toBe(0);
+      await faultOf(() => clip.report(), name, DESTROYED);
+      await faultOf(() => clip.report(), name, DESTROYED);
+      const submits = bench.count("submit");
+      await faultOf(() => clip.run(), name, DESTROYED);
+      expect(bench.count("submit"), "submits of the run that threw").toBe(submits);
+      await faultOf(() => clip.ready, name, DESTROYED);
+      clip.run();
+      await faultOf(() => clip.report(), name, DESTROYED);
       await bench.expectWhole();
     },
   );
 
-  test("after prepare is told by the report, and the clip goes on with other buffers", async () => {
+  test("after prepare is told until a run came back clean", async () => {
     const buffers = [bench.buffer([30, 40]), bench.buffer([3, 4])];
     const clip = bench.clipper.prepare(buffers, clipByGlobalNorm(1));
     await clip.ready;
     bench.discard(buffers[1] as GPUBuffer);
     clip.run();
-    await faultOf(clip.report(), /destroyed/);
+    await faultOf(() => clip.report(), "gradients[1]", DESTROYED);
     await bench.expectWhole();
     const good = [bench.buffer([3, 0]), bench.buffer([0, 4])];
+    await faultOf(() => clip.run(good), "gradients[1]", DESTROYED);
+    await faultOf(() => clip.report(), "gradients[1]", DESTROYED);
     clip.run(good);
     expect(await clip.report()).toMatchObject({ norm: 5, steps: 1, clippedSteps: 1 });
+    await clip.ready;
     for (const buffer of good) await bench.values(buffer);
+  });
+
+  test("is not forgotten where steps that are not waited for follow", async () => {
+    const bad = bench.buffer([3, 4]);
+    const good = bench.buffer([0, 4]);
+    const clip = bench.clipper.prepare([bad], clipByGlobalNorm(10));
+    bench.discard(bad);
+    clip.run();
+    clip.run([good]);
+    expect((await clip.report()).steps).toBe(1);
+    await faultOf(() => clip.run([good]), "gradients[0]", DESTROYED);
+    clip.run([good]);
+    expect((await clip.report()).steps).toBe(1);
+  });
+
+  test("state rejects with it", async () => {
+    const clip = bench.clipper.prepare([destroyed()], autoClip());
+    clip.run();
+    const message = /^gradclip autoClip: the device refuses gradients\[0\] \(/;
+    await refused(() => clip.state(), TypeError, message);
+    await refused(() => clip.state(), TypeError, message);
   });
 
   test("after run is no fault", async () => {
@@ -114,43 +147,67 @@ describe("a buffer that was destroyed", () => {
       bench.device.queue.submit([encoder.finish()]);
     });
     expect(errors).toEqual([expect.stringMatching(/destroyed/)]);
-    expect((await clip.report()).steps).toBe(0);
+    await expect(clip.report()).rejects.toThrow(/before the first step/);
     await bench.expectWhole();
   });
 });
 
 describe("a buffer of another device", () => {
   test.each(withForeign.map((setup) => [setup[0], setup] as const))(
-    "as %s: ready rejects, and report after a run",
+    "as %s: ready and report reject, the next step throws once",
     async (_, setup) => {
       const clip = prepared(setup);
-      await faultOf(clip.ready, /cannot be used with|another device|associated with/);
+      const [, name] = setup;
+      await faultOf(() => clip.ready, name, FOREIGN);
+      await faultOf(() => clip.ready, name, FOREIGN);
+      const encoder = bench.device.createCommandEncoder();
+      await faultOf(() => clip.encode(encoder), name, FOREIGN);
+      expect(() => encoder.finish(), "nothing was recorded").not.toThrow();
       clip.run();
-      await faultOf(clip.report(), /./);
-      expect((await clip.report()).steps).toBe(0);
+      await faultOf(() => clip.report(), name, /./);
+      await faultOf(() => clip.report(), name, /./);
       await bench.expectWhole();
     },
   );
 
-  test("that comes with a later step: the report rejects", async () => {
+  test("that comes with a later step: told until others are bound without a fault", async () => {
     const clip = bench.clipper.prepare([bench.buffer([30, 40])]);
     await clip.ready;
-    clip.run([foreign]);
-    await faultOf(clip.report(), /./);
-    expect((await clip.report()).steps).toBe(0);
+    const encode = (buffer?: GPUBuffer) => clip.encode(bench.device.createCommandEncoder(), buffer && [buffer]);
+    encode(foreign);
+    await faultOf(() => clip.report(), "gradients[0]", FOREIGN);
+    await faultOf(() => encode(foreign), "gradients[0]", FOREIGN);
+    encode(foreign);
+    await faultOf(() => clip.report(), "gradients[0]", FOREIGN);
+    encode();
+    await expect(clip.report()).rejects.toThrow(/before the first step/);
+    encode(foreign); // is known, and told
+    encode(bench.buffer([1, 2]));
+    await clip.ready;
+    await bench.expectWhole();
+  });
+
+  test("that is no gradient's is not forgotten with other gradients", async () => {
+    const clip = prepared(withForeign.find(([what]) => what === "gradScale") as Setup);
+    await clip.ready.catch(() => {});
+    const encoder = bench.device.createCommandEncoder();
+    const others = [bench.buffer([1, 2])];
+    await faultOf(() => clip.encode(encoder, others), "options.gradScale", FOREIGN);
+    clip.encode(encoder, others);
+    await faultOf(() => clip.report(), "options.gradScale", FOREIGN);
     await bench.expectWhole();
   });
 
   test("in the caller's encoder belongs to the caller's finish", async () => {
     const clip = prepared(withForeign[0] as Setup);
     await clip.ready.catch(() => {});
+    await refused(() => clip.encode(bench.device.createCommandEncoder()), TypeError, /gradients\[1\]/);
     const errors = await bench.errorsIn(() => {
       const encoder = bench.device.createCommandEncoder();
       clip.encode(encoder);
       encoder.finish();
     });
     expect(errors).toHaveLength(1);
-    expect((await clip.report()).steps).toBe(0);
     await bench.expectWhole();
   });
 
@@ -176,13 +233,13 @@ describe("a buffer of another device", () => {
     clip.encode(encoder);
     encoder.finish();
     expect(await other.popErrorScope()).not.toBeNull();
-    expect((await clip.report()).steps).toBe(0);
+    await expect(clip.report()).rejects.toThrow(/before the first step/);
     await bench.expectWhole();
     other.destroy();
   });
 });
 
-const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); create a clipper on a new device\.$/;
+const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); call createClipper again, for a new device\.$/;
 
 /** Told as a loss by the device's owner, soon. */
 async function lost(act: () => unknown, gradientsState: "unchanged" | "unknown"): Promise<void> {
@@ -289,5 +346,113 @@ describe("a device that its owner has destroyed", () => {
     await new Promise((resolve) => setTimeout(resolve, 600));
     process.off("unhandledRejection", note);
     expect(unhandled).toEqual([]);
+  });
+});
+
+describe("what fails as if the device were lost", () => {
+  /** A failure of ours and a loss, which is told a moment later, if at all. */
+  function failing(device: GPUDevice, isLost: boolean): Promise<never> {
+    if (isLost) setTimeout(() => device.destroy(), 50);
+    return Promise.reject(new DOMException("gone", "OperationError"));
+  }
+
+  function mappingFails(device: GPUDevice, isLost: boolean): GPUBuffer[] {
+    const staging: GPUBuffer[] = [];
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      const buffer = createBuffer(descriptor);
+      if (descriptor.usage & MAP_READ) {
+        buffer.mapAsync = () => failing(device, isLost);
+        buffer.destroy = () => {
+          staging.push(buffer);
+          return undefined;
+        };
+      }
+      return buffer;
+    };
+    return staging;
+  }
+
+  test("is a loss: while pipelines compile", async () => {
+    const device = await newDevice();
+    device.createComputePipelineAsync = () => failing(device, true);
+    const clipper = await createClipper({ device });
+    const clip = clipper.prepare([device.createBuffer({ size: 8, usage: STORAGE })]);
+    await refused(() => clip.ready, DeviceLostError, LOST);
+    await refused(() => clip.ready, DeviceLostError, LOST);
+    await refused(() => clip.run(), DeviceLostError, LOST);
+  });
+
+  test("is a loss: while a report is mapped", async () => {
+    const { device, clip } = await fresh();
+    const staging = mappingFails(device, true);
+    await refused(() => clip.report(), DeviceLostError, LOST);
+    expect(staging).toHaveLength(1);
+  });
+
+  test("is a loss: a mapping that fails where nobody tells of one", async () => {
+    const { device, clip } = await fresh();
+    mappingFails(device, false);
+    const message =
+      "The GPU device was lost (unknown: OperationError: gone); call createClipper again, for a new device.";
+    const error = await refused(() => clip.report(), DeviceLostError, message);
+    expect(error.cause).toMatchObject({ name: "OperationError" });
+    device.destroy();
+  });
+
+  test("is no loss: a shader that does not compile", async () => {
+    const device = await newDevice();
+    const create = device.createShaderModule.bind(device);
+    device.createShaderModule = ({ code }) => create({ code: `${code}\nfn broken( {` });
+    const clipper = await createClipper({ device });
+    const clip = clipper.prepare([device.createBuffer({ size: 8, usage: STORAGE })]);
+    for (const act of [() => clip.ready, () => clip.run(), () => clip.report()]) {
+      await expect((async () => act())()).rejects.toThrow(/did not compile/);
+    }
+    device.destroy();
+  });
+
+  /** The next error scope for memory that is closed around a buffer of this label tells of an error. */
+  function memoryFails(device: GPUDevice, label: RegExp): void {
+    let fails = false;
+    const createBuffer = device.createBuffer.bind(device);
+    const popErrorScope = device.popErrorScope.bind(device);
+    device.createBuffer = (descriptor) => {
+      fails ||= label.test(descriptor.label ?? "");
+      return createBuffer(descriptor);
+    };
+    device.popErrorScope = () => {
+      const scope = popErrorScope();
+      if (!fails) return scope;
+      fails = false;
+      return scope.then(() => ({ message: "Out of memory.\n - while allocating" }) as GPUError);
+    };
+  }
+
+  test("is out of memory: at prepare", async () => {
+    const { device, buffer, clipper } = await fresh();
+    memoryFails(device, / record$/);
+    const clip = clipper.prepare([buffer]);
+    const message =
+      "gradclip clipByGlobalNorm: the device is out of memory (Out of memory); free some, or pass fewer gradients.";
+    for (const act of [() => clip.ready, () => clip.report(), () => clip.run(), () => clip.report()]) {
+      const error = await refused(act, RangeError, message);
+      expect(error.cause).toMatchObject({ message: expect.stringMatching(/^Out of memory/) });
+    }
+    device.destroy();
+  });
+
+  test("is out of memory: at a report, which says nothing about the next", async () => {
+    const { device, clip } = await fresh();
+    const { createBuffer } = device;
+    mappingFails(device, false);
+    memoryFails(device, / read-back$/);
+    const message =
+      "gradclip read-back: the device is out of memory (Out of memory); free some, or pass fewer gradients.";
+    const error = await refused(() => clip.report(), RangeError, message);
+    expect(error.cause).toMatchObject({ message: expect.stringMatching(/^Out of memory/) });
+    device.createBuffer = createBuffer;
+    expect((await clip.report()).steps).toBe(0);
+    device.destroy();
   });
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { create } from "webgpu";
-import { readGradients } from "../src/gradients.ts";
+import { checkGradients, readGivenGradients } from "../src/gradients.ts";
 import * as gradclip from "../src/index.ts";
 import {
   type Axes,
@@ -73,7 +73,7 @@ async function countDispatches(method: ClipMethod, list: GradientView[]): Promis
 /** Bytes for each float32 element: read where nothing is clipped, read and written where all is. */
 function bytesOf(method: ClipMethod, list: GradientView[]): number[] {
   const { grouping, maxNorm, norm: kind, clamp, sum, usesParameters = false } = method;
-  const { tensors } = readGradients(list);
+  const { tensors } = checkGradients(readGivenGradients(list));
   const limits: PlanLimits = { slots: 7, pairSlots: 3, maxBinding: 2 ** 27, grid: gridTable.software };
   const writes = maxNorm !== undefined && !sum;
   const plan = clamp

@@ -1,8 +1,11 @@
 /** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readGradients } from "../src/gradients.ts";
+import { checkGradients, readGivenGradients } from "../src/gradients.ts";
+import { clipByValue } from "../src/methods/clipByValue.ts";
+import type { Clamp } from "../src/methods/method.ts";
 import type { Grouping } from "../src/pieces.ts";
+import { planClamp } from "../src/webgpu/clampPlan.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
 
 const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
@@ -38,7 +41,7 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, groupin
     return into[i] ? { ...view, into: { buffer: target, byteOffset: view.byteOffset + 2 } } : view;
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
-  const { tensors } = readGradients(listed.map(({ view }) => view));
+  const { tensors } = checkGradients(readGivenGradients(listed.map(({ view }) => view)));
   return planFor(tensors, { ...LIMITS, maxBinding }, { grouping, writes: true, parameters: false, power: 0 });
 }
 
@@ -53,7 +56,7 @@ function wordsWritten({ slots }: Dispatch): string[] {
   );
 }
 
-/** The bindings that each workgroup meets, in the order of the table: shaders/shared/segments.wgsl. */
+/** The bindings that each workgroup meets, in the order of the table: shaders/shared/spans.wgsl. */
 function bindingsMet({ table }: Dispatch): number[][] {
   const [count = 0, tilesPerWorkgroup = 0] = table;
   const rows = Array.from({ length: count }, (_, i) => table.subarray(8 + 8 * i, 16 + 8 * i));
@@ -116,7 +119,7 @@ describe("a plan for 16-bit gradients side by side", () => {
 test("a gradient that needs more workgroups than the grid has a partial for each of them", () => {
   const length = 2 ** 28;
   const buffer = { ...fakeBuffer(), size: 4 * length } as GPUBuffer;
-  const { tensors } = readGradients([{ buffer, length }]);
+  const { tensors } = checkGradients(readGivenGradients([{ buffer, length }]));
   const limits = { ...LIMITS, maxBinding: 2 ** 31 };
   const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
     grouping: { kind: "all" },
@@ -128,4 +131,13 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   expect(partialCount).toBe(norm[0]?.workgroups);
   // Room is made for the sum of both.
   expect(parameterPartialCount).toBe(0);
+});
+
+test("a plan takes more buffers than a call takes arguments", () => {
+  const count = 150_000;
+  const { tensors } = checkGradients(
+    readGivenGradients(Array.from({ length: count }, () => ({ buffer: fakeBuffer(), length: 1 }))),
+  );
+  const limits = { ...LIMITS, slots: 1, pairSlots: 1, maxBinding: 2 ** 27 };
+  expect(planClamp(tensors, limits, clipByValue(1).clamp as Clamp, 0).norm.length).toBe(count);
 });

@@ -6,8 +6,10 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { ClipReport } from "gradclip";
 import { build, type Rolldown } from "vite";
 import { beforeAll, expect, test } from "vitest";
+import { norm64 } from "./conformance/numbers.ts";
 import { cache, repository } from "./engines/packaged.mjs";
 import { bodiesOf, examplesOf } from "./support/examples.ts";
+import { largest } from "./support/largest.ts";
 
 const page = "docs/engines.md";
 const section = "Sharded training";
@@ -87,7 +89,7 @@ function expected(): { weights: number[][]; clippedSteps: number } {
   let clippedSteps = 0;
   for (let step = 0; step < steps; step++) {
     const gradients = weights.map((values, i) => values.map((value, k) => value - (targets[i]?.[k] as number)));
-    const norm = Math.hypot(...gradients.flat());
+    const norm = norm64(gradients.flat());
     if (norm > 1) clippedSteps++;
     gradients.forEach((gradient, i) => {
       gradient.forEach((g, k) => {
@@ -101,7 +103,7 @@ function expected(): { weights: number[][]; clippedSteps: number } {
 function furthest(a: ArrayLike<number>[], b: ArrayLike<number>[]): number {
   const [left, right] = [a, b].map((lists) => lists.flatMap((list) => Array.from(list))) as [number[], number[]];
   expect(left.length).toBe(right.length);
-  return Math.max(...left.map((value, i) => Math.abs(value - (right[i] as number))));
+  return largest(left.map((value, i) => value - (right[i] as number)));
 }
 
 test("three workers, each with its own device, end at the weights of one that owns everything", async () => {

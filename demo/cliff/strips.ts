@@ -1,5 +1,4 @@
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { uPlot } from "../shared/plot.ts";
 import { color } from "../shared/text.ts";
 import type { Path } from "./path.ts";
 import { roundBound } from "./settings.ts";

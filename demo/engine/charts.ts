@@ -1,5 +1,4 @@
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { uPlot } from "../shared/plot.ts";
 import type { Reading } from "./training.ts";
 
 /** A batch of 32 is a noisy judge: over the raw curve lies its median of this many readings. */

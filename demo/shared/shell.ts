@@ -1,7 +1,7 @@
 // What every page of the site shares, put into its HTML when Vite serves or builds it: the first paint needs no script.
 
-import { basename } from "node:path";
-import type { Plugin } from "vite";
+import { basename, dirname, posix } from "node:path";
+import { normalizePath, type Plugin } from "vite";
 
 const pages = [
   { file: "index.html", name: "The cliff" },
@@ -47,18 +47,22 @@ function header(current: string): string {
 /** Fills in `<!-- header -->`, and the policy when building: Vite's own client needs inline styles. */
 export function siteShell(): Plugin {
   let isBuild = false;
+  let above = "";
   return {
     name: "site-shell",
-    configResolved({ command }) {
+    configResolved({ command, root }) {
       isBuild = command === "build";
+      above = posix.join("/@fs/", normalizePath(dirname(root)), "/");
     },
     transformIndexHtml: {
       order: "pre",
       handler(html, { filename }) {
         const file = basename(filename);
         const content = contentSecurityPolicy({ training: trainingPages.includes(file) });
+        // Vite finds what lies above the site when it builds; when it serves, under an address of its own.
+        const page = isBuild ? html : html.replaceAll('src="../', `src="${above}`);
         return {
-          html: html.replace("<!-- header -->", () => header(file)),
+          html: page.replace("<!-- header -->", () => header(file)),
           tags: isBuild
             ? [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content }, injectTo: "head-prepend" }]
             : [],

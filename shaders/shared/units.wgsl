@@ -14,7 +14,7 @@ struct Units {
   runs: array<vec4u, 4>,
 }
 
-@group(1) @binding(2) var<uniform> units: array<Units, 240>;
+@group(1) @binding(2) var<uniform> units: array<Units, 170>;
 
 fn run_of(s: u32, i: u32) -> vec2u {
   let pair = units[s].runs[i / 2u];

@@ -1,10 +1,10 @@
-import { options as readOptions, shown } from "../check.ts";
+import { readOptions, shown } from "../check.ts";
 import type { Clip } from "../clip.ts";
 import { type Clipper, clipperOn } from "../clipper.ts";
-import type { GradientView } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
+import type { GradientView } from "../view.ts";
 
 /** What an engine's optimizer can be told besides the method: the gradients are always written, at once. */
 export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: number };

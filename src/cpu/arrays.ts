@@ -1,15 +1,15 @@
-import type { Range, Tensor, TensorList } from "../gradients.ts";
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, piecesOf } from "../pieces.ts";
-import { amount } from "../words.ts";
+import type { Range } from "../ranges.ts";
+import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
 import type { Write } from "./scale.ts";
 
 /** The gradients of a clip as elements that the passes work on. */
 export interface PreparedArrays {
-  readonly list: TensorList;
   readonly bundles: readonly GroupRun[];
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
@@ -30,7 +30,7 @@ export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: 
   const parts = pieces.map(partFor);
   const owned = usesParameters ? parametersOf(tensors) : [];
   const parameters = piecesOf(owned, grouping, Infinity).map(partFor);
-  const common = { list, bundles: groupRunsOf(tensors, grouping), parts, parameters };
+  const common = { bundles: groupRunsOf(tensors, grouping), parts, parameters };
   const written = distinctWrites(tensors);
   if (sum) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, sum.examples)) };
   return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
@@ -62,16 +62,4 @@ function sumFor(tensor: Tensor, count: number): Sum {
     examples: Array.from({ length: count }, (_, number) => example(tensor.source, number)),
     into: example(tensor.into ?? tensor.source, 0),
   };
-}
-
-export function refuseDetached({ tensors }: TensorList): void {
-  for (const { label, length, source, into, parameter } of tensors) {
-    for (const range of [source, into, parameter?.source]) {
-      if (range && range.byteOffset + range.byteLength > (range.buffer as ArrayBuffer).byteLength) {
-        throw new TypeError(
-          `${label} had ${amount(length, "element")}, but its memory was detached or resized; pass the arrays again.`,
-        );
-      }
-    }
-  }
 }

@@ -2,7 +2,7 @@ import type { ClipBackend, StepValues } from "../backend.ts";
 import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
-import { bindArrays, type PreparedArrays, refuseDetached } from "./arrays.ts";
+import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
 import { type Found, norm } from "./norm.ts";
 import { type Scaling, scale } from "./scale.ts";
@@ -29,7 +29,6 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      refuseDetached(arrays.list);
       const { each, all } = search(arrays, method, groupCount, values);
       const settings = settingsOf(method, options, values, decider);
       const decisions = decideEach(each, arrays, settings);

@@ -1,4 +1,4 @@
-import type { Dtype } from "../gradients.ts";
+import type { Dtype } from "../ranges.ts";
 import { CLIPPED } from "../record.ts";
 import { rewriteEach } from "./formats.ts";
 import { type Found, noteFault, nothing } from "./norm.ts";

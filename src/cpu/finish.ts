@@ -1,6 +1,6 @@
 import type { ClipMethod, Decider } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
+import { CLIPPED, type Counters, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
 import type { Found } from "./norm.ts";
 
 /** What the finish pass needs besides what was found. */
@@ -79,12 +79,34 @@ export function finish(
   writeEntry(record, 0, { ...together, norm, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
   put(record, "firstPiece", all.firstPiece);
   put(record, "firstElement", all.firstElement);
-  const nonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
-  record.setFloat32(recordAt.maxAbs, nonFinite ? nonFiniteOf(flags) : Math.min(all.largest * gradScale, LARGEST), true);
+  const isNonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
+  record.setFloat32(
+    recordAt.maxAbs,
+    isNonFinite ? nonFiniteOf(flags) : Math.min(all.largest * gradScale, LARGEST),
+    true,
+  );
   record.setFloat32(recordAt.maxNorm, together.bound, true);
+  countStep(record, flags);
+  if (all.nonFinite > 0) keepPlace(record, all);
+}
+
+function countStep(record: DataView, flags: number): void {
+  const isNonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
+  const isSkipped = (flags & SKIP) !== 0;
   count(record, "steps");
   if ((flags & CLIPPED) !== 0) count(record, "clippedSteps");
-  if ((flags & SKIP) !== 0) count(record, "skippedSteps");
+  if (isSkipped) count(record, "skippedSteps");
+  if (isNonFinite) count(record, "nonFiniteSteps");
+  if (isNonFinite || isSkipped) count(record, "badStepsInARow");
+  else put(record, "badStepsInARow", 0);
+}
+
+function keepPlace(record: DataView, { firstPiece, firstElement }: Found): void {
+  const steps = record.getUint32(recordAt.steps, true);
+  // 0 says that there is none, so step 2^32 is told as the one before.
+  put(record, "lastStep", steps === 0 ? 0xffffffff : steps);
+  put(record, "lastPiece", firstPiece);
+  put(record, "lastElement", firstElement);
 }
 
 /** The first 32 bytes of a record, or the entry of a group. */
@@ -94,9 +116,9 @@ export function writeEntry(view: DataView, start: number, { norm, scale, flags }
   f32(recordAt.norm, Number.isFinite(norm) ? Math.min(norm, LARGEST) : norm);
   f32(recordAt.fraction, norm * 2 ** -power);
   view.setInt32(start + recordAt.power, power, true);
-  const halvings = scale > 0 && exponentOf(scale) < -126 ? 126 : 0;
-  f32(recordAt.scale, scale * 2 ** halvings);
-  f32(recordAt.secondScale, 2 ** -halvings);
+  const isSmall = scale > 0 && exponentOf(scale) < -126;
+  f32(recordAt.scale, isSmall ? 2 ** -126 : scale);
+  f32(recordAt.secondScale, isSmall ? scale * 2 ** 126 : 1);
   view.setUint32(start + recordAt.flags, flags, true);
   view.setUint32(start + recordAt.nonFinite, nonFinite, true);
 }
@@ -120,6 +142,6 @@ function put(record: DataView, key: keyof typeof recordAt, value: number): void 
   record.setUint32(recordAt[key], value, true);
 }
 
-function count(record: DataView, key: "steps" | "clippedSteps" | "skippedSteps"): void {
+function count(record: DataView, key: keyof Counters | "badStepsInARow"): void {
   put(record, key, record.getUint32(recordAt[key], true) + 1);
 }

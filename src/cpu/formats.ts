@@ -1,4 +1,4 @@
-import type { Dtype, Range } from "../gradients.ts";
+import type { Dtype, Range } from "../ranges.ts";
 
 /** The elements of a gradient as they are stored; twin of shaders/formats. */
 export interface Elements {

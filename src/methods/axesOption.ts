@@ -14,11 +14,11 @@ export function unitsGrouping(
     const ofShape = axes as Exclude<Axes, readonly number[]>;
     return { kind: "units", axesOf: (shape) => ofShape(shape), kernels: unitKernels };
   }
-  if (!Array.isArray(axes) || !axes.every(Number.isInteger)) {
+  const list = Array.isArray(axes) ? [...axes] : undefined;
+  if (!list?.every(Number.isInteger)) {
     throw new TypeError(
       `${subject} is ${shown(axes)}; pass a list of the axes to reduce, or a function from a shape to one.`,
     );
   }
-  const list = [...axes];
   return { kind: "units", axesOf: () => list, kernels: unitKernels };
 }

@@ -1,7 +1,8 @@
+import { isPlain, readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
 import type { clamp } from "../cpu/clamp.ts";
 import type { sumExamples } from "../cpu/sum_examples.ts";
-import type { Dtype } from "../gradients.ts";
 import type { Grouping } from "../pieces.ts";
+import type { Dtype } from "../ranges.ts";
 import type { planClamp } from "../webgpu/clampPlan.ts";
 import type { planSum } from "../webgpu/sumPlan.ts";
 import type { NormKind } from "./normKinds.ts";
@@ -14,8 +15,8 @@ import type { RuleState } from "./ruleState.ts";
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
-   * binding 5 of group 0, and what shaders/rules/forgetful.wgsl defines for the others.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;
   /** Facts.weight, from the number of values that share the norm; default 0. */
@@ -77,6 +78,43 @@ export interface ClipMethod {
   readonly usesParameters?: true;
 }
 
-export function isMethod(value: unknown): value is ClipMethod {
-  return typeof value === "object" && value !== null && typeof (value as ClipMethod).rule?.wgsl === "string";
+const KEYS = Object.keys({
+  name: 0,
+  maxNorm: 0,
+  eps: 0,
+  norm: 0,
+  grouping: 0,
+  rule: 0,
+  clamp: 0,
+  sum: 0,
+  usesParameters: 0,
+} satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
+
+const GROUPINGS = ["all", "tensor", "members", "units"] as const;
+
+/** A method as it is now: somebody may have made it from another one by hand. */
+export function readMethod(value: unknown): ClipMethod {
+  if (!isPlain(value) || !("rule" in value)) throw notMade(value, "method");
+  const read = readOptions(value, "method", KEYS);
+  const method = read as ClipMethod;
+  const { name, maxNorm, eps, norm, grouping, rule, sum } = method;
+  if (typeof name !== "string") throw notMade(name, "method.name");
+  if (typeof norm?.terms !== "string") throw notMade(norm, "method.norm");
+  if (typeof rule?.wgsl !== "string") throw notMade(rule, "method.rule");
+  if (typeof grouping !== "object") throw notMade(grouping, "method.grouping");
+  if (maxNorm !== undefined) read.maxNorm = readBound(maxNorm, "method.maxNorm");
+  if (eps !== undefined) readNonNegative(eps, "method.eps");
+  readOneOf(grouping.kind, "method.grouping.kind", GROUPINGS);
+  if (grouping.kind === "members") readCount(grouping.count, "method.grouping.count");
+  const members = grouping.kind === "members" ? grouping.count : undefined;
+  if (sum && sum.examples !== members) {
+    throw new RangeError(
+      `method.sum.examples is ${shown(sum.examples)}, but method.grouping.count is ${shown(members)}; pass one number of examples.`,
+    );
+  }
+  return method;
+}
+
+function notMade(value: unknown, subject: string): TypeError {
+  return new TypeError(`${subject} is ${shown(value)}; pass what a method such as clipByGlobalNorm(1) returns.`);
 }

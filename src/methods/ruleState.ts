@@ -1,4 +1,4 @@
-import { amount } from "../words.ts";
+import { counted } from "../check.ts";
 import type { Decider } from "./method.ts";
 
 /** What a rule remembers from step to step: on the CPU it decides by it, for the GPU it is the buffer's content. */
@@ -24,7 +24,7 @@ export function packed(tag: number, values: readonly number[]): ArrayBuffer {
 export function unpacked(saved: ArrayBuffer, tag: number, count: number, subject: string): number[] {
   if (saved.byteLength !== 8 * (count + 1)) {
     throw new RangeError(
-      `The state has ${amount(saved.byteLength, "byte")}, but that of ${subject} has ${8 * (count + 1)}; pass what state() of such a clip gave.`,
+      `The state has ${counted(saved.byteLength, "byte")}, but that of ${subject} has ${8 * (count + 1)}; pass what state() of such a clip gave.`,
     );
   }
   const [found, ...values] = new Float64Array(saved);

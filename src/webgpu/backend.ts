@@ -6,14 +6,16 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { RuleState } from "../methods/ruleState.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
+import type { Tensor } from "../view.ts";
 import { Bindings, type PreparedBuffers } from "./bindings.ts";
-import { constantBuffer, type DeviceContext } from "./device.ts";
+import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
+import { Faults, faultError, givenBuffers, refusedAmong, type Told, watched } from "./faults.ts";
 import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.ts";
 import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
 
 /** Which of the offsets a step takes. */
-type ByteRange = NonNullable<BoundBuffers["steps"][number]["values"]>;
+type ByteRange = NonNullable<PreparedBuffers["steps"][number]["offsets"]>;
 
 const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
 const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
@@ -29,6 +31,11 @@ export function webgpuBackend(
   return new WebGPUBackend(context, `${label} ${method.name}`, method, options, groupCount);
 }
 
+/** The bind groups of some gradients, and what they are called if one turns out to be at fault. */
+interface Bound extends PreparedBuffers {
+  readonly tensors: readonly Tensor[];
+}
+
 class WebGPUBackend implements ClipBackend {
   readonly record: GPUBuffer;
   readonly scales: GPUBuffer | undefined;
@@ -37,42 +44,48 @@ class WebGPUBackend implements ClipBackend {
   readonly #context: DeviceContext;
   readonly #label: string;
   readonly #bindings: Bindings;
-  readonly #ruleState: GPUBuffer | undefined;
   readonly #byteOffsets = new Uint32Array(8);
   readonly #parts = new WeakMap<ByteRange, Uint32Array>();
-  /** What went wrong in objects or submits of ours, told by ready or the next report. */
-  readonly #faults = new Set<Promise<GPUError | null>>();
+  readonly #options: CheckedOptions;
+  readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
-  #ready: Promise<void> | undefined;
+  readonly #owned: GPUBuffer[] = [];
 
   constructor(context: DeviceContext, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
     this.#context = context;
     this.#label = label;
+    this.#options = options;
     this.#refuseLost();
     this.pieceElements = pieceBytesOf(context.maxBinding) / 4;
-    const { device } = context;
-    this.record = this.#guarded(() =>
-      device.createBuffer({ label: `${this.#label} record`, size: RECORD_BYTES, usage: RECORD_USAGE }),
-    );
-    if (method.grouping.kind !== "all") {
-      const size = ENTRY_BYTES * Math.max(1, groupCount);
-      refuseMoreThanBinding(groupCount, context.maxBinding);
-      const label = `${this.#label} scales`;
-      this.scales = this.#guarded(() => device.createBuffer({ label, size, usage: RECORD_USAGE }));
+    const grouped = method.grouping.kind !== "all";
+    if (grouped) refuseMoreThanBinding(groupCount, context.maxBinding);
+    try {
+      const made = this.#watched(() => {
+        const record = this.#own("record", RECORD_BYTES);
+        const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
+        const ruleState = "begin" in method.rule ? this.#makeRuleState(method.rule.begin().toWords()) : undefined;
+        const bindings = new Bindings(context, { record, entries, ruleState }, method, options);
+        return { record, entries, ruleState, bindings };
+      });
+      this.record = made.record;
+      this.scales = made.entries;
+      this.#bindings = made.bindings;
+      const { ruleState } = made;
+      if (ruleState && "begin" in method.rule) {
+        const { begin } = method.rule;
+        this.state = {
+          save: () => this.#save(ruleState, begin()),
+          load: (saved) => this.#load(ruleState, begin(), saved),
+        };
+      }
+    } catch (error) {
+      this.#freeOwned();
+      throw error;
     }
-    if ("begin" in method.rule) {
-      const { begin } = method.rule;
-      const buffer = this.#guarded(() => this.#makeRuleState(begin().toWords()));
-      this.state = { save: () => this.#save(buffer, begin()), load: (saved) => this.#load(buffer, begin(), saved) };
-      this.#ruleState = buffer;
-    }
-    const buffers = { record: this.record, entries: this.scales, ruleState: this.#ruleState };
-    this.#bindings = this.#guarded(() => new Bindings(context, buffers, method, options));
   }
 
   get ready(): Promise<void> {
-    this.#ready ??= this.#settle();
-    return this.#ready;
+    return this.#settle();
   }
 
   prepare(list: TensorList): Prepared {
@@ -84,49 +97,50 @@ class WebGPUBackend implements ClipBackend {
     if (mistaken) {
       throw new TypeError(`${mistaken.label} is the clip's own record or scales; pass buffers that hold gradients.`);
     }
-    const prepared = this.#guarded(() => this.#bindings.bind(list));
-    for (const { kernel } of prepared.steps) this.#compiled.add(compile(this.#context, kernel).ready);
-    return prepared;
+    const { tensors } = list;
+    const { made, fault } = watched(this.#context.device, () => ({ ...this.#bindings.bind(list), tensors }));
+    this.#faults.note(this.#told(fault, made));
+    for (const { kernel } of made.steps) this.#compile(kernel);
+    return made;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void {
     this.#refuseLost();
-    if (isPass(target)) {
-      this.#record(target, prepared as PreparedBuffers, values);
-    } else if (isEncoder(target)) {
-      const pass = target.beginComputePass({ label: this.#label });
-      this.#record(pass, prepared as PreparedBuffers, values);
-      pass.end();
-    } else {
+    if (!isPass(target) && !isEncoder(target)) {
       throw new TypeError(`encode's target is ${shown(target)}; pass a GPUCommandEncoder or a GPUComputePassEncoder.`);
     }
+    this.#faults.throwUntold();
+    if (isPass(target)) this.#record(target, prepared as Bound, values);
+    else this.#recordPass(target, prepared as Bound, values);
+    this.#faults.encoded(prepared);
   }
 
   run(prepared: Prepared, values: StepValues): void {
     this.#refuseLost();
-    this.#guarded(() => {
-      const encoder = this.#context.device.createCommandEncoder({ label: this.#label });
-      this.encode(encoder, prepared, values);
-      this.#context.device.queue.submit([encoder.finish()]);
+    this.#faults.throwUntold();
+    const { device } = this.#context;
+    const { fault } = watched(device, () => {
+      const encoder = device.createCommandEncoder({ label: this.#label });
+      this.#recordPass(encoder, prepared as Bound, values);
+      device.queue.submit([encoder.finish()]);
     });
+    this.#faults.note(this.#told(fault, prepared as Bound), true);
   }
 
-  readRecord(): Promise<DataView[]> {
-    return this.#read(this.scales ? [this.record, this.scales] : [this.record]);
+  readRecord(signal?: AbortSignal): Promise<DataView[]> {
+    return this.#read(this.scales ? [this.record, this.scales] : [this.record], signal);
   }
 
   destroy(): void {
-    this.record.destroy();
-    this.scales?.destroy();
-    this.#ruleState?.destroy();
+    this.#freeOwned();
     this.#bindings.destroy();
   }
 
-  async #read(buffers: readonly GPUBuffer[]): Promise<DataView[]> {
+  async #read(buffers: readonly GPUBuffer[], signal?: AbortSignal): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const copies = this.#guarded(() => readBack(this.#context, buffers));
+    const copies = readBack(this.#context, buffers, signal);
     ignoreRejection(copies);
-    await this.#throwFaults();
+    await this.#throwCurrent();
     return copies;
   }
 
@@ -139,11 +153,30 @@ class WebGPUBackend implements ClipBackend {
   #load(buffer: GPUBuffer, state: RuleState, saved: ArrayBuffer): void {
     this.#refuseLost();
     state.load(saved);
-    this.#guarded(() => this.#context.device.queue.writeBuffer(buffer, 0, state.toWords()));
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, state.toWords()));
   }
 
   #makeRuleState(words: Uint32Array): GPUBuffer {
-    return constantBuffer(this.#context, "memory", MEMORY_USAGE, words.byteLength, (mapped) => mapped.set(words));
+    const { byteLength } = words;
+    const buffer = constantBuffer(this.#context, "memory", MEMORY_USAGE, byteLength, (mapped) => mapped.set(words));
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  #own(name: string, size: number): GPUBuffer {
+    const buffer = newBuffer(this.#context, { label: `${this.#label} ${name}`, size, usage: RECORD_USAGE });
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  #freeOwned(): void {
+    for (const buffer of this.#owned) buffer.destroy();
+  }
+
+  #recordPass(encoder: GPUCommandEncoder, prepared: Bound, values: StepValues): void {
+    const pass = encoder.beginComputePass({ label: this.#label });
+    this.#record(pass, prepared, values);
+    pass.end();
   }
 
   #record(pass: GPUComputePassEncoder, { steps }: PreparedBuffers, values: StepValues): void {
@@ -159,7 +192,7 @@ class WebGPUBackend implements ClipBackend {
 
   #pipeline(kernel: Kernel): GPUComputePipeline {
     const compiled = this.#context.pipelines.get(kernel.name)?.pipeline;
-    return compiled ?? this.#guarded(() => pipelineNow(this.#context, kernel));
+    return compiled ?? this.#watched(() => pipelineNow(this.#context, kernel));
   }
 
   /** The bits of both values, a byte for each binding. */
@@ -179,37 +212,38 @@ class WebGPUBackend implements ClipBackend {
     return part;
   }
 
-  /** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
-  #guarded<T>(make: () => T): T {
-    const { device } = this.#context;
-    device.pushErrorScope("validation");
-    device.pushErrorScope("out-of-memory");
-    try {
-      return make();
-    } finally {
-      for (const fault of [device.popErrorScope(), device.popErrorScope()]) this.#note(fault);
-    }
+  #compile(kernel: Kernel): void {
+    const { ready } = compile(this.#context, kernel);
+    if (this.#compiled.has(ready)) return;
+    this.#compiled.add(ready);
+    ready.catch((error) => this.#faults.note(Promise.resolve({ error })));
   }
 
-  #note(fault: Promise<GPUError | null>): void {
-    this.#faults.add(fault);
-    const forget = () => this.#faults.delete(fault);
-    fault.then((error) => error ?? forget(), forget);
+  /** For objects of the clip itself, whatever its gradients. */
+  #watched<T>(make: () => T): T {
+    const { made, fault } = watched(this.#context.device, make);
+    this.#faults.note(this.#told(fault));
+    return made;
+  }
+
+  async #told(fault: ReturnType<typeof watched>["fault"], of?: Bound): Promise<Told | undefined> {
+    const caught = await fault;
+    if (!caught) return undefined;
+    const given = caught.outOfMemory || !of ? [] : givenBuffers(of.tensors, this.#options);
+    const culprit = await refusedAmong(this.#context, given);
+    const error = faultError(this.#label, culprit?.caught ?? caught, culprit?.name);
+    return { error, of: culprit?.isGradient ? of : undefined };
   }
 
   async #settle(): Promise<void> {
-    await Promise.all(this.#compiled);
-    await this.#throwFaults();
+    await Promise.allSettled(this.#compiled);
+    await this.#throwCurrent();
   }
 
-  /** All of them are told at once, by the first. */
-  async #throwFaults(): Promise<void> {
-    const faults = [...this.#faults];
-    const errors = await Promise.all(faults.map((fault) => fault.catch(() => null)));
-    for (const fault of faults) this.#faults.delete(fault);
-    const error = errors.find((found) => found !== null);
-    if (error) throw new Error(`${this.#label}: ${error.message}`, { cause: error });
+  async #throwCurrent(): Promise<void> {
+    const error = await this.#faults.current();
     this.#refuseLost("unknown");
+    if (error) throw error;
   }
 
   #refuseLost(gradientsState: "unchanged" | "unknown" = "unchanged"): void {

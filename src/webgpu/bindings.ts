@@ -1,9 +1,12 @@
 import type { Prepared } from "../backend.ts";
-import type { Range, Tensor, TensorList } from "../gradients.ts";
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
+import type { Range } from "../ranges.ts";
+import { Recent } from "../recent.ts";
 import { ENTRY_BYTES } from "../record.ts";
-import { ALIGNMENT, byteTable, constantBuffer, type DeviceContext, placeholder } from "./device.ts";
+import type { Tensor } from "../view.ts";
+import { ALIGNMENT, byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder } from "./device.ts";
 import { bundleTable, groupRounds } from "./groups.ts";
 import { type BindingType, capacityOf, layoutOf, slotGroup } from "./layouts.ts";
 import type { Kernel } from "./pipelines.ts";
@@ -60,8 +63,7 @@ const STORAGE = 0x80;
 const UNIFORM = 0x40;
 const ALL_VALUES = { start: 0, count: 8 };
 const GRAD_SCALE = { start: 4, count: 4 };
-/** Engines that pool their tensors come back to a few layouts; what goes is left to the garbage collector, because
- * an encoder that is not submitted yet may still use it. */
+/** Engines that pool their tensors come back to a few layouts. */
 const KEPT_LAYOUTS = 32;
 
 /** What a clip has on the GPU, whatever gradients it is for. */
@@ -79,8 +81,9 @@ export class Bindings {
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
   readonly #values: GPUBindGroup;
-  readonly #layouts = new Map<string, Layout>();
+  readonly #layouts = new Recent<Layout>(KEPT_LAYOUTS, ({ tables }) => this.#retire(tables));
   #partials: GPUBuffer | undefined;
+  #retired: WeakRef<GPUBuffer>[] = [];
 
   constructor(context: DeviceContext, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
     this.#context = context;
@@ -116,6 +119,13 @@ export class Bindings {
   destroy(): void {
     this.#partials?.destroy();
     for (const { tables } of this.#layouts.values()) tables.destroy();
+    for (const retired of this.#retired) retired.deref()?.destroy();
+  }
+
+  /** An encoder that is not submitted yet may still use it: it goes with the clip, or before that with the garbage. */
+  #retire(buffer: GPUBuffer | undefined): void {
+    this.#retired = this.#retired.filter((retired) => retired.deref());
+    if (buffer) this.#retired.push(new WeakRef(buffer));
   }
 
   #planFor(tensors: readonly Tensor[]): Plan {
@@ -131,11 +141,7 @@ export class Bindings {
   }
 
   #layoutFor(structure: string, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Layout {
-    const layout = this.#layouts.get(structure) ?? this.#makeLayout(this.#planFor(tensors), buffers);
-    this.#layouts.delete(structure);
-    this.#layouts.set(structure, layout);
-    if (this.#layouts.size > KEPT_LAYOUTS) this.#layouts.delete(this.#layouts.keys().next().value as string);
-    return layout;
+    return this.#layouts.get(structure, () => this.#makeLayout(this.#planFor(tensors), buffers));
   }
 
   #makeLayout(plan: Plan, buffers: readonly GPUBuffer[]): Layout {
@@ -145,9 +151,24 @@ export class Bindings {
       bundleTable(plan, this.#method),
       ...dispatches.flatMap(({ table, shapes }) => (shapes ? [table, shapes] : [table])),
     ]);
+    const partials = this.#partialsFor(plan);
     const usage = UNIFORM | STORAGE;
     const tables = constantBuffer(this.#context, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
-    const partials = this.#partialsFor(plan);
+    try {
+      return this.#layoutWith(tables, starts, partials, plan, buffers);
+    } catch (error) {
+      tables.destroy();
+      throw error;
+    }
+  }
+
+  #layoutWith(
+    tables: GPUBuffer,
+    starts: readonly number[],
+    partials: GPUBuffer,
+    plan: Plan,
+    buffers: readonly GPUBuffer[],
+  ): Layout {
     let next = 2;
     const recipe = (dispatch: Dispatch): Recipe => {
       const { pass, target, slots, workgroups } = dispatch;
@@ -222,7 +243,7 @@ export class Bindings {
     return Array.from({ length: count }, () => ({ buffer: byteTable(this.#context), size: 16 }));
   }
 
-  /** Grows with the plan; what it replaces may still be in an encoder and is left to the garbage collector. */
+  /** Grows with the plan. */
   #partialsFor({ partialCount, parameterPartialCount }: Plan): GPUBuffer {
     const count = partialCount + parameterPartialCount + groupRounds(this.#groupCount).workgroups;
     const size = PARTIAL_BYTES * Math.max(count, this.#context.grid.normWorkgroups);
@@ -234,7 +255,9 @@ export class Bindings {
     }
     if (!this.#partials || this.#partials.size < size) {
       const label = `${this.#context.label} partials`;
-      this.#partials = this.#context.device.createBuffer({ label, size, usage: STORAGE });
+      const larger = newBuffer(this.#context, { label, size, usage: STORAGE });
+      this.#retire(this.#partials);
+      this.#partials = larger;
     }
     return this.#partials;
   }

@@ -1,6 +1,6 @@
-import type { Tensor } from "../gradients.ts";
 import type { Clamp } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
+import type { Tensor } from "../view.ts";
 import { draftsOf, numberedPieces, type Plan, type PlanLimits, pieceBytesOf } from "./plan.ts";
 import { type NumberedPiece, segmentsOf } from "./segments.ts";
 import { tableOf } from "./table.ts";
@@ -23,7 +23,7 @@ export function planClamp(
     return draftsOf("clamp", segments, into ? "into" : "in-place", limits);
   });
   // The first sets the partials of all, with workgroups to spare where another has more.
-  const partialCount = Math.max(0, ...drafts.map(({ workgroups }) => workgroups));
+  const partialCount = drafts.reduce((most, { workgroups }) => Math.max(most, workgroups), 0);
   const norm = drafts.map((draft, i) => {
     floats.set(valueLimits(draft.format.dtype));
     const clamp = [bits[0] as number, bits[1] as number, gradScaleIndex] as const;

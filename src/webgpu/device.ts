@@ -61,6 +61,23 @@ export async function lossOf(device: GPUDevice): Promise<GPUDeviceLostInfo | und
   return Promise.race([device.lost, Promise.resolve(undefined)]);
 }
 
+/** How long a loss may be told after the call that it made fail. */
+const LOSS_MS = 500;
+
+/** For something that failed as if the device were lost: the loss, if it is told by now or soon. */
+export function lossSoon(context: DeviceContext): Promise<GPUDeviceLostInfo | undefined> {
+  return new Promise((resolve) => {
+    const tell = (info?: GPUDeviceLostInfo) => {
+      context.onLoss.delete(tell);
+      clearTimeout(timer);
+      resolve(info);
+    };
+    const timer = setTimeout(tell, LOSS_MS);
+    context.onLoss.add(tell);
+    if (context.lost) tell(context.lost);
+  });
+}
+
 function newContext(device: GPUDevice): DeviceContext {
   const { limits } = device;
   const context: DeviceContext = {
@@ -105,13 +122,27 @@ export function constantBuffer(
   size: number,
   fill: (words: Uint32Array) => void,
 ): GPUBuffer {
-  const buffer = context.device.createBuffer({
-    label: `${context.label} ${name}`,
-    size,
-    usage,
-    mappedAtCreation: true,
-  });
-  fill(new Uint32Array(buffer.getMappedRange()));
-  buffer.unmap();
+  const buffer = newBuffer(context, { label: `${context.label} ${name}`, size, usage, mappedAtCreation: true });
+  try {
+    fill(new Uint32Array(buffer.getMappedRange()));
+    buffer.unmap();
+  } catch (error) {
+    buffer.destroy();
+    throw error;
+  }
   return buffer;
+}
+
+/** Where there is no memory a browser throws at once what is to be mapped, and tells the rest later. */
+export function newBuffer({ device }: DeviceContext, descriptor: GPUBufferDescriptor): GPUBuffer {
+  try {
+    return device.createBuffer(descriptor);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const { label, size } = descriptor;
+    throw new RangeError(
+      `The ${label} needs ${size} bytes, which the device has not left; free some, or pass fewer gradients.`,
+      { cause },
+    );
+  }
 }

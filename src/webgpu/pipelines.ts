@@ -1,4 +1,5 @@
-import type { DeviceContext } from "./device.ts";
+import { DeviceLostError } from "../errors.ts";
+import { type DeviceContext, lossSoon } from "./device.ts";
 
 /** One kernel variant: its name is its key. */
 export interface Kernel {
@@ -30,7 +31,9 @@ export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
     },
     async (error) => {
       context.pipelines.delete(kernel.name);
-      throw await compileError(kernel, code, module, error);
+      // A browser that finds the shader wrong says so; for anything else a loss may be the cause.
+      const loss = error?.reason === "validation" ? context.lost : await lossSoon(context);
+      throw loss ? new DeviceLostError(loss, "unknown") : await compileError(kernel, code, module, error);
     },
   );
   const entry: PipelineEntry = { module, ready };

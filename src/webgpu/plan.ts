@@ -1,14 +1,14 @@
-import type { Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type Grouping, type GroupRun, groupRunsOf, parametersOf, piecesOf } from "../pieces.ts";
+import type { Tensor } from "../view.ts";
 import { ALIGNMENT } from "./device.ts";
 import type { GridRow } from "./grid.ts";
 import type { Format, Target } from "./kernels.ts";
-import { apartByWord, type NumberedPiece, type Segment, segmentsOf, wordOf } from "./segments.ts";
+import { apartByWord, MOST_SEGMENTS, type NumberedPiece, type Segment, segmentsOf, wordOf } from "./segments.ts";
 import { batched, conflictsIn, type Slot, sharesBuffer, slotsOf } from "./slots.ts";
 import { type Placed, tableOf, tilesOf } from "./table.ts";
 import { mostTiles } from "./trips.ts";
-import { type Shape, shapesFor, shapeTableOf } from "./unitShapes.ts";
+import { MOST_SHAPES, type Shape, shapesFor, shapeTableOf } from "./unitShapes.ts";
 
 /** Which kernel a dispatch runs. */
 export type Pass = "norm" | "unit norm" | "clamp" | "scale" | "sum examples";
@@ -51,6 +51,8 @@ export interface PlanLimits {
   readonly pairSlots: number;
   /** Bytes of a binding. */
   readonly maxBinding: number;
+  /** Of a dispatch; MOST_SEGMENTS if it is not said. */
+  readonly mostSegments?: number;
   readonly grid: GridRow;
 }
 
@@ -81,8 +83,9 @@ export function numberedPieces(tensors: readonly Tensor[], grouping: Grouping, l
   }));
 }
 
-export function planFor(tensors: readonly Tensor[], limits: PlanLimits, task: Task): Plan {
+export function planFor(tensors: readonly Tensor[], given: PlanLimits, task: Task): Plan {
   const { grouping, writes, power } = task;
+  const limits = grouping.kind === "units" ? { ...given, mostSegments: MOST_SHAPES } : given;
   const pieceBytes = pieceBytesOf(limits.maxBinding);
   const pieces = numberedPieces(tensors, grouping, limits);
   const gradients = planNorm(pieces, limits, task, 0);
@@ -187,6 +190,7 @@ export function draftsOf(
   shapes?: ReadonlyMap<Segment, Shape>,
 ): Draft[] {
   const capacity = target === "into" ? limits.pairSlots : limits.slots;
+  const { mostSegments = MOST_SEGMENTS } = limits;
   const grid = {
     ...limits.grid,
     workgroups: WRITES[pass] && pass !== "clamp" ? limits.grid.scaleWorkgroups : limits.grid.normWorkgroups,
@@ -196,8 +200,8 @@ export function draftsOf(
   return FORMATS.flatMap((format) => {
     const alike = segments.filter((segment) => segment.dtype === format.dtype && wordFor(segment) === format.word);
     return (WRITES[pass] ? apartByWord(alike) : [alike]).flatMap((together) => {
-      const slots = slotsOf(together, limits.maxBinding);
-      return batched(slots, capacity, WRITES[pass] ? conflictsIn(slots) : () => false).map((batch) => ({
+      const slots = slotsOf(together, limits.maxBinding, mostSegments);
+      return batched(slots, capacity, mostSegments, WRITES[pass] ? conflictsIn(slots) : () => false).map((batch) => ({
         pass,
         format,
         target: target === "into" && sharesBuffer(batch) ? ("shared" as const) : target,

@@ -1,35 +1,63 @@
 import { DeviceLostError } from "../errors.ts";
-import type { DeviceContext } from "./device.ts";
+import { type DeviceContext, lossSoon, newBuffer } from "./device.ts";
+import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 
 const COPY_DST_MAP_READ = 0x08 | 0x01;
-const LOSS_MS = 500;
 
-/** Copies of buffers as of everything submitted so far, through a staging buffer of their own. */
-export async function readBack(context: DeviceContext, buffers: readonly GPUBuffer[]): Promise<DataView[]> {
-  const { device } = context;
-  const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
-  const staging = device.createBuffer({ label: `${context.label} read-back`, size, usage: COPY_DST_MAP_READ });
-  const encoder = device.createCommandEncoder({ label: `${context.label} read-back` });
+/**
+ * Copies of buffers as of everything submitted so far, through a staging buffer of their own, which an abort frees.
+ * @throws DeviceLostError, RangeError where there is no memory, the signal's reason.
+ */
+export async function readBack(
+  context: DeviceContext,
+  buffers: readonly GPUBuffer[],
+  signal?: AbortSignal,
+): Promise<DataView[]> {
+  const { device, label } = context;
+  let staging: GPUBuffer | undefined;
+  const free = () => staging?.destroy();
+  try {
+    const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+    const { made, fault } = watched(device, () => {
+      const target = newBuffer(context, { label: `${label} read-back`, size, usage: COPY_DST_MAP_READ });
+      staging = target;
+      const starts = submitCopies(context, buffers, target);
+      return { target, starts, mapped: target.mapAsync(1) };
+    });
+    signal?.addEventListener("abort", free);
+    await orLost(context, made.mapped).catch(async (error) => {
+      signal?.throwIfAborted();
+      if (error instanceof DeviceLostError) throw error;
+      const loss = lossSoon(context);
+      const caught = await Promise.race([fault, loss.then(() => undefined)]);
+      if (caught) throw faultError(`${label} read-back`, caught);
+      // A mapping that is valid fails for no other reason, even if nobody tells of a loss.
+      throw new DeviceLostError((await loss) ?? { message: String(error) }, "unknown", { cause: error });
+    });
+    const copy = made.target.getMappedRange().slice(0);
+    return buffers.map((buffer, i) => new DataView(copy, made.starts[i], buffer.size));
+  } finally {
+    signal?.removeEventListener("abort", free);
+    free();
+  }
+}
+
+/** One after the other; returns where each begins. */
+function submitCopies({ device, label }: DeviceContext, buffers: readonly GPUBuffer[], target: GPUBuffer): number[] {
+  const encoder = device.createCommandEncoder({ label: `${label} read-back` });
   let next = 0;
   const starts = buffers.map((buffer) => {
     const start = next;
-    encoder.copyBufferToBuffer(buffer, 0, staging, start, buffer.size);
+    encoder.copyBufferToBuffer(buffer, 0, target, start, buffer.size);
     next += buffer.size;
     return start;
   });
   device.queue.submit([encoder.finish()]);
-  try {
-    await orLost(context, staging.mapAsync(1));
-    const copy = staging.getMappedRange().slice(0);
-    staging.unmap();
-    return buffers.map((buffer, i) => new DataView(copy, starts[i], buffer.size));
-  } finally {
-    staging.destroy();
-  }
+  return starts;
 }
 
-/** Settles when the device is lost, even where a browser forgets to; a mapping that fails for that reason says so. */
+/** Settles when the device is lost, even where a browser forgets to. */
 async function orLost(context: DeviceContext, mapped: Promise<undefined>): Promise<void> {
   let tell: (info: GPUDeviceLostInfo) => void = () => {};
   const lost = new Promise<never>((_, reject) => {
@@ -40,11 +68,6 @@ async function orLost(context: DeviceContext, mapped: Promise<undefined>): Promi
   if (context.lost) tell(context.lost);
   try {
     await Promise.race([mapped, lost]);
-  } catch (error) {
-    if (error instanceof DeviceLostError) throw error;
-    // The mapping may be rejected a moment before the loss is told.
-    await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
-    throw error;
   } finally {
     context.onLoss.delete(tell);
   }

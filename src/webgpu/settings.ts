@@ -25,9 +25,9 @@ export function settingsOf(
   settings[1] = clamp ? EACH : POLICIES.indexOf(nonFinite);
   settings[2] = sourceIndex(gradScale);
   settings[3] = typeof totalNorm === "number" ? GIVEN : sourceIndex(totalNorm);
-  if (typeof totalNorm === "number") settings.set(wideOf(totalNorm), 4);
+  if (typeof totalNorm === "number") settings.set(softFloatOf(totalNorm), 4);
   settings[7] = norm.fixedPower;
-  settings.set(wideOf(eps).slice(0, 2), 8);
+  settings.set(softFloatOf(eps).slice(0, 2), 8);
   settings[10] = groupCount;
   settings[11] = plan.bundles.length;
   settings[12] = grouped ? plan.partialCount + plan.parameterPartialCount : 0;
@@ -40,8 +40,8 @@ export function sourceIndex(source: number | Source | undefined): number {
   return typeof source === "object" ? (source.byteOffset % ALIGNMENT) / 4 : NONE;
 }
 
-/** mantissa, exponent and non-finite flags, as finish.wgsl takes them: a Wide of 24 bits. */
-function wideOf(norm: number): [number, number, number] {
+/** mantissa, exponent and non-finite flags, as finish.wgsl takes them: a SoftFloat of 24 bits. */
+function softFloatOf(norm: number): [number, number, number] {
   if (Number.isNaN(norm)) return [0, 0, 4];
   if (norm === Infinity) return [0, 0, 8];
   // No bound is near to so small a norm.

@@ -1,6 +1,6 @@
-import { idOf, type Range } from "../gradients.ts";
+import { idOf, type Range } from "../ranges.ts";
 import { ALIGNMENT } from "./device.ts";
-import { MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Segment } from "./segments.ts";
 
 /** Part of a buffer that is bound: it begins on 256 bytes. The buffer may be told by a number. */
 export interface BufferWindow<Buffer> {
@@ -25,7 +25,7 @@ export interface Slot extends BufferSlot<GPUBuffer> {
 }
 
 /** As few bindings as possible: everything in one buffer shares one, unless the buffer is also a destination. */
-export function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[] {
+export function slotsOf(segments: readonly Segment[], maxBinding: number, mostSegments: number): Slot[] {
   const destinations = new Set(segments.map((segment) => segment.into?.buffer));
   const byBuffers = new Map<string, Segment[]>();
   for (const segment of segments) {
@@ -53,7 +53,7 @@ export function slotsOf(segments: readonly Segment[], maxBinding: number): Slot[
         widened &&
         Math.max(widened.source.size, widened.into?.size ?? 0) <= maxBinding &&
         !(widened.into && overlap(widened.source, widened.into));
-      if (slot && widened && fits && !apart && slot.segments.length < MOST_SEGMENTS) {
+      if (slot && widened && fits && !apart && slot.segments.length < mostSegments) {
         Object.assign(slot, widened);
         slot.segments.push(segment);
       } else {
@@ -96,7 +96,12 @@ function refuseOverlappingWindows({ source, into, segments }: Slot): void {
 }
 
 /** First fit, in the caller's order. In one dispatch, what is written may overlap no other binding. */
-export function batched(slots: readonly Slot[], capacity: number, conflict: (a: Slot, b: Slot) => boolean): Slot[][] {
+export function batched(
+  slots: readonly Slot[],
+  capacity: number,
+  mostSegments: number,
+  conflict: (a: Slot, b: Slot) => boolean,
+): Slot[][] {
   const firstPiece = (slot: Slot) => Math.min(...slot.segments.map((segment) => segment.piece));
   const ordered = [...slots].sort((a, b) => firstPiece(a) - firstPiece(b));
   const batches: { slots: Slot[]; segments: number }[] = [];
@@ -107,7 +112,7 @@ export function batched(slots: readonly Slot[], capacity: number, conflict: (a: 
       .find(
         ({ slots, segments }) =>
           slots.length < capacity &&
-          segments + slot.segments.length <= MOST_SEGMENTS &&
+          segments + slot.segments.length <= mostSegments &&
           !slots.some((other) => conflict(other, slot)),
       );
     if (batch) {

@@ -1,5 +1,6 @@
-import { ELEMENT_BYTES, type Range, type Tensor } from "../gradients.ts";
 import { distinctWrites } from "../overlaps.ts";
+import { ELEMENT_BYTES, type Range } from "../ranges.ts";
+import type { Tensor } from "../view.ts";
 import { ALIGNMENT } from "./device.ts";
 import { type Dispatch, draftsOf, type PlanLimits, pieceBytesOf } from "./plan.ts";
 import type { Segment } from "./segments.ts";

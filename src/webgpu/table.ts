@@ -3,7 +3,7 @@ import type { Pass } from "./plan.ts";
 import { bytesOf, elementsOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
 import type { Slot, Window } from "./slots.ts";
 
-/** As in shaders/shared/segments.wgsl. */
+/** As in shaders/shared/table.wgsl and segment.wgsl. */
 const TILE_WORDS_A_LANE = 4;
 const SEGMENTS_AT = 8;
 const SEGMENT_WORDS = 8;
@@ -41,7 +41,7 @@ export interface TableContents {
 export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
   const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp = [] } = contents;
   const table = new Uint32Array(SEGMENTS_AT + SEGMENT_WORDS * placed.length);
-  table.set([placed.length, tilesPerWorkgroup, fresh ? 1 : 0, power, firstPartial, ...clamp]);
+  table.set([placed.length, tilesPerWorkgroup, fresh ? 0 : 1, power, firstPartial, ...clamp]);
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
     const { piece, group } = segment;

@@ -1,13 +1,16 @@
 import { MOST_AXES, type Units } from "../units.ts";
-import { MOST_SEGMENTS, type Segment } from "./segments.ts";
+import type { Segment } from "./segments.ts";
 import type { Placed } from "./table.ts";
 
 /** As in shaders/shared/units.wgsl. */
 const RUNS_AT = 8;
 const SHAPE_WORDS = RUNS_AT + 2 * MOST_AXES;
 
+/** Segments of a dispatch along axes, as in shaders/shared/units.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
+export const MOST_SHAPES = 170;
+
 /** What a kernel binds, as TABLE_BYTES. */
-export const SHAPES_BYTES = 4 * SHAPE_WORDS * MOST_SEGMENTS;
+export const SHAPES_BYTES = 4 * SHAPE_WORDS * MOST_SHAPES;
 
 /** Lanes of a workgroup of unit_norm.wgsl, which share them out among units. */
 export const UNIT_LANES = 64;

@@ -1,15 +1,16 @@
 /** What both engines' tests expect, and float64 references for it. */
 import { expect } from "vitest";
+import { largest } from "../support/largest.ts";
 import { type Layer, trainByAgc64 } from "./agc.ts";
 import type { Trained, Training } from "./task.ts";
 
 /** Each within 1e-6 of the largest. */
 export function expectNear(actual: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-6): void {
-  const largest = Math.max(...wanted.map(Math.abs));
+  const most = largest(wanted);
   expect(actual.length).toBe(wanted.length);
   wanted.forEach((value, i) => {
     expect(Math.abs((actual[i] as number) - value), `${actual[i]} at ${i}, wanted ${value}`).toBeLessThanOrEqual(
-      tolerance * largest,
+      tolerance * most,
     );
   });
 }
@@ -42,14 +43,14 @@ export function expectTrainingByAgc({ kernel, bias }: Layer): void {
   expectNear(kernel, wanted.kernel, 1e-5);
   expectNear(bias, wanted.bias, 1e-5);
   const without = trainByAgc64(Infinity);
-  expect(Math.max(...bias.map((value, i) => Math.abs(value - (without.bias[i] as number))))).toBeGreaterThan(1e-3);
+  expect(largest(bias.map((value, i) => value - (without.bias[i] as number)))).toBeGreaterThan(1e-3);
 }
 
 function furthest(a: Trained, b: Trained): number {
   expect(a.weights.length).toBe(b.weights.length);
-  const differences = a.weights.map((weight, i) => Math.abs(weight - (b.weights[i] as number)));
+  const differences = a.weights.map((weight, i) => weight - (b.weights[i] as number));
   expect(differences.every(Number.isFinite)).toBe(true);
-  return Math.max(...differences);
+  return largest(differences);
 }
 
 /** Times do not grow from step to step: each in proportion to something that is measured beside it, as the machine may be busy. */

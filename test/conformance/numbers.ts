@@ -124,6 +124,11 @@ export function round24(x: number): number {
   return (up ? below + 1 : below) * ulp;
 }
 
+/** The L2 norm of float32 numbers, whose squares neither overflow nor underflow here. */
+export function norm64(values: readonly number[]): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
 /** Mulberry32: the same numbers in every engine, so that a failure can be repeated. In (-1, 1), never 0. */
 export function randomSource(seed: number): () => number {
   let state = seed >>> 0;

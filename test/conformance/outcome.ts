@@ -52,6 +52,22 @@ function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void 
   same(report.steps, 1, "steps");
   if (expected.skipped !== undefined) same(report.skippedSteps, expected.skipped ? 1 : 0, "skippedSteps");
   if (expected.clipped !== undefined) same(report.clippedSteps, expected.clipped ? 1 : 0, "clippedSteps");
+  checkFirstOf(report);
+}
+
+/** Of a clip's first step: what is counted since the last report is all there is, and the latest is the first. */
+function checkFirstOf(report: Outcome["report"]): void {
+  const isNonFinite = report.nonFinite > 0 || !Number.isFinite(report.norm);
+  same(report.nonFiniteSteps, isNonFinite ? 1 : 0, "nonFiniteSteps");
+  same(report.badStepsInARow, isNonFinite || report.skippedSteps > 0 ? 1 : 0, "badStepsInARow");
+  same(report.spikeSteps, 0, "spikeSteps");
+  for (const key of ["steps", "clippedSteps", "skippedSteps", "nonFiniteSteps", "spikeSteps"] as const) {
+    same(report.totals?.[key], report[key], `totals.${key}`);
+  }
+  same(report.lastNonFinite?.step, report.firstNonFinite && 1, "lastNonFinite.step");
+  for (const key of ["index", "name", "element"] as const) {
+    same(report.lastNonFinite?.[key], report.firstNonFinite?.[key], `lastNonFinite.${key}`);
+  }
 }
 
 function checkNorms(report: Outcome["report"], expected: Expected, ulps: number): void {

@@ -1,10 +1,10 @@
-/** The 64-byte record, read by the offsets in the design and compared with the report that the library made of it. */
+/** The record of 96 bytes, read by the offsets in the design and compared with the report that the library made of it. */
 import type { ClipReport } from "../../src/index.ts";
 import { near, same } from "./expect.ts";
 import { FLT_MAX, MIN_NORMAL } from "./numbers.ts";
 import type { Expected } from "./types.ts";
 
-export const RECORD_BYTES = 64;
+export const RECORD_BYTES = 96;
 
 const CLIPPED = 1;
 const SKIP = 2;
@@ -19,12 +19,20 @@ export interface RecordFields {
   norm: number;
   fraction: number;
   nonFinite: number;
+  firstPiece: number;
+  firstElement: number;
   maxAbs: number;
   steps: number;
   clippedSteps: number;
   skippedSteps: number;
   bound: number;
-  reserved: readonly [number, number];
+  nonFiniteSteps: number;
+  badStepsInARow: number;
+  lastStep: number;
+  lastPiece: number;
+  lastElement: number;
+  spikeSteps: number;
+  reserved: readonly number[];
 }
 
 export function readRecord(bytes: Uint8Array): RecordFields {
@@ -40,12 +48,20 @@ export function readRecord(bytes: Uint8Array): RecordFields {
     fraction: f32(16),
     norm: f32(16) * 2 ** view.getInt32(20, true),
     nonFinite: u32(24),
+    firstPiece: u32(28),
+    firstElement: u32(32),
     maxAbs: f32(36),
     steps: u32(40),
     clippedSteps: u32(44),
     skippedSteps: u32(48),
     bound: f32(52),
-    reserved: [u32(56), u32(60)],
+    nonFiniteSteps: u32(56),
+    badStepsInARow: u32(60),
+    lastStep: u32(64),
+    lastPiece: u32(68),
+    lastElement: u32(72),
+    spikeSteps: u32(76),
+    reserved: [80, 84, 88, 92].map(u32),
   };
 }
 
@@ -57,6 +73,12 @@ export function checkRecord(bytes: Uint8Array, expected: Expected, report: ClipR
     const subnormal = magnitude > 0 && magnitude < MIN_NORMAL;
     same(subnormal || magnitude > FLT_MAX, false, `record: factor ${factor} not normal`);
   }
+  const [factor, second] = record.factors;
+  same(
+    second === 1 || factor <= second,
+    true,
+    `record: factor ${factor} is the smaller one, the second being ${second}`,
+  );
   same(record.scale, report.scale, "record: product of the factors against report.scale");
   same((record.flags & CLIPPED) !== 0, report.clipped, "record: clipped flag");
   if (expected.skipped !== undefined) same((record.flags & SKIP) !== 0, expected.skipped, "record: skip flag");
@@ -77,6 +99,19 @@ export function checkRecord(bytes: Uint8Array, expected: Expected, report: ClipR
   same(record.clippedSteps, report.clipped ? 1 : 0, "record: clipped steps");
   same(record.skippedSteps, report.skippedSteps, "record: skipped steps");
   if (expected.bound !== undefined) same(record.bound, expected.bound, "record: bound");
-  same(record.reserved[0], 0, "record: reserved word at 56");
-  same(record.reserved[1], 0, "record: reserved word at 60");
+  checkCounters(record, report);
+}
+
+function checkCounters(record: RecordFields, report: ClipReport): void {
+  const isNonFinite = (record.flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
+  same(record.nonFiniteSteps, isNonFinite ? 1 : 0, "record: non-finite steps");
+  same(record.nonFiniteSteps, report.nonFiniteSteps, "record: non-finite steps against report.nonFiniteSteps");
+  same(record.badStepsInARow, isNonFinite || (record.flags & SKIP) !== 0 ? 1 : 0, "record: bad steps in a row");
+  same(record.badStepsInARow, report.badStepsInARow, "record: bad steps in a row against report.badStepsInARow");
+  const hasPlace = record.nonFinite > 0;
+  same(record.lastStep, hasPlace ? 1 : 0, "record: number of the latest non-finite step");
+  same(record.lastPiece, hasPlace ? record.firstPiece : 0, "record: piece of the latest non-finite value");
+  same(record.lastElement, hasPlace ? record.firstElement : 0, "record: element of the latest non-finite value");
+  same(record.spikeSteps, 0, "record: spike steps");
+  for (const word of record.reserved) same(word, 0, "record: reserved word");
 }

@@ -44,8 +44,9 @@ function sameRanges(a: Tensor, b: Tensor): boolean {
 function limitsIn(dtype: Dtype = "f32", min: number, max: number): [number, number] {
   if (dtype === "f32") return [min, max];
   const numbers = finiteNumbers(dtype);
-  const low = min === -Infinity ? min : Math.min(...numbers.filter((x) => x >= min), numbers.at(-1) as number);
-  const high = max === Infinity ? max : Math.max(...numbers.filter((x) => x <= max), numbers[0] as number);
+  const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
+  const low = min === -Infinity ? min : numbers.filter((x) => x >= min).reduce((a, b) => Math.min(a, b), last);
+  const high = max === Infinity ? max : numbers.filter((x) => x <= max).reduce((a, b) => Math.max(a, b), first);
   return [low, Math.max(low, high)];
 }
 

@@ -9,7 +9,7 @@ import {
   clipPerExample,
 } from "../../src/index.ts";
 import { range } from "./build.ts";
-import { ulp24, valuesOf } from "./numbers.ts";
+import { norm64, ulp24, valuesOf } from "./numbers.ts";
 import { scalar, summarise } from "./reference.ts";
 import { type Groups, referenceGroups, tensorNormsOf, unitAlong } from "./referenceGroups.ts";
 import type { Content, Expected, Rule, Tensor, Unit } from "./types.ts";
@@ -115,7 +115,7 @@ function reference(given: Unit, maxNorm: number, examples: number): Expected {
   const parts = range(examples).map((example) => {
     const values = given.tensors.flatMap((one) => (one ? [...exampleOf(one, example, examples)] : []));
     const bad = values.filter((value) => !Number.isFinite(value));
-    const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * Math.hypot(...values);
+    const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * norm64(values);
     const clipped = norm > maxNorm && norm < Infinity;
     const finite = clipped ? (maxNorm / norm) * gradScale : gradScale;
     const propagated = Number.isNaN(norm) ? Number.NaN : 0;
@@ -124,7 +124,7 @@ function reference(given: Unit, maxNorm: number, examples: number): Expected {
   });
   const norms = parts.map(({ norm }) => norm);
   return {
-    norm: norms.some(Number.isNaN) ? Number.NaN : Math.hypot(...norms),
+    norm: norms.some(Number.isNaN) ? Number.NaN : norm64(norms),
     clipped: parts.some(({ clipped }) => clipped),
     skipped: parts.some(({ left }) => left),
     nonFinite: summary.nonFinite,
@@ -153,9 +153,10 @@ function contentOf(one: Tensor, parts: readonly { scale: number; left: boolean }
       magnitudes[i] = (magnitudes[i] as number) + Math.abs(value * scale);
     });
   });
-  const rest = one.into ? [] : valuesOf(one).subarray(length);
+  const values = Float64Array.from(one.into ? sum : valuesOf(one));
+  values.set(sum);
   return {
-    values: Float64Array.of(...sum, ...rest),
+    values,
     // Each term is off by its scale, and each addition by half a unit of what has been added up.
     off: (i) => {
       const magnitude = i < length ? (magnitudes[i] as number) : 0;

@@ -122,7 +122,7 @@ export type Images = ReadonlyMap<string, Uint32Array>;
 
 export interface Outcome {
   readonly report: ClipReport;
-  /** WebGPU: the 64 bytes as the GPU wrote them. */
+  /** WebGPU: the 96 bytes as the GPU wrote them. */
   readonly record?: Uint8Array;
   readonly before: Images;
   /** Missing for a unit of which only the report is checked. */

@@ -23,15 +23,15 @@ const webGpuArguments = [
 ];
 
 /**
- * Close the browser when done with it. `args` adds to the command line.
- * @param {{ args?: string[], hasWebGpu?: boolean }} [options]
+ * Close the browser when done with it. `args` adds to the command line. `locale` is the process's, which gives the pages
+ * their language: "C" gives "en-US@posix", which is no language tag.
+ * @param {{ args?: string[], hasWebGpu?: boolean, locale?: string }} [options]
  */
-export async function launchChromium({ args = [], hasWebGpu = true } = {}) {
+export async function launchChromium({ args = [], hasWebGpu = true, locale = "en_US.UTF-8" } = {}) {
   const { executablePath, env } = findChromium();
   return puppeteer.launch({
     executablePath,
-    // In the POSIX locale navigator.language is no valid language tag, and Intl throws.
-    env: { ...process.env, LC_ALL: "en_US.UTF-8", ...env },
+    env: { ...process.env, LC_ALL: locale, ...env },
     headless: executablePath.endsWith("shell") || Object.keys(env).length > 0 ? "shell" : true,
     // With it, the adapter is null.
     ignoreDefaultArgs: ["--disable-gpu"],

@@ -1,4 +1,4 @@
-// Node's and Deno's side of runSuite: arguments in, one line of JSON a message out.
+// Node's, Deno's and Bun's side of runSuite: arguments in, one line of JSON a message out.
 
 import process from "node:process";
 import { runSuite } from "./runSuite.mjs";
@@ -11,6 +11,7 @@ if (engine === "node") {
   await import("./pausedPolls.mjs");
   gpu = await (await import("./dawn.mjs")).dawn();
 }
+if (engine === "bun") gpu = await (await import("./bun.mjs")).bunGpu();
 
 /** @param {import("./runSuite.mjs").Message} message */
 const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);

@@ -11,6 +11,8 @@ export interface Visit {
 }
 
 interface Options {
+  /** The address of the site: the built one unless told otherwise. */
+  site?: string;
   hasWebGpu?: boolean;
   width?: number;
   height?: number;
@@ -22,7 +24,8 @@ const patience = 60_000;
 
 /** Opens a page of the site, by its file's name and what follows it. */
 export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
-  const { hasWebGpu = true, width = 1280, height = 800, scheme = "light", isCalm = false } = options;
+  const { site = inject("site"), hasWebGpu = true, width = 1280, height = 800 } = options;
+  const { scheme = "light", isCalm = false } = options;
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on("console", (message) => {
@@ -30,13 +33,17 @@ export async function visit(browser: Browser, address: string, options: Options 
   });
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("error", (error) => errors.push(String(error)));
+  page.on("requestfailed", (request) => errors.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) errors.push(`${response.url()}: ${response.status()}`);
+  });
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([
     { name: "prefers-color-scheme", value: scheme },
     { name: "prefers-reduced-motion", value: isCalm ? "reduce" : "no-preference" },
   ]);
   if (!hasWebGpu) await page.evaluateOnNewDocument("delete Navigator.prototype.gpu");
-  await page.goto(inject("site") + address);
+  await page.goto(site + address);
   return { page, errors };
 }
 

@@ -297,7 +297,7 @@ export const cases: Case[] = [
       const { usage, size } = recordOf(clip);
       const needed = STORAGE | 0x40 | COPY_SRC;
       same(usage & needed, needed, "usage");
-      same(size >= RECORD_BYTES, true, "at least 64 bytes");
+      same(size >= RECORD_BYTES, true, `at least ${RECORD_BYTES} bytes`);
     },
   },
 ];

@@ -1,0 +1,8 @@
+// Where the system's locale is POSIX, Chromium's language is "en-US@posix". That is no language tag, and Intl throws at it.
+// For a build to keep this file, package.json says that the site's files have side effects.
+
+try {
+  new Intl.NumberFormat(navigator.language);
+} catch {
+  Object.defineProperty(navigator, "language", { value: document.documentElement.lang });
+}

@@ -1,0 +1,143 @@
+import { counted, refuseTypeGPU, shown } from "./check.ts";
+
+/** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
+export type Dtype = "f32" | "f16" | "bf16";
+
+export const ELEMENT_BYTES: Record<Dtype, number> = { f32: 4, f16: 2, bf16: 2 };
+
+/** Which arrays may hold the elements, besides a Uint8Array of their bytes. */
+const ARRAYS: Record<Dtype, readonly string[]> = {
+  f32: ["Float32Array"],
+  f16: ["Float16Array", "Uint16Array"],
+  bf16: ["Uint16Array"],
+};
+
+/** Bytes of a GPUBuffer, or of the ArrayBuffer under a typed array. */
+export interface Range {
+  readonly buffer: GPUBuffer | ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** A range and what its elements are. */
+export interface Stored {
+  readonly source: Range;
+  readonly dtype: Dtype;
+}
+
+const STORAGE = 0x80;
+
+/** The name of a typed array's type, whatever realm it is of; undefined for what is no array. */
+export function arrayType(value: unknown): string | undefined {
+  return ArrayBuffer.isView(value) ? (value as Partial<Float32Array>)[Symbol.toStringTag] : undefined;
+}
+
+export function isGPUBuffer(value: unknown): value is GPUBuffer {
+  if (typeof value !== "object" || value === null) return false;
+  const { size, usage, mapAsync } = value as Partial<GPUBuffer>;
+  return typeof size === "number" && typeof usage === "number" && typeof mapAsync === "function";
+}
+
+export function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
+  return isGPUBuffer(buffer) ? "webgpu" : "cpu";
+}
+
+/** Refuses what cannot be bound: a buffer without STORAGE usage, or still mapped. */
+export function checkBuffer(buffer: GPUBuffer, subject: string): void {
+  if ((buffer.usage & STORAGE) === 0) {
+    throw new TypeError(
+      `${subject} is a buffer with usage 0x${buffer.usage.toString(16)}, without STORAGE (0x80); create it with that usage too.`,
+    );
+  }
+  if (buffer.mapState !== undefined && buffer.mapState !== "unmapped") {
+    throw new TypeError(`${subject} is a buffer whose mapState is "${buffer.mapState}"; unmap it first.`);
+  }
+}
+
+/** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
+export function bufferOf(buffer: unknown, dtype: Dtype, label: string): Range {
+  if (isGPUBuffer(buffer)) {
+    checkBuffer(buffer, label);
+    return { buffer, byteOffset: 0, byteLength: buffer.size };
+  }
+  const type = arrayType(buffer);
+  if (type !== "Uint8Array" && (type === undefined || !ARRAYS[dtype].includes(type))) {
+    refuseTypeGPU(buffer, `${label}.buffer`);
+    const fact = dtype === "f32" ? "" : `, but the dtype is "${dtype}"`;
+    const arrays = ARRAYS[dtype].map((name) => `a ${name}`).join(", ");
+    throw new TypeError(
+      `${label}.buffer is ${shown(buffer)}${fact}; pass a GPUBuffer, ${arrays} or a Uint8Array of their bytes.`,
+    );
+  }
+  const array = buffer as Uint8Array;
+  if (array.byteLength === 0) refuseLostMemory(array, label);
+  return { buffer: array.buffer, byteOffset: array.byteOffset, byteLength: array.byteLength };
+}
+
+/** An array whose memory is gone has no bytes, as an empty one has none. */
+function refuseLostMemory(array: Uint8Array, label: string): void {
+  try {
+    new Uint8Array(array.buffer);
+  } catch {
+    throw new TypeError(`${label} is on a detached ArrayBuffer; pass the array that now owns the memory.`);
+  }
+  try {
+    array.keys();
+  } catch {
+    throw new RangeError(
+      `${label} is an array that its ArrayBuffer of ${counted(array.buffer.byteLength, "byte")} no longer holds; pass an array that lies in it.`,
+    );
+  }
+}
+
+export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(
+      `${subject}.byteOffset is ${shown(value)}; pass a non-negative multiple of ${multiple}, the size of an element in bytes.`,
+    );
+  }
+  return value;
+}
+
+export function rangeIn(whole: Range, byteOffset: number, length: number, dtype: Dtype, label: string): Range {
+  const elementBytes = ELEMENT_BYTES[dtype];
+  const byteLength = length * elementBytes;
+  if (byteOffset + byteLength > whole.byteLength) {
+    throw new RangeError(
+      `${label} needs ${counted(byteLength, "byte")} from byte ${byteOffset} (${counted(length, "element")}), but the buffer has ${whole.byteLength}; pass a length of at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / elementBytes))}.`,
+    );
+  }
+  const start = whole.byteOffset + byteOffset;
+  if (start % elementBytes !== 0) {
+    throw new RangeError(
+      `${label} starts at byte ${start} of its ArrayBuffer; start at a multiple of ${elementBytes}.`,
+    );
+  }
+  // A binding is a multiple of 4 bytes.
+  const bindable = whole.byteLength - (whole.byteLength % 4);
+  if (isGPUBuffer(whole.buffer) && byteLength > 0 && start + byteLength > bindable) {
+    throw new RangeError(
+      `${label} ends at byte ${start + byteLength} of a buffer of ${counted(whole.byteLength, "byte")}, of which ${bindable} can be bound; pad the buffer to ${bindable + 4}.`,
+    );
+  }
+  return { buffer: whole.buffer, byteOffset: start, byteLength };
+}
+
+export function isSame(a: Range, b: Range): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
+}
+
+const ids = new WeakMap<Range["buffer"], number>();
+let lastId = 0;
+
+/** A number for a buffer: the same each time it is asked for. */
+export function idOf(buffer: Range["buffer"]): number {
+  let id = ids.get(buffer);
+  if (id === undefined) {
+    id = ++lastId;
+    ids.set(buffer, id);
+  }
+  return id;
+}

@@ -1,0 +1,102 @@
+import { counted } from "./check.ts";
+import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
+import type { ClipMethod } from "./methods/method.ts";
+import type { CheckedOptions } from "./options.ts";
+import { groupRunsOf } from "./pieces.ts";
+import { idOf } from "./ranges.ts";
+import { labelOf, type Tensor } from "./view.ts";
+
+/** Gradients as a method can work on them, checked for whatever it needs. */
+export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
+  const list = checkGradients(given, method.sum?.examples);
+  refuseUnsuited(list, method, options);
+  refuseUnwritten(list, method, options);
+  return list;
+}
+
+/** Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them, shapes. */
+export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
+  for (const [index, then] of prepared.places.entries()) {
+    const now = list.places[index];
+    const formatted =
+      now?.length === then?.length &&
+      now?.dtype === then?.dtype &&
+      now?.parameter?.dtype === then?.parameter?.dtype &&
+      !now?.into === !then?.into;
+    if (formatted && !(byShape && String(now?.shape) !== String(then?.shape))) continue;
+    const [has, had] = formatted ? [`shape [${now?.shape}]`, `[${then?.shape}]`] : [inWords(now), inWords(then)];
+    throw new RangeError(
+      `${labelOf(index, prepared.names[index])} has ${has}, but the clip was prepared for ${had}; prepare another.`,
+    );
+  }
+}
+
+function inWords(tensor: Tensor | undefined): string {
+  if (!tensor) return "no gradient";
+  const { length, dtype, parameter, into } = tensor;
+  const elements = counted(length, dtype === "f32" ? "element" : `${dtype} element`);
+  return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
+}
+
+/** Shapes and parameters, a leading axis for members; a total norm is for all. */
+function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+  const { name, grouping } = method;
+  if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
+  if (grouping.kind === "all") return;
+  if (options.totalNorm !== undefined) {
+    throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
+  }
+  if (grouping.kind === "units") {
+    refuseMissing(tensors, name, "shape", "its dimensions");
+    refuseTwoShapes(tensors);
+    groupRunsOf(tensors, grouping);
+  }
+  if (grouping.kind !== "members") return;
+  const member = method.sum ? "example" : "member";
+  for (const { label, length, shape } of tensors) {
+    const leading = shape?.[0];
+    if (leading !== undefined && leading !== grouping.count) {
+      throw new RangeError(
+        `${label} has a leading axis of ${leading}, but the method is for ${counted(grouping.count, member)}; stack as many in every gradient.`,
+      );
+    }
+    if (length % grouping.count !== 0) {
+      throw new RangeError(
+        `${label} has ${counted(length, "element")}, which ${counted(grouping.count, member)} cannot share equally; the leading axis of every gradient must be the ${member}s.`,
+      );
+    }
+  }
+}
+
+/** A range that is listed twice is scaled once, and so by one set of units. */
+function refuseTwoShapes(tensors: readonly Tensor[]): void {
+  const first = new Map<string, Tensor>();
+  for (const tensor of tensors) {
+    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
+    const other = first.get(key) ?? tensor;
+    first.set(key, other);
+    if (String(other.shape) !== String(tensor.shape)) {
+      throw new RangeError(
+        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
+      );
+    }
+  }
+}
+
+function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
+  const tensor = tensors.find((tensor) => tensor[key] === undefined);
+  if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
+}
+
+function refuseUnwritten(
+  { tensors }: TensorList,
+  { name, maxNorm, clamp }: ClipMethod,
+  { apply }: CheckedOptions,
+): void {
+  if (apply === "scale" && (maxNorm !== undefined || clamp)) return;
+  const into = tensors.find((tensor) => tensor.into);
+  if (!into) return;
+  throw new TypeError(
+    `${into.label} has an into, but ${name} with apply: ${JSON.stringify(apply)} writes no gradient; leave it out.`,
+  );
+}

@@ -1,0 +1,218 @@
+import { counted, isPlain, readOneOf, readOptions, refuseTypeGPU, refuseUnknownKeys, shown } from "./check.ts";
+import {
+  arrayType,
+  bufferOf,
+  byteOffsetOf,
+  type Dtype,
+  ELEMENT_BYTES,
+  idOf,
+  isGPUBuffer,
+  isSame,
+  type Range,
+  rangeIn,
+  type Stored,
+} from "./ranges.ts";
+
+/** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
+export interface GradientView {
+  /** An array fits its dtype: a Uint8Array of the bytes, or for f32 a Float32Array, for f16 a Float16Array or a Uint16Array, for bf16 a Uint16Array. */
+  buffer: GPUBuffer | ArrayBufferView;
+  /** A multiple of the element size; default 0. For an array it counts from the start of the array. */
+  byteOffset?: number;
+  /** Elements; default: up to the end of the buffer. */
+  length?: number;
+  /**
+   * `"f32"` (default; `"f16"` for a Float16Array), or 16 bits, packed two a 32-bit word, little-endian; they need no
+   * shader-f16. Norms are computed in float32 and clipped values rounded to the nearest, ties to even.
+   */
+  dtype?: Dtype;
+  /** Where the clipped gradient goes instead; the gradient itself is then left alone. It has the same dtype. */
+  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
+  /** The parameter that the gradient is of, as many elements, for `adaptiveGradClip`; it is only read. */
+  parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
+  name?: string;
+  /** Its dimensions, for methods that work along axes. */
+  shape?: readonly number[];
+}
+
+export type Gradient = GPUBuffer | Float32Array | GradientView;
+
+/** One gradient that has elements, checked. */
+export interface Tensor {
+  /** Its place in the caller's list. */
+  readonly index: number;
+  readonly name?: string;
+  readonly label: string;
+  /** Elements. */
+  readonly length: number;
+  readonly dtype: Dtype;
+  readonly shape?: readonly number[];
+  readonly source: Range;
+  readonly into?: Range;
+  readonly parameter?: Stored;
+}
+
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
+const INTO_KEYS = ["buffer", "byteOffset"] as const;
+const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
+export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
+const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
+
+type Read<K extends string> = { readonly [P in K]?: unknown };
+
+/** A view as the caller gave it, read and not checked: from here on nothing of the caller's is looked at again. */
+export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
+  readonly name?: string;
+  readonly into?: Read<(typeof INTO_KEYS)[number]>;
+  readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
+}
+
+export function labelOf(index: number, name: string | undefined): string {
+  return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
+}
+
+/** @param name what the gradient is called unless its view says so itself. */
+export function readView(gradient: unknown, index: number, name: string | undefined): GivenView {
+  // Without a prototype: what somebody put on Object.prototype is no property of a view.
+  if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
+  const label = labelOf(index, name);
+  refuseTypeGPU(gradient, label);
+  if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !("buffer" in gradient)) {
+    const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
+    throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
+  }
+  const given = isPlain(gradient) ? readOptions(gradient, label, VIEW_KEYS) : readInstance(gradient, label);
+  const { name: own, into, parameter, shape } = given;
+  if (own !== undefined && typeof own !== "string") {
+    throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
+  }
+  const read = <K extends string>(value: unknown, key: string, known: readonly K[]) =>
+    value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, known);
+  return Object.assign(given, {
+    name: own,
+    into: read(into, "into", INTO_KEYS),
+    parameter: read(parameter, "parameter", PARAMETER_KEYS),
+    shape: Array.isArray(shape) ? [...shape] : shape,
+  });
+}
+
+/** An engine's view may be an object of a class, whose properties are getters. */
+function readInstance(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
+  refuseUnknownKeys(view, label, VIEW_KEYS);
+  return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as Partial<GradientView>)[key]]));
+}
+
+/** What a gradient without another name is called. */
+export function labelOfBuffer({ buffer }: GivenView): string | undefined {
+  return (isGPUBuffer(buffer) && buffer.label) || undefined;
+}
+
+/** Arrays whose elements can only be one thing. */
+function isBareArray(value: unknown): boolean {
+  return ["Float32Array", "Float16Array"].includes(arrayType(value) ?? "");
+}
+
+/** An array of 16-bit elements says less than it seems: they may be float16 or bfloat16. */
+function isHalf(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
+}
+
+/** `into` has room for one of as many `examples`, whose sum goes there. */
+export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Tensor {
+  const label = labelOf(index, name);
+  const dtype = dtypeOf(given.dtype, given.buffer, label);
+  const memory = bufferOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, length, dtype, label);
+  const shape = checkShape(given.shape, length, label);
+  const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
+  const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
+  return { index, name, label, length, dtype, shape, source, into, parameter };
+}
+
+function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
+  if (value !== undefined) return readOneOf(value, `${label}.dtype`, DTYPES);
+  if (arrayType(buffer) === "Float16Array") return "f16";
+  if (isHalf(buffer)) {
+    throw new TypeError(`${label}.buffer is ${shown(buffer)} and its dtype is missing; add dtype: "f16" or "bf16".`);
+  }
+  return "f32";
+}
+
+function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number, label: string): number {
+  const bytes = size - byteOffset;
+  const elementBytes = ELEMENT_BYTES[dtype];
+  if (bytes < 0) {
+    throw new RangeError(
+      `${label} starts at byte ${byteOffset} of a buffer of ${counted(size, "byte")}; start inside it.`,
+    );
+  }
+  if (value === undefined) {
+    if (bytes % elementBytes === 0) return bytes / elementBytes;
+    throw new RangeError(
+      `${label} spans ${counted(bytes, "byte")}, which is not a multiple of ${elementBytes}; pass its length in elements.`,
+    );
+  }
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    const Refusal = typeof value === "number" ? RangeError : TypeError;
+    throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
+  }
+  return value;
+}
+
+function checkShape(shape: unknown, length: number, label: string): readonly number[] | undefined {
+  if (shape === undefined) return undefined;
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new TypeError(`${label}.shape is ${shown(shape)}; pass a list of whole numbers.`);
+  }
+  if (shape.reduce((product, size) => product * size, 1) !== length) {
+    throw new RangeError(
+      `${label}.shape is [${shape}], but it has ${counted(length, "element")}; pass a shape with as many.`,
+    );
+  }
+  return shape;
+}
+
+type Into = NonNullable<GivenView["into"]>;
+type Parameter = NonNullable<GivenView["parameter"]>;
+
+function checkInto(given: Into, source: Range, length: number, dtype: Dtype, label: string): Range | undefined {
+  const memory = bufferOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  const range = rangeIn(memory, byteOffset, length, dtype, label);
+  // The first example's place is where the sum goes anyway.
+  return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
+}
+
+function checkParameter(given: Parameter, length: number, label: string): Stored {
+  const dtype = dtypeOf(given.dtype, given.buffer, label);
+  const memory = bufferOf(given.buffer, dtype, label);
+  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
+  return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
+}
+
+/** Equal only for views that read alike, of the same GPU buffers; undefined for anything else. */
+export function keyOfView({
+  buffer,
+  byteOffset,
+  length,
+  dtype,
+  into,
+  parameter,
+  shape,
+}: GivenView): string | undefined {
+  const sizes = shape === undefined ? [] : shape;
+  if (!Array.isArray(sizes)) return undefined;
+  const others = [into, parameter].filter((other) => other !== undefined);
+  const buffers = [buffer, ...others.map((other) => other.buffer)];
+  const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
+  if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
+  // A number and a string that looks like it are told apart.
+  const words = rest.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));
+  return [...buffers.map(idOf), into ? ">" : "", parameter ? "/" : "", shape ? "#" : "", ...words].join();
+}
+
+function isPrimitive(value: unknown): boolean {
+  return value === undefined || typeof value === "number" || typeof value === "string";
+}

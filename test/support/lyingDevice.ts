@@ -1,0 +1,67 @@
+/** A device that computes wrongly in one way, on a real one; what it does not spoil is compiled once for all of them. */
+
+/** Text of a shader that must be there, and what is compiled in its place. */
+export type ShaderLie = readonly [pattern: RegExp, replacement: string];
+
+export interface Lie {
+  readonly shaders?: readonly ShaderLie[];
+  /** Methods of the device in place of its own; `real` has those. */
+  readonly device?: (real: GPUDevice) => Partial<GPUDevice>;
+  readonly queue?: (real: GPUQueue) => Partial<GPUQueue>;
+}
+
+/** Two bindings are enough to go wrong in one of them, and compile quickly. */
+const STORAGE_BUFFERS = 3;
+
+export class LyingDevices {
+  readonly #real: GPUDevice;
+  readonly #modules = new Map<string, GPUShaderModule>();
+  readonly #pipelines = new Map<GPUShaderModule, Promise<GPUComputePipeline>>();
+
+  constructor(real: GPUDevice) {
+    this.#real = real;
+  }
+
+  /** The device, and how many shaders it has spoilt so far. */
+  device(lie: Lie): { device: GPUDevice; spoilt: () => number } {
+    const real = this.#real;
+    const { maxStorageBufferBindingSize } = real.limits;
+    let spoilt = 0;
+    const device = overridden(real, {
+      limits: { maxStorageBuffersPerShaderStage: STORAGE_BUFFERS, maxStorageBufferBindingSize },
+      queue: lie.queue ? overridden(real.queue, lie.queue(real.queue)) : real.queue,
+      createShaderModule: ({ code }: GPUShaderModuleDescriptor) => {
+        const text = (lie.shaders ?? []).reduce((before, [pattern, by]) => before.replaceAll(pattern, by), code);
+        if (text !== code) spoilt += 1;
+        return this.#moduleOf(text);
+      },
+      createComputePipelineAsync: (descriptor: GPUComputePipelineDescriptor) => this.#pipelineOf(descriptor),
+      ...lie.device?.(real),
+    } as object);
+    return { device, spoilt: () => spoilt };
+  }
+
+  #moduleOf(code: string): GPUShaderModule {
+    const module = this.#modules.get(code) ?? this.#real.createShaderModule({ code });
+    this.#modules.set(code, module);
+    return module;
+  }
+
+  #pipelineOf(descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
+    const { module } = descriptor.compute;
+    const pipeline = this.#pipelines.get(module) ?? this.#real.createComputePipelineAsync(descriptor);
+    this.#pipelines.set(module, pipeline);
+    return pipeline;
+  }
+}
+
+/** The object with some properties changed; its own methods go on working on itself. */
+export function overridden<T extends object>(real: T, changes: object): T {
+  return new Proxy(real, {
+    get(target, name) {
+      if (name in changes) return changes[name as keyof typeof changes];
+      const value = target[name as keyof T];
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

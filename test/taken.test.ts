@@ -1,0 +1,670 @@
+/** What is taken for a list, a view, an array or options, wherever it comes from; all else is refused with what to pass. */
+import { runInNewContext } from "node:vm";
+import tgpu, { d } from "typegpu";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  adaptiveGradClip,
+  autoClip,
+  type ClipMethod,
+  type ClipOptions,
+  type Clipper,
+  type ClipperOptions,
+  clipByGlobalNorm,
+  clipByNorm,
+  clipGradients,
+  clipPerExample,
+  createClipper,
+  type Gradients,
+  measureNorm,
+  NonFiniteGradientError,
+  zClip,
+} from "../src/index.ts";
+import { structuredReads } from "./support/reads.ts";
+import { type ErrorClass, refused, refusedOnArrays } from "./support/refused.ts";
+import { Workbench } from "./support/workbench.ts";
+
+let bench: Workbench;
+let cpu: Clipper;
+
+beforeAll(async () => {
+  bench = await Workbench.open();
+  cpu = await createClipper({ backend: "cpu" });
+});
+afterEach(() => bench.tidy());
+
+/** An array of another realm, as an iframe, a vm context or jsdom makes them. */
+const foreign = <T>(code: string): T => runInNewContext(code) as T;
+
+/** As the halves of a float16: 3 and 4. */
+const HALVES = [0x4200, 0x4400];
+
+/** As an engine with Float16Array has them: Node 20 has none, and what is looked at is the tag. */
+class Float16 extends Uint16Array {
+  override get [Symbol.toStringTag]() {
+    return "Float16Array" as "Uint16Array";
+  }
+}
+
+describe("which arrays fit which dtype", () => {
+  const F32 = "a Float32Array or a Uint8Array of their bytes";
+  const F16 = "a Float16Array, a Uint16Array or a Uint8Array of their bytes";
+  const BF16 = "a Uint16Array or a Uint8Array of their bytes";
+  const fits: [string, string, () => ArrayBufferView][] = [
+    ["f32", "a Float32Array", () => new Float32Array([3, 4])],
+    ["f32", "a Uint8Array", () => new Uint8Array(new Float32Array([3, 4]).buffer)],
+    ["f32", "a Buffer", () => Buffer.from(new Float32Array([3, 4]).buffer)],
+    ["f16", "a Uint16Array", () => new Uint16Array(HALVES)],
+    ["f16", "a Uint8Array", () => new Uint8Array(new Uint16Array(HALVES).buffer)],
+    ["bf16", "a Uint16Array", () => new Uint16Array([0x4040, 0x4080])],
+    ["bf16", "a Uint8Array", () => new Uint8Array(new Uint16Array([0x4040, 0x4080]).buffer)],
+  ];
+
+  test.each(fits)("%s is taken from %s", async (dtype, _, array) => {
+    const view = { buffer: array(), dtype: dtype as "f32", into: { buffer: array() } };
+    const clip = cpu.prepare([view], clipByGlobalNorm(100));
+    clip.run();
+    expect((await clip.report()).norm).toBe(5);
+    expect(new Uint8Array(view.into.buffer.buffer)).toEqual(new Uint8Array(array().buffer));
+  });
+
+  const refusedArrays: [string, string, ArrayBufferView, string][] = [
+    ["f32", "a Uint16Array", new Uint16Array(4), F32],
+    ["f32", "an Int32Array", new Int32Array(4), F32],
+    ["f32", "a Float64Array", new Float64Array(4), F32],
+    ["f32", "a Uint8ClampedArray", new Uint8ClampedArray(16), F32],
+    ["f32", "a DataView", new DataView(new ArrayBuffer(16)), F32],
+    ["f16", "a Float32Array", new Float32Array(4), F16],
+    ["f16", "an Int16Array", new Int16Array(4), F16],
+    ["f16", "a DataView", new DataView(new ArrayBuffer(16)), F16],
+    ["bf16", "a Float32Array", new Float32Array(4), BF16],
+    ["bf16", "a Uint32Array", new Uint32Array(4), BF16],
+  ];
+
+  test.each(refusedArrays)("%s is not taken from %s", async (dtype, shown, array, remedy) => {
+    const bits = new Uint16Array(8);
+    const good = dtype === "f32" ? new Float32Array(4) : bits;
+    const message = (what: string) => {
+      const fact = dtype === "f32" ? "" : `, but the dtype is "${dtype}"`;
+      return `gradients[0]${what}.buffer is ${shown}${fact}; pass a GPUBuffer, ${remedy}.`;
+    };
+    const refusal = (view: object, what: string) =>
+      refused(() => cpu.prepare([{ length: 4, dtype, ...view }] as unknown as Gradients), TypeError, message(what));
+    await refusal({ buffer: array }, "");
+    await refusal({ buffer: good, into: { buffer: array } }, ".into");
+    await refusal({ buffer: new Uint8Array(16), parameter: { buffer: array, dtype } }, ".parameter");
+  });
+
+  test("an into of another dtype is refused", async () => {
+    const into = { buffer: new Float32Array(2), dtype: "f32" };
+    const view = { buffer: new Uint16Array(HALVES), dtype: "f16", into };
+    const message = 'gradients[0].into has an unknown property "dtype"; it takes buffer and byteOffset.';
+    await refused(() => cpu.prepare([view] as unknown as Gradients), TypeError, message);
+    expect([...into.buffer]).toEqual([0, 0]);
+  });
+
+  test("a Float16Array is f16, bare and in a view", async () => {
+    const [bare, inView] = [new Float16(HALVES), new Float16(HALVES)];
+    for (const gradients of [[bare], [{ buffer: inView }]]) {
+      expect((await clipGradients(gradients as unknown as Gradients, clipByGlobalNorm(2.5))).norm).toBe(5);
+    }
+    expect([...bare, ...inView]).toEqual([0x3e00, 0x4000, 0x3e00, 0x4000]);
+    const message =
+      'gradients[0].buffer is a Float16Array, but the dtype is "bf16"; pass a GPUBuffer, a Uint16Array or a Uint8Array of their bytes.';
+    await refused(() => cpu.prepare([{ buffer: bare, dtype: "bf16" }]), TypeError, message);
+  });
+});
+
+describe("arrays of another realm", () => {
+  test("are gradients, views, intos and parameters", async () => {
+    const array = foreign<Float32Array>("new Float32Array([3, 4])");
+    expect(array).not.toBeInstanceOf(Float32Array);
+    expect((await clipGradients([array], clipByGlobalNorm(2.5))).norm).toBe(5);
+    expect([...array]).toEqual([1.5, 2]);
+    const into = foreign<Float32Array>("new Float32Array(2)");
+    const view = {
+      buffer: foreign<Uint8Array>("new Uint8Array(new Float32Array([3, 4]).buffer)"),
+      into: { buffer: into },
+    };
+    await clipGradients([view], clipByGlobalNorm(2.5));
+    expect([...into]).toEqual([1.5, 2]);
+    const agc = { buffer: array, shape: [2], parameter: { buffer: foreign<Float32Array>("new Float32Array([3, 4])") } };
+    expect((await clipGradients([agc], adaptiveGradClip({ clipping: 0.1 }))).norm).toBe(2.5);
+    expect([...array]).toEqual([Math.fround(0.3), Math.fround(0.4)]);
+  });
+
+  test("lists, records, Maps and options of another realm are taken", async () => {
+    for (const code of ["[array]", "({ w: array })", "new Map([['w', array]])", "new Set([array])"]) {
+      const array = new Float32Array([3, 4]);
+      const gradients = runInNewContext(code, { array }) as Gradients;
+      const options = runInNewContext("({ gradScale: 2 })") as ClipOptions;
+      expect((await clipGradients(gradients, clipByGlobalNorm(5), options)).norm, code).toBe(10);
+      expect([...array]).toEqual([3, 4]);
+    }
+  });
+});
+
+interface Resizable extends ArrayBuffer {
+  resize(bytes: number): void;
+}
+const resizable = (values: number[], most: number): Resizable => {
+  const Buffer = ArrayBuffer as unknown as new (bytes: number, options: object) => Resizable;
+  const memory = new Buffer(4 * values.length, { maxByteLength: 4 * most });
+  new Float32Array(memory).set(values);
+  return memory;
+};
+
+describe("memory whose length changes", () => {
+  const message = (now: string) =>
+    `gradients[1] "w" has ${now}, but the clip was prepared for 2 elements; prepare another.`;
+
+  test.each([
+    [4, "4 elements"],
+    [1, "1 element"],
+  ])("a tracking view of %i elements after prepare is refused, not clipped in part", async (length, now) => {
+    const memory = resizable([3, 4], 4);
+    const first = new Float32Array([30, 40]);
+    const gradients = [first, { buffer: new Float32Array(memory), name: "w" }];
+    const clip = cpu.prepare(gradients, clipByGlobalNorm(1));
+    memory.resize(4 * length);
+    for (const act of [() => clip.run(), () => clip.run(gradients)]) {
+      await refusedOnArrays([first], act, RangeError, message(now));
+    }
+    expect([...new Float32Array(memory)]).toEqual([3, 4, 0, 0].slice(0, length));
+    memory.resize(8);
+    new Float32Array(memory).set([3, 4]);
+    clip.run();
+    expect((await clip.report()).steps).toBe(1);
+  });
+
+  test("a view with a length stays what it was", async () => {
+    const memory = resizable([3, 4], 4);
+    const clip = cpu.prepare([{ buffer: new Float32Array(memory), length: 2 }], clipByGlobalNorm(2.5));
+    memory.resize(16);
+    clip.run();
+    expect((await clip.report()).norm).toBe(5);
+    expect([...new Float32Array(memory)]).toEqual([1.5, 2, 0, 0]);
+  });
+
+  test("an array that its memory no longer holds is refused, not taken for empty", async () => {
+    const memory = resizable([3, 4], 4);
+    const array = new Float32Array(memory, 0, 2);
+    memory.resize(4);
+    const shrunk =
+      "gradients[0] is an array that its ArrayBuffer of 4 bytes no longer holds; pass an array that lies in it.";
+    await refused(() => cpu.prepare([array]), RangeError, shrunk);
+  });
+
+  test("a buffer that was replaced by a longer one is refused", async () => {
+    const view = { buffer: bench.buffer([3, 4]), name: "w" };
+    const clip = bench.clipper.prepare([bench.buffer([1]), view]);
+    const longer = [bench.buffer([1]), { ...view, buffer: bench.buffer([3, 4, 5]) }];
+    await bench.refuses(() => clip.run(longer), RangeError, message("3 elements"));
+  });
+});
+
+describe("options, lists and views are plain", () => {
+  class Model {
+    get weights() {
+      return new Float32Array([3, 4]);
+    }
+  }
+  class Empty {}
+  const OPTIONS = "nonFinite, apply, gradScale and totalNorm";
+  const OBJECT = `pass an object with ${OPTIONS}.`;
+
+  /** In a browser all properties of a GPUDevice are getters of its prototype. */
+  const withoutOwn = (device: GPUDevice): GPUDevice => {
+    const prototype = {};
+    for (const key of ["createBuffer", "queue", "limits", "features"]) {
+      Object.defineProperty(prototype, key, { get: () => device[key as "queue"] });
+    }
+    Object.defineProperty(prototype, Symbol.toStringTag, { value: "GPUDevice" });
+    return Object.create(Object.create(prototype));
+  };
+
+  test("createClipper takes a device only as { device }", async () => {
+    const message = "createClipper's options is a GPUDevice; pass it as { device }.";
+    for (const device of [bench.device, withoutOwn(bench.device)]) {
+      await bench.rejects(() => createClipper(device as ClipperOptions), TypeError, message);
+    }
+  });
+
+  const misplaced: [string, () => object, string][] = [
+    ["a GPUDevice", () => withoutOwn(bench.device), "a GPUDevice"],
+    ["an AbortSignal", () => new AbortController().signal, "an AbortSignal"],
+    ["a class instance without properties", () => new Empty(), "an instance of Empty"],
+    ["a Promise", () => Promise.resolve({}), "a Promise"],
+    ["a Map", () => new Map(), "a Map"],
+    ["a Date", () => new Date(0), "a Date"],
+  ];
+
+  test.each(misplaced)("%s is no options", async (_, make, shown) => {
+    const [value, array] = [make() as never, new Float32Array([3, 4])];
+    const clip = cpu.prepare([array]);
+    const rows: [() => unknown, string][] = [
+      [() => cpu.prepare([array], undefined, value), `options is ${shown}; ${OBJECT}`],
+      [
+        () => clipGradients([array], undefined, value),
+        `options is ${shown}; pass an object with device, throwIfNonFinite, ${OPTIONS}.`,
+      ],
+      [() => clip.report(value), `report's options is ${shown}; pass an object with throwIfNonFinite and signal.`],
+      [() => clip.set(value), `set's values is ${shown}; pass an object with maxNorm and gradScale.`],
+      [
+        () => clipByGlobalNorm(1, value),
+        `clipByGlobalNorm's options is ${shown}; pass an object with normType, eps and members.`,
+      ],
+    ];
+    for (const [act, message] of rows) await refused(act, TypeError, message);
+    expect([...array]).toEqual([3, 4]);
+  });
+
+  test("a class instance is no record of gradients", async () => {
+    const list = (shown: string) =>
+      new RegExp(`^gradients is ${shown}; pass a list or an object of gradients, each a GPUBuffer, .*\\.$`);
+    const rows: [unknown, string][] = [
+      [new Model(), "an instance of Model"],
+      [Object.assign(new Empty(), { w: new Float32Array(1) }), "an instance of Empty"],
+      [withoutOwn(bench.device), "a GPUDevice"],
+      [new WeakMap(), "a WeakMap"],
+    ];
+    for (const [given, shown] of rows) {
+      await refused(() => cpu.prepare(given as Gradients), TypeError, list(shown));
+      const clip = cpu.prepare({});
+      await refused(() => clip.run(given as Gradients), TypeError, list(shown));
+    }
+  });
+
+  test("a class instance may be one gradient's view, not its into", async () => {
+    class View {
+      readonly #memory: Float32Array;
+      constructor(memory: Float32Array) {
+        this.#memory = memory;
+      }
+      get buffer() {
+        return this.#memory;
+      }
+    }
+    const array = new Float32Array([3, 4]);
+    await clipGradients([new View(array)], clipByGlobalNorm(2.5));
+    expect([...array]).toEqual([1.5, 2]);
+    const into = new View(new Float32Array(2));
+    const message = "gradients[0].into is an instance of View; pass an object with buffer and byteOffset.";
+    await refused(() => cpu.prepare([{ buffer: array, into }]), TypeError, message);
+  });
+
+  test("a totalNorm is no bare buffer", async () => {
+    const options = { totalNorm: bench.buffer([1]) } as unknown as ClipOptions;
+    const message = "options.totalNorm is a GPUBuffer; pass an object with buffer and byteOffset.";
+    await bench.refuses(() => bench.clipper.prepare([bench.buffer([1])], undefined, options), TypeError, message);
+  });
+
+  test("a name that is no string is refused", async () => {
+    const view = { buffer: new Float32Array(1), name: 5 } as unknown as Float32Array;
+    await refused(() => cpu.prepare([view]), TypeError, "gradients[0].name is 5; pass a string.");
+  });
+});
+
+describe("TypeGPU's resources are refused with root.unwrap", () => {
+  const remedy = "pass what root.unwrap(...) gives for it.";
+
+  test("its buffers", async () => {
+    const root = tgpu.initFromDevice({ device: bench.device });
+    const buffer = root.createBuffer(d.arrayOf(d.f32, 2)).$usage("storage") as unknown as GPUBuffer;
+    const plain = bench.buffer([1, 2]);
+    const rows: [() => unknown, string][] = [
+      [() => bench.clipper.prepare([buffer]), "gradients[0]"],
+      [() => bench.clipper.prepare({ w: buffer }), 'gradients[0] "w"'],
+      [() => bench.clipper.prepare([{ buffer }]), "gradients[0].buffer"],
+      [() => bench.clipper.prepare([{ buffer: plain, into: { buffer } }]), "gradients[0].into.buffer"],
+      [() => bench.clipper.prepare([plain], undefined, { gradScale: buffer }), "options.gradScale"],
+      [() => bench.clipper.prepare([plain], undefined, { totalNorm: { buffer } }), "options.totalNorm.buffer"],
+    ];
+    for (const [act, subject] of rows) {
+      await bench.refuses(act, TypeError, `${subject} is TypeGPU's buffer; ${remedy}`);
+    }
+  });
+
+  test("its encoders and passes", async () => {
+    const clip = bench.clipper.prepare([bench.buffer([3, 4])]);
+    for (const resourceType of ["command-encoder", "compute-pass"]) {
+      const target = { resourceType, dispatchWorkgroups() {}, beginComputePass() {} };
+      const message = `encode's target is TypeGPU's ${resourceType}; ${remedy}`;
+      await bench.refuses(() => clip.encode(target as never), TypeError, message);
+    }
+  });
+});
+
+describe("everything of the caller's is read once", () => {
+  const { counted, expectOnce } = structuredReads();
+
+  test.each(["GPU", "CPU"])("by prepare, run and encode on the %s", async (side) => {
+    const clipper = side === "GPU" ? bench.clipper : cpu;
+    const make = () => (side === "GPU" ? bench.buffer([3, 4]) : new Float32Array([3, 4]));
+    const view = () =>
+      counted("view", {
+        buffer: make(),
+        byteOffset: 0,
+        length: 2,
+        dtype: "f32" as const,
+        name: "n",
+        shape: counted("shape", [2]),
+        into: counted("into", { buffer: make(), byteOffset: 0 }),
+        parameter: counted("parameter", { buffer: make(), byteOffset: 0, dtype: "f32" as const }),
+      });
+    const record = () => counted("record", { w: view(), v: null });
+    const list = () => counted("list", [view(), null]);
+    const map = () =>
+      new Map([
+        ["w", view()],
+        ["v", null],
+      ]);
+    const method = counted("method", { ...adaptiveGradClip() });
+    const options = counted("options", { nonFinite: "keep" as const, apply: "scale" as const, gradScale: 1 });
+    for (const gradients of [record, list, map]) {
+      const clip = expectOnce(() => clipper.prepare(gradients(), method, options));
+      expectOnce(() => clip.run(gradients()));
+      if (side === "GPU") {
+        const encoder = bench.device.createCommandEncoder();
+        expectOnce(() => clip.encode(encoder, gradients()));
+        bench.device.queue.submit([encoder.finish()]);
+      }
+      expectOnce(() => clip.set(counted("values", { maxNorm: 1, gradScale: 2 })));
+      await expectOnce(() => clip.report(counted("report", { throwIfNonFinite: false, signal: undefined })));
+    }
+  });
+
+  test("by createClipper, clipGradients and the methods", async () => {
+    const array = new Float32Array([3, 4]);
+    await expectOnce(() => createClipper(counted("options", { backend: "cpu" as const, label: "x" })));
+    await expectOnce(() =>
+      clipGradients(
+        counted("list", [array]),
+        counted("method", { ...clipByGlobalNorm(1) }),
+        counted("options", { throwIfNonFinite: false, gradScale: 1 }),
+      ),
+    );
+    expectOnce(() => clipByNorm(1, counted("options", { axes: counted("axes", [0, 1]) })));
+    expectOnce(() => clipByGlobalNorm(1, counted("options", { normType: 2, eps: 0, members: 2 })));
+  });
+
+  test("a totalNorm in a buffer", () => {
+    const totalNorm = counted("totalNorm", { buffer: bench.buffer([5]), byteOffset: 0 });
+    expectOnce(() => bench.clipper.prepare([bench.buffer([3, 4])], undefined, counted("options", { totalNorm })));
+  });
+
+  test("a getter that gives another array each time", async () => {
+    const [a, b] = [new Float32Array([3, 4]), new Float32Array([6, 8])];
+    let reads = 0;
+    const gradients = {
+      get w() {
+        reads += 1;
+        return reads === 1 ? a : b;
+      },
+    };
+    await clipGradients(gradients, clipByGlobalNorm(2.5));
+    expect([...a, ...b]).toEqual([1.5, 2, 6, 8]);
+  });
+
+  test("a set that was seen is found by what was read, not by what is read next", async () => {
+    const [a, b] = [bench.buffer([3, 4]), bench.buffer([6, 8])];
+    const clip = bench.clipper.prepare({ w: a }, clipByGlobalNorm(100));
+    const gradients = [b, a];
+    clip.run({
+      get w() {
+        return gradients.shift() as GPUBuffer;
+      },
+    });
+    expect((await clip.report()).norm).toBe(10);
+  });
+});
+
+describe("look-alikes of gradients that were seen are checked", () => {
+  const rows: [string, object, ErrorClass, RegExp][] = [
+    ["a length that is a string", { length: "2" }, TypeError, /^gradients\[0\]\.length is the string "2"; .*\.$/],
+    ["a length that is a list", { length: [2] }, TypeError, /^gradients\[0\]\.length is an Array; .*\.$/],
+    [
+      "a byteOffset that is a string",
+      { byteOffset: "0" },
+      TypeError,
+      /^gradients\[0\]\.byteOffset is the string "0"; .*\.$/,
+    ],
+    ["a dtype that is a list", { dtype: ["f32"] }, TypeError, /^gradients\[0\]\.dtype is an Array; .*\.$/],
+    ["a shape that is a string", { shape: "2" }, TypeError, /^gradients\[0\]\.shape is the string "2"; .*\.$/],
+    ["a shape of strings", { shape: ["2"] }, TypeError, /^gradients\[0\]\.shape is an Array; .*\.$/],
+  ];
+  const like = () => ({ buffer: bench.buffer([3, 4]), byteOffset: 0, length: 2, dtype: "f32" as const, shape: [2] });
+
+  test.each(rows)("%s", async (_, change, kind, message) => {
+    const view = like();
+    const clip = bench.clipper.prepare([view]);
+    const given = [{ ...view, ...change }] as unknown as Gradients;
+    await bench.refuses(() => clip.run(given), kind, message);
+  });
+
+  test("a misspelt key inside into and parameter", async () => {
+    const view = { ...like(), into: { buffer: bench.buffer([0, 0]) }, parameter: { buffer: bench.buffer([1, 1]) } };
+    const clip = bench.clipper.prepare([view]);
+    for (const key of ["into", "parameter"] as const) {
+      const given = [{ ...view, [key]: { ...view[key], ofset: 4 } }] as unknown as Gradients;
+      const message = new RegExp(`^gradients\\[0\\]\\.${key} has an unknown property "ofset"; it takes .*\\.$`);
+      await bench.refuses(() => clip.run(given), TypeError, message);
+    }
+  });
+});
+
+describe("a method edited by hand is validated again", () => {
+  const MADE = "pass what a method such as clipByGlobalNorm(1) returns.";
+  const rows: [string, () => object, ErrorClass, string | RegExp][] = [
+    [
+      "a negative bound",
+      () => ({ ...clipByGlobalNorm(1), maxNorm: -1 }),
+      RangeError,
+      /^method\.maxNorm is -1; pass 0, a positive float32 from .*\.$/,
+    ],
+    [
+      "a bound of NaN",
+      () => ({ ...zClip(), maxNorm: Number.NaN }),
+      RangeError,
+      /^method\.maxNorm is NaN; pass 0, .*\.$/,
+    ],
+    [
+      "a bound that is a string",
+      () => ({ ...autoClip(), maxNorm: "1" }),
+      TypeError,
+      'method.maxNorm is the string "1"; pass a number.',
+    ],
+    [
+      "a negative eps",
+      () => ({ ...clipByGlobalNorm(1), eps: -1 }),
+      RangeError,
+      /^method\.eps is -1; pass a number from 0 to .*\.$/,
+    ],
+    [
+      "a misspelt property",
+      () => ({ ...clipByGlobalNorm(1), maxnorm: 2 }),
+      TypeError,
+      /^method has an unknown property "maxnorm"; it takes name, maxNorm, .*\.$/,
+    ],
+    ["no name", () => ({ ...clipByGlobalNorm(1), name: undefined }), TypeError, `method.name is undefined; ${MADE}`],
+    [
+      "a norm that is a word",
+      () => ({ ...clipByGlobalNorm(1), norm: "l1" }),
+      TypeError,
+      `method.norm is the string "l1"; ${MADE}`,
+    ],
+    [
+      "a rule that is a word",
+      () => ({ ...clipByGlobalNorm(1), rule: "rms" }),
+      TypeError,
+      `method.rule is the string "rms"; ${MADE}`,
+    ],
+    [
+      "a grouping that is a word",
+      () => ({ ...clipByGlobalNorm(1), grouping: "tensor" }),
+      TypeError,
+      `method.grouping is the string "tensor"; ${MADE}`,
+    ],
+    [
+      "a kind of grouping that is none",
+      () => ({ ...clipByGlobalNorm(1), grouping: { kind: "none" } }),
+      TypeError,
+      /^method\.grouping\.kind is the string "none"; use "all" or .*\.$/,
+    ],
+    [
+      "half a member",
+      () => ({ ...clipByGlobalNorm(1), grouping: { kind: "members", count: 0.5 } }),
+      RangeError,
+      "method.grouping.count is 0.5; pass a whole number of at least 1.",
+    ],
+    [
+      "other examples than members",
+      () => {
+        const method = clipPerExample(1, { examples: 2 });
+        return { ...method, sum: { ...method.sum, examples: 1 } };
+      },
+      RangeError,
+      "method.sum.examples is 1, but method.grouping.count is 2; pass one number of examples.",
+    ],
+  ];
+
+  test.each(rows)("%s", async (_, method, kind, message) => {
+    const [buffer, array] = [bench.buffer([3, 4]), new Float32Array([3, 4])];
+    const given = method() as ClipMethod;
+    await bench.refuses(() => bench.clipper.prepare([buffer], given), kind, message);
+    await refusedOnArrays([array], () => cpu.prepare([array], given), kind, message);
+  });
+
+  test("and a sound edit is taken", async () => {
+    const array = new Float32Array([3, 4]);
+    await clipGradients([array], { ...clipByGlobalNorm(1), maxNorm: 2.5 });
+    expect([...array]).toEqual([1.5, 2]);
+  });
+
+  test.each([{}, null, 5, () => 1, clipByGlobalNorm])("no method at all: %s", async (method) => {
+    const act = () => cpu.prepare([new Float32Array(1)], method as unknown as ClipMethod);
+    await refused(act, TypeError, /^method is .*; pass what a method such as clipByGlobalNorm\(1\) returns\.$/);
+  });
+});
+
+describe("zeros with a sign", () => {
+  test.each([0, -0])("a totalNorm of %d clips nothing, as a number and in a buffer", async (zero) => {
+    const [onGpu, apart] = [bench.buffer([3, 4]), bench.buffer([3, 4])];
+    const array = new Float32Array([3, 4]);
+    const clips = [
+      bench.clipper.prepare([onGpu], clipByGlobalNorm(1), { totalNorm: zero }),
+      bench.clipper.prepare([apart], clipByGlobalNorm(1), { totalNorm: { buffer: bench.buffer([zero]) } }),
+      cpu.prepare([array], clipByGlobalNorm(1), { totalNorm: zero }),
+    ];
+    for (const clip of clips) {
+      clip.run();
+      const report = await clip.report();
+      expect(report).toMatchObject({ norm: 0, scale: 1, clipped: false, skippedSteps: 0, nonFinite: 0 });
+    }
+    for (const values of [await bench.values(onGpu), await bench.values(apart), [...array]]) {
+      expect(values).toEqual([3, 4]);
+    }
+  });
+
+  test("a bound of -0 is 0", async () => {
+    const [buffer, array] = [bench.buffer([3, 4]), new Float32Array([3, 4])];
+    for (const gradients of [[buffer], [array]]) {
+      const clip = bench.clipper.prepare(gradients, clipByGlobalNorm(-0));
+      clip.run();
+      expect(await clip.report()).toMatchObject({ norm: 5, scale: 0, clipped: true });
+      clip.set({ maxNorm: -0 });
+      clip.run();
+      if (clip.record) expect((await bench.bytes(clip.record)).slice(52, 56)).toEqual(new Uint8Array(4));
+    }
+    expect((await bench.values(buffer)).map(Math.abs)).toEqual([0, 0]);
+    expect([...array].map(Math.abs)).toEqual([0, 0]);
+  });
+});
+
+describe("words", () => {
+  test.each([
+    [new Uint8Array(1), "a Uint8Array"],
+    [new URL("https://example.org"), "a URL"],
+    [new Int8Array(1), "an Int8Array"],
+  ])("the article of %s", async (value, shown) => {
+    const message = new RegExp(`^gradients\\[0\\] is ${shown}; pass .*\\.$`);
+    await refused(() => cpu.prepare([value] as unknown as Gradients), TypeError, message);
+  });
+
+  test("one of anything is singular", async () => {
+    const array = new Float32Array(1);
+    const rows: [() => unknown, RegExp][] = [
+      [() => cpu.prepare([{ buffer: new Float32Array(1), length: 1, shape: [2] }]), /but it has 1 element; pass/],
+      [() => cpu.prepare([{ buffer: array, byteOffset: 4, length: 1 }]), /\(1 element\), but/],
+      [() => cpu.prepare([{ buffer: new Uint8Array(1), byteOffset: 4 }]), /a buffer of 1 byte; start/],
+      [() => cpu.prepare([{ buffer: new Uint8Array(1) }]), /spans 1 byte, which/],
+      [() => cpu.prepare([]).run([array]), /^There is 1 gradient, but the clip was prepared for 0; /],
+      [() => cpu.prepare([array, array]).run([array]), /^There is 1 gradient, but the clip was prepared for 2; /],
+      [() => cpu.prepare([array], clipByGlobalNorm(1, { members: 2 })), /has 1 element, which 2 members cannot/],
+    ];
+    for (const [act, message] of rows) await refused(act, RangeError, message);
+  });
+
+  test("one NaN is one value", async () => {
+    const array = new Float32Array([Number.NaN, 1]);
+    const act = clipGradients({ w: array }, clipByGlobalNorm(1), { throwIfNonFinite: true });
+    const message =
+      'The gradients hold 1 NaN or infinite value; the first is gradients[0] "w", element 0; skip this step or lower the loss scale.';
+    const error = await act.then(
+      () => undefined,
+      (reason) => reason,
+    );
+    expect(error).toBeInstanceOf(NonFiniteGradientError);
+    expect(error.message).toBe(message);
+  });
+
+  test("throwIfNonFinite is true or false, before anything is clipped", async () => {
+    const array = new Float32Array([3, 4]);
+    const options = { throwIfNonFinite: 1 } as unknown as ClipOptions;
+    await refused(
+      () => clipGradients([array], clipByGlobalNorm(1), options),
+      TypeError,
+      "options.throwIfNonFinite is 1; pass true or false.",
+    );
+    expect([...array]).toEqual([3, 4]);
+  });
+
+  test("a gradient without axes has none to reduce", async () => {
+    const view = { buffer: new Float32Array([3]), shape: [] };
+    const message = "gradients[0] has shape [] and so no axis 0; pass axes as a function that gives none for it.";
+    await refused(() => cpu.prepare([view], clipByNorm(1, { axes: [0] })), RangeError, message);
+  });
+});
+
+describe("restore", () => {
+  test.each(["GPU", "CPU"])("takes the bytes of a view, its own only, on the %s", async (side) => {
+    const clipper = side === "GPU" ? bench.clipper : cpu;
+    const make = (...values: number[]) => (side === "GPU" ? bench.buffer(values) : Float32Array.from(values));
+    const clip = clipper.prepare([make(3, 4)], autoClip({ history: 3, percentile: 100 }));
+    clip.run();
+    const state = await clip.state();
+    const padded = new Uint8Array(state.byteLength + 7);
+    padded.set(new Uint8Array(state), 3);
+    const own = padded.subarray(3, 3 + state.byteLength);
+    const foreignState = runInNewContext("new Uint8Array(bytes).buffer", {
+      bytes: [...new Uint8Array(state)],
+    }) as ArrayBuffer;
+    for (const given of [
+      state,
+      own,
+      Buffer.from(own),
+      new DataView(padded.buffer, 3, state.byteLength),
+      foreignState,
+    ]) {
+      const other = clipper.prepare([make(6, 8)], autoClip({ history: 3, percentile: 100 }));
+      other.restore(given);
+      expect(new Uint8Array(await other.state())).toEqual(new Uint8Array(state));
+    }
+    const message =
+      "restore's state is a SharedArrayBuffer; pass the ArrayBuffer that state() gave, or a view of its bytes.";
+    await refused(() => clip.restore(new SharedArrayBuffer(8) as unknown as ArrayBuffer), TypeError, message);
+  });
+});
+
+test("measureNorm takes what others take", async () => {
+  expect((await clipGradients(new Map([["w", new Float32Array([3, 4])]]), measureNorm())).norm).toBe(5);
+});
