@@ -1,13 +1,13 @@
 // The page's wiring. For tests and the curious, `gradclipDemo` in the console holds the numbers behind the curves:
 // gradclipDemo.histories.chosen.loss and so on, one entry a step, null where a number was not finite.
 
-import { Digits } from "../digits.ts";
+import clippingSource from "../../bench/training/clipping.ts?raw";
+import { Digits } from "../../bench/training/digits.ts";
 import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { Cells } from "./cells.ts";
 import { choices } from "./choices.ts";
-import clippingSource from "./clipping.ts?raw";
 import { Curves } from "./curves.ts";
 import { showExperiment } from "./experiment.ts";
 import { Guesses } from "./guesses.ts";

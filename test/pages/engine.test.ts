@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Digits } from "../../demo/digits.ts";
+import { Digits } from "../../bench/training/digits.ts";
+import { uniformNumbers } from "../../bench/training/random.ts";
 import { defaultSettings } from "../../demo/engine/adamw.ts";
 import { drawBatch } from "../../demo/engine/batch.ts";
 import { initialWeights, widths } from "../../demo/engine/network.ts";
 import { exampleCount } from "../../demo/engine/training.ts";
-import { uniformNumbers } from "../../demo/random.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { largest } from "../support/largest.ts";
 import { Perceptron } from "../support/perceptron.ts";
@@ -42,7 +42,7 @@ describe("the engine's page", () => {
   it("has the weights of the float64 reference after 20 steps", async () => {
     const { page, errors } = await open("#seed=2&bound=1&steps=20");
     await untilState(page, "finished");
-    const digits = new Digits(readFileSync(new URL("../../demo/digits8.bin", import.meta.url)));
+    const digits = new Digits(readFileSync(new URL("../../bench/training/digits8.bin", import.meta.url)));
     const uniform = uniformNumbers(2);
     const reference = new Perceptron(widths, initialWeights(uniform), { ...defaultSettings, maxNorm: 1 });
     const norms = Array.from({ length: 20 }, () => reference.step(drawBatch(digits, exampleCount, uniform)).norm);

@@ -111,9 +111,9 @@ export function inkOf(page: Page, selector: string, property: string): Promise<n
 }
 
 interface Drawing {
-  frames: number;
-  /** How many of the frames the page drew something new in. */
   draws: number;
+  /** The most of them in one frame. */
+  drawsAFrame: number;
   /** What its canvases were asked for. */
   calls: number;
   /** Those among the calls that move pixels. */
@@ -124,7 +124,7 @@ interface Drawing {
 /** Counts from here on what it takes the page to draw; returns how to ask. */
 export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> {
   await page.evaluate(() => {
-    const counts = { frames: 0, calls: 0, pixelCalls: 0 };
+    const counts = { draws: 0, drawsAFrame: 0, calls: 0, pixelCalls: 0 };
     for (const prototype of [CanvasRenderingContext2D.prototype, Path2D.prototype]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
         if (typeof value !== "function" || name === "constructor") continue;
@@ -136,18 +136,20 @@ export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> 
         Object.defineProperty(prototype, name, { value: counted });
       }
     }
-    const countFrame = () => {
-      counts.frames++;
-      requestAnimationFrame(countFrame);
-    };
-    requestAnimationFrame(countFrame);
     performance.clearMarks("draw");
+    const countDraws = () => {
+      const { length } = performance.getEntriesByName("draw");
+      counts.drawsAFrame = Math.max(counts.drawsAFrame, length - counts.draws);
+      counts.draws = length;
+      requestAnimationFrame(countDraws);
+    };
+    requestAnimationFrame(countDraws);
     Object.assign(globalThis, { drawing: counts });
   });
   const { LayoutCount: before = 0 } = await page.metrics();
   return async () => {
     const counts = await page.evaluate(() => {
-      const { drawing } = globalThis as unknown as { drawing: Omit<Drawing, "draws" | "layouts"> };
+      const { drawing } = globalThis as unknown as { drawing: Omit<Drawing, "layouts"> };
       return { ...drawing, draws: performance.getEntriesByName("draw").length };
     });
     const { LayoutCount: after = 0 } = await page.metrics();
