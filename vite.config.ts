@@ -6,7 +6,7 @@ import { siteShell } from "./demo/shared/shell.ts";
 const repository = import.meta.dirname;
 const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
 
-/** The shipped shaders without comments, blank lines and indentation. */
+/** The shipped shaders without comments other than directives, blank lines and indentation. */
 export function strippedShaders(): Plugin {
   return {
     name: "stripped-shaders",
@@ -23,10 +23,10 @@ export function strippedShaders(): Plugin {
   };
 }
 
-/** WGSL has no string literals, so whatever looks like a comment is one. */
+/** WGSL has no string literals, so whatever looks like a comment is one; those with `//#` are for src/webgpu/template.ts. */
 export function stripShader(text: string): string {
   const lines = text
-    .replace(/\/\/.*|\/\*[\s\S]*?\*\//g, (comment) => (comment.includes("\n") ? "\n" : " "))
+    .replace(/\/\/(?!#).*|\/\*[\s\S]*?\*\//g, (comment) => (comment.includes("\n") ? "\n" : " "))
     .split("\n");
   return lines
     .map((line) => line.trim())
@@ -59,7 +59,7 @@ const library: UserConfig = {
   },
 };
 
-/** One file without imports, for engines that know neither Vite nor npm. */
+/** One file, for engines that know neither Vite nor npm. Bun's suite alone imports packages. */
 const conformance: UserConfig = {
   publicDir: false,
   build: {
@@ -68,7 +68,7 @@ const conformance: UserConfig = {
     emptyOutDir: false,
     target: "es2022",
     minify: false,
-    rolldownOptions: { output: { codeSplitting: false } },
+    rolldownOptions: { external: [/^node:/, /^@tensorflow\//, /^@jax-js\//], output: { codeSplitting: false } },
   },
 };
 

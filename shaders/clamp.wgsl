@@ -1,9 +1,16 @@
+//#import format
+//#import shared/segment
+//#import shared/spans
+//#import shared/store
+//#import shared/targets
+//#if EDGES
+//#import shared/unaligned_targets
+//#end
+
 // Clip by value, the only pass that reads and writes: x = gradScale * gradient; gradient = low where x < low, high where
 // x > high, else x. An infinity goes to its limit, a NaN stays. In place only what changes is written.
 // partials[w] = the largest magnitude, the non-finite values and whether any value was clipped in workgroup w's tiles.
 
-@group(1) @binding(0) var<uniform> table: Table;
-@group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 @group(1) @binding(2) var<storage, read> gradScaleSource: array<u32>;
 // The bits of gradScale, a byte each: see decide.wgsl.
 @group(1) @binding(3) var<uniform> byte4: vec4u;
@@ -14,8 +21,6 @@
 const CLIPPED = 1u;
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
-
-var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 
 // A positive normal number; anything else makes every value a NaN.
 fn grad_scale_bits() -> u32 {
@@ -32,8 +37,8 @@ fn order(bits: u32) -> i32 {
   return select(magnitude, -magnitude, bits > 0x7fffffffu);
 }
 
-// From this magnitude on a value may change, or has to be counted.
-fn care_from(factor: u32) -> u32 {
+// Words whose largest magnitude is below this do not change, and nothing in them is counted.
+fn exact_from(factor: u32) -> u32 {
   let nearer = min(-order(table.low), order(table.high));
   if (factor != ONE_BITS || nearer < 0) {
     return 0u;
@@ -57,14 +62,14 @@ fn scaled_bits(bits: u32, factor: u32) -> u32 {
   if (magnitude >= HIDDEN && exponent > 0 && exponent < 254) {
     return bitcast<u32>(bitcast<f32>(bits) * bitcast<f32>(factor));
   }
-  return float_bits(product(wide(bits), wide(factor))) | (bits & 0x80000000u);
+  return float_bits(product(soft_float(bits), soft_float(factor))) | (bits & 0x80000000u);
 }
 
-fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, rank: u32, element: u32) -> u32 {
+fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, piece: u32, element: u32) -> u32 {
   let magnitude = before & 0x7fffffffu;
   (*mine).largest = max((*mine).largest, magnitude);
   if (magnitude >= INFINITY_BITS) {
-    note_fault(mine, magnitude, rank, element);
+    note_fault(mine, magnitude, piece, element);
   }
   let bits = scaled_bits(before, factor);
   if ((bits & 0x7fffffffu) > INFINITY_BITS) {
@@ -76,11 +81,11 @@ fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, rank: u3
   return select(select(bits, table.high, isHigh), table.low, isLow);
 }
 
-fn clamped_word(mine: ptr<function, Partial>, word: Word, factor: u32, rank: u32, element: u32) -> Word {
+fn clamped_word(mine: ptr<function, Partial>, word: Word, factor: u32, piece: u32, element: u32) -> Word {
   var changed = word;
   for (var k = 0u; k < ELEMENTS; k += 1u) {
     let before = element_of(word, k);
-    let bits = clamped_bits(mine, before, factor, rank, element + k);
+    let bits = clamped_bits(mine, before, factor, piece, element + k);
     if (bits != before) {
       changed = with_element(changed, k, bits);
     }
@@ -88,20 +93,20 @@ fn clamped_word(mine: ptr<function, Partial>, word: Word, factor: u32, rank: u32
   return changed;
 }
 
+//#if EDGES
 fn clamp_edge(mine: ptr<function, Partial>, segment: Segment, lane: u32, factor: u32) {
-  let half = edge_half(segment, lane);
-  let before = element_of(word_of(segment.slot, half / 2u), half % 2u);
-  let element = select((segment.edges & FIRST_HALF) + ELEMENTS * segment.count, 0u, lane == 0u);
-  let bits = clamped_bits(mine, before, factor, segment.rank, element);
+  let before = edge_bits(segment, lane);
+  let bits = clamped_bits(mine, before, factor, segment.piece, edge_element(segment, lane));
   if (bits != before || !IN_PLACE) {
     set_edge(segment, lane, bits);
   }
 }
+//#end
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let factor = grad_scale_bits();
-  let careFrom = care_from(factor);
+  let exactFrom = exact_from(factor);
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
   var mine = nothing();
@@ -109,7 +114,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   let start = first_segment(firstTile);
 
-  #edges
+  //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
     let segment = table.segments[s];
     if (has_edge(segment, firstTile, lane)) {
@@ -118,22 +123,25 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if ((segment.edges & HALF_OFF) != 0u) {
       let span = span_of(segment, firstTile, endTile);
       for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-        let element = (segment.edges & FIRST_HALF) + (i - segment.first) * ELEMENTS;
-        let word = clamped_word(&mine, half_off_word(segment.slot, i), factor, segment.rank, element);
-        set_word(segment.slot, i + segment.into - segment.first, word);
+        let word = half_off_word(segment.slot, i);
+        let changed = clamped_word(&mine, word, factor, segment.piece, element_number(segment, i));
+        set_word(segment.slot, i + segment.into - segment.first, changed);
       }
     }
   }
-  #end
+  //#end
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     var span = span_of(segment, firstTile, endTile);
+    //#if EDGES
     if ((segment.edges & HALF_OFF) != 0u) {
       span.end = span.begin;
     }
+    //#end
     let shift = segment.into - segment.first; // wraps around where it is negative
     for (var i = span.begin + lane; i < span.end; i += TILE) {
       if (i + 3u * WORKGROUP < span.end) {
@@ -142,7 +150,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         let c = gradients_SLOT[i + 2u * WORKGROUP];
         let d = gradients_SLOT[i + 3u * WORKGROUP];
         let top = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
-        if (largest_of(top) < careFrom) {
+        if (largest_of(top) < exactFrom) {
           largest = max(largest, top);
           if (!IN_PLACE) {
             TARGET_SLOT[i + shift] = a;
@@ -155,9 +163,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       }
       for (var j = i; j < min(i + TILE, span.end); j += WORKGROUP) {
         let word = gradients_SLOT[j];
-        let element = (segment.edges & FIRST_HALF) + (j - segment.first) * ELEMENTS;
-        let changed = clamped_word(&mine, word, factor, segment.rank, element);
-        if (any(changed != word) || !IN_PLACE) { // Chromium 147 does not compile `!false || any(...)`
+        let changed = clamped_word(&mine, word, factor, segment.piece, element_number(segment, j));
+        if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
           TARGET_SLOT[j + shift] = changed;
         }
       }
@@ -165,23 +172,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
   mine.largest = max(mine.largest, largest_of(largest));
 
-  found[lane] = mine;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      found[lane] = combined(found[lane], found[lane + half]);
-    }
-    workgroupBarrier();
-  }
+  let all = folded(mine, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
-    var all = found[0];
-    let at = table.firstPartial + workgroup.x;
-    if (table.fresh == 0u) {
-      all = combined(partials[at], all);
-    }
-    partials[at] = all;
+    store(all, workgroup.x);
   }
 }

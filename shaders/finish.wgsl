@@ -1,3 +1,7 @@
+//#import shared/record
+//#import shared/decide
+//#import shared/fold
+
 // Pass 2, one workgroup: folds the partials into the record: norm = root(sum), scale = bound / (norm + eps) where that
 // is below 1. With a norm for each group, finish_groups.wgsl has decided, and this sums up.
 
@@ -14,13 +18,9 @@ struct WholeRecord {
   reserved: vec4u,
 }
 
-const WORKGROUP = u32(WORKGROUP_SIZE);
-
-var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
-
 // The norm of everything; flags of the groups came with the partials; there is no one scale.
 fn sum_up(all: Partial) -> Decision {
-  var decision = decide(all, Wide(0u, 0), Wide(0u, 0));
+  var decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
   decision.scale = vec2u(NAN_BITS, ONE_BITS);
   decision.flags = all.flags;
   decision.bound = max_norm_bits();
@@ -38,7 +38,7 @@ fn conclude(all: Partial) {
   if (settings.groupCount > 0u) {
     decision = sum_up(all);
   } else {
-    decision = decide(all, Wide(0u, 0), Wide(0u, 0));
+    decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
   }
   if (settings.nonFinite == EACH) {
     decision.scale = each_scale();
@@ -50,13 +50,13 @@ fn conclude(all: Partial) {
   whole.record.fraction = decision.fraction;
   whole.record.power = decision.power;
   whole.record.nonFinite = all.nonFinite;
-  whole.record.firstPiece = all.firstRank;
+  whole.record.firstPiece = all.firstPiece;
   whole.record.firstElement = all.firstElement;
   let nonFinite = decision.flags & (NAN_SEEN | INFINITY_SEEN);
   if (nonFinite != 0u) {
     whole.record.maxAbs = non_finite_bits(nonFinite);
   } else {
-    whole.record.maxAbs = float_bits(product(wide(all.largest), wide(grad_scale_bits())));
+    whole.record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(grad_scale_bits())));
   }
   whole.record.steps += 1u;
   whole.record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
@@ -68,7 +68,7 @@ fn conclude(all: Partial) {
   if (all.nonFinite > 0u) {
     // 0 says that there is none, so step 2^32 is told as the one before.
     whole.lastStep = select(whole.record.steps, 0xffffffffu, whole.record.steps == 0u);
-    whole.lastPiece = all.firstRank;
+    whole.lastPiece = all.firstPiece;
     whole.lastElement = all.firstElement;
   }
 }
@@ -80,16 +80,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   for (var i = settings.firstPartial + lane; i < end; i += WORKGROUP) {
     mine = combined(mine, partials[i]);
   }
-  found[lane] = mine;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      found[lane] = combined(found[lane], found[lane + half]);
-    }
-    workgroupBarrier();
-  }
+  let all = folded(mine, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
-    conclude(found[0]);
+    conclude(all);
   }
+  //#if REMEMBERS
   remember(lane);
+  //#end
 }

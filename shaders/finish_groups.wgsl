@@ -1,3 +1,7 @@
+//#import shared/entry
+//#import shared/decide
+//#import shared/fold
+
 // Pass 2 for many norms: eight lanes fold the partials of one group (a tensor, a member or a unit along axes) and decide
 // its scale; every workgroup leaves one partial of all its groups for finish.wgsl.
 
@@ -10,10 +14,7 @@
 // how many partials each group has: those of the next follow.
 const BUNDLE_WORDS = 8u;
 const LANES = 8u;
-const GROUPS = 64u / LANES;
-
-var<workgroup> found: array<Partial, 64>;
-var<workgroup> parameters: array<Partial, 64>;
+const GROUPS = WORKGROUP / LANES;
 
 fn bundle_of(g: u32) -> u32 {
   var low = 0u;
@@ -42,7 +43,7 @@ fn gathered(rangesAt: u32, rangeCount: u32, inBundle: u32, lane: u32) -> Partial
   return mine;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   var share = nothing();
   for (var round = 0u; round < settings.rounds; round += 1u) {
@@ -57,36 +58,19 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       parameter = gathered(bundles[at + 3u], bundles[at + 4u], inBundle, lane % LANES);
     }
     share = combined(share, mine);
-    found[lane] = mine;
-    parameters[lane] = parameter;
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-      if (lane % LANES < half) {
-        found[lane] = combined(found[lane], found[lane + half]);
-        parameters[lane] = combined(parameters[lane], parameters[lane + half]);
-      }
-      workgroupBarrier();
-    }
+    var all = folded(mine, lane, LANES, LANES);
+    let parameterAll = folded(parameter, lane, LANES, LANES);
     if (isGroup && lane % LANES == 0u) {
-      var all = found[lane];
       // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
-      all.flags |= select(0u, NAN_SEEN, parameters[lane].flags != 0u);
-      let decision = decide(all, wide(bundles[at + 5u]), norm_of(parameters[lane]));
+      all.flags |= select(0u, NAN_SEEN, parameterAll.flags != 0u);
+      let decision = decide(all, soft_float(bundles[at + 5u]), norm_of(parameterAll));
       entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
         all.nonFinite, 0u);
       share.flags |= decision.flags;
     }
-    workgroupBarrier();
   }
-  found[lane] = share;
-  workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      found[lane] = combined(found[lane], found[lane + half]);
-    }
-    workgroupBarrier();
-  }
+  let all = folded(share, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
-    partials[settings.firstPartial + workgroup.x] = found[0];
+    partials[settings.firstPartial + workgroup.x] = all;
   }
 }

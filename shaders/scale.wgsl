@@ -1,6 +1,14 @@
-// Pass 3: gradient = scale * gradient, in place or into another buffer. In place with a scale of 1 it leaves at once.
+//#import format
+//#import shared/segment
+//#import shared/spans
+//#import shared/targets
+//#import shared/clipped
+//#import scales
+//#if EDGES
+//#import shared/unaligned_targets
+//#end
 
-@group(1) @binding(0) var<uniform> table: Table;
+// Pass 3: gradient = scale * gradient, in place or into another buffer. In place with a scale of 1 it leaves at once.
 
 const ONE_BITS = 0x3f800000u;
 
@@ -9,22 +17,105 @@ struct Scaling {
   flags: u32,
 }
 
+// What is to be done with the words of a segment.
 const LEAVE = 0u;
 const COPY = 1u;
-const SHRINK = 2u;
-const CARE = 3u;
+const FAST = 2u;  // one float32 product for each value
+const EXACT = 3u; // value by value on the bits: NaN, infinities and subnormal values count
 
 fn work_of(scaling: Scaling) -> u32 {
   if (scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS) {
     return select(COPY, LEAVE, IN_PLACE);
   }
-  // The usual case: nothing non-finite, one factor, and it shrinks, so that no subnormal value can matter.
-  let plain = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;
-  return select(CARE, SHRINK, plain);
+  // The usual case: nothing is non-finite, and one factor below 1. Then no subnormal value can matter.
+  let isFast = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;
+  return select(EXACT, FAST, isFast);
 }
 
-fn plain_word(word: Word, factor: f32, copies: bool) -> Word {
+fn fast_word(word: Word, factor: f32, copies: bool) -> Word {
   return select(scaled_word(word, factor), word, copies && !IN_PLACE);
+}
+
+fn exact_word(word: Word, scaling: Scaling) -> Word {
+  var changed = word;
+  for (var k = 0u; k < ELEMENTS; k += 1u) {
+    changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
+  }
+  return changed;
+}
+
+// Whether the fast loop writes the words of a segment.
+fn is_fast(s: u32, work: u32) -> bool {
+  var fast = work == COPY || work == FAST;
+  //#if EDGES
+  fast = fast && (table.segments[s].edges & HALF_OFF) == 0u;
+  //#end
+  //#if UNITS
+  fast = fast && !has_units(s);
+  //#end
+  return fast;
+}
+
+// Whether the fast loop leaves something of a segment.
+fn is_slow(s: u32) -> bool {
+  var slow = false;
+  //#if EDGES
+  slow = table.segments[s].edges != 0u;
+  //#end
+  //#if UNITS
+  slow = slow || has_units(s);
+  //#end
+  return slow || work_of(scaling_of(s, 0u)) == EXACT;
+}
+
+fn next_slow(start: u32, endTile: u32) -> u32 {
+  var s = start;
+  while (is_met(s, endTile) && !is_slow(s)) {
+    s += 1u;
+  }
+  return s;
+}
+
+//#if EDGES
+fn scale_edge(s: u32, lane: u32) {
+  let segment = table.segments[s];
+  let scaling = scaling_of(s, edge_element(segment, lane));
+  if (work_of(scaling) != LEAVE) {
+    set_edge(segment, lane, clipped_bits(edge_bits(segment, lane), scaling.scale, scaling.flags));
+  }
+}
+//#end
+
+// What the fast loop leaves of a segment.
+fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
+  let segment = table.segments[s];
+  let span = span_of(segment, firstTile, endTile);
+  let shift = segment.into - segment.first; // wraps around where it is negative
+  var isHalfOff = false;
+  //#if EDGES
+  isHalfOff = (segment.edges & HALF_OFF) != 0u;
+  if (has_edge(segment, firstTile, lane)) {
+    scale_edge(s, lane);
+  }
+  //#end
+  //#if UNITS
+  if (has_units(s)) {
+    scale_units(s, span, lane);
+    return;
+  }
+  //#end
+  let scaling = scaling_of(s, 0u);
+  if (work_of(scaling) == EXACT || isHalfOff) {
+    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+      var word = word_of(segment.slot, i);
+      //#if EDGES
+      if (isHalfOff) {
+        word = joined_halves(word, word_of(segment.slot, i + 1u));
+      }
+      //#end
+      set_word(segment.slot, i + shift, exact_word(word, scaling));
+    }
+  }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -36,21 +127,22 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let endTile = firstTile + table.tilesPerWorkgroup;
   let start = first_segment(firstTile);
 
-  var special = next_special(start, endTile);
-  while (is_met(special, endTile)) {
-    write_special(special, firstTile, endTile, lane);
-    special = next_special(special + 1u, endTile);
+  var slow = next_slow(start, endTile);
+  while (is_met(slow, endTile)) {
+    scale_slowly(slow, firstTile, endTile, lane);
+    slow = next_slow(slow + 1u, endTile);
   }
 
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     let scaling = scaling_of(s, 0u);
     let work = work_of(scaling);
     var span = span_of(segment, firstTile, endTile);
-    if (has_units(s) || (segment.edges & HALF_OFF) != 0u || work == LEAVE || work == CARE) {
+    if (!is_fast(s, work)) {
       span.end = span.begin;
     }
     let shift = segment.into - segment.first;
@@ -62,16 +154,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       let b = gradients_SLOT[i + WORKGROUP];
       let c = gradients_SLOT[i + 2u * WORKGROUP];
       let d = gradients_SLOT[i + 3u * WORKGROUP];
-      TARGET_SLOT[i + shift] = plain_word(a, factor, work == COPY);
-      TARGET_SLOT[i + shift + WORKGROUP] = plain_word(b, factor, work == COPY);
-      TARGET_SLOT[i + shift + 2u * WORKGROUP] = plain_word(c, factor, work == COPY);
-      TARGET_SLOT[i + shift + 3u * WORKGROUP] = plain_word(d, factor, work == COPY);
+      TARGET_SLOT[i + shift] = fast_word(a, factor, work == COPY);
+      TARGET_SLOT[i + shift + WORKGROUP] = fast_word(b, factor, work == COPY);
+      TARGET_SLOT[i + shift + 2u * WORKGROUP] = fast_word(c, factor, work == COPY);
+      TARGET_SLOT[i + shift + 3u * WORKGROUP] = fast_word(d, factor, work == COPY);
     }
     for (; i < span.end; i += WORKGROUP) {
-      TARGET_SLOT[i + shift] = plain_word(gradients_SLOT[i], factor, work == COPY);
+      TARGET_SLOT[i + shift] = fast_word(gradients_SLOT[i], factor, work == COPY);
     }
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
 }

@@ -1,8 +1,28 @@
+//#import format
+//#import shared/entry
+//#import shared/clipped
+//#import shared/spans
+//#import shared/targets
+//#if EDGES
+//#import shared/unaligned_targets
+//#end
+
 // The sum over the leading axis, after clipping: into[e] = sum of scale[m] * gradients[m][e] over the examples m. Examples
 // lie one after the other; the sum goes into the first one's place or elsewhere. Each element is one lane's work, in the
 // order of the examples, 16 at a time.
 
-@group(1) @binding(0) var<uniform> table: Table;
+// Some examples of a gradient. Words and edges are those of the sum; the examples follow each other without a gap.
+struct Segment {
+  first: u32,    // first word of the first example, counted from the start of the binding
+  count: u32,    // words of the sum
+  tile: u32,     // the number of its first tile in the dispatch
+  examples: u32, // how many
+  into: u32,     // the first word of the sum, counted from the start of that binding
+  slot: u32,     // which binding
+  group: u32,    // which entry the first example has
+  edges: u32,    // see shared/unaligned.wgsl
+}
+
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 
 const TOGETHER = 16u;
@@ -33,26 +53,30 @@ fn clipped_example(bits: u32, example: u32) -> u32 {
   return clipped_bits(bits, entry.scale, entry.flags);
 }
 
-// As an edge, the element may share its word with the next example's first one, which another lane reads meanwhile: that
-// half of the word does not change.
+//#if EDGES
+// The element may share its word with the next example's first one, which another lane reads meanwhile: that half of the word
+// does not change.
 fn sum_edge(segment: Segment, lane: u32) {
-  let first = 2u * segment.first + segment.edges / HALF_OFF;
-  let half = select(first + 2u * segment.count, first - 1u, lane == 0u);
+  let half = edge_half(segment, lane);
   var total = Total();
-  for (var m = 0u; m < segment.rank; m += 1u) {
+  for (var m = 0u; m < segment.examples; m += 1u) {
     let at = half + m * example_elements(segment);
     let bits = element_of(word_of(segment.slot, at / 2u), at % 2u);
     total = added(total, clipped_example(bits, segment.group + m));
   }
-  let i = select(segment.into + segment.count, segment.into - 1u, lane == 0u);
-  if (table.fresh == 0u) {
-    total = added(total, element_of(target_word(segment.slot, i), 1u - lane));
+  if (table.accumulates != 0u) {
+    total = added(total, element_of(target_word(segment.slot, edge_word(segment, lane)), 1u - lane));
   }
   set_edge(segment, lane, bits_of(total));
 }
+//#end
 
 fn example_elements(segment: Segment) -> u32 {
-  return ELEMENTS * segment.count + (segment.edges & FIRST_HALF) + (segment.edges & LAST_HALF) / LAST_HALF;
+  var elements = ELEMENTS * segment.count;
+  //#if EDGES
+  elements += (segment.edges & FIRST_HALF) + (segment.edges & LAST_HALF) / LAST_HALF;
+  //#end
+  return elements;
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -62,37 +86,43 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   let start = first_segment(firstTile);
 
-  #edges
+  //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
     if (has_edge(table.segments[s], firstTile, lane)) {
       sum_edge(table.segments[s], lane);
     }
   }
-  #end
+  //#end
   var s = start;
   var slot = slot_met(s, endTile);
-  #slots
+  // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
+  //#for slot
   while (slot == SLOTu) {
     let segment = table.segments[s];
     let span = span_of(segment, firstTile, endTile);
     let shift = segment.into - segment.first;
     let stride = example_elements(segment);
-    let halfOff = segment.edges / HALF_OFF;
+    var halfOff = 0u;
+    //#if EDGES
+    halfOff = segment.edges / HALF_OFF;
+    //#end
     for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
       var total = array<Total, ELEMENTS>();
-      if (table.fresh == 0u) {
+      if (table.accumulates != 0u) {
         for (var k = 0u; k < ELEMENTS; k += 1u) {
           total[k] = added(total[k], element_of(TARGET_SLOT[i + shift], k));
         }
       }
-      for (var begin = 0u; begin < segment.rank; begin += TOGETHER) {
+      for (var begin = 0u; begin < segment.examples; begin += TOGETHER) {
         var part = array<Total, ELEMENTS>();
-        for (var m = begin; m < min(begin + TOGETHER, segment.rank); m += 1u) {
+        for (var m = begin; m < min(begin + TOGETHER, segment.examples); m += 1u) {
           let at = i * ELEMENTS + halfOff + m * stride;
           var word = gradients_SLOT[at / ELEMENTS];
+          //#if EDGES
           if (at % ELEMENTS != 0u) {
             word = joined_halves(word, gradients_SLOT[at / ELEMENTS + 1u]);
           }
+          //#end
           for (var k = 0u; k < ELEMENTS; k += 1u) {
             part[k] = added(part[k], clipped_example(element_of(word, k), segment.group + m));
           }
@@ -110,5 +140,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     s += 1u;
     slot = slot_met(s, endTile);
   }
-  #end
+  //#end
 }

@@ -1,17 +1,34 @@
-// Pass 1 along axes: the partials of each unit, as norm.wgsl makes them of a workgroup's tiles. A job is one chunk of as
-// many units as the workgroup has teams of lanes; where the inner axis is kept, neighbouring lanes take neighbouring units,
-// and where it is reduced, neighbouring values of one: either way they read neighbouring elements.
+//#import format
+//#import shared/table
+//#import shared/fold
+//#import shared/units
+//#import shared/slots
+//#import shared/exact
 
-@group(1) @binding(0) var<uniform> table: Table;
+// Pass 1 along axes: the partials of each unit, as norm.wgsl makes them of a workgroup's tiles. A tile is one chunk of as many
+// units as the workgroup has teams of lanes: with 64 lanes, teams of 8 and 3 chunks a unit, the second third of the values of
+// 8 units, say. Neighbouring lanes read neighbouring elements: they take neighbouring units where the inner axis is kept,
+// and neighbouring values of one unit where it is reduced.
+
+// A tensor, or a part of one, in a binding.
+struct Segment {
+  firstElement: u32, // counted from the start of the binding
+  elementCount: u32,
+  tile: u32,  // the number of its first tile in the dispatch
+  piece: u32, // the number of its piece in the caller's order
+  unused0: u32,
+  slot: u32,  // which binding
+  unused1: u32,
+  unused2: u32,
+}
+
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
 
 const REDUCED = false;
 const KEPT = true;
-// What one lane sums in a row in float32, and then in integers: longer sums lose digits.
-const STRETCH_VALUES = 8u;
-const BLOCK_VALUES = 256u;
-
-var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
+// How many values in a row a lane sums in float32, and how many with 32 bits: see norm.wgsl.
+const STRETCH = 8u;
+const BLOCK = 256u;
 
 // The values of a unit that a lane looks at.
 struct Share {
@@ -32,19 +49,19 @@ fn share_of(s: u32, unit: u32, chunk: u32, lane: u32) -> Share {
   );
 }
 
-// The lane's values once more, where they hold something out of the ordinary.
-fn add_with_care(mine: ptr<function, Partial>, s: u32, share: Share) {
+// The lane's values once more, on the exact path.
+fn add_exactly(mine: ptr<function, Partial>, s: u32, share: Share) {
   let segment = table.segments[s];
-  for (var begin = share.begin; begin < share.end; begin += BLOCK_VALUES * share.step) {
-    let end = min(begin + BLOCK_VALUES * share.step, share.end);
-    var block = Wide(0u, 0);
+  for (var begin = share.begin; begin < share.end; begin += BLOCK * share.step) {
+    let end = min(begin + BLOCK * share.step, share.end);
+    var block = SoftFloat(0u, 0);
     for (var r = begin; r < end; r += share.step) {
       let element = share.base + element_at(s, r, REDUCED);
       let inSegment = element - units[s].firstElement; // wraps around where it is negative
-      if (inSegment < segment.count) {
-        let at = segment.first + inSegment;
+      if (inSegment < segment.elementCount) {
+        let at = segment.firstElement + inSegment;
         let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-        block = sum(block, careful_sum(mine, bits, segment.rank, inSegment));
+        block = sum(block, counted_term(mine, bits, segment.piece, inSegment));
       }
     }
     (*mine).sum = sum((*mine).sum, block);
@@ -55,64 +72,57 @@ fn gathered(s: u32, share: Share) -> Partial {
   let segment = table.segments[s];
   var mine = nothing();
   switch (segment.slot) {
-    #slots
+    // Repeated for every binding: a switch inside the loop over values costs 6 times the time (see README.md).
+    //#for slot
     case SLOTu: {
       var r = share.begin;
       while (r < share.end) {
-        let blockEnd = min(r + BLOCK_VALUES * share.step, share.end);
-        var block = Wide(0u, 0);
+        let blockEnd = min(r + BLOCK * share.step, share.end);
+        var block = SoftFloat(0u, 0);
         while (r < blockEnd) {
-          let stop = min(r + STRETCH_VALUES * share.step, blockEnd);
+          let stop = min(r + STRETCH * share.step, blockEnd);
           var stretch = Values();
           for (; r < stop; r += share.step) {
             let element = share.base + element_at(s, r, REDUCED);
             let inSegment = element - units[s].firstElement;
-            if (inSegment < segment.count) {
-              let at = segment.first + inSegment;
+            if (inSegment < segment.elementCount) {
+              let at = segment.firstElement + inSegment;
               let bits = element_of(gradients_SLOT[at / ELEMENTS], at % ELEMENTS) & 0x7fffffffu;
               mine.largest = max(mine.largest, bits);
-              stretch += plain_terms(bitcast<Values>(bits));
+              stretch += fast_terms(bitcast<Values>(bits));
             }
           }
-          block = sum(block, wide(bitcast<u32>(sum_of(stretch))));
+          block = sum(block, soft_float(bitcast<u32>(sum_of(stretch))));
         }
         mine.sum = sum(mine.sum, block);
       }
     }
-    #end
+    //#end
     default: {}
   }
-  if (needs_care(mine.largest)) {
-    mine.sum = Wide(0u, 0);
-    add_with_care(&mine, s, share);
+  if (needs_exact(mine.largest)) {
+    mine.sum = SoftFloat(0u, 0);
+    add_exactly(&mine, s, share);
   }
   return mine;
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  for (var j = 0u; j < table.tilesPerWorkgroup; j += 1u) {
-    let job = workgroup.x * table.tilesPerWorkgroup + j;
-    let s = first_segment(job);
+  for (var t = 0u; t < table.tilesPerWorkgroup; t += 1u) {
+    let tile = workgroup.x * table.tilesPerWorkgroup + t;
+    let s = first_segment(tile);
     let team = units[s].team;
-    let block = (job - table.segments[s].tile) / units[s].chunks;
-    let chunk = (job - table.segments[s].tile) % units[s].chunks;
-    let unit = block * (WORKGROUP / team) + lane / team;
+    let row = (tile - table.segments[s].tile) / units[s].chunks;
+    let chunk = (tile - table.segments[s].tile) % units[s].chunks;
+    let unit = row * (WORKGROUP / team) + lane / team;
     var mine = nothing();
     if (unit < units[s].count) {
       mine = gathered(s, share_of(s, unit, chunk, lane));
     }
-    found[lane] = mine;
-    workgroupBarrier();
-    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-      if (half < team && lane % team < half) {
-        found[lane] = combined(found[lane], found[lane + half]);
-      }
-      workgroupBarrier();
-    }
+    let all = folded(mine, lane, WORKGROUP, team);
     if (unit < units[s].count && lane % team == 0u) {
-      partials[units[s].firstPartial + unit * units[s].chunks + chunk] = found[lane];
+      partials[units[s].firstPartial + unit * units[s].chunks + chunk] = all;
     }
-    workgroupBarrier();
   }
 }

@@ -1,10 +1,13 @@
 import clipped from "../shaders/shared/clipped.wgsl?raw";
 import gradient from "../shaders/shared/gradient.wgsl?raw";
 import record from "../shaders/shared/record.wgsl?raw";
+import { resolved } from "./webgpu/template.ts";
 
 /**
  * WGSL for an optimizer that takes the scale from `clip.record` (`apply: "record"`): `struct ClipRecord` and
  * `fn clipped_gradient(bits: u32, record: ClipRecord) -> f32`. Bind the gradients as `array<u32>`: a NaN times 0 is a
  * NaN, so the function looks at the bits.
  */
-export const clippedGradient: string = `${record}\n${clipped}\n${gradient}`;
+export const clippedGradient: string = resolved(gradient, {
+  texts: { "shared/record": record, "shared/clipped": clipped },
+});

@@ -1,5 +1,5 @@
-// npm run conformance -- --engine cpu|node|chromium|deno|firefox [--filter text] [--errors]
-// Bundles test/conformance/index.ts and runs it in one engine. An engine without its adapter is a failure. With --errors it
+// npm run conformance -- --engine cpu|node|chromium|deno|bun|firefox [--filter text] [--errors]
+// Bundles test/conformance/index.ts, or test/bun/suite.ts, and runs it in one engine. An engine without its adapter is a failure. With --errors it
 // prints the largest error of each method in each format, in ULP.
 
 import { spawn } from "node:child_process";
@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { build } from "vite";
+import { bunPath } from "./engines/bun.mjs";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
@@ -25,6 +26,7 @@ const engines = /** @type {Record<string, Engine>} */ ({
   cpu: runInProcess,
   node: runInProcess,
   deno: runInProcess,
+  bun: runInProcess,
   chromium: async (run) => runInBrowser(await launchChromium(), run, inWorker),
   firefox: runInFirefox,
 });
@@ -36,7 +38,7 @@ async function runInProcess({ suite, engine, filter, send }) {
   const child =
     engine === "deno"
       ? spawn(denoPath(), [...denoArguments, ...script], { env: { ...env, ...denoEnvironment }, stdio })
-      : spawn(process.execPath, script, { env, stdio });
+      : spawn(engine === "bun" ? bunPath() : process.execPath, script, { env, stdio });
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (line.startsWith('{"')) send(JSON.parse(line));
     else console.log(line);
@@ -99,8 +101,11 @@ async function runInBrowser(browser, { suite, engine, filter, send }, codeFor) {
   };
 }
 
-/** @param {string | undefined} entry another suite than the project's */
-async function bundle(entry) {
+/** Other suites than the project's own. @type {Record<string, string>} */
+const suites = { bun: "test/bun/suite.ts" };
+
+/** @param {string | undefined} entry another suite than the project's @param {string} folder */
+async function bundle(entry, folder) {
   const output = await build({
     root: repository,
     mode: "conformance",
@@ -109,7 +114,6 @@ async function bundle(entry) {
   });
   const [result] = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([output].flat());
   if (!result) throw new Error("Vite built nothing.");
-  const folder = join(cache, "conformance");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>conformance</title><link rel=icon href=data:,>");
   const suite = join(folder, "suite.js");
@@ -212,7 +216,9 @@ if (!start) {
 
 let counts = { passed: 0, failed: 1 };
 try {
-  counts = await runIn({ engine, suite: await bundle(values.suite), filter: values.filter }, start);
+  const entry = values.suite ?? suites[engine];
+  const suite = await bundle(entry, join(cache, entry ? `conformance-${engine}` : "conformance"));
+  counts = await runIn({ engine, suite, filter: values.filter }, start);
 } catch (error) {
   console.log(`FAILED ${engine}: ${error instanceof Error ? error.message : error}`);
 }

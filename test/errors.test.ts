@@ -134,7 +134,7 @@ const views: Row[] = [
     "elements where the buffer ends",
     view({ byteOffset: 16, length: 1 }),
     RangeError,
-    "gradients[1] needs 4 bytes from byte 16 (1 elements), but the buffer has 16; pass a length of at most 0.",
+    "gradients[1] needs 4 bytes from byte 16 (1 element), but the buffer has 16; pass a length of at most 0.",
   ],
   [
     "more elements than the buffer has",

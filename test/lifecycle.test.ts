@@ -18,15 +18,21 @@ type Structure = (make: Make) => Gradients;
 
 describe("gradients of another structure are refused", () => {
   const named: Structure = (make) => ({ bias: make(2), "lstm/kernel": make(3) });
+  const listed: Structure = (make) => [make(2), make(3)];
   const rows: [string, Structure, Structure, string][] = [
     [
       "one more",
-      named,
+      listed,
       (make) => [make(2), make(3), make(1)],
       "There are 3 gradients, but the clip was prepared for 2; prepare another.",
     ],
-    ["one fewer", named, (make) => [make(2)], "There is 1 gradient, but the clip was prepared for 2; prepare another."],
-    ["none at all", named, () => [], "There are 0 gradients, but the clip was prepared for 2; prepare another."],
+    [
+      "one fewer",
+      listed,
+      (make) => [make(2)],
+      "There is 1 gradient, but the clip was prepared for 2; prepare another.",
+    ],
+    ["none at all", listed, () => [], "There are 0 gradients, but the clip was prepared for 2; prepare another."],
     [
       "one where there was none",
       () => [],

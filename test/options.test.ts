@@ -126,7 +126,11 @@ const totalNorms: OptionRow[] = [
     ),
   [() => ({ totalNorm: [] }), TypeError, "options.totalNorm is an Array; pass an object with buffer and byteOffset."],
   [() => ({ totalNorm: {} }), TypeError, `options.totalNorm.buffer is undefined; ${NORM_BUFFER}`],
-  [() => ({ totalNorm: bench.buffer([1]) }), TypeError, `options.totalNorm.buffer is undefined; ${NORM_BUFFER}`],
+  [
+    () => ({ totalNorm: bench.buffer([1]) }),
+    TypeError,
+    "options.totalNorm is a GPUBuffer; pass an object with buffer and byteOffset.",
+  ],
   [
     () => ({ totalNorm: { buffer: new Float32Array(1) } }),
     TypeError,
@@ -158,7 +162,7 @@ const totalNorms: OptionRow[] = [
 
 const NON_FINITE = 'use "zero" or "keep" or "propagate".';
 const KNOWN =
-  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, )?nonFinite, apply, gradScale and totalNorm\.$/;
+  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale and totalNorm\.$/;
 const choices: OptionRow[] = [
   [() => ({ nonFinite: "ignore" }), TypeError, `options.nonFinite is the string "ignore"; ${NON_FINITE}`],
   [() => ({ nonFinite: true }), TypeError, `options.nonFinite is true; ${NON_FINITE}`],

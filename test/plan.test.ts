@@ -57,7 +57,7 @@ function wordsWritten({ slots }: Dispatch): string[] {
   );
 }
 
-/** The bindings that each workgroup meets, in the order of the table: shaders/shared/segments.wgsl. */
+/** The bindings that each workgroup meets, in the order of the table: shaders/shared/spans.wgsl. */
 function bindingsMet({ table }: Dispatch): number[][] {
   const count = tableHead.read(table, 0, "segmentCount");
   const tilesPerWorkgroup = tableHead.read(table, 0, "tilesPerWorkgroup");

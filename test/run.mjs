@@ -1,10 +1,12 @@
 // npm test [-- --only step]: every check, in groups, and a last line "N passed, N failed".
-// Firefox comes from no npm package: where it is not installed its leg is left out, unless GRADCLIP_ENGINES=all asks for it.
+// Firefox comes from no npm package, and Bun's WebGPU for few platforms: where they are not installed their legs are left
+// out, unless GRADCLIP_ENGINES=all asks for them.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
+import { hasBunWebGpu } from "./engines/bun.mjs";
 import { findFirefox } from "./engines/firefox.mjs";
 import { cache, repository } from "./engines/packaged.mjs";
 
@@ -54,7 +56,7 @@ const groups = [
     { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
   ],
   [vitest("unit", "Unit tests")],
-  ["cpu", "node", "chromium", "deno", "firefox"].map(conformance),
+  ["cpu", "node", "chromium", "deno", "bun", "firefox"].map(conformance),
   [vitest("pages", "Page tests")],
 ];
 
@@ -121,8 +123,11 @@ async function runGroup(group) {
 }
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
-const withFirefox = only === "firefox" || process.env.GRADCLIP_ENGINES === "all" || findFirefox();
-const isChosen = (/** @type {Step} */ { name }) => (only ? name === only : name !== "firefox" || withFirefox);
+const isThere = { firefox: Boolean(findFirefox()), bun: hasBunWebGpu() };
+const leftOut = Object.entries(isThere).flatMap(([name, here]) =>
+  here || name === only || process.env.GRADCLIP_ENGINES === "all" ? [] : [name],
+);
+const isChosen = (/** @type {Step} */ { name }) => (only ? name === only : !leftOut.includes(name));
 const chosen = groups.map((group) => group.filter(isChosen));
 if (chosen.flat().length === 0) {
   const names = groups.flatMap((group) => group.map(({ name }) => name));
@@ -146,7 +151,7 @@ if (total.passed + total.failed === 0) {
   console.log("Nothing ran.");
   total.failed = 1;
 }
-if (!only && !withFirefox) summary.push("Firefox is not installed: its leg is not run");
+if (!only) summary.push(...leftOut.map((name) => `Not installed, so that its leg is not run: ${name}`));
 console.log(
   `\n${summary.join("\n")}\n${((performance.now() - start) / 1000).toFixed(1)} s in all\n\n${total.passed} passed, ${total.failed} failed`,
 );

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { resolved } from "../src/webgpu/template.ts";
 import { stripShader } from "../vite.config.ts";
 
 test("comments, blank lines and indentation go, lines stay lines", () => {
@@ -17,4 +18,44 @@ test("comments, blank lines and indentation go, lines stay lines", () => {
 
 test("what separates two tokens still does", () => {
   expect(stripShader("let/**/a = 1;/* x\n */let b = 2;")).toBe("let a = 1;\nlet b = 2;");
+});
+
+test("directives stay, each on a line of its own", () => {
+  const text = ["//#import shared/sum // of two", "  //#for slot", "fn f_SLOT() {} // see //#if", "  //#end"];
+  expect(stripShader(text.join("\n"))).toBe("//#import shared/sum\n//#for slot\nfn f_SLOT() {}\n//#end");
+});
+
+test("what a shader imports stands in its place, once, with what that imports before it", () => {
+  const texts = { "shared/a": "//#import shared/b\nA", "shared/b": "B", rule: "//#import shared/b\nR" };
+  expect(resolved("//#import shared/a\n//#import rule\nmain", { texts })).toBe("B\nA\nR\nmain\n");
+});
+
+test("a text that is not given is missed, and one that nobody imports is refused", () => {
+  expect(() => resolved("//#import shared/a\n", { texts: {} })).toThrow("shared/a");
+  expect(() => resolved("main", { texts: { "shared/a": "A", rule: "R" } })).toThrow("shared/a,rule");
+});
+
+test("a section stands under its condition, or once for each slot", () => {
+  const lines = [
+    "  //#if INTO",
+    "  //#for slot",
+    "  b_SLOT at INTO",
+    "  //#end",
+    "  //#end",
+    "//#if EDGES",
+    "edge",
+    "//#end",
+  ];
+  const text = ["//#for slot", "a_SLOT", "//#end", ...lines, "end"].join("\n");
+  const filling = { texts: {}, slots: 2 };
+  expect(resolved(text, filling)).toBe("a_0\na_1\nend\n");
+  const both = { ...filling, conditions: { INTO: true, EDGES: true } };
+  expect(resolved(text, both)).toBe("a_0\na_1\n  b_0 at 2\n  b_1 at 3\nedge\nend\n");
+});
+
+test("an import under a condition that does not hold is not taken, but its text may be given", () => {
+  const text = "//#if EDGES\n//#import shared/a\n//#end\nmain";
+  const filling = { texts: { "shared/a": "A" } };
+  expect(resolved(text, filling)).toBe("main\n");
+  expect(resolved(text, { ...filling, conditions: { EDGES: true } })).toBe("A\nmain\n");
 });

@@ -31,8 +31,8 @@ function fieldsOf(file: string, name: string, structs: Record<string, number> = 
 }
 
 test.each([
-  ["shared/segments", "Segment", tableSegment],
-  ["shared/segments", "Table", tableHead],
+  ["shared/segment", "Segment", tableSegment],
+  ["shared/table", "Table", tableHead],
   ["shared/units", "Units", unitsStruct],
   ["shared/decide", "Settings", settingsStruct],
 ] as const)("%s: %s", (file, name, { fields, words }) => {
@@ -47,7 +47,7 @@ test.each([
 });
 
 test("arrays follow the fields and have room for what a dispatch takes", () => {
-  const segments = fieldsOf("shared/segments", "Table", { Segment: 4 * tableSegment.words }).at(-1);
+  const segments = fieldsOf("shared/table", "Table", { Segment: 4 * tableSegment.words }).at(-1);
   expect(segments).toMatchObject({ name: "segments", offset: 4 * tableHead.words });
   expect(segments?.bytes).toBe(4 * tableSegment.words * MOST_SEGMENTS);
   const runs = fieldsOf("shared/units", "Units").at(-1) as Field;

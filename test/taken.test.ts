@@ -542,11 +542,7 @@ describe("a method edited by hand is validated again", () => {
 
   test.each([{}, null, 5, () => 1, clipByGlobalNorm])("no method at all: %s", async (method) => {
     const act = () => cpu.prepare([new Float32Array(1)], method as unknown as ClipMethod);
-    await refused(
-      act,
-      TypeError,
-      /^method(\.name)? is .*; pass what a method such as clipByGlobalNorm\(1\) returns\.$/,
-    );
+    await refused(act, TypeError, /^method is .*; pass what a method such as clipByGlobalNorm\(1\) returns\.$/);
   });
 });
 

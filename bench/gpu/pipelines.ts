@@ -1,11 +1,10 @@
+import { resolved } from "../../src/webgpu/template.ts";
+
 const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
 
-/** The pipeline of a kernel with so many lanes, and its lines between #slots and #end once for each slot. */
+/** The pipeline of a kernel with so many lanes and bindings of gradients: shaders/README.md has its directives. */
 export function pipelineOf(device: GPUDevice, source: string, lanes: number, slots = 0): Promise<GPUComputePipeline> {
-  const expanded = source.replace(/ *#slots\n([\s\S]*?) *#end\n/g, (_, lines: string) =>
-    Array.from({ length: slots }, (_, slot) => lines.replaceAll("SLOT", String(slot))).join(""),
-  );
-  const code = expanded.replaceAll("LANES", `${lanes}u`);
+  const code = resolved(source, { texts: {}, slots, tokens: { LANES: `${lanes}u` } });
   const known = pipelines.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
   pipelines.set(device, known);
   const pipeline =

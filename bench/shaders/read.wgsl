@@ -1,15 +1,15 @@
 // A limit: the bytes of a norm pass, read and added up as integers. Nothing is looked at, and no lane waits for another.
 
-#slots
+//#for slot
 @group(0) @binding(SLOT) var<storage, read> words_SLOT: array<vec4u>;
-#end
+//#end
 @group(1) @binding(0) var<storage, read_write> sums: array<u32>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
   let stride = workgroups.x * LANES;
   var sum = vec4u();
-  #slots
+  //#for slot
   let count_SLOT = arrayLength(&words_SLOT);
   var i_SLOT = id.x;
   for (; i_SLOT + 3u * stride < count_SLOT; i_SLOT += 4u * stride) {
@@ -22,6 +22,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
   for (; i_SLOT < count_SLOT; i_SLOT += stride) {
     sum += words_SLOT[i_SLOT];
   }
-  #end
+  //#end
   sums[id.x] += (sum.x + sum.y) + (sum.z + sum.w);
 }

@@ -1,14 +1,14 @@
 // A limit: the bytes of a scale pass, read and written with 1 added.
 
-#slots
+//#for slot
 @group(0) @binding(SLOT) var<storage, read_write> words_SLOT: array<vec4u>;
-#end
+//#end
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
   let stride = workgroups.x * LANES;
   let one = vec4u(1u);
-  #slots
+  //#for slot
   let count_SLOT = arrayLength(&words_SLOT);
   var i_SLOT = id.x;
   for (; i_SLOT + 3u * stride < count_SLOT; i_SLOT += 4u * stride) {
@@ -24,5 +24,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workg
   for (; i_SLOT < count_SLOT; i_SLOT += stride) {
     words_SLOT[i_SLOT] += one;
   }
-  #end
+  //#end
 }

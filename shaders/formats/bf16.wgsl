@@ -1,3 +1,5 @@
+//#import formats/packed
+
 // bfloat16: the upper half of a float32.
 
 fn finite_values(half: Word) -> Values { return bitcast<Values>(half << Word(16u)); }

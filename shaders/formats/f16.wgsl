@@ -1,3 +1,5 @@
+//#import formats/packed
+
 // IEEE binary16, in integers: what unpack2x16float does with subnormal numbers and pack2x16float with ties is not
 // specified.
 

@@ -1,3 +1,5 @@
+//#import word
+
 // One float32 in 32 bits.
 const ELEMENTS = WIDTH;
 const PACKED = false;

@@ -1,3 +1,5 @@
+//#import word
+
 // Two elements of 16 bits in 32, the first in the low half. f16.wgsl and bf16.wgsl tell what the 15 bits of a magnitude
 // are: finite_values, magnitude_bits, nearest and nan_of. Signs are kept apart, so that -0 and rounding need no thought.
 const ELEMENTS = 2u * WIDTH;

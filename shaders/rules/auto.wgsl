@@ -1,3 +1,5 @@
+//#import shared/soft_float
+
 // AutoClip: the bound is a percentile of the norms seen so far, this one included, interpolated as numpy.percentile does.
 // The norms are kept sorted. Where the oldest goes and a new one comes, an entry of the new list follows from three of the
 // old one: lane 0 computes the two that the bound lies between, then all lanes write the new list beside the old one.
@@ -23,7 +25,6 @@ struct Change {
 
 @group(0) @binding(5) var<storage, read_write> history: History;
 
-const REMEMBERS = true;
 const WHOLE = 1000000u;
 const LARGEST_BITS = 0x7f7fffffu;
 
@@ -65,20 +66,20 @@ fn note(norm: u32) {
 }
 
 // (count - 1) * percentile = place * WHOLE + rest: bound = (norms[place] * (WHOLE - rest) + norms[place + 1] * rest) / WHOLE.
-fn percentile_of_norms() -> Wide {
+fn percentile_of_norms() -> SoftFloat {
   let last = change.count - 1u;
   let high = (last >> 8u) * history.percentile;
   let low = ((high % WHOLE) << 8u) + (last & 0xffu) * history.percentile;
   let place = ((high / WHOLE) << 8u) + low / WHOLE;
   let rest = low % WHOLE;
-  let below = exact_product(wide(changed(place)), normalized(WHOLE - rest, 0));
-  let above = exact_product(wide(changed(place + 1u)), normalized(rest, 0));
+  let below = exact_product(soft_float(changed(place)), normalized(WHOLE - rest, 0));
+  let above = exact_product(soft_float(changed(place + 1u)), normalized(rest, 0));
   return quotient(sum(below, above), normalized(WHOLE, 0));
 }
 
-fn bound_for(facts: Facts) -> Wide {
+fn bound_for(facts: Facts) -> SoftFloat {
   note(float_bits(facts.norm));
-  let bound = wide(float_bits(percentile_of_norms()));
+  let bound = soft_float(float_bits(percentile_of_norms()));
   if (exceeds(bound, facts.maxNorm)) {
     return facts.maxNorm;
   }

@@ -1,4 +1,6 @@
+//#import shared/soft_float
+
 // The bound is the caller's.
-fn bound_for(facts: Facts) -> Wide {
+fn bound_for(facts: Facts) -> SoftFloat {
   return facts.maxNorm;
 }

@@ -1,30 +1,31 @@
+//#import shared/soft_float
+
 // ZClip: norms more than `threshold` standard deviations above the mean are bound by mean + threshold * deviation / (z / threshold),
-// z = (norm - mean) / (deviation + EPSILON). Mean and variance of the norms so clipped are kept as Wide, so that they neither
+// z = (norm - mean) / (deviation + EPSILON). Mean and variance of the norms so clipped are kept as SoftFloat, so that they neither
 // overflow nor underflow, and are moved by a part of the difference: a norm that never changes has a deviation of exactly 0.
 struct Statistics {
-  threshold: Wide,
-  weight: Wide, // of a new norm after the warm-up, 1 - decay
+  threshold: SoftFloat,
+  weight: SoftFloat, // of a new norm after the warm-up, 1 - decay
   warmup: u32,
   count: u32,   // norms seen, as far as the warm-up goes
-  mean: Wide,
-  variance: Wide,
+  mean: SoftFloat,
+  variance: SoftFloat,
 }
 
 @group(0) @binding(5) var<storage, read_write> statistics: Statistics;
 
-const REMEMBERS = true;
 const EPSILON_BITS = 0x358637bdu; // 1e-6
 const LEAST_EXPONENT = -600; // float64 holds what is above, so that a saved variance is the same number
 
 // |a - b|
-fn difference(a: Wide, b: Wide) -> Wide {
+fn difference(a: SoftFloat, b: SoftFloat) -> SoftFloat {
   if (exceeds(b, a)) {
     return difference_down(b, a);
   }
   return difference_down(a, b);
 }
 
-fn difference_down(large: Wide, small: Wide) -> Wide {
+fn difference_down(large: SoftFloat, small: SoftFloat) -> SoftFloat {
   let distance = large.exponent - small.exponent;
   if (small.mantissa == 0u || distance > 31) {
     return large;
@@ -33,7 +34,7 @@ fn difference_down(large: Wide, small: Wide) -> Wide {
 }
 
 // The value and a part of what it lacks: 32 bits, although the part has only 24.
-fn moved(value: Wide, to: Wide, weight: Wide) -> Wide {
+fn moved(value: SoftFloat, to: SoftFloat, weight: SoftFloat) -> SoftFloat {
   let part = product(rounded(difference(to, value)), weight);
   if (exceeds(value, to)) {
     return difference_down(value, part);
@@ -42,13 +43,13 @@ fn moved(value: Wide, to: Wide, weight: Wide) -> Wide {
 }
 
 // What a norm counts as: itself, or its bound if it stands out.
-fn usual(norm: Wide) -> Wide {
+fn usual(norm: SoftFloat) -> SoftFloat {
   if (!exceeds(norm, statistics.mean)) {
     return norm;
   }
   let deviation = rounded(root(statistics.variance));
   let distance = rounded(difference(norm, statistics.mean));
-  let most = product(statistics.threshold, rounded(sum(deviation, wide(EPSILON_BITS))));
+  let most = product(statistics.threshold, rounded(sum(deviation, soft_float(EPSILON_BITS))));
   if (!exceeds(distance, most)) {
     return norm;
   }
@@ -56,7 +57,7 @@ fn usual(norm: Wide) -> Wide {
   return rounded(sum(statistics.mean, excess));
 }
 
-fn note(norm: Wide, warming: bool) {
+fn note(norm: SoftFloat, warming: bool) {
   let count = select(statistics.count, statistics.count + 1u, warming);
   var weight = statistics.weight;
   if (warming) {
@@ -72,14 +73,14 @@ fn note(norm: Wide, warming: bool) {
   }
   var variance = moved(statistics.variance, squared, weight);
   if (variance.exponent < LEAST_EXPONENT) {
-    variance = Wide(0u, 0);
+    variance = SoftFloat(0u, 0);
   }
   statistics.count = count;
   statistics.mean = mean;
   statistics.variance = variance;
 }
 
-fn bound_for(facts: Facts) -> Wide {
+fn bound_for(facts: Facts) -> SoftFloat {
   let warming = statistics.count < statistics.warmup;
   if (warming) {
     note(facts.norm, true);
@@ -87,7 +88,7 @@ fn bound_for(facts: Facts) -> Wide {
   }
   let counted = usual(facts.norm);
   note(counted, false);
-  let bound = wide(float_bits(counted));
+  let bound = soft_float(float_bits(counted));
   if (exceeds(facts.norm, counted) && exceeds(facts.maxNorm, bound)) {
     return bound;
   }

@@ -1,3 +1,7 @@
+//#import shared/partial
+//#import root
+//#import rule
+
 // From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
 // all, finish_groups.wgsl for each tensor, unit or member. The bindings are the same in both.
 
@@ -23,7 +27,7 @@ struct Settings {
   totalNormMantissa: u32,
   totalNormExponent: i32,
   totalNormFlags: u32,  // NAN_SEEN, INFINITY_SEEN
-  power: u32,           // see roots/power.wgsl
+  power: u32,           // see norms/lp_root.wgsl
   epsMantissa: u32,
   epsExponent: i32,
   groupCount: u32,      // 0 where all share one norm
@@ -43,10 +47,10 @@ const ONE_BITS = 0x3f800000u;
 
 // What a rule may look at.
 struct Facts {
-  norm: Wide,
-  maxNorm: Wide,
-  weight: Wide,        // sqrt of the number of values
-  parameterNorm: Wide, // of the parameter that belongs to the gradient
+  norm: SoftFloat,
+  maxNorm: SoftFloat,
+  weight: SoftFloat,        // sqrt of the number of values
+  parameterNorm: SoftFloat, // of the parameter that belongs to the gradient
 }
 
 struct Decision {
@@ -93,13 +97,13 @@ fn non_finite_bits(flags: u32) -> u32 {
 }
 
 // Two normal factors whose product is the scale; below 2^-252 nothing but zero can come out.
-fn factors(scale: Wide) -> vec2u {
+fn factors(scale: SoftFloat) -> vec2u {
   let power = scale.exponent + 31;
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
   if (power < -126) {
-    return vec2u(HIDDEN, float_bits(Wide(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
+    return vec2u(HIDDEN, float_bits(SoftFloat(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
   }
   return vec2u(float_bits(scale), ONE_BITS);
 }
@@ -117,19 +121,22 @@ fn decide_non_finite(flags: u32) -> Decision {
   return decision;
 }
 
-fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
-  let gradScale = wide(grad_scale_bits());
+fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
+  let gradScale = soft_float(grad_scale_bits());
   let exactNorm = norm_of(all);
   var norm = product(rounded(exactNorm), gradScale);
   if (settings.totalNormIndex == GIVEN) {
-    norm = Wide(settings.totalNormMantissa, settings.totalNormExponent);
+    norm = SoftFloat(settings.totalNormMantissa, settings.totalNormExponent);
   } else if (settings.totalNormIndex != NONE) {
-    norm = wide(total_norm_bits());
+    norm = soft_float(total_norm_bits());
   }
   let maxNormBits = max_norm_bits();
-  let bound = bound_for(Facts(norm, wide(maxNormBits), weight, parameterNorm));
-  let divisor = sum(norm, Wide(settings.epsMantissa, settings.epsExponent));
-  let bounded = maxNormBits != INFINITY_BITS || (REMEMBERS && exceeds(wide(INFINITY_BITS), bound));
+  let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm));
+  let divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
+  var bounded = maxNormBits != INFINITY_BITS;
+  //#if REMEMBERS
+  bounded = bounded || exceeds(soft_float(INFINITY_BITS), bound);
+  //#end
   let clipped = bounded && exceeds(divisor, bound);
   var scale = gradScale;
   if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
@@ -148,7 +155,7 @@ fn decide_finite(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
   );
 }
 
-fn decide(all: Partial, weight: Wide, parameterNorm: Wide) -> Decision {
+fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
   let flags = non_finite_flags(all);
   if (flags != 0u) {
     return decide_non_finite(flags);

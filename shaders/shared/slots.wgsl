@@ -1,14 +1,16 @@
-// The bindings of the gradients. WGSL has no array of bindings to index, so a word by number is a switch: too slow for a
-// loop over all words, which is written once for each binding.
-#slots
+//#import word
+
+// The bindings of the gradients. WGSL has no array of bindings, so a word by the number of its binding takes a switch. That
+// is too slow for a loop over all words: such loops are repeated for every binding.
+//#for slot
 @group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<Word>;
-#end
+//#end
 
 fn word_of(slot: u32, i: u32) -> Word {
   switch (slot) {
-    #slots
+    //#for slot
     case SLOTu: { return gradients_SLOT[i]; }
-    #end
+    //#end
     default: { return Word(); }
   }
 }

@@ -1,4 +1,4 @@
-import { lInfinity, type NormKind, type Sum } from "../methods/normKinds.ts";
+import { linf, type NormKind, type Sum } from "../methods/normKinds.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
@@ -83,7 +83,7 @@ function isBefore(piece: number, element: number, { firstPiece, firstElement }: 
 function largestIn(parts: readonly Part[], groups: number): number[] {
   const found = Array.from({ length: groups }, () => ({ sum: 0, largest: 0 }));
   for (const { elements, group } of parts) {
-    read(elements, (values) => lInfinity.add(found[group] as Sum, values, 0));
+    read(elements, (values) => linf.add(found[group] as Sum, values, 0));
   }
   return found.map(({ largest }) => largest);
 }

@@ -45,7 +45,7 @@ function multiply(values: Float32Array, results: Float32Array, factor: number): 
   for (; i < values.length; i++) results[i] = (values[i] as number) * factor;
 }
 
-/** The same with a scale for each unit along the axes; twin of shaders/shared/unit_scales.wgsl. */
+/** The same with a scale for each unit along the axes; twin of shaders/scales/unit.wgsl. */
 export function scaleUnits({ source, into, units }: Write, scalings: readonly Scaling[]): void {
   const unitOf = counter(units?.axes ?? []);
   rewriteEach(source, into, (value, element) => {

@@ -5,7 +5,7 @@ import type { Dtype } from "../ranges.ts";
 import { planClamp } from "../webgpu/clampPlan.ts";
 import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
-import { lInfinity } from "./normKinds.ts";
+import { linf } from "./normKinds.ts";
 
 /**
  * Clips every value by itself, to [-limit, limit] or to [min, max]: PyTorch's `clip_grad_value_`, TensorFlow's
@@ -43,7 +43,7 @@ export function clipByValue(first: number, second?: number): ClipMethod {
     // Its own, so that nothing on Object.prototype can stand in for them.
     maxNorm: undefined,
     eps: 0,
-    norm: lInfinity,
+    norm: linf,
     rule: globalRule,
     grouping: { kind: "all" },
     clamp: { limits: (dtype) => inside(min, max, dtype), wgsl, plan: planClamp, run: clamp },

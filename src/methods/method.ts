@@ -1,4 +1,4 @@
-import { readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
+import { isPlain, readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
 import type { clamp } from "../cpu/clamp.ts";
 import type { sumExamples } from "../cpu/sum_examples.ts";
 import type { Grouping } from "../pieces.ts";
@@ -15,8 +15,8 @@ import type { RuleState } from "./ruleState.ts";
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> Wide`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
-   * binding 5 of group 0, and what shaders/rules/forgetful.wgsl defines for the others.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
+   * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;
   /** Facts.weight, from the number of values that share the norm; default 0. */
@@ -94,7 +94,7 @@ const GROUPINGS = ["all", "tensor", "members", "units"] as const;
 
 /** A method as it is now: somebody may have made it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {
-  if (typeof value !== "object" || value === null) throw notMade(value, "method");
+  if (!isPlain(value) || !("rule" in value)) throw notMade(value, "method");
   const read = readOptions(value, "method", KEYS);
   const method = read as ClipMethod;
   const { name, maxNorm, eps, norm, grouping, rule, sum } = method;

@@ -1,19 +1,19 @@
-import absoluteRoot from "../../shaders/roots/absolute.wgsl?raw";
-import largestRoot from "../../shaders/roots/largest.wgsl?raw";
-import powerRoot from "../../shaders/roots/power.wgsl?raw";
-import squareRoot from "../../shaders/roots/square.wgsl?raw";
-import absolute from "../../shaders/terms/absolute.wgsl?raw";
-import largest from "../../shaders/terms/largest.wgsl?raw";
-import power from "../../shaders/terms/power.wgsl?raw";
-import square from "../../shaders/terms/square.wgsl?raw";
+import l1Root from "../../shaders/norms/l1_root.wgsl?raw";
+import l1Terms from "../../shaders/norms/l1_terms.wgsl?raw";
+import l2Root from "../../shaders/norms/l2_root.wgsl?raw";
+import l2Terms from "../../shaders/norms/l2_terms.wgsl?raw";
+import linfRoot from "../../shaders/norms/linf_root.wgsl?raw";
+import linfTerms from "../../shaders/norms/linf_terms.wgsl?raw";
+import lpRoot from "../../shaders/norms/lp_root.wgsl?raw";
+import lpTerms from "../../shaders/norms/lp_terms.wgsl?raw";
 import { readNumber, shown } from "../check.ts";
 
 /** How a norm is made of its values: the sum of a term of each, and what the norm is then. */
 export interface NormKind {
-  readonly name: "square" | "absolute" | "largest" | "power";
-  /** `fn plain_terms`, `fn careful_term` and their range, for norm.wgsl. */
+  readonly name: "l1" | "l2" | "linf" | "lp";
+  /** `fn fast_terms`, `fn exact_term` and the range of the first, for norm.wgsl. */
   readonly terms: string;
-  /** `fn norm_of(all: Partial) -> Wide`, for finish.wgsl. */
+  /** `fn norm_of(all: Partial) -> SoftFloat`, for finish.wgsl. */
   readonly root: string;
   /** The p of a norm that is none of the others, as a fixed-point number: 23 bits, then how many of them are a fraction. */
   readonly fixedPower: number;
@@ -44,7 +44,7 @@ export function normKind(normType: unknown, subject: string): NormKind {
   const p = readNumber(normType, subject);
   if (p === 2) return l2;
   if (p === 1) return l1;
-  if (p === Infinity) return lInfinity;
+  if (p === Infinity) return linf;
   if (!(p >= LEAST_POWER && p <= MOST_POWER)) {
     throw new RangeError(
       `${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from ${LEAST_POWER} to ${MOST_POWER}.`,
@@ -54,9 +54,9 @@ export function normKind(normType: unknown, subject: string): NormKind {
 }
 
 export const l2: NormKind = {
-  name: "square",
-  terms: square,
-  root: squareRoot,
+  name: "l2",
+  terms: l2Terms,
+  root: l2Root,
   fixedPower: 0,
   add: addSquares,
   isRelative: false,
@@ -64,19 +64,19 @@ export const l2: NormKind = {
 };
 
 const l1: NormKind = {
-  name: "absolute",
-  terms: absolute,
-  root: absoluteRoot,
+  name: "l1",
+  terms: l1Terms,
+  root: l1Root,
   fixedPower: 0,
   add: (found, values) => addTerms(found, values, Math.abs),
   isRelative: false,
   norm: (sum) => sum,
 };
 
-export const lInfinity: NormKind = {
-  name: "largest",
-  terms: largest,
-  root: largestRoot,
+export const linf: NormKind = {
+  name: "linf",
+  terms: linfTerms,
+  root: linfRoot,
   fixedPower: 0,
   // Only tells whether a value is not finite.
   add: (found, values) => addTerms(found, values, (value) => 0 * value),
@@ -87,9 +87,9 @@ export const lInfinity: NormKind = {
 function lp(p: number): NormKind {
   const shift = 22 - Math.floor(Math.log2(p));
   return {
-    name: "power",
-    terms: power,
-    root: powerRoot,
+    name: "lp",
+    terms: lpTerms,
+    root: lpRoot,
     fixedPower: Math.min(Math.round(p * 2 ** shift), 2 ** 23 - 1) + shift * 2 ** 23,
     add: (found, values, most) => addTerms(found, values, (value) => (Math.abs(value) / (most || 1)) ** p),
     isRelative: true,

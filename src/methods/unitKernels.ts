@@ -1,4 +1,4 @@
-import scales from "../../shaders/shared/unit_scales.wgsl?raw";
+import scales from "../../shaders/scales/unit.wgsl?raw";
 import units from "../../shaders/shared/units.wgsl?raw";
 import norm from "../../shaders/unit_norm.wgsl?raw";
 import { scaleUnits } from "../cpu/scale.ts";

@@ -50,12 +50,12 @@ class Statistics implements RuleState {
     const { zThreshold, decay, warmup } = this.#settings;
     const weight = Math.fround(1 - decay);
     return Uint32Array.of(
-      ...wideOf(zThreshold),
-      ...wideOf(weight),
+      ...softFloatOf(zThreshold),
+      ...softFloatOf(weight),
       warmup,
       this.#count,
-      ...wideOf(this.#mean),
-      ...wideOf(this.#variance),
+      ...softFloatOf(this.#mean),
+      ...softFloatOf(this.#variance),
     );
   }
 
@@ -86,7 +86,7 @@ class Statistics implements RuleState {
 }
 
 /** mantissa * 2^exponent with the mantissa's 32nd bit set, or 0 and 0; what the shader takes for 0 too is 0. */
-function wideOf(value: number): [number, number] {
+function softFloatOf(value: number): [number, number] {
   if (value < LEAST) return [0, 0];
   let exponent = Math.floor(Math.log2(value)) - 31;
   if (value * 2 ** -exponent >= 2 ** 32) exponent += 1;

@@ -3,7 +3,7 @@ import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../ranges.t
 import type { Units } from "../units.ts";
 import type { Word } from "./kernels.ts";
 
-/** In one dispatch, as in shaders/shared/segments.wgsl. */
+/** In one dispatch, as in shaders/shared/table.wgsl. */
 export const MOST_SEGMENTS = 240;
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */

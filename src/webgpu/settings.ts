@@ -39,8 +39,8 @@ export function settingsOf(
   const grouped = groupCount > 0;
   const { rounds, workgroups } = groupRounds(groupCount);
   const given = typeof totalNorm === "number";
-  const total = wideOf(given ? totalNorm : 0);
-  const added = wideOf(eps);
+  const total = softFloatOf(given ? totalNorm : 0);
+  const added = softFloatOf(eps);
   const settings = new Uint32Array(settingsStruct.words);
   settingsStruct.write(settings, 0, {
     partialCount: grouped ? workgroups : plan.partialCount,
@@ -66,8 +66,8 @@ export function sourceIndex(source: number | Source | undefined): number {
   return typeof source === "object" ? (source.byteOffset % ALIGNMENT) / 4 : NONE;
 }
 
-/** A Wide of 24 bits, and the flags of what is no number. */
-function wideOf(norm: number): { mantissa: number; exponent: number; flags: number } {
+/** A SoftFloat of 24 bits, and the flags of what is no number. */
+function softFloatOf(norm: number): { mantissa: number; exponent: number; flags: number } {
   if (Number.isNaN(norm)) return { mantissa: 0, exponent: 0, flags: NAN_SEEN };
   if (norm === Infinity) return { mantissa: 0, exponent: 0, flags: INFINITY_SEEN };
   // No bound is near to so small a norm.

@@ -4,19 +4,19 @@ import { bytesOf, elementsOf, MOST_SEGMENTS, type Segment } from "./segments.ts"
 import type { Slot, Window } from "./slots.ts";
 import { struct } from "./struct.ts";
 
-/** As in shaders/shared/segments.wgsl. */
+/** As in shaders/shared/table.wgsl and segment.wgsl. */
 const TILE_WORDS_A_LANE = 4;
 export const tableHead = struct(
   "segmentCount",
   "tilesPerWorkgroup",
-  "fresh",
+  "accumulates",
   "power",
   "firstPartial",
   "low",
   "high",
   "gradScaleIndex",
 );
-export const tableSegment = struct("first", "count", "tile", "rank", "into", "slot", "group", "edges");
+export const tableSegment = struct("first", "count", "tile", "piece", "into", "slot", "group", "edges");
 
 /** What a kernel binds. It is longer than a short table and may overlap the next one; those words are not read. */
 export const TABLE_BYTES = 4 * (tableHead.words + tableSegment.words * MOST_SEGMENTS);
@@ -56,7 +56,7 @@ export interface TableContents {
 export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
   const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp } = contents;
   const table = new Uint32Array(segmentAt(placed.length));
-  const head = { segmentCount: placed.length, tilesPerWorkgroup, fresh: fresh ? 1 : 0, power, firstPartial };
+  const head = { segmentCount: placed.length, tilesPerWorkgroup, accumulates: fresh ? 0 : 1, power, firstPartial };
   tableHead.write(table, 0, { ...head, ...clamp });
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
@@ -64,8 +64,8 @@ export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
       pass === "unit norm"
         ? elementsOf(segment, source.offset)
         : wordsOf(segment, source, into, WORD_BYTES[format.word]);
-    const rank = segment.examples ?? segment.piece;
-    tableSegment.write(table, segmentAt(number), { ...place, tile, rank, slot, group: segment.group });
+    const piece = segment.examples ?? segment.piece;
+    tableSegment.write(table, segmentAt(number), { ...place, tile, piece, slot, group: segment.group });
   }
   return table;
 }

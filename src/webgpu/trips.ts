@@ -5,9 +5,11 @@ import type { Segment } from "./segments.ts";
 import type { Shape } from "./unitShapes.ts";
 
 /**
- * lavapipe leaves every loop, in silence, once all loops of an invocation together have gone round so often
- * (LP_MAX_TGSI_LOOP_ITERATIONS in Mesa's gallivm). It counts one more for each loop than the loop has trips, and goes
- * once through the loops in branches that no lane takes: through those of bindings without a segment too.
+ * lavapipe silently ends every loop once an invocation's loops have run 65,535 iterations in total
+ * (LP_MAX_TGSI_LOOP_ITERATIONS in src/gallium/auxiliary/gallivm/lp_bld_limits.h of Mesa; seen with 22.3 and 25.0 in 2026-11;
+ * no public report found). It counts one more for each loop than the loop has iterations, and goes once through the loops in
+ * branches that no lane takes: through those of bindings without a segment too. Delete this file when the cases `loops`
+ * pass on lavapipe without it.
  */
 const MOST_TRIPS = 65_535;
 /** The search for the first segment, and a loop for each of 16 bindings with at most 7 in it. */

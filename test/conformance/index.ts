@@ -15,6 +15,8 @@ export interface Environment {
   filter?: string;
   /** Cases with ten million elements and more; default true. */
   heavy?: boolean;
+  /** Default: all of them. */
+  cases?: readonly Case[];
   onResult?: (result: { name: string; error?: string }) => void;
 }
 
@@ -82,9 +84,9 @@ async function runOnGpu(environment: Environment, gpu: GPU): Promise<Counts> {
 }
 
 async function runAll(harness: Harness, environment: Environment, totals: Counts): Promise<void> {
-  const { filter = "", heavy = true } = environment;
+  const { filter = "", heavy = true, cases: given = allCases() } = environment;
   const wanted = (testCase: Case) => testCase.name.includes(filter) && (heavy || !testCase.heavy);
-  const cases = allCases().filter((testCase) => wanted(testCase) && appliesTo(testCase, harness));
+  const cases = given.filter((testCase) => wanted(testCase) && appliesTo(testCase, harness));
   if (cases.length === 0) fail(`no case for ${environment.engine} has "${filter}" in its name`);
   for (const testCase of cases) await count(testCase.name, () => runCase(testCase, harness), environment, totals);
 }

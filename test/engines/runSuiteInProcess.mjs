@@ -1,4 +1,4 @@
-// Node's and Deno's side of runSuite: arguments in, one line of JSON a message out.
+// Node's, Deno's and Bun's side of runSuite: arguments in, one line of JSON a message out.
 
 import process from "node:process";
 import { runSuite } from "./runSuite.mjs";
@@ -7,6 +7,7 @@ const [suite = "", engine = "", filter] = process.argv.slice(2);
 /** @type {GPU | undefined} */
 let gpu;
 if (engine === "deno") gpu = navigator.gpu;
+if (engine === "bun") gpu = await (await import("./bun.mjs")).bunGpu();
 if (engine === "node") gpu = await (await import("./dawn.mjs")).dawn();
 
 /** @param {import("./runSuite.mjs").Message} message */

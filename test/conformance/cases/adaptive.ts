@@ -148,7 +148,7 @@ function resumeCases(name: keyof typeof methods): Case[] {
         for (const bad of [new ArrayBuffer(0), state.slice(8), foreign, marked, negative, broken, fractional]) {
           refuses(() => clip.restore(bad), [RangeError], "a foreign state");
         }
-        for (const bad of [undefined, null, 1, {}, new Float64Array(state)]) {
+        for (const bad of [undefined, null, 1, {}, [...new Float64Array(state)]]) {
           refuses(() => clip.restore(bad as ArrayBuffer), [TypeError], "no ArrayBuffer");
         }
         sameBytes(await clip.state(), state, "the state after what was refused");

@@ -160,7 +160,12 @@ export const cases: Case[] = [
       refuses(() => prepare(without("parameter"), adaptiveGradClip()), [TypeError], "no parameter");
       const short = [{ ...view, parameter: { ...view?.parameter, byteOffset: 4 } }] as never;
       refuses(() => prepare(short, adaptiveGradClip()), [RangeError], "a parameter that is too short");
-      const twice = [view, { ...view, parameter: { ...view?.parameter, dtype: "bf16" } }] as never;
+      const parameter = view?.parameter as { buffer: Float32Array<ArrayBuffer> | GPUBuffer };
+      const { buffer } = parameter;
+      const bytes = ArrayBuffer.isView(buffer)
+        ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+        : buffer;
+      const twice = [view, { ...view, parameter: { ...parameter, buffer: bytes, dtype: "bf16" } }] as never;
       refuses(() => prepare(twice, adaptiveGradClip()), [RangeError], "a range with two parameters");
       const over = [{ ...view, into: view?.parameter }] as never;
       refuses(() => prepare(over, adaptiveGradClip()), [RangeError], "into the parameter");

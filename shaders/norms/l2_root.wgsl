@@ -1,4 +1,6 @@
+//#import shared/partial
+
 // L2: the square root of the sum of squares.
-fn norm_of(all: Partial) -> Wide {
+fn norm_of(all: Partial) -> SoftFloat {
   return root(all.sum);
 }

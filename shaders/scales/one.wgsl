@@ -1,3 +1,5 @@
+//#import shared/record
+
 // Where scale.wgsl finds the scale: the record has one for all gradients.
 @group(1) @binding(1) var<uniform> record: ClipRecord;
 
@@ -8,9 +10,3 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
 fn is_untouched() -> bool {
   return work_of(scaling_of(0u, 0u)) == LEAVE;
 }
-
-fn has_units(s: u32) -> bool {
-  return false;
-}
-
-fn scale_units(s: u32, span: Span, lane: u32) {}

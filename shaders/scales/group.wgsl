@@ -1,3 +1,5 @@
+//#import shared/entry
+
 // Where scale.wgsl finds the scale: every group has an entry.
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 
@@ -9,9 +11,3 @@ fn scaling_of(s: u32, element: u32) -> Scaling {
 fn is_untouched() -> bool {
   return false;
 }
-
-fn has_units(s: u32) -> bool {
-  return false;
-}
-
-fn scale_units(s: u32, span: Span, lane: u32) {}

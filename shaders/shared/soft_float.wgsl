@@ -1,7 +1,8 @@
 // Positive numbers beyond float32's range, in integers: mantissa * 2^exponent, the mantissa 0 or with its top bit set.
-// WGSL's sqrt and division may be off by several ULP, and its results may be flushed or assumed finite; these are the
-// same on every device.
-struct Wide {
+// WGSL allows a division to be off by 2.5 ULP and sqrt by more, and it allows a device to flush subnormal results and to
+// assume that there are no infinities (github.com/gpuweb/gpuweb/issues/2259). These functions give the same bits on every device. Delete
+// `quotient` and `root` when WGSL has an extension for correctly rounded division and square root that every device offers.
+struct SoftFloat {
   mantissa: u32,
   exponent: i32,
 }
@@ -9,19 +10,19 @@ struct Wide {
 const FRACTION = 0x7fffffu;
 const HIDDEN = 0x800000u;
 
-fn normalized(value: u32, exponent: i32) -> Wide {
+fn normalized(value: u32, exponent: i32) -> SoftFloat {
   let zeros = countLeadingZeros(value);
-  return Wide(value << (zeros & 31u), select(exponent - i32(zeros), 0, value == 0u));
+  return SoftFloat(value << (zeros & 31u), select(exponent - i32(zeros), 0, value == 0u));
 }
 
 // The magnitude of a finite float32, exactly.
-fn wide(bits: u32) -> Wide {
+fn soft_float(bits: u32) -> SoftFloat {
   let biased = (bits >> 23u) & 0xffu;
   let fraction = bits & FRACTION;
   return normalized(select(fraction, fraction | HIDDEN, biased > 0u), i32(max(biased, 1u)) - 150);
 }
 
-fn exceeds(a: Wide, b: Wide) -> bool {
+fn exceeds(a: SoftFloat, b: SoftFloat) -> bool {
   if (a.mantissa == 0u || b.mantissa == 0u) {
     return a.mantissa != 0u;
   }
@@ -29,23 +30,23 @@ fn exceeds(a: Wide, b: Wide) -> bool {
 }
 
 // Truncated to 32 bits: a tree of these loses nothing that float32 could show.
-fn sum(a: Wide, b: Wide) -> Wide {
+fn sum(a: SoftFloat, b: SoftFloat) -> SoftFloat {
   let aFirst = exceeds(a, b);
-  let large = Wide(select(b.mantissa, a.mantissa, aFirst), select(b.exponent, a.exponent, aFirst));
-  let small = Wide(select(a.mantissa, b.mantissa, aFirst), select(a.exponent, b.exponent, aFirst));
+  let large = SoftFloat(select(b.mantissa, a.mantissa, aFirst), select(b.exponent, a.exponent, aFirst));
+  let small = SoftFloat(select(a.mantissa, b.mantissa, aFirst), select(a.exponent, b.exponent, aFirst));
   let distance = large.exponent - small.exponent;
   if (small.mantissa == 0u || distance > 31) {
     return large;
   }
   let mantissa = large.mantissa + (small.mantissa >> u32(distance));
   if (mantissa < large.mantissa) { // carried
-    return Wide((mantissa >> 1u) | 0x80000000u, large.exponent + 1);
+    return SoftFloat((mantissa >> 1u) | 0x80000000u, large.exponent + 1);
   }
-  return Wide(mantissa, large.exponent);
+  return SoftFloat(mantissa, large.exponent);
 }
 
 // To float32's 24 bits, ties to even.
-fn rounded(value: Wide) -> Wide {
+fn rounded(value: SoftFloat) -> SoftFloat {
   let kept = value.mantissa >> 8u;
   let rest = value.mantissa & 0xffu;
   let up = rest > 0x80u || (rest == 0x80u && (kept & 1u) == 1u);
@@ -53,7 +54,7 @@ fn rounded(value: Wide) -> Wide {
 }
 
 // Of two numbers of 24 bits, to 32 bits; the last is set if anything follows.
-fn exact_product(a: Wide, b: Wide) -> Wide {
+fn exact_product(a: SoftFloat, b: SoftFloat) -> SoftFloat {
   let aHigh = a.mantissa >> 20u;
   let aLow = (a.mantissa >> 8u) & 0xfffu;
   let bHigh = b.mantissa >> 20u;
@@ -67,12 +68,12 @@ fn exact_product(a: Wide, b: Wide) -> Wide {
 }
 
 // Of two numbers of 24 bits, rounded to 24.
-fn product(a: Wide, b: Wide) -> Wide {
+fn product(a: SoftFloat, b: SoftFloat) -> SoftFloat {
   return rounded(exact_product(a, b));
 }
 
 // Rounded to 24 bits, digit by digit; of either number the first 28 bits count.
-fn quotient(a: Wide, b: Wide) -> Wide {
+fn quotient(a: SoftFloat, b: SoftFloat) -> SoftFloat {
   if (a.mantissa == 0u) {
     return a;
   }
@@ -92,7 +93,7 @@ fn quotient(a: Wide, b: Wide) -> Wide {
 }
 
 // 28 digits of the square root; the last is set if anything follows, so that rounding this to 24 bits is exact.
-fn root(squared: Wide) -> Wide {
+fn root(squared: SoftFloat) -> SoftFloat {
   if (squared.mantissa == 0u) {
     return squared;
   }
@@ -118,7 +119,7 @@ fn root(squared: Wide) -> Wide {
 }
 
 // The float32 nearest to a number of 24 bits, at most the largest finite one.
-fn float_bits(value: Wide) -> u32 {
+fn float_bits(value: SoftFloat) -> u32 {
   let biased = value.exponent + 158;
   if (value.mantissa == 0u || biased < -24) {
     return 0u;

@@ -1,5 +1,7 @@
-// Lp: sum^(1/p) = 2^(e / p) * 2^(log2(f) / p) with sum = f * 2^e; e / p in integers, as in terms/power.wgsl.
-fn norm_of(all: Partial) -> Wide {
+//#import shared/partial
+
+// Lp: sum^(1/p) = 2^(e / p) * 2^(log2(f) / p) with sum = f * 2^e; e / p in integers, as in lp_terms.wgsl.
+fn norm_of(all: Partial) -> SoftFloat {
   if (all.sum.mantissa == 0u) {
     return all.sum;
   }
@@ -27,6 +29,6 @@ fn norm_of(all: Partial) -> Wide {
   let f = bitcast<f32>(0x3f800000u | ((all.sum.mantissa >> 8u) & FRACTION));
   let exponent = fraction + log2(f) / (f32(power) * bitcast<f32>((127u - shift) << 23u));
   let rest = exponent - floor(exponent);
-  let result = wide(bitcast<u32>(exp2(rest)));
-  return Wide(result.mantissa, result.exponent + whole + i32(floor(exponent)));
+  let result = soft_float(bitcast<u32>(exp2(rest)));
+  return SoftFloat(result.mantissa, result.exponent + whole + i32(floor(exponent)));
 }

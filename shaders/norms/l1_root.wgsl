@@ -1,0 +1,6 @@
+//#import shared/partial
+
+// L1: the sum of magnitudes.
+fn norm_of(all: Partial) -> SoftFloat {
+  return all.sum;
+}

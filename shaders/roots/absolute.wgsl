@@ -1,4 +1,0 @@
-// L1: the sum of magnitudes.
-fn norm_of(all: Partial) -> Wide {
-  return all.sum;
-}

@@ -1,4 +1,0 @@
-// What a rule without a memory leaves out.
-const REMEMBERS = false;
-
-fn remember(lane: u32) {}

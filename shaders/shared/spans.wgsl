@@ -1,0 +1,49 @@
+//#import shared/table
+//#if EDGES
+//#import shared/unaligned
+//#end
+
+// Which words of which bindings a workgroup works on.
+const TILE = 4u * WORKGROUP; // words: four a lane
+const NO_SLOT = 0xffffffffu;
+
+// The words of a segment that a workgroup works on.
+struct Span {
+  begin: u32,
+  end: u32,
+}
+
+// Whether tiles of a segment come before the end of the workgroup's. The segments of a binding stand together. So each binding
+// has a loop of its own, and all these loops together go through the segments once. If each segment chose its binding, devices
+// that compute in vectors, with masks for branches, would go through as many cases as there are bindings for each segment.
+fn is_met(s: u32, endTile: u32) -> bool {
+  return s < table.segmentCount && table.segments[s].tile < endTile;
+}
+
+fn slot_met(s: u32, endTile: u32) -> u32 {
+  if (is_met(s, endTile)) {
+    return table.segments[s].slot;
+  }
+  return NO_SLOT;
+}
+
+fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
+  let skipped = max(firstTile, segment.tile) - segment.tile;
+  let begin = min(skipped * TILE, segment.count);
+  let end = min((endTile - segment.tile) * TILE, segment.count);
+  return Span(segment.first + begin, segment.first + end);
+}
+
+// Where the whole tiles end.
+fn whole_end(begin: u32, end: u32) -> u32 {
+  return begin + (end - begin) / TILE * TILE;
+}
+
+// The number in the segment of a word's first element.
+fn element_number(segment: Segment, i: u32) -> u32 {
+  var number = (i - segment.first) * ELEMENTS;
+  //#if EDGES
+  number += segment.edges & FIRST_HALF;
+  //#end
+  return number;
+}

@@ -1,0 +1,34 @@
+//#import shared/targets
+//#import shared/unaligned
+
+// Writing where shared/unaligned.wgsl reads: imported under `//#if EDGES`.
+
+// Half of one word and half of the next.
+fn joined_halves(word: Word, next: Word) -> Word {
+  return (word >> Word(16u)) | (next << Word(16u));
+}
+
+// The source's word for a word of the destination, where the two lie half a word apart.
+fn half_off_word(slot: u32, i: u32) -> Word {
+  return joined_halves(word_of(slot, i), word_of(slot, i + 1u));
+}
+
+// The word of the destination that holds the lane's edge, in its half 1 - lane.
+fn edge_word(segment: Segment, lane: u32) -> u32 {
+  return select(segment.into + segment.count, segment.into - 1u, lane == 0u);
+}
+
+fn target_word(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    //#for slot
+    case SLOTu: { return TARGET_SLOT[i]; }
+    //#end
+    default: { return Word(); }
+  }
+}
+
+// The other half of the word stays; no other invocation of the dispatch writes to the word.
+fn set_edge(segment: Segment, lane: u32, bits: u32) {
+  let i = edge_word(segment, lane);
+  set_word(segment.slot, i, with_element(target_word(segment.slot, i), 1u - lane, bits));
+}

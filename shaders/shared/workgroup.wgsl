@@ -1,0 +1,1 @@
+const WORKGROUP = u32(WORKGROUP_SIZE); // lanes

@@ -1,0 +1,55 @@
+/** By the names of `//#import` lines: a file of shaders/ has a slash in its name, others are for the caller to choose. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** What fills the text of a kernel; shaders/README.md has the directives. */
+export interface Filling {
+  /** All that the kernel imports, and what is imported there. */
+  readonly texts: Texts;
+  /** Which `//#if` lines hold; a name that is not here does not. */
+  readonly conditions?: Readonly<Record<string, boolean>>;
+  /** How often the lines of a `//#for slot` stand; the bindings of destinations follow those of as many sources. */
+  readonly slots?: number;
+  /** Words to put in the place of others. */
+  readonly tokens?: Readonly<Record<string, string>>;
+}
+
+/** A section without another in it. */
+const SECTION = / *\/\/#(for|if) (\w+)\n((?:(?! *\/\/#(?:for|if) ).*\n)*?) *\/\/#end\n/g;
+const IMPORT = / *\/\/#import (\S+)\n/g;
+
+/** The text of a kernel with all that it imports, each once. */
+export function resolved(kernel: string, { texts, conditions = {}, slots = 0, tokens = {} }: Filling): string {
+  const emitted = new Set<string>();
+  const named = new Set<string>();
+
+  const repeated = (lines: string) =>
+    Array.from({ length: slots }, (_, slot) => replaced(lines, { SLOT: `${slot}`, INTO: `${slots + slot}` })).join("");
+
+  const sectioned = (text: string): string => {
+    const inner = text.replace(SECTION, (_, directive: string, name: string, lines: string) => {
+      if (directive === "for") return repeated(lines);
+      return conditions[name] ? lines : "";
+    });
+    return inner === text ? text : sectioned(inner);
+  };
+
+  const emit = (text: string): string => {
+    for (const [, name] of text.matchAll(IMPORT)) named.add(name as string);
+    return sectioned(text).replace(IMPORT, (_, name: string) => {
+      const module = texts[name];
+      if (module === undefined) throw new Error(`A shader imports ${name}, which nobody gave.`);
+      if (emitted.has(name)) return "";
+      emitted.add(name);
+      return emit(`${module}\n`);
+    });
+  };
+
+  const text = emit(`${kernel}\n`);
+  const unused = Object.keys(texts).filter((name) => !named.has(name));
+  if (unused.length > 0) throw new Error(`No shader imports ${unused}.`);
+  return replaced(text, tokens);
+}
+
+function replaced(text: string, tokens: Readonly<Record<string, string>>): string {
+  return Object.entries(tokens).reduce((before, [token, word]) => before.replaceAll(token, word), text);
+}
