@@ -4,6 +4,7 @@ import type { DeviceContext } from "../src/webgpu/device.ts";
 import { WORD_BYTES } from "../src/webgpu/kernels.ts";
 import { capacityOf } from "../src/webgpu/layouts.ts";
 import { type Plan, planFor } from "../src/webgpu/plan.ts";
+import { segmentAt, tableHead, tableSegment } from "../src/webgpu/table.ts";
 
 /** What one step does, counted from the tables that its dispatches are given; bytes are those of gradients. */
 export interface Counts {
@@ -13,10 +14,6 @@ export interface Counts {
   /** Read by the scale pass when it has to multiply, and as many are written. */
   readonly scaleReads: number;
 }
-
-/** As in shaders/shared/table.wgsl and segment.wgsl: a header of 8 words, then 8 words a segment, the second of them its words. */
-const HEADER = 8;
-const SEGMENT = 8;
 
 export function countsOf({ norm, scale }: Plan): Counts {
   const bytes = (dispatches: Plan["norm"]) =>
@@ -38,8 +35,8 @@ export function countsFor(
 
 function wordsIn(table: Uint32Array): number {
   let words = 0;
-  for (let segment = 0; segment < (table[0] as number); segment++) {
-    words += table[HEADER + SEGMENT * segment + 1] as number;
+  for (let number = 0; number < tableHead.read(table, 0, "segmentCount"); number++) {
+    words += tableSegment.read(table, segmentAt(number), "count");
   }
   return words;
 }

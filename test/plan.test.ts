@@ -7,6 +7,7 @@ import type { Clamp } from "../src/methods/method.ts";
 import type { Grouping } from "../src/pieces.ts";
 import { planClamp } from "../src/webgpu/clampPlan.ts";
 import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
+import { segmentAt, tableHead, tableSegment } from "../src/webgpu/table.ts";
 
 const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
 const STORAGE = 0x80;
@@ -58,17 +59,21 @@ function wordsWritten({ slots }: Dispatch): string[] {
 
 /** The bindings that each workgroup meets, in the order of the table: shaders/shared/spans.wgsl. */
 function bindingsMet({ table }: Dispatch): number[][] {
-  const [count = 0, tilesPerWorkgroup = 0] = table;
-  const rows = Array.from({ length: count }, (_, i) => table.subarray(8 + 8 * i, 16 + 8 * i));
+  const count = tableHead.read(table, 0, "segmentCount");
+  const tilesPerWorkgroup = tableHead.read(table, 0, "tilesPerWorkgroup");
+  const rows = Array.from({ length: count }, (_, i) => ({
+    tile: tableSegment.read(table, segmentAt(i), "tile"),
+    slot: tableSegment.read(table, segmentAt(i), "slot"),
+  }));
   const workgroupOf = (tile: number) => Math.floor(tile / tilesPerWorkgroup);
-  const last = Math.max(...rows.map((row) => workgroupOf(row[2] as number)));
+  const last = Math.max(...rows.map(({ tile }) => workgroupOf(tile)));
   return Array.from({ length: last + 1 }, (_, workgroup) =>
     rows
-      .filter((row, i) => {
-        const end = i + 1 < count ? ((rows[i + 1] as Uint32Array)[2] as number) : Infinity;
-        return workgroupOf(row[2] as number) <= workgroup && end > workgroup * tilesPerWorkgroup;
+      .filter(({ tile }, i) => {
+        const end = rows[i + 1]?.tile ?? Infinity;
+        return workgroupOf(tile) <= workgroup && end > workgroup * tilesPerWorkgroup;
       })
-      .map((row) => row[5] as number),
+      .map(({ slot }) => slot),
   );
 }
 

@@ -3,10 +3,8 @@ import { distinctWrites } from "../overlaps.ts";
 import type { Tensor } from "../view.ts";
 import { draftsOf, numberedPieces, type Plan, type PlanLimits, pieceBytesOf } from "./plan.ts";
 import { type NumberedPiece, segmentsOf } from "./segments.ts";
+import { floatBits } from "./struct.ts";
 import { tableOf } from "./table.ts";
-
-const floats = new Float32Array(2);
-const bits = new Uint32Array(floats.buffer);
 
 /** One pass that reads, writes and reports; what goes elsewhere first, as in place overwrites what that reads. */
 export function planClamp(
@@ -25,8 +23,8 @@ export function planClamp(
   // The first sets the partials of all, with workgroups to spare where another has more.
   const partialCount = drafts.reduce((most, { workgroups }) => Math.max(most, workgroups), 0);
   const norm = drafts.map((draft, i) => {
-    floats.set(valueLimits(draft.format.dtype));
-    const clamp = [bits[0] as number, bits[1] as number, gradScaleIndex] as const;
+    const [low, high] = valueLimits(draft.format.dtype);
+    const clamp = { low: floatBits(low), high: floatBits(high), gradScaleIndex };
     const { placed: _, tilesPerWorkgroup: __, ...dispatch } = draft;
     const table = tableOf({ ...draft, power: 0, firstPartial: 0, fresh: i === 0, clamp });
     return { ...dispatch, workgroups: i === 0 ? partialCount : draft.workgroups, table };

@@ -1,8 +1,19 @@
 import type { ClipMethod } from "../methods/method.ts";
 import type { PartialRange, Plan } from "./plan.ts";
+import { floatBits, struct } from "./struct.ts";
 
 /** As in shaders/finish_groups.wgsl. */
-const BUNDLE_WORDS = 8;
+export const bundleStruct = struct(
+  "group",
+  "rangesAt",
+  "rangeCount",
+  "parameterRangesAt",
+  "parameterRangeCount",
+  "weight",
+  "unused",
+  "unused2",
+);
+const rangeStruct = struct("first", "each");
 const GROUPS_A_WORKGROUP = 8;
 /** Each leaves one partial for finish.wgsl, whose single workgroup reads them all. */
 const MOST_WORKGROUPS = 256;
@@ -19,23 +30,25 @@ export function groupRounds(groupCount: number): { rounds: number; workgroups: n
  * and the bits of its weight; then the ranges themselves, each its first partial and how many there are for each group.
  */
 export function bundleTable({ bundles, ranges, parameterRanges }: Plan, { rule }: ClipMethod): Uint32Array {
-  const rangeCount = ranges.length + parameterRanges.length;
-  const words = new Uint32Array(BUNDLE_WORDS * bundles.length + 2 * rangeCount);
-  const floats = new Float32Array(words.buffer);
   const [own, parameters] = [byGroup(ranges), byGroup(parameterRanges)];
-  let next = BUNDLE_WORDS * bundles.length;
-  bundles.forEach(({ group, valuesPerGroup: values }, i) => {
-    const at = BUNDLE_WORDS * i;
-    words[at] = group;
-    for (const [field, of] of [own.get(group), parameters.get(group)].entries()) {
-      words.set([next, of?.length ?? 0], at + 1 + 2 * field);
-      for (const { first, each } of of ?? []) {
-        words.set([first, each], next);
-        next += 2;
-      }
+  const rangesStart = bundleStruct.words * bundles.length;
+  const words = new Uint32Array(rangesStart + rangeStruct.words * (ranges.length + parameterRanges.length));
+  let next = rangesStart;
+  const written = (found: readonly PartialRange[] = []) => {
+    const place = { at: next, count: found.length };
+    for (const range of found) {
+      rangeStruct.write(words, next, range);
+      next += rangeStruct.words;
     }
-    floats[at + 5] = rule.weight?.(values) ?? 0;
-  });
+    return place;
+  };
+  for (const [number, { group, valuesPerGroup }] of bundles.entries()) {
+    const { at: rangesAt, count: rangeCount } = written(own.get(group));
+    const { at: parameterRangesAt, count: parameterRangeCount } = written(parameters.get(group));
+    const weight = floatBits(rule.weight?.(valuesPerGroup) ?? 0);
+    const bundle = { group, rangesAt, rangeCount, parameterRangesAt, parameterRangeCount, weight };
+    bundleStruct.write(words, bundleStruct.words * number, bundle);
+  }
   return words;
 }
 

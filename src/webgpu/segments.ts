@@ -69,9 +69,10 @@ export function bytesOf({ source, examples = 1 }: Segment): number {
 }
 
 /** A unit's elements are counted from the start of the binding. */
-export function elementsOf({ source, dtype }: Segment, windowOffset: number): { first: number; count: number } {
+export function elementsOf({ source, dtype }: Segment, windowOffset: number) {
   const bytes = ELEMENT_BYTES[dtype];
-  return { first: (source.byteOffset - windowOffset) / bytes, count: source.byteLength / bytes };
+  const first = (source.byteOffset - windowOffset) / bytes;
+  return { first, count: source.byteLength / bytes, into: first };
 }
 
 export function wordOf(segment: Segment): Word {

@@ -2,14 +2,29 @@ import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
 import type { Pass } from "./plan.ts";
 import { bytesOf, elementsOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
 import type { Slot, Window } from "./slots.ts";
+import { struct } from "./struct.ts";
 
 /** As in shaders/shared/table.wgsl and segment.wgsl. */
 const TILE_WORDS_A_LANE = 4;
-const SEGMENTS_AT = 8;
-const SEGMENT_WORDS = 8;
+export const tableHead = struct(
+  "segmentCount",
+  "tilesPerWorkgroup",
+  "accumulates",
+  "power",
+  "firstPartial",
+  "low",
+  "high",
+  "gradScaleIndex",
+);
+export const tableSegment = struct("first", "count", "tile", "piece", "into", "slot", "group", "edges");
 
-/** What a kernel binds: the words that a dispatch leaves unused may lie over the next table. */
-export const TABLE_BYTES = 4 * (SEGMENTS_AT + SEGMENT_WORDS * MOST_SEGMENTS);
+/** What a kernel binds. It is longer than a short table and may overlap the next one; those words are not read. */
+export const TABLE_BYTES = 4 * (tableHead.words + tableSegment.words * MOST_SEGMENTS);
+
+/** Where a segment of a table begins. */
+export function segmentAt(number: number): number {
+  return tableHead.words + tableSegment.words * number;
+}
 
 export function tilesOf(segment: Segment, word: Word, lanes: number): number {
   return Math.ceil(bytesOf(segment) / (TILE_WORDS_A_LANE * lanes * WORD_BYTES[word]));
@@ -35,26 +50,22 @@ export interface TableContents {
   readonly firstPartial: number;
   readonly fresh: boolean;
   /** The bits of clamp's limits, and where its gradScale stands. */
-  readonly clamp?: readonly [low: number, high: number, gradScaleIndex: number];
+  readonly clamp?: { readonly low: number; readonly high: number; readonly gradScaleIndex: number };
 }
 
 export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
-  const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp = [] } = contents;
-  const table = new Uint32Array(SEGMENTS_AT + SEGMENT_WORDS * placed.length);
-  table.set([placed.length, tilesPerWorkgroup, fresh ? 0 : 1, power, firstPartial, ...clamp]);
+  const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp } = contents;
+  const table = new Uint32Array(segmentAt(placed.length));
+  const head = { segmentCount: placed.length, tilesPerWorkgroup, accumulates: fresh ? 0 : 1, power, firstPartial };
+  tableHead.write(table, 0, { ...head, ...clamp });
   for (const [number, { segment, slot, tile }] of placed.entries()) {
     const { source, into } = slots[slot] as Slot;
-    const { piece, group } = segment;
-    if (pass === "unit norm") {
-      const { first, count } = elementsOf(segment, source.offset);
-      table.set([first, count, tile, piece, first, slot, group, 0], SEGMENTS_AT + SEGMENT_WORDS * number);
-      continue;
-    }
-    const { first, count, intoFirst, edges } = wordsOf(segment, source, into, WORD_BYTES[format.word]);
-    table.set(
-      [first, count, tile, segment.examples ?? piece, intoFirst, slot, group, edges],
-      SEGMENTS_AT + SEGMENT_WORDS * number,
-    );
+    const place =
+      pass === "unit norm"
+        ? elementsOf(segment, source.offset)
+        : wordsOf(segment, source, into, WORD_BYTES[format.word]);
+    const piece = segment.examples ?? segment.piece;
+    tableSegment.write(table, segmentAt(number), { ...place, tile, piece, slot, group: segment.group });
   }
   return table;
 }
@@ -70,7 +81,7 @@ function wordsOf(segment: Segment, source: Window, into: Window | undefined, wor
   return {
     first: Math.floor(firstByte / wordBytes),
     count: Math.floor(intoEnd / wordBytes) - intoFirst,
-    intoFirst,
+    into: intoFirst,
     edges: edges.reduce((bits, bytes, i) => bits | (bytes > 0 ? 1 << i : 0), 0),
   };
 }

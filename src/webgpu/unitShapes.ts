@@ -1,10 +1,21 @@
 import { MOST_AXES, type Units } from "../units.ts";
 import type { Segment } from "./segments.ts";
+import { struct } from "./struct.ts";
 import type { Placed } from "./table.ts";
 
-/** As in shaders/shared/units.wgsl. */
-const RUNS_AT = 8;
-const SHAPE_WORDS = RUNS_AT + 2 * MOST_AXES;
+/** As in shaders/shared/units.wgsl, before the axes. */
+export const unitsStruct = struct(
+  "count",
+  "size",
+  "team",
+  "chunks",
+  "firstElement",
+  "firstPartial",
+  "runCount",
+  "unused",
+);
+const axisStruct = struct("size", "step");
+const SHAPE_WORDS = unitsStruct.words + axisStruct.words * MOST_AXES;
 
 /** Segments of a dispatch along axes, as in shaders/shared/units.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
 export const MOST_SHAPES = 170;
@@ -71,11 +82,10 @@ export function shapeTableOf(
     if (!units) continue;
     const { team = 0, chunks = 0, firstPartial = 0 } = shapes?.get(segment) ?? {};
     const at = SHAPE_WORDS * number;
-    words.set([units.count, units.size, team, chunks, firstElement, firstPartial, units.axes.length], at);
-    words.set(
-      units.axes.flatMap(({ size, step }) => [size, step]),
-      at + RUNS_AT,
-    );
+    const { count, size, axes } = units;
+    unitsStruct.write(words, at, { count, size, team, chunks, firstElement, firstPartial, runCount: axes.length });
+    for (const [i, axis] of axes.entries())
+      axisStruct.write(words, at + unitsStruct.words + axisStruct.words * i, axis);
   }
   return words;
 }
