@@ -1,12 +1,10 @@
 import { checkGradients, type Gradients, readGivenGradients } from "../src/gradients.ts";
 import { type ClipMethod, type ClipOptions, clipByGlobalNorm } from "../src/index.ts";
-import type { DeviceContext } from "../src/webgpu/device.ts";
-import { WORD_BYTES } from "../src/webgpu/kernels.ts";
-import { capacityOf } from "../src/webgpu/layouts.ts";
-import { type Plan, planFor } from "../src/webgpu/plan.ts";
-import { segmentAt, tableHead, tableSegment } from "../src/webgpu/table.ts";
+import { checkOptions } from "../src/options.ts";
+import type { Limits } from "../src/webgpu/dispatches.ts";
+import { type Plan, planOf } from "../src/webgpu/plan.ts";
 
-/** What one step does, counted from the tables that its dispatches are given; bytes are those of gradients. */
+/** What one step does, counted from its plan; bytes are those of gradients. */
 export interface Counts {
   readonly dispatches: number;
   /** Read by the norm pass: all that a step touches when it is under its bound. */
@@ -15,28 +13,24 @@ export interface Counts {
   readonly scaleReads: number;
 }
 
-export function countsOf({ norm, scale }: Plan): Counts {
-  const bytes = (dispatches: Plan["norm"]) =>
-    dispatches.reduce((sum, { table, format }) => sum + wordsIn(table) * WORD_BYTES[format.word], 0);
-  return { dispatches: norm.length + 1 + scale.length, normReads: bytes(norm), scaleReads: bytes(scale) };
+/** What goes through gradients before the decision is the norm pass, and what does so after it the scale pass. */
+export function countsOf({ dispatches }: Plan): Counts {
+  const decision = dispatches.findIndex(({ batch }) => batch === undefined);
+  const bytesIn = (some: Plan["dispatches"]) =>
+    some.flatMap(({ batch }) => batch?.placed ?? []).reduce((sum, { segment }) => sum + segment.source.byteLength, 0);
+  return {
+    dispatches: dispatches.length,
+    normReads: bytesIn(dispatches.slice(0, decision)),
+    scaleReads: bytesIn(dispatches.slice(decision)),
+  };
 }
 
 export function countsFor(
   gradients: Gradients,
-  context: DeviceContext,
+  limits: Limits,
   method: ClipMethod = clipByGlobalNorm(1),
-  { apply = "scale" }: ClipOptions = {},
+  options?: ClipOptions,
 ): Counts {
-  const { grouping, norm, usesParameters: parameters = false } = method;
-  const task = { grouping, writes: apply === "scale", parameters, power: norm.fixedPower };
   const { tensors } = checkGradients(readGivenGradients(gradients));
-  return countsOf(planFor(tensors, { ...context, ...capacityOf(context, "norm") }, task));
-}
-
-function wordsIn(table: Uint32Array): number {
-  let words = 0;
-  for (let number = 0; number < tableHead.read(table, 0, "segmentCount"); number++) {
-    words += tableSegment.read(table, segmentAt(number), "count");
-  }
-  return words;
+  return countsOf(planOf(method, checkOptions(options, method), tensors, limits));
 }

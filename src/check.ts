@@ -1,5 +1,6 @@
+import { LARGEST } from "./floats.ts";
+
 const SMALLEST_NORMAL = 2 ** -126;
-const LARGEST = 3.4028234663852886e38;
 
 /** A value as an error message shows it: what it is, in a few words. */
 export function shown(value: unknown): string {

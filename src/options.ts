@@ -39,11 +39,11 @@ export interface CheckedOptions {
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
   const { nonFinite, apply, gradScale, totalNorm } = readOptions(given, "options", OPTIONS);
-  if (apply === "record" && (method.clamp || method.sum)) {
-    const why = method.sum ? "what it makes is a sum" : "it has no scale to publish";
+  if (apply === "record" && (method.limits || method.examples)) {
+    const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
   }
-  if (totalNorm !== undefined && method.clamp) {
+  if (totalNorm !== undefined && method.limits) {
     throw new TypeError(`options.totalNorm is ${shown(totalNorm)}, but ${method.name} uses no norm; leave it out.`);
   }
   return {

@@ -1,6 +1,5 @@
-import type { UnitKernels } from "./methods/unitKernels.ts";
-import { ELEMENT_BYTES, type Range } from "./ranges.ts";
-import { type Units, unitsAlong } from "./units.ts";
+import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
+import type { Units } from "./units.ts";
 import type { Tensor } from "./view.ts";
 
 /** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
@@ -9,12 +8,13 @@ export type Grouping =
   | { readonly kind: "members"; readonly count: number }
   | {
       readonly kind: "units";
-      readonly axesOf: (shape: readonly number[], label: string) => readonly number[];
-      readonly kernels: UnitKernels;
+      readonly unitsOf: (shape: readonly number[], label: string) => Units;
     };
 
-/** A run of a gradient's elements that is worked on as one. Pieces are numbered in the order of the list. */
+/** A run of a gradient's elements that is worked on as one. */
 export interface Piece {
+  /** Its place in the order of the list. */
+  readonly number: number;
   readonly tensor: Tensor;
   /** Its first element, in the tensor. */
   readonly first: number;
@@ -46,7 +46,7 @@ export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceEl
       const group = runs[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
         const elements = Math.min(pieceElements, length - first);
-        pieces.push({ tensor, first: part * length + first, length: elements, group, units });
+        pieces.push({ number: pieces.length, tensor, first: part * length + first, length: elements, group, units });
       }
     }
   });
@@ -74,12 +74,12 @@ export function groupCount(tensors: readonly Tensor[], grouping: Grouping): numb
 }
 
 function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | undefined {
-  return grouping.kind === "units" ? unitsAlong(shape, grouping.axesOf(shape, label), label) : undefined;
+  return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
-/** A piece's bytes in the range of its gradient, or of what goes with it. */
-export function partOf(range: Range, { tensor, first, length }: Piece): Range {
-  const bytes = ELEMENT_BYTES[tensor.dtype];
+/** Some elements of a range. */
+export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
+  const bytes = ELEMENT_BYTES[dtype];
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 

@@ -8,7 +8,7 @@ import { labelOf, type Tensor } from "./view.ts";
 
 /** Gradients as a method can work on them, checked for whatever it needs. */
 export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
-  const list = checkGradients(given, method.sum?.examples);
+  const list = checkGradients(given, method.examples);
   refuseUnsuited(list, method, options);
   refuseUnwritten(list, method, options);
   return list;
@@ -52,7 +52,7 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
     groupRunsOf(tensors, grouping);
   }
   if (grouping.kind !== "members") return;
-  const member = method.sum ? "example" : "member";
+  const member = method.examples ? "example" : "member";
   for (const { label, length, shape } of tensors) {
     const leading = shape?.[0];
     if (leading !== undefined && leading !== grouping.count) {
@@ -90,10 +90,10 @@ function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | 
 
 function refuseUnwritten(
   { tensors }: TensorList,
-  { name, maxNorm, clamp }: ClipMethod,
+  { name, maxNorm, limits }: ClipMethod,
   { apply }: CheckedOptions,
 ): void {
-  if (apply === "scale" && (maxNorm !== undefined || clamp)) return;
+  if (apply === "scale" && (maxNorm !== undefined || limits)) return;
   const into = tensors.find((tensor) => tensor.into);
   if (!into) return;
   throw new TypeError(

@@ -12,9 +12,9 @@ export interface Units {
 }
 
 export interface UnitAxis {
-  readonly size: number;
+  readonly length: number;
   /** By how much the unit's number grows along it; 0 where it is reduced. */
-  readonly step: number;
+  readonly stride: number;
 }
 
 /** What the shaders have room for: axes that alternate more often than this are refused. */
@@ -23,24 +23,24 @@ export const MOST_AXES = 8;
 /** Units are numbered row by row through the axes that are kept. Negative axes count from the last one. */
 export function unitsAlong(shape: readonly number[], axes: readonly number[], label: string): Units {
   const reduced = checkedAxes(shape, axes, label);
-  const runs: { size: number; step: number }[] = [];
+  const merged: { length: number; stride: number }[] = [];
   let [count, size] = [1, 1];
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const length = shape[axis] as number;
     if (length === 1) continue;
     const kept = !reduced.has(axis);
-    const last = runs.at(-1);
-    if (last && last.step > 0 === kept) last.size *= length;
-    else runs.push({ size: length, step: kept ? count : 0 });
+    const last = merged.at(-1);
+    if (last && last.stride > 0 === kept) last.length *= length;
+    else merged.push({ length, stride: kept ? count : 0 });
     if (kept) count *= length;
     else size *= length;
   }
-  if (runs.length > MOST_AXES) {
+  if (merged.length > MOST_AXES) {
     throw new RangeError(
-      `${label} has axes [${[...reduced]}] of shape [${shape}] to reduce, which alternate with the others ${runs.length - 1} times; transpose it to at most ${MOST_AXES - 1}.`,
+      `${label} has axes [${[...reduced]}] of shape [${shape}] to reduce, which alternate with the others ${merged.length - 1} times; transpose it to at most ${MOST_AXES - 1}.`,
     );
   }
-  return { count, size, axes: runs };
+  return { count, size, axes: merged };
 }
 
 function checkedAxes(shape: readonly number[], axes: readonly number[], label: string): Set<number> {

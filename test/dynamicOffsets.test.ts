@@ -17,7 +17,7 @@ test.each([
   "a step that takes %s passes exactly those, in an array of its own",
   async (_, method, gradient, clipped) => {
     const buffer = bench.buffer(gradient);
-    const clip = bench.clipper.prepare([buffer], method, method.clamp ? { gradScale: 0.5 } : {});
+    const clip = bench.clipper.prepare([buffer], method, method.limits ? { gradScale: 0.5 } : {});
     await clip.ready;
     const passed: Uint32Array[] = [];
     const record = () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { create } from "webgpu";
+import { countsFor } from "../bench/counts.ts";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
 import * as gradclip from "../src/index.ts";
 import {
@@ -12,8 +13,8 @@ import {
   createClipper,
   type GradientView,
 } from "../src/index.ts";
+import type { Limits } from "../src/webgpu/dispatches.ts";
 import { gridTable } from "../src/webgpu/grid.ts";
-import { type Dispatch, type PlanLimits, planFor } from "../src/webgpu/plan.ts";
 
 const page = readFileSync(new URL("../docs/methods.md", import.meta.url), "utf8");
 const rows = [...page.matchAll(/^\| `([^`]+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$/gm)].map((row) => ({
@@ -72,23 +73,13 @@ async function countDispatches(method: ClipMethod, list: GradientView[]): Promis
 
 /** Bytes for each float32 element: read where nothing is clipped, read and written where all is. */
 function bytesOf(method: ClipMethod, list: GradientView[]): number[] {
-  const { grouping, maxNorm, norm: kind, clamp, sum, usesParameters = false } = method;
-  const { tensors } = checkGradients(readGivenGradients(list));
-  const limits: PlanLimits = { slots: 7, pairSlots: 3, maxBinding: 2 ** 27, grid: gridTable.software };
-  const writes = maxNorm !== undefined && !sum;
-  const plan = clamp
-    ? clamp.plan(tensors, limits, clamp, 0xffffffff)
-    : planFor(tensors, limits, { grouping, writes, parameters: usesParameters, power: kind.fixedPower });
-  const elements = tensors.reduce((all, { length }) => all + length, 0);
-  const inDispatches = (dispatches: readonly Dispatch[]) =>
-    dispatches.flatMap(({ slots }) => slots.flatMap(({ segments }) => segments));
-  const read = (dispatches: readonly Dispatch[]) =>
-    inDispatches(dispatches).reduce((all, { source }) => all + source.byteLength, 0) / elements;
-  const first = read(plan.norm);
-  if (clamp) return [first, first, first];
-  if (!sum) return [first, first + read(plan.scale), read(plan.scale)];
-  const sums = sum.plan(tensors, limits, sum.examples);
-  return [first + read(sums), first + read(sums), read(sums) / sum.examples];
+  const limits: Limits = { slots: 7, maxBinding: 2 ** 27, grid: gridTable.software };
+  const elements = checkGradients(readGivenGradients(list)).tensors.reduce((all, { length }) => all + length, 0);
+  const { normReads, scaleReads } = countsFor(list, limits, method);
+  const [first, last] = [normReads / elements, scaleReads / elements];
+  if (method.limits) return [first, first, first];
+  if (method.examples) return [first + last, first + last, last / method.examples];
+  return [first, first + last, last];
 }
 
 describe.each(rows)("$call", ({ call, dispatches, bytes }) => {

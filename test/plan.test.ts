@@ -2,14 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
-import { clipByValue } from "../src/methods/clipByValue.ts";
-import type { Clamp } from "../src/methods/method.ts";
-import type { Grouping } from "../src/pieces.ts";
-import { planClamp } from "../src/webgpu/clampPlan.ts";
-import { type Dispatch, planFor } from "../src/webgpu/plan.ts";
-import { segmentAt, tableHead, tableSegment } from "../src/webgpu/table.ts";
+import { type ClipMethod, clipByGlobalNorm, clipByNorm, clipByValue, measureNorm } from "../src/index.ts";
+import { checkOptions } from "../src/options.ts";
+import type { Batch, Limits } from "../src/webgpu/dispatches.ts";
+import { planOf } from "../src/webgpu/plan.ts";
+import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
-const LIMITS = { slots: 7, pairSlots: 4, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
+const LIMITS = { slots: 7, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
 const STORAGE = 0x80;
 
 interface Pieces {
@@ -33,7 +32,7 @@ function fakeBuffer(): GPUBuffer {
 }
 
 /** One after the other in one buffer, in some order; some into another buffer, one after the other. */
-function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, grouping: Grouping = { kind: "all" }) {
+function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, method = clipByGlobalNorm(1)) {
   const [buffer, target] = [fakeBuffer(), fakeBuffer()];
   let byteOffset = 2 * start;
   const views = lengths.map((length, i) => {
@@ -43,10 +42,23 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, groupin
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
   const { tensors } = checkGradients(readGivenGradients(listed.map(({ view }) => view)));
-  return planFor(tensors, { ...LIMITS, maxBinding }, { grouping, writes: true, parameters: false, power: 0 });
+  return planned(method, tensors, { ...LIMITS, maxBinding });
 }
 
-function wordsWritten({ slots }: Dispatch): string[] {
+/** What reads the gradients, and what writes them. */
+function planned(method: ClipMethod, tensors: Parameters<typeof planOf>[2], limits: Limits) {
+  const { dispatches, partialCount } = planOf(method, checkOptions(undefined, method), tensors, limits);
+  const batches = dispatches.flatMap(({ batch, bindings: [first] }) =>
+    batch && first && "words" in first ? [{ ...batch, table: first.words }] : [],
+  );
+  return {
+    reads: batches.filter(({ writes }) => !writes),
+    writes: batches.filter(({ writes }) => writes),
+    partialCount,
+  };
+}
+
+function wordsWritten({ slots }: Batch): string[] {
   return slots.flatMap(({ segments }) =>
     segments.flatMap(({ source, into }) => {
       const { buffer, byteOffset, byteLength } = into ?? source;
@@ -58,13 +70,13 @@ function wordsWritten({ slots }: Dispatch): string[] {
 }
 
 /** The bindings that each workgroup meets, in the order of the table: shaders/shared/spans.wgsl. */
-function bindingsMet({ table }: Dispatch): number[][] {
+function bindingsMet({ table }: { table: Uint32Array }): number[][] {
   const count = tableHead.read(table, 0, "segmentCount");
   const tilesPerWorkgroup = tableHead.read(table, 0, "tilesPerWorkgroup");
-  const rows = Array.from({ length: count }, (_, i) => ({
-    tile: tableSegment.read(table, segmentAt(i), "tile"),
-    slot: tableSegment.read(table, segmentAt(i), "slot"),
-  }));
+  const rows = Array.from({ length: count }, (_, i) => {
+    const start = tableHead.words + segmentStruct.words * i;
+    return { tile: segmentStruct.read(table, start, "tile"), slot: segmentStruct.read(table, start, "slot") };
+  });
   const workgroupOf = (tile: number) => Math.floor(tile / tilesPerWorkgroup);
   const last = Math.max(...rows.map(({ tile }) => workgroupOf(tile)));
   return Array.from({ length: last + 1 }, (_, workgroup) =>
@@ -77,14 +89,14 @@ function bindingsMet({ table }: Dispatch): number[][] {
   );
 }
 
-const groupings: Grouping[] = [{ kind: "all" }, { kind: "tensor" }, { kind: "members", count: 2 }];
+const methods = [clipByGlobalNorm(1), clipByNorm(1), clipByGlobalNorm(1, { members: 2 })];
 
 test("a workgroup meets the segments of one binding after the other", () => {
   fc.assert(
-    fc.property(pieces, fc.constantFrom<Grouping>(...groupings), (given, grouping) => {
+    fc.property(pieces, fc.constantFrom(...methods), (given, method) => {
       const lengths = given.lengths.map((length) => 2 * length);
-      const { norm, scale } = plannedFor({ ...given, lengths }, grouping);
-      for (const bindings of [...norm, ...scale].flatMap(bindingsMet)) {
+      const { reads, writes } = plannedFor({ ...given, lengths }, method);
+      for (const bindings of [...reads, ...writes].flatMap(bindingsMet)) {
         expect(bindings).toEqual([...bindings].sort((a, b) => a - b));
       }
     }),
@@ -95,7 +107,7 @@ describe("a plan for 16-bit gradients side by side", () => {
   test("writes each word in one segment of a dispatch", () => {
     fc.assert(
       fc.property(pieces, (given) => {
-        for (const dispatch of plannedFor(given).scale) {
+        for (const dispatch of plannedFor(given).writes) {
           const words = wordsWritten(dispatch);
           expect(new Set(words).size).toBe(words.length);
         }
@@ -107,7 +119,7 @@ describe("a plan for 16-bit gradients side by side", () => {
     fc.assert(
       fc.property(pieces, (given) => {
         const bytes = plannedFor(given)
-          .scale.flatMap(({ slots }) => slots.flatMap(({ segments }) => segments))
+          .writes.flatMap(({ slots }) => slots.flatMap(({ segments }) => segments))
           .reduce((sum, { source }) => sum + source.byteLength, 0);
         expect(bytes).toBe(2 * given.lengths.reduce((sum, length) => sum + length, 0));
       }),
@@ -117,7 +129,7 @@ describe("a plan for 16-bit gradients side by side", () => {
   test("needs no more than two dispatches for each format and word in one buffer", () => {
     const given = { lengths: Array(100).fill(1), start: 1, into: [], maxBinding: 2 ** 27 };
     const order = given.lengths.map((_, i) => (i * 37) % 100);
-    expect(plannedFor({ ...given, order }).scale.length).toBe(2);
+    expect(plannedFor({ ...given, order }).writes.length).toBe(2);
   });
 });
 
@@ -126,16 +138,9 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   const buffer = { ...fakeBuffer(), size: 4 * length } as GPUBuffer;
   const { tensors } = checkGradients(readGivenGradients([{ buffer, length }]));
   const limits = { ...LIMITS, maxBinding: 2 ** 31 };
-  const { norm, partialCount, parameterPartialCount } = planFor(tensors, limits, {
-    grouping: { kind: "all" },
-    writes: false,
-    parameters: false,
-    power: 0,
-  });
-  expect(norm[0]?.workgroups).toBeGreaterThan(limits.grid.normWorkgroups);
-  expect(partialCount).toBe(norm[0]?.workgroups);
-  // Room is made for the sum of both.
-  expect(parameterPartialCount).toBe(0);
+  const { reads, partialCount } = planned(measureNorm(), tensors, limits);
+  expect(reads[0]?.workgroups).toBeGreaterThan(limits.grid.normWorkgroups);
+  expect(partialCount).toBe(reads[0]?.workgroups);
 });
 
 test("a plan takes more buffers than a call takes arguments", () => {
@@ -143,6 +148,6 @@ test("a plan takes more buffers than a call takes arguments", () => {
   const { tensors } = checkGradients(
     readGivenGradients(Array.from({ length: count }, () => ({ buffer: fakeBuffer(), length: 1 }))),
   );
-  const limits = { ...LIMITS, slots: 1, pairSlots: 1, maxBinding: 2 ** 27 };
-  expect(planClamp(tensors, limits, clipByValue(1).clamp as Clamp, 0).norm.length).toBe(count);
+  const limits = { ...LIMITS, slots: 2, maxBinding: 2 ** 27 };
+  expect(planned(clipByValue(1), tensors, limits).writes.length).toBe(count);
 });

@@ -19,18 +19,18 @@ const norm: Record<string, ShaderLie> = {
   "whose plain sums are 0": [/stretch \+= .*;/g, "stretch += Values();"],
   "whose plain sums lack one load of four": [/\(word_terms\(c\) \+ word_terms\(d\)\)/g, "word_terms(c)"],
   "whose plain sums forget all but the last stretch": [
-    /total = sum\(total, (wide\(bitcast<u32>\(sum_of\(stretch\)\)\))\);/g,
+    /total = sum\(total, (soft_float\(bitcast<u32>\(sum_of\(stretch\)\)\))\);/g,
     "total = $1;",
   ],
   "whose plain sums lack the rest behind whole tiles": [/rest \+= word_terms\(a\);/g, ""],
   "that reads one binding for another": [/gradients_1\[/g, "gradients_0["],
-  "whose exact sums are 0": [/\(\*mine\)\.sum = sum\(\(\*mine\)\.sum, round\);/g, ""],
-  "whose exact sums keep the last value of a word": [/round = sum\(round, (careful_sum\(.*?\))\);/g, "round = $1;"],
+  "whose exact sums are 0": [/\(\*mine\)\.sum = sum\(\(\*mine\)\.sum, block\);/g, ""],
+  "whose exact sums keep the last value of a word": [/block = sum\(block, (counted_term\(.*\))\);/g, "block = $1;"],
   "whose largest value ignores one load of four": [/max\(magnitude\(c\), magnitude\(d\)\)/g, "magnitude(c)"],
   "whose largest value ignores the rest behind whole tiles": [/largest = max\(largest, magnitude\(a\)\);/g, ""],
   "that flushes subnormal values": [
-    /return careful_term\(bits\);/g,
-    "return careful_term(select(bits, 0u, bits < 0x00800000u));",
+    /return exact_term\(bits\);/g,
+    "return exact_term(select(bits, 0u, bits < 0x00800000u));",
   ],
   "that loses what half of the lanes found": [/found\[lane\] = mine;/g, "if (lane < 2u) { found[lane] = mine; }"],
   "that leaves out the last round of a fold": [/half > 0u; half \/= 2u/g, "half > 1u; half /= 2u"],
@@ -55,7 +55,7 @@ const told: Record<string, ShaderLie> = {
     "select(INFINITY_SEEN, NAN_SEEN, bits > 0x7f80000fu)",
   ],
   "infinities as NaN": [/select\(INFINITY_SEEN, NAN_SEEN, bits > INFINITY_BITS\)/g, "NAN_SEEN"],
-  "another element as the first": [/\(i - segment\.first\) \* ELEMENTS \+ k/g, "(i - segment.first) * ELEMENTS"],
+  "another element as the first": [/element_number\(segment, i\) \+ k/g, "element_number(segment, i)"],
   "no flag of some lanes": [/a\.flags \| b\.flags/g, "b.flags"],
 };
 
@@ -73,13 +73,13 @@ const finish: Record<string, ShaderLie> = {
 };
 
 const scale: Record<string, ShaderLie> = {
-  "a quarter of the words twice": [/plain_word\(b, factor/g, "plain_word(b, factor * factor"],
-  "a quarter of the words doubled": [/plain_word\(c, factor/g, "plain_word(c, 2.0 * factor"],
-  "words one place off": [/(\w+)\[i \+ shift\] = plain_word\(a/g, "$1[i + shift + 1u] = plain_word(a"],
-  "one word for another": [/plain_word\(b, /g, "plain_word(a, "],
+  "a quarter of the words twice": [/fast_word\(b, factor/g, "fast_word(b, factor * factor"],
+  "a quarter of the words doubled": [/fast_word\(c, factor/g, "fast_word(c, 2.0 * factor"],
+  "words one place off": [/(\w+)\[i \+ shift\] = fast_word\(a/g, "$1[i + shift + 1u] = fast_word(a"],
+  "one word for another": [/fast_word\(b, /g, "fast_word(a, "],
   "no word of one load of four": [/\w+\[i \+ shift \+ 3u \* WORKGROUP\] = .*;/g, ""],
-  "no word behind whole tiles": [/\w+\[i \+ shift\] = plain_word\(gradients_\d+\[i\].*;/g, ""],
-  "no word that needs care": [/set_word\(segment\.slot, i \+ shift, clipped_word\(word, scaling\)\);/g, ""],
+  "no word behind whole tiles": [/\w+\[i \+ shift\] = fast_word\(gradients_\d+\[i\].*;/g, ""],
+  "no word that needs care": [/set_word\(segment\.slot, i \+ shift, exact_word\(word, scaling\)\);/g, ""],
   "no last value of a word that needs care": [
     /k < ELEMENTS; k \+= 1u\) \{\s*changed/g,
     "k + 1u < max(ELEMENTS, 2u); k += 1u) { changed",

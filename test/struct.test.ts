@@ -1,11 +1,13 @@
 /** What is written by name lies where the shader's struct of the same fields says. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { MOST_SEGMENTS } from "../src/webgpu/segments.ts";
-import { settingsStruct } from "../src/webgpu/settings.ts";
+import { settingsStruct } from "../src/webgpu/passes/decide.ts";
+import { exampleSegmentStruct } from "../src/webgpu/passes/sum_examples.ts";
+import { unitSegmentStruct } from "../src/webgpu/passes/unit_norm.ts";
+import { UNITS_BYTES, unitsStruct } from "../src/webgpu/passes/units.ts";
+import { MOST_SEGMENTS, MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
 import { struct } from "../src/webgpu/struct.ts";
-import { tableHead, tableSegment } from "../src/webgpu/table.ts";
-import { MOST_SHAPES, SHAPES_BYTES, unitsStruct } from "../src/webgpu/unitShapes.ts";
+import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
 const BYTES: Record<string, number> = { u32: 4, i32: 4, f32: 4, vec4u: 16 };
 
@@ -31,12 +33,14 @@ function fieldsOf(file: string, name: string, structs: Record<string, number> = 
 }
 
 test.each([
-  ["shared/segment", "Segment", tableSegment],
+  ["shared/segment", "Segment", segmentStruct],
+  ["sum_examples", "Segment", exampleSegmentStruct],
+  ["unit_norm", "Segment", unitSegmentStruct],
   ["shared/table", "Table", tableHead],
   ["shared/units", "Units", unitsStruct],
   ["shared/decide", "Settings", settingsStruct],
 ] as const)("%s: %s", (file, name, { fields, words }) => {
-  const ofShader = fieldsOf(file, name, { Segment: 4 * tableSegment.words });
+  const ofShader = fieldsOf(file, name, { Segment: 4 * segmentStruct.words });
   const single = ofShader.filter(({ type }) => !type.startsWith("array"));
   expect(single.map((field) => field.name)).toEqual(fields);
   const target = new Uint32Array(words);
@@ -47,10 +51,10 @@ test.each([
 });
 
 test("arrays follow the fields and have room for what a dispatch takes", () => {
-  const segments = fieldsOf("shared/table", "Table", { Segment: 4 * tableSegment.words }).at(-1);
+  const segments = fieldsOf("shared/table", "Table", { Segment: 4 * segmentStruct.words }).at(-1);
   expect(segments).toMatchObject({ name: "segments", offset: 4 * tableHead.words });
-  expect(segments?.bytes).toBe(4 * tableSegment.words * MOST_SEGMENTS);
+  expect(segments?.bytes).toBe(4 * segmentStruct.words * MOST_SEGMENTS);
   const runs = fieldsOf("shared/units", "Units").at(-1) as Field;
   expect(runs).toMatchObject({ name: "runs", offset: 4 * unitsStruct.words });
-  expect(MOST_SHAPES * (runs.offset + runs.bytes)).toBe(SHAPES_BYTES);
+  expect(MOST_UNIT_SEGMENTS * (runs.offset + runs.bytes)).toBe(UNITS_BYTES);
 });

@@ -58,7 +58,7 @@ test("of memory that went", async () => {
   const gradient = array(1);
   const clip = clipper.prepare([gradient]);
   structuredClone(gradient.buffer, { transfer: [gradient.buffer] });
-  const message = "gradients[0] had 1 element, but its memory was detached or resized; pass the arrays again.";
+  const message = "gradients[0] is on a detached ArrayBuffer; pass the array that now owns the memory.";
   await refused(() => clip.run(), TypeError, message);
 });
 

@@ -53,7 +53,7 @@ export class Clips {
     if (method.name === "measureNorm") {
       throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
     }
-    if (method.sum) {
+    if (method.examples) {
       throw new TypeError(
         `${method.name} gives a sum, which has another shape than the gradients; clip them by clipper.prepare and pass the sums on.`,
       );

@@ -24,7 +24,7 @@ export interface Sum {
   readonly into: Elements;
 }
 
-export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: ClipMethod): PreparedArrays {
+export function bindArrays(list: TensorList, { grouping, examples, usesParameters }: ClipMethod): PreparedArrays {
   const { tensors } = list;
   const pieces = piecesOf(tensors, grouping, Infinity);
   const parts = pieces.map(partFor);
@@ -32,16 +32,17 @@ export function bindArrays(list: TensorList, { grouping, sum, usesParameters }: 
   const parameters = piecesOf(owned, grouping, Infinity).map(partFor);
   const common = { bundles: groupRunsOf(tensors, grouping), parts, parameters };
   const written = distinctWrites(tensors);
-  if (sum) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, sum.examples)) };
+  if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples)) };
   return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
 }
 
-function partFor(piece: Piece, number: number): Part {
-  return { elements: elementsFor(piece.tensor.source, piece), piece: number, group: piece.group, units: piece.units };
+function partFor(piece: Piece): Part {
+  const { tensor, number, group, units } = piece;
+  return { elements: elementsFor(tensor.source, piece), piece: number, group, units };
 }
 
-function elementsFor(range: Range, piece: Piece): Elements {
-  return elementsOf(partOf(range, piece), piece.tensor.dtype);
+function elementsFor(range: Range, { tensor, first, length }: Piece): Elements {
+  return elementsOf(partOf(range, tensor.dtype, first, length), tensor.dtype);
 }
 
 function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: readonly Part[]): Write[] {
@@ -57,7 +58,7 @@ function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: r
 function sumFor(tensor: Tensor, count: number): Sum {
   const length = tensor.length / count;
   const example = (range: Range, number: number) =>
-    elementsFor(range, { tensor, first: number * length, length, group: 0 });
+    elementsOf(partOf(range, tensor.dtype, number * length, length), tensor.dtype);
   return {
     examples: Array.from({ length: count }, (_, number) => example(tensor.source, number)),
     into: example(tensor.into ?? tensor.source, 0),

@@ -1,11 +1,13 @@
 import type { ClipBackend, StepValues } from "../backend.ts";
-import type { ClipMethod, Decider } from "../methods/method.ts";
+import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
+import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
-import { type Found, norm } from "./norm.ts";
-import { type Scaling, scale } from "./scale.ts";
+import { nothing } from "./norm.ts";
+import type { CpuPasses, Search } from "./passes.ts";
+import type { Scaling } from "./scale.ts";
 
 /** The passes on typed arrays, at once and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
@@ -19,6 +21,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
   const state = "begin" in method.rule ? method.rule.begin() : undefined;
+  const passes = method.passes.cpu as CpuPasses;
   const decider = state ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
@@ -29,9 +32,10 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const { each, all } = search(arrays, method, groupCount, values);
+      const found = passes.search(arrays, method, groupCount, values.gradScale);
+      const { each, all } = found;
       const settings = settingsOf(method, options, values, decider);
-      const decisions = decideEach(each, arrays, settings);
+      const decisions = decideEach(found, arrays, settings);
       // A memory is asked once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
@@ -40,7 +44,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
         });
       }
-      if (options.apply === "scale") write(arrays, method, decisions);
+      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
     },
     state: state && { save: async () => state.save(), load: (saved) => state.load(saved) },
     async readRecord() {
@@ -67,45 +71,20 @@ function settingsOf(
   return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined };
 }
 
-/** What the first pass finds; clamp writes at the same time. */
-function search(
-  { parts, writes }: PreparedArrays,
-  { norm: kind, clamp, grouping }: ClipMethod,
-  groupCount: number,
-  { gradScale }: StepValues,
-): { each: Found[]; all: Found } {
-  if (clamp) {
-    const all = clamp.run(writes, clamp.limits, gradScale);
-    return { each: [all], all };
-  }
-  return norm(parts, groupCount, kind, grouping.kind === "units" ? grouping.kernels.norm : undefined);
-}
-
-function decideEach(each: readonly Found[], arrays: PreparedArrays, settings: Settings): Decision[] {
-  const { rule, grouping, norm: kind } = settings.method;
+function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
+  const { rule, norm: kind } = settings.method;
   const weights = arrays.bundles.flatMap(({ count, valuesPerGroup: values }) =>
     Array<number>(count).fill(rule.weight?.(values) ?? 0),
   );
-  const unitNorm = grouping.kind === "units" ? grouping.kernels.norm : undefined;
-  const parameters = norm(arrays.parameters, each.length, kind, unitNorm).each;
-  return each.map((found, group) => {
-    const parameter = parameters[group] as Found;
+  return found.each.map((mine, group) => {
+    const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
-    const flags = found.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...found, flags }, weights[group] ?? 0, parameterNorm, settings);
+    const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
+    return decide({ ...mine, flags }, weights[group] ?? 0, parameterNorm, settings);
   });
 }
 
-function write({ writes, sums }: PreparedArrays, method: ClipMethod, decisions: readonly Decision[]): void {
-  const scalings = decisions.map(({ scale, flags }): Scaling => ({ factor: scale, skip: (flags & SKIP) !== 0 }));
-  for (const { examples, into } of sums) method.sum?.run(examples, into, scalings);
-  if (method.clamp || method.maxNorm === undefined) return;
-  for (const one of writes) {
-    if (one.units && method.grouping.kind === "units") {
-      method.grouping.kernels.scale(one, scalings.slice(one.group, one.group + one.units.count));
-    } else {
-      scale(one, scalings[one.group] as Scaling);
-    }
-  }
+function scalingOf({ scale, flags }: Decision): Scaling {
+  return { factor: scale, skip: (flags & SKIP) !== 0 };
 }

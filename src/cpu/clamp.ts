@@ -1,10 +1,9 @@
+import { LARGEST } from "../floats.ts";
 import type { Dtype } from "../ranges.ts";
 import { CLIPPED } from "../record.ts";
 import { rewriteEach } from "./formats.ts";
 import { type Found, noteFault, nothing } from "./norm.ts";
 import type { Write } from "./scale.ts";
-
-const LARGEST = 3.4028234663852886e38;
 
 /** x = gradScale * gradient; gradient = low where x < low, high where x > high, else x; twin of shaders/clamp.wgsl. */
 export function clamp(

@@ -1,6 +1,8 @@
-import type { ClipMethod, Decider } from "../methods/method.ts";
+import { LARGEST } from "../floats.ts";
+import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { CLIPPED, type Counters, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
+import type { Decider } from "../rules/rule.ts";
 import type { Found } from "./norm.ts";
 
 /** What the finish pass needs besides what was found. */
@@ -12,8 +14,6 @@ export interface Settings {
   readonly maxNorm: number;
   readonly gradScale: number;
 }
-
-const LARGEST = 3.4028234663852886e38;
 
 /** What the values that share a norm are multiplied by; twin of shaders/shared/decide.wgsl. */
 export interface Decision {
@@ -27,7 +27,7 @@ export function decide(found: Found, weight: number, parameterNorm: number, sett
   let { flags } = found;
   if (Number.isNaN(settings.totalNorm)) flags |= NAN_SEEN;
   if (settings.totalNorm === Infinity) flags |= INFINITY_SEEN;
-  if (settings.method.clamp) return decideForEach(found, flags, settings);
+  if (settings.method.limits) return decideForEach(found, flags, settings);
   return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
 }
 

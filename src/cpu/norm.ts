@@ -1,4 +1,5 @@
-import { linf, type NormKind, type Sum } from "../methods/normKinds.ts";
+import { linf } from "../norms/linf.ts";
+import type { NormKind, Sum } from "../norms/norm.ts";
 import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";

@@ -3,9 +3,9 @@ import { type Elements, read } from "./formats.ts";
 import { type Found, noteFault, nothing } from "./norm.ts";
 
 /** What was found in each unit along the axes of one tensor; twin of shaders/unit_norm.wgsl. */
-export function unitNorm(elements: Elements, piece: number, { count, axes: runs }: Units): Found[] {
+export function unitNorm(elements: Elements, piece: number, { count, axes }: Units): Found[] {
   const found = Array.from({ length: count }, nothing);
-  const unitOf = counter(runs);
+  const unitOf = counter(axes);
   read(elements, (values, first) => {
     for (let i = 0; i < values.length; i++) {
       const mine = found[unitOf(first + i)] as Found;
@@ -21,15 +21,15 @@ export function unitNorm(elements: Elements, piece: number, { count, axes: runs 
   return found;
 }
 
-/** The unit of an element, by the numbers of the runs: as shaders/shared/units.wgsl has it. */
-export function counter(runs: Units["axes"]): (element: number) => number {
-  const [inner = { size: 1, step: 0 }, ...outer] = runs;
+/** The unit of an element: as shaders/shared/units.wgsl has it. */
+export function counter(axes: Units["axes"]): (element: number) => number {
+  const [inner = { length: 1, stride: 0 }, ...outer] = axes;
   return (element) => {
-    let unit = (element % inner.size) * inner.step;
-    let rest = Math.floor(element / inner.size);
-    for (const { size, step } of outer) {
-      unit += (rest % size) * step;
-      rest = Math.floor(rest / size);
+    let unit = (element % inner.length) * inner.stride;
+    let rest = Math.floor(element / inner.length);
+    for (const { length, stride } of outer) {
+      unit += (rest % length) * stride;
+      rest = Math.floor(rest / length);
     }
     return unit;
   };

@@ -1,9 +1,10 @@
-import wgsl from "../../shaders/rules/agc.wgsl?raw";
 import { readBound, readNormalFloat, readOptions } from "../check.ts";
+import { l2 } from "../norms/l2.ts";
+import { agcRule } from "../rules/agc.ts";
 import type { Axes } from "../units.ts";
 import { unitsGrouping } from "./axesOption.ts";
-import type { ClipMethod, Rule } from "./method.ts";
-import { l2 } from "./normKinds.ts";
+import type { ClipMethod } from "./method.ts";
+import { adaptiveUnitPasses } from "./passes.ts";
 
 export interface AdaptiveGradClipOptions {
   /** The largest ratio of a gradient's norm to that of its parameter; default 0.01. `Clip.set({ maxNorm })` changes it. */
@@ -51,16 +52,8 @@ export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod 
     norm: l2,
     rule: agcRule(readNormalFloat(eps, "adaptiveGradClip's eps")),
     grouping: unitsGrouping(axes, "adaptiveGradClip's axes", unitwiseAxes),
+    passes: adaptiveUnitPasses,
     usesParameters: true,
-  };
-}
-
-function agcRule(eps: number): Rule {
-  return {
-    name: "agc",
-    wgsl,
-    boundFor: ({ maxNorm, parameterNorm, weight }) => maxNorm * Math.max(parameterNorm, weight),
-    weight: () => eps,
   };
 }
 

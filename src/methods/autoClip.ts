@@ -1,7 +1,8 @@
 import { readBound, readInteger, readNumber, readOptions } from "../check.ts";
-import { autoRule } from "./autoRule.ts";
+import { l2 } from "../norms/l2.ts";
+import { autoRule } from "../rules/auto.ts";
 import type { ClipMethod } from "./method.ts";
-import { l2 } from "./normKinds.ts";
+import { jointPasses } from "./passes.ts";
 
 /** A longer history would need more than 12 * 65,536 bytes on the GPU, and more digits in the place of its percentile. */
 const LONGEST = 65_536;
@@ -43,6 +44,7 @@ export function autoClip(options?: { percentile?: number; history?: number; maxN
     maxNorm: readBound(maxNorm, "autoClip's maxNorm"),
     norm: l2,
     grouping: { kind: "all" },
+    passes: jointPasses,
     rule: autoRule(millionths, readInteger(history, "autoClip's history", 1, LONGEST)),
   };
 }

@@ -1,7 +1,6 @@
 import { shown } from "../check.ts";
 import type { Grouping } from "../pieces.ts";
-import type { Axes } from "../units.ts";
-import { unitKernels } from "./unitKernels.ts";
+import { type Axes, unitsAlong } from "../units.ts";
 
 /** The grouping for an `axes` option: a list for all gradients, or a function of their shapes. */
 export function unitsGrouping(
@@ -9,10 +8,10 @@ export function unitsGrouping(
   subject: string,
   fallback?: (shape: readonly number[], label: string) => readonly number[],
 ): Grouping {
-  if (axes === undefined && fallback) return { kind: "units", axesOf: fallback, kernels: unitKernels };
+  if (axes === undefined && fallback) return along(fallback);
   if (typeof axes === "function") {
     const ofShape = axes as Exclude<Axes, readonly number[]>;
-    return { kind: "units", axesOf: (shape) => ofShape(shape), kernels: unitKernels };
+    return along((shape) => ofShape(shape));
   }
   const list = Array.isArray(axes) ? [...axes] : undefined;
   if (!list?.every(Number.isInteger)) {
@@ -20,5 +19,9 @@ export function unitsGrouping(
       `${subject} is ${shown(axes)}; pass a list of the axes to reduce, or a function from a shape to one.`,
     );
   }
-  return { kind: "units", axesOf: () => list, kernels: unitKernels };
+  return along(() => list);
+}
+
+function along(axesOf: (shape: readonly number[], label: string) => readonly number[]): Grouping {
+  return { kind: "units", unitsOf: (shape, label) => unitsAlong(shape, axesOf(shape, label), label) };
 }

@@ -1,14 +1,8 @@
-import wgsl from "../../shaders/rules/rms.wgsl?raw";
 import { readBound } from "../check.ts";
-import type { ClipMethod, Rule } from "./method.ts";
-import { l2 } from "./normKinds.ts";
-
-const rmsRule: Rule = {
-  name: "rms",
-  wgsl,
-  boundFor: ({ maxNorm, weight }) => maxNorm * weight,
-  weight: (count) => Math.fround(Math.sqrt(count)),
-};
+import { l2 } from "../norms/l2.ts";
+import { rmsRule } from "../rules/rms.ts";
+import type { ClipMethod } from "./method.ts";
+import { groupPasses } from "./passes.ts";
 
 /**
  * Scales each gradient by its own factor so that its root mean square is at most `threshold`:
@@ -32,5 +26,6 @@ export function clipByBlockRms(threshold: number): ClipMethod {
     norm: l2,
     rule: rmsRule,
     grouping: { kind: "tensor" },
+    passes: groupPasses,
   };
 }

@@ -1,7 +1,8 @@
 import { readBound, readCount, readNonNegative, readOptions } from "../check.ts";
-import { globalRule } from "./globalRule.ts";
+import { normOf } from "../norms/normOf.ts";
+import { globalRule } from "../rules/global.ts";
 import type { ClipMethod } from "./method.ts";
-import { normKind } from "./normKinds.ts";
+import { groupPasses, jointPasses } from "./passes.ts";
 
 export interface GlobalNormOptions {
   /**
@@ -40,11 +41,12 @@ export function clipByGlobalNorm(maxNorm = 1, options?: GlobalNormOptions): Clip
     name: "clipByGlobalNorm",
     maxNorm: readBound(maxNorm, "clipByGlobalNorm's maxNorm"),
     eps: readNonNegative(eps, "clipByGlobalNorm's eps"),
-    norm: normKind(normType, "clipByGlobalNorm's normType"),
+    norm: normOf(normType, "clipByGlobalNorm's normType"),
     rule: globalRule,
     grouping:
       members === undefined
         ? { kind: "all" }
         : { kind: "members", count: readCount(members, "clipByGlobalNorm's members") },
+    passes: members === undefined ? jointPasses : groupPasses,
   };
 }

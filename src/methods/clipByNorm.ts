@@ -1,9 +1,10 @@
 import { readBound, readOptions } from "../check.ts";
+import { l2 } from "../norms/l2.ts";
+import { globalRule } from "../rules/global.ts";
 import type { Axes } from "../units.ts";
 import { unitsGrouping } from "./axesOption.ts";
-import { globalRule } from "./globalRule.ts";
 import type { ClipMethod } from "./method.ts";
-import { l2 } from "./normKinds.ts";
+import { groupPasses, unitPasses } from "./passes.ts";
 
 /**
  * Scales each gradient by its own factor so that its L2 norm is at most `maxNorm`: g * min(1, maxNorm / norm(g)).
@@ -38,5 +39,6 @@ export function clipByNorm(maxNorm = 1, options?: { axes?: Axes }): ClipMethod {
     norm: l2,
     rule: globalRule,
     grouping: axes === undefined ? { kind: "tensor" } : unitsGrouping(axes, "clipByNorm's axes"),
+    passes: axes === undefined ? groupPasses : unitPasses,
   };
 }

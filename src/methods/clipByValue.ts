@@ -1,11 +1,9 @@
-import wgsl from "../../shaders/clamp.wgsl?raw";
 import { readBound, readLimit } from "../check.ts";
-import { clamp } from "../cpu/clamp.ts";
+import { linf } from "../norms/linf.ts";
 import type { Dtype } from "../ranges.ts";
-import { planClamp } from "../webgpu/clampPlan.ts";
-import { globalRule } from "./globalRule.ts";
+import { globalRule } from "../rules/global.ts";
 import type { ClipMethod } from "./method.ts";
-import { linf } from "./normKinds.ts";
+import { valuePasses } from "./passes.ts";
 
 /**
  * Clips every value by itself, to [-limit, limit] or to [min, max]: PyTorch's `clip_grad_value_`, TensorFlow's
@@ -46,7 +44,8 @@ export function clipByValue(first: number, second?: number): ClipMethod {
     norm: linf,
     rule: globalRule,
     grouping: { kind: "all" },
-    clamp: { limits: (dtype) => inside(min, max, dtype), wgsl, plan: planClamp, run: clamp },
+    passes: valuePasses,
+    limits: (dtype) => inside(min, max, dtype),
   };
 }
 

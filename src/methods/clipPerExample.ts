@@ -1,10 +1,8 @@
-import wgsl from "../../shaders/sum_examples.wgsl?raw";
 import { readBound, readCount, readOptions } from "../check.ts";
-import { sumExamples } from "../cpu/sum_examples.ts";
-import { planSum } from "../webgpu/sumPlan.ts";
-import { globalRule } from "./globalRule.ts";
+import { l2 } from "../norms/l2.ts";
+import { globalRule } from "../rules/global.ts";
 import type { ClipMethod } from "./method.ts";
-import { l2 } from "./normKinds.ts";
+import { examplePasses } from "./passes.ts";
 
 /**
  * Clips the gradient of each example of a batch by its own L2 norm over all tensors, and sums the clipped gradients:
@@ -43,6 +41,7 @@ export function clipPerExample(maxNorm: number, options: { examples: number }): 
     norm: l2,
     rule: globalRule,
     grouping: { kind: "members", count: checked },
-    sum: { examples: checked, wgsl, plan: planSum, run: sumExamples },
+    passes: examplePasses,
+    examples: checked,
   };
 }

@@ -1,7 +1,8 @@
 import { readOptions } from "../check.ts";
-import { globalRule } from "./globalRule.ts";
+import { normOf } from "../norms/normOf.ts";
+import { globalRule } from "../rules/global.ts";
 import type { ClipMethod } from "./method.ts";
-import { normKind } from "./normKinds.ts";
+import { measuringPasses } from "./passes.ts";
 
 /**
  * Changes no gradient: their joint norm, sqrt(sum of all squares) unless `normType` says otherwise, goes to the record
@@ -21,8 +22,9 @@ export function measureNorm(options?: { normType?: number }): ClipMethod {
     // Its own, so that nothing on Object.prototype can stand in for them.
     maxNorm: undefined,
     eps: 0,
-    norm: normKind(normType, "measureNorm's normType"),
+    norm: normOf(normType, "measureNorm's normType"),
     rule: globalRule,
     grouping: { kind: "all" },
+    passes: measuringPasses,
   };
 }

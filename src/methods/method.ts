@@ -1,65 +1,16 @@
 import { isPlain, readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
-import type { clamp } from "../cpu/clamp.ts";
-import type { sumExamples } from "../cpu/sum_examples.ts";
+import type { NormKind } from "../norms/norm.ts";
 import type { Grouping } from "../pieces.ts";
 import type { Dtype } from "../ranges.ts";
-import type { planClamp } from "../webgpu/clampPlan.ts";
-import type { planSum } from "../webgpu/sumPlan.ts";
-import type { NormKind } from "./normKinds.ts";
-import type { RuleState } from "./ruleState.ts";
+import type { Rule } from "../rules/rule.ts";
 
 /**
- * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
- * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
+ * The passes that carry out a method on each backend, in order: of a type that only the backend knows. A method carries a
+ * reference to its own only, so that a page ships just the shaders of the methods that it names.
  */
-export type Rule = {
-  readonly name: string;
-  /**
-   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
-   * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
-   */
-  readonly wgsl: string;
-  /** Facts.weight, from the number of values that share the norm; default 0. */
-  readonly weight?: (count: number) => number;
-} & (Decider | Remembering);
-
-export interface Decider {
-  boundFor(facts: Facts): number;
-}
-
-/** For a norm over all gradients only. */
-export interface Remembering {
-  /** A memory for one clip. */
-  readonly begin: () => RuleState;
-}
-
-/** What a rule may look at. */
-export interface Facts {
-  readonly norm: number;
-  readonly maxNorm: number;
-  /** A number that the rule itself made. */
-  readonly weight: number;
-  /** The norm of the parameter that belongs to the gradient. */
-  readonly parameterNorm: number;
-}
-
-/** Decides for each value by itself, in one pass that takes the place of norm and scale. */
-export interface Clamp {
-  /** As such numbers hold them. */
-  readonly limits: (dtype: Dtype) => readonly [low: number, high: number];
-  readonly wgsl: string;
-  readonly plan: typeof planClamp;
-  /** The same on arrays. */
-  readonly run: typeof clamp;
-}
-
-/** Sums over the leading axis in a pass that takes the place of scale. */
-export interface ExampleSum {
-  readonly examples: number;
-  readonly wgsl: string;
-  readonly plan: typeof planSum;
-  /** The same on arrays. */
-  readonly run: typeof sumExamples;
+export interface Passes {
+  readonly webgpu: object;
+  readonly cpu: object;
 }
 
 /** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
@@ -72,8 +23,11 @@ export interface ClipMethod {
   readonly norm: NormKind;
   readonly grouping: Grouping;
   readonly rule: Rule;
-  readonly clamp?: Clamp;
-  readonly sum?: ExampleSum;
+  readonly passes: Passes;
+  /** Where each value is clipped by itself: to what, as such numbers hold them. */
+  readonly limits?: (dtype: Dtype) => readonly [low: number, high: number];
+  /** Where the clipped gradients are summed: how many examples lie along the leading axis. */
+  readonly examples?: number;
   /** Whether the bound follows from the parameter that a gradient is of. */
   readonly usesParameters?: true;
 }
@@ -85,8 +39,9 @@ const KEYS = Object.keys({
   norm: 0,
   grouping: 0,
   rule: 0,
-  clamp: 0,
-  sum: 0,
+  passes: 0,
+  limits: 0,
+  examples: 0,
   usesParameters: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 
@@ -97,19 +52,20 @@ export function readMethod(value: unknown): ClipMethod {
   if (!isPlain(value) || !("rule" in value)) throw notMade(value, "method");
   const read = readOptions(value, "method", KEYS);
   const method = read as ClipMethod;
-  const { name, maxNorm, eps, norm, grouping, rule, sum } = method;
+  const { name, maxNorm, eps, norm, grouping, rule, passes, examples } = method;
   if (typeof name !== "string") throw notMade(name, "method.name");
   if (typeof norm?.terms !== "string") throw notMade(norm, "method.norm");
   if (typeof rule?.wgsl !== "string") throw notMade(rule, "method.rule");
   if (typeof grouping !== "object") throw notMade(grouping, "method.grouping");
+  if (typeof passes !== "object") throw notMade(passes, "method.passes");
   if (maxNorm !== undefined) read.maxNorm = readBound(maxNorm, "method.maxNorm");
   if (eps !== undefined) readNonNegative(eps, "method.eps");
   readOneOf(grouping.kind, "method.grouping.kind", GROUPINGS);
   if (grouping.kind === "members") readCount(grouping.count, "method.grouping.count");
   const members = grouping.kind === "members" ? grouping.count : undefined;
-  if (sum && sum.examples !== members) {
+  if (examples !== undefined && examples !== members) {
     throw new RangeError(
-      `method.sum.examples is ${shown(sum.examples)}, but method.grouping.count is ${shown(members)}; pass one number of examples.`,
+      `method.examples is ${shown(examples)}, but method.grouping.count is ${shown(members)}; pass one number of examples.`,
     );
   }
   return method;

@@ -1,7 +1,8 @@
 import { readBound, readInteger, readNormalFloat, readNumber, readOptions } from "../check.ts";
+import { l2 } from "../norms/l2.ts";
+import { zRule } from "../rules/z.ts";
 import type { ClipMethod } from "./method.ts";
-import { l2 } from "./normKinds.ts";
-import { zRule } from "./zRule.ts";
+import { jointPasses } from "./passes.ts";
 
 const LONGEST_WARMUP = 1_000_000;
 
@@ -53,6 +54,7 @@ export function zClip(options?: {
     maxNorm: readBound(maxNorm, "zClip's maxNorm"),
     norm: l2,
     grouping: { kind: "all" },
+    passes: jointPasses,
     rule: zRule({
       zThreshold: readNormalFloat(zThreshold, "zClip's zThreshold"),
       decay: decay as number,

@@ -3,22 +3,23 @@ import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
-import type { RuleState } from "../methods/ruleState.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
+import type { RuleState } from "../rules/rule.ts";
 import type { Tensor } from "../view.ts";
-import { Bindings, type PreparedBuffers } from "./bindings.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
 import { Faults, faultError, givenBuffers, refusedAmong, type Told, watched } from "./faults.ts";
 import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.ts";
-import { pieceBytesOf } from "./plan.ts";
 import { readBack } from "./readBack.ts";
+import { Bindings, type PreparedBuffers } from "./recording.ts";
+import { pieceElementsOf } from "./segments.ts";
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "./usage.ts";
 
 /** Which of the offsets a step takes. */
 type ByteRange = NonNullable<PreparedBuffers["steps"][number]["offsets"]>;
 
-const RECORD_USAGE = 0x80 | 0x40 | 0x04; // STORAGE | UNIFORM | COPY_SRC
-const MEMORY_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
+const RECORD_USAGE = STORAGE | UNIFORM | COPY_SRC;
+const STATE_USAGE = STORAGE | COPY_SRC | COPY_DST;
 
 /** The three passes on the GPU: recorded, never waited for. */
 export function webgpuBackend(
@@ -56,7 +57,7 @@ class WebGPUBackend implements ClipBackend {
     this.#label = label;
     this.#options = options;
     this.#refuseLost();
-    this.pieceElements = pieceBytesOf(context.maxBinding) / 4;
+    this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
     if (grouped) refuseMoreThanBinding(groupCount, context.maxBinding);
     try {
@@ -64,7 +65,7 @@ class WebGPUBackend implements ClipBackend {
         const record = this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
         const ruleState = "begin" in method.rule ? this.#makeRuleState(method.rule.begin().toWords()) : undefined;
-        const bindings = new Bindings(context, { record, entries, ruleState }, method, options);
+        const bindings = new Bindings(context, { record, entries, state: ruleState }, method, options);
         return { record, entries, ruleState, bindings };
       });
       this.record = made.record;
@@ -158,7 +159,7 @@ class WebGPUBackend implements ClipBackend {
 
   #makeRuleState(words: Uint32Array): GPUBuffer {
     const { byteLength } = words;
-    const buffer = constantBuffer(this.#context, "memory", MEMORY_USAGE, byteLength, (mapped) => mapped.set(words));
+    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, byteLength, (mapped) => mapped.set(words));
     this.#owned.push(buffer);
     return buffer;
   }

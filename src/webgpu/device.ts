@@ -1,5 +1,6 @@
+import { ALIGNMENT } from "./alignment.ts";
 import { classOf, type GridRow, gridTable } from "./grid.ts";
-import type { PipelineEntry } from "./pipelines.ts";
+import { STORAGE, UNIFORM } from "./usage.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
 export interface DeviceContext {
@@ -26,11 +27,13 @@ export interface DeviceContext {
   placeholder?: GPUBuffer;
 }
 
-/** The core limit of WebGPU on uniform and storage offsets; no device may ask for more. */
-export const ALIGNMENT = 256;
+export interface PipelineEntry {
+  pipeline?: GPUComputePipeline;
+  readonly module: GPUShaderModule;
+  readonly ready: Promise<void>;
+}
+
 const MOST_SLOTS = 15;
-const UNIFORM_COPY_DST = 0x40;
-const STORAGE = 0x80;
 
 const contexts = new WeakMap<GPUDevice, DeviceContext>();
 
@@ -103,7 +106,7 @@ function newContext(device: GPUDevice): DeviceContext {
  * for each of its bytes: so every encode keeps its own values although nothing is written between them.
  */
 export function byteTable(context: DeviceContext): GPUBuffer {
-  context.byteTable ??= constantBuffer(context, "byte table", UNIFORM_COPY_DST, 256 * ALIGNMENT, (words) => {
+  context.byteTable ??= constantBuffer(context, "byte table", UNIFORM, 256 * ALIGNMENT, (words) => {
     for (let i = 0; i < 256; i++) words[(i * ALIGNMENT) / 4] = i;
   });
   return context.byteTable;

@@ -1,7 +1,6 @@
 import { type DeviceContext, placeholder } from "./device.ts";
-import type { Target } from "./kernels.ts";
-import type { Pass } from "./plan.ts";
-import type { BufferSlot, Window } from "./slots.ts";
+import type { Batch } from "./dispatches.ts";
+import type { Slot, Window } from "./windows.ts";
 
 const COMPUTE = 4;
 
@@ -27,45 +26,46 @@ export function layoutOf(context: DeviceContext, types: readonly BindingType[]):
   return layout;
 }
 
-/** Gradient bindings of a dispatch, and pairs of source and destination, beside the storage buffers of its group 1. */
-export function capacityOf(context: DeviceContext, pass: Pass): { slots: number; pairSlots: number } {
-  // clamp reads gradScale from a buffer and writes partials; every other pass has one such binding.
-  const slots = pass === "clamp" ? context.slots - 1 : context.slots;
-  return { slots, pairSlots: Math.floor(slots / 2) };
-}
+/** What the slots of a dispatch depend on. */
+export type SlotKind = Pick<Batch, "target" | "writes" | "bindings">;
 
-export function slotTypes(context: DeviceContext, pass: Pass, target: Target): BindingType[] {
-  const { slots, pairSlots } = capacityOf(context, pass);
-  const many = (count: number, type: BindingType) => Array<BindingType>(count).fill(type);
-  if (pass === "norm" || pass === "unit norm") return many(slots, READ);
-  if (target === "in-place") return many(slots, "storage");
+export function slotTypes({ target, writes, bindings }: SlotKind): BindingType[] {
+  const many = (type: BindingType) => Array<BindingType>(bindings).fill(type);
+  if (!writes) return many(READ);
+  if (target === "in-place") return many("storage");
   // WebGPU wants a buffer that is on both sides writable on both.
-  return [...many(pairSlots, target === "into" ? READ : "storage"), ...many(pairSlots, "storage")];
+  return [...many(target === "into" ? READ : "storage"), ...many("storage")];
 }
 
 /** The gradients of a dispatch, in its slots. */
 export function slotGroup(
   context: DeviceContext,
-  pass: Pass,
-  target: Target,
-  slots: readonly BufferSlot<GPUBuffer>[],
+  kind: SlotKind,
+  slots: readonly Slot[],
+  buffers: readonly GPUBuffer[],
 ): GPUBindGroup {
-  const types = slotTypes(context, pass, target);
-  const capacity = capacityOf(context, pass);
-  const binding = ({ buffer, offset, size }: Window) => ({ buffer, offset, size });
+  const types = slotTypes(kind);
+  const binding = ({ buffer, offset, size }: Window) => ({ buffer: buffers[buffer] as GPUBuffer, offset, size });
   const sources = slots.map(({ source }) => binding(source));
   const destinations = slots.flatMap(({ into }) => (into ? [binding(into)] : []));
-  const count = target === "in-place" ? capacity.slots : capacity.pairSlots;
   const isRead = types[0] === READ;
-  const resources = [
-    ...(isRead ? filledWithFirst(sources, count) : filledApart(context, sources, count, 0)),
-    ...(target === "in-place" ? [] : filledApart(context, destinations, count, isRead ? 0 : count)),
-  ];
-  const entries = resources.map((resource, binding) => ({ binding, resource }));
+  const resources = isRead ? filledWithFirst(sources, kind.bindings) : filledApart(context, sources, kind.bindings, 0);
+  if (kind.target !== "in-place") {
+    resources.push(...filledApart(context, destinations, kind.bindings, isRead ? 0 : kind.bindings));
+  }
+  return bindGroup(context, "gradients", types, resources);
+}
+
+export function bindGroup(
+  context: DeviceContext,
+  name: string,
+  types: readonly BindingType[],
+  resources: readonly GPUBufferBinding[],
+): GPUBindGroup {
   return context.device.createBindGroup({
-    label: `${context.label} gradients`,
+    label: `${context.label} ${name}`,
     layout: layoutOf(context, types),
-    entries,
+    entries: resources.map((resource, binding) => ({ binding, resource })),
   });
 }
 

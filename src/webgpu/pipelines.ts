@@ -1,17 +1,11 @@
 import { DeviceLostError } from "../errors.ts";
-import { type DeviceContext, lossSoon } from "./device.ts";
+import { type DeviceContext, lossSoon, type PipelineEntry } from "./device.ts";
 
 /** One kernel variant: its name is its key. */
 export interface Kernel {
   readonly name: string;
   readonly source: () => string;
   readonly layouts: readonly [GPUBindGroupLayout, GPUBindGroupLayout];
-}
-
-export interface PipelineEntry {
-  pipeline?: GPUComputePipeline;
-  readonly module: GPUShaderModule;
-  readonly ready: Promise<void>;
 }
 
 /** Begins to compile in the background; a kernel is compiled once per device. */

@@ -2,8 +2,7 @@ import { DeviceLostError } from "../errors.ts";
 import { type DeviceContext, lossSoon, newBuffer } from "./device.ts";
 import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
-
-const COPY_DST_MAP_READ = 0x08 | 0x01;
+import { COPY_DST, MAP_READ } from "./usage.ts";
 
 /**
  * Copies of buffers as of everything submitted so far, through a staging buffer of their own, which an abort frees.
@@ -20,7 +19,7 @@ export async function readBack(
   try {
     const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
     const { made, fault } = watched(device, () => {
-      const target = newBuffer(context, { label: `${label} read-back`, size, usage: COPY_DST_MAP_READ });
+      const target = newBuffer(context, { label: `${label} read-back`, size, usage: COPY_DST | MAP_READ });
       staging = target;
       const starts = submitCopies(context, buffers, target);
       return { target, starts, mapped: target.mapAsync(1) };

@@ -1,10 +1,25 @@
 import { type Piece, partOf } from "../pieces.ts";
-import { type Dtype, ELEMENT_BYTES, idOf, isSame, type Range } from "../ranges.ts";
+import { type Dtype, idOf, isSame, type Range } from "../ranges.ts";
 import type { Units } from "../units.ts";
-import type { Word } from "./kernels.ts";
+import { ALIGNMENT, alignedDown } from "./alignment.ts";
+import type { Word } from "./format.ts";
 
 /** In one dispatch, as in shaders/shared/table.wgsl. */
 export const MOST_SEGMENTS = 240;
+/** The same along axes, as in shaders/shared/units.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
+export const MOST_UNIT_SEGMENTS = 170;
+
+/**
+ * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
+ * elements, because the numbers of pieces must depend on the lengths alone.
+ */
+export function pieceElementsOf(maxBinding: number): number {
+  return pieceBytesOf(maxBinding) / 4;
+}
+
+function pieceBytesOf(maxBinding: number): number {
+  return alignedDown(maxBinding) - ALIGNMENT;
+}
 
 /** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
 export interface Segment {
@@ -23,19 +38,15 @@ export interface Segment {
   readonly label: string;
 }
 
-export interface NumberedPiece extends Piece {
-  readonly piece: number;
-}
-
 /** Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. */
-export function segmentsOf(pieces: readonly NumberedPiece[], pieceBytes: number, withInto: boolean): Segment[] {
+export function segmentsOf(pieces: readonly Piece[], maxBinding: number, withInto = false): Segment[] {
+  const pieceBytes = pieceBytesOf(maxBinding);
   const segments: Segment[] = [];
-  for (const piece of pieces) {
-    const { tensor, first, group, units } = piece;
+  for (const { tensor, number, first, length, group, units } of pieces) {
     const { dtype, label } = tensor;
-    const into = withInto && tensor.into ? partOf(tensor.into, piece) : undefined;
-    const source = partOf(tensor.source, piece);
-    const segment: Segment = { dtype, source, into, piece: piece.piece, group, units, firstElement: first, label };
+    const into = withInto && tensor.into ? partOf(tensor.into, dtype, first, length) : undefined;
+    const source = partOf(tensor.source, dtype, first, length);
+    const segment: Segment = { dtype, source, into, piece: number, group, units, firstElement: first, label };
     const last = segments.at(-1);
     const joined = first === 0 && !units ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
@@ -66,13 +77,6 @@ function follows(a: Range, b: Range): boolean {
 /** Of the destination; the source has as many for each example. */
 export function bytesOf({ source, examples = 1 }: Segment): number {
   return source.byteLength / examples;
-}
-
-/** A unit's elements are counted from the start of the binding. */
-export function elementsOf({ source, dtype }: Segment, windowOffset: number) {
-  const bytes = ELEMENT_BYTES[dtype];
-  const first = (source.byteOffset - windowOffset) / bytes;
-  return { first, count: source.byteLength / bytes, into: first };
 }
 
 export function wordOf(segment: Segment): Word {

@@ -7,6 +7,7 @@ import type { DeviceContext } from "./device.ts";
 import { watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "./usage.ts";
 
 /** Gradients of a self-test, one buffer each, side by side in one array. */
 interface Samples {
@@ -136,7 +137,7 @@ function samplesFor({ device, slots, grid: { lanes } }: DeviceContext): Samples 
   // What goes wrong here is told by the clip that uses them.
   const { made: buffers } = watched(device, () =>
     lengths.map((length) =>
-      device.createBuffer({ label: "gradclip self-test", size: 4 * length, usage: 0x80 | 0x08 | 0x04 }),
+      device.createBuffer({ label: "gradclip self-test", size: 4 * length, usage: STORAGE | COPY_DST | COPY_SRC }),
     ),
   );
   return { buffers, starts, count, lanes };

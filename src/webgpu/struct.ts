@@ -18,12 +18,3 @@ export function struct<const Field extends string>(...fields: readonly Field[]):
     read: (from, start, field) => from[start + fields.indexOf(field)] as number,
   };
 }
-
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** A float32 as the word that holds it. */
-export function floatBits(value: number): number {
-  float[0] = value;
-  return bits[0] as number;
-}

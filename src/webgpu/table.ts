@@ -1,11 +1,10 @@
-import { type Format, WORD_BYTES, type Word } from "./kernels.ts";
-import type { Pass } from "./plan.ts";
-import { bytesOf, elementsOf, MOST_SEGMENTS, type Segment } from "./segments.ts";
-import type { Slot, Window } from "./slots.ts";
-import { struct } from "./struct.ts";
+import type { Batch, Placed } from "./dispatches.ts";
+import { WORD_BYTES } from "./format.ts";
+import { bytesOf, MOST_SEGMENTS } from "./segments.ts";
+import { type Struct, struct } from "./struct.ts";
+import type { Slot } from "./windows.ts";
 
-/** As in shaders/shared/table.wgsl and segment.wgsl. */
-const TILE_WORDS_A_LANE = 4;
+/** As in shaders/shared/table.wgsl. */
 export const tableHead = struct(
   "segmentCount",
   "tilesPerWorkgroup",
@@ -16,62 +15,42 @@ export const tableHead = struct(
   "high",
   "gradScaleIndex",
 );
-export const tableSegment = struct("first", "count", "tile", "piece", "into", "slot", "group", "edges");
+
+/** As in shaders/shared/segment.wgsl. */
+export const segmentStruct = struct("first", "count", "tile", "piece", "into", "slot", "group", "edges");
 
 /** What a kernel binds. It is longer than a short table and may overlap the next one; those words are not read. */
-export const TABLE_BYTES = 4 * (tableHead.words + tableSegment.words * MOST_SEGMENTS);
+export const TABLE_BYTES = 4 * (tableHead.words + segmentStruct.words * MOST_SEGMENTS);
 
-/** Where a segment of a table begins. */
-export function segmentAt(number: number): number {
-  return tableHead.words + tableSegment.words * number;
-}
+type Head = Parameters<typeof tableHead.write>[2];
 
-export function tilesOf(segment: Segment, word: Word, lanes: number): number {
-  return Math.ceil(bytesOf(segment) / (TILE_WORDS_A_LANE * lanes * WORD_BYTES[word]));
-}
-
-/** A segment with its place in a dispatch. */
-export interface Placed {
-  readonly segment: Segment;
-  readonly slot: number;
-  /** The number of its first tile. */
-  readonly tile: number;
-}
-
-export interface TableContents {
-  readonly pass: Pass;
-  readonly format: Format;
-  readonly slots: readonly Slot[];
-  readonly placed: readonly Placed[];
-  readonly tilesPerWorkgroup: number;
-  /** NormKind's fixedPower. */
-  readonly power: number;
-  /** Where the dispatch's partials begin, and whether they replace what is there. */
-  readonly firstPartial: number;
-  readonly fresh: boolean;
-  /** The bits of clamp's limits, and where its gradScale stands. */
-  readonly clamp?: { readonly low: number; readonly high: number; readonly gradScaleIndex: number };
-}
-
-export function tableOf(contents: TableContents): Uint32Array<ArrayBuffer> {
-  const { pass, format, slots, placed, tilesPerWorkgroup, power, firstPartial, fresh, clamp } = contents;
-  const table = new Uint32Array(segmentAt(placed.length));
-  const head = { segmentCount: placed.length, tilesPerWorkgroup, accumulates: fresh ? 0 : 1, power, firstPartial };
-  tableHead.write(table, 0, { ...head, ...clamp });
-  for (const [number, { segment, slot, tile }] of placed.entries()) {
-    const { source, into } = slots[slot] as Slot;
-    const place =
-      pass === "unit norm"
-        ? elementsOf(segment, source.offset)
-        : wordsOf(segment, source, into, WORD_BYTES[format.word]);
-    const piece = segment.examples ?? segment.piece;
-    tableSegment.write(table, segmentAt(number), { ...place, tile, piece, slot, group: segment.group });
+/** The table of a dispatch: a head, then each segment as the kernel's struct of eight words has it. */
+export function tableOf<Field extends string>(
+  { placed, slots, tilesPerWorkgroup }: Batch,
+  head: Head,
+  segment: Struct<Field>,
+  fieldsOf: (placed: Placed, slot: Slot) => Readonly<Partial<Record<Field, number>>>,
+): Uint32Array {
+  const table = new Uint32Array(tableHead.words + segment.words * placed.length);
+  tableHead.write(table, 0, { segmentCount: placed.length, tilesPerWorkgroup, ...head });
+  for (const [number, one] of placed.entries()) {
+    const fields = fieldsOf(one, slots[one.slot] as Slot);
+    segment.write(table, tableHead.words + segment.words * number, fields);
   }
   return table;
 }
 
+/** The table of a kernel that has shared/segment.wgsl. */
+export function segmentTableOf(batch: Batch, head: Head = {}): Uint32Array {
+  return tableOf(batch, head, segmentStruct, (placed, slot) => {
+    const { piece, group } = placed.segment;
+    return { ...wordsOf(batch, placed, slot), tile: placed.tile, piece, slot: placed.slot, group };
+  });
+}
+
 /** Whole words are those of the destination; a view of 16-bit elements may begin and end in the middle of one. */
-function wordsOf(segment: Segment, source: Window, into: Window | undefined, wordBytes: number) {
+export function wordsOf({ format }: Batch, { segment }: Placed, { source, into }: Slot) {
+  const wordBytes = WORD_BYTES[format.word];
   const start = segment.source.byteOffset - source.offset;
   const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;
   const intoFirst = Math.ceil(intoStart / wordBytes);

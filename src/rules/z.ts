@@ -1,6 +1,7 @@
 import wgsl from "../../shaders/rules/z.wgsl?raw";
-import type { Facts, Rule } from "./method.ts";
-import { LARGEST, packed, type RuleState, refuseUnless, unpacked } from "./ruleState.ts";
+import { LARGEST, softFloatOf } from "../floats.ts";
+import type { Facts, Rule, RuleState } from "./rule.ts";
+import { packed, refuseUnless, unpacked } from "./ruleState.ts";
 
 const EPSILON = 1e-6;
 const LEAST = 2 ** (31 - 600);
@@ -50,12 +51,12 @@ class Statistics implements RuleState {
     const { zThreshold, decay, warmup } = this.#settings;
     const weight = Math.fround(1 - decay);
     return Uint32Array.of(
-      ...softFloatOf(zThreshold),
-      ...softFloatOf(weight),
+      ...wordsOf(zThreshold),
+      ...wordsOf(weight),
       warmup,
       this.#count,
-      ...softFloatOf(this.#mean),
-      ...softFloatOf(this.#variance),
+      ...wordsOf(this.#mean),
+      ...wordsOf(this.#variance),
     );
   }
 
@@ -85,11 +86,9 @@ class Statistics implements RuleState {
   }
 }
 
-/** mantissa * 2^exponent with the mantissa's 32nd bit set, or 0 and 0; what the shader takes for 0 too is 0. */
-function softFloatOf(value: number): [number, number] {
+/** What the shader takes for 0 too is 0. */
+function wordsOf(value: number): [mantissa: number, exponent: number] {
   if (value < LEAST) return [0, 0];
-  let exponent = Math.floor(Math.log2(value)) - 31;
-  if (value * 2 ** -exponent >= 2 ** 32) exponent += 1;
-  if (value * 2 ** -exponent < 2 ** 31) exponent -= 1;
-  return [Math.floor(value * 2 ** -exponent), exponent];
+  const { mantissa, exponent } = softFloatOf(value, Math.floor);
+  return [mantissa, exponent];
 }

@@ -1,19 +1,4 @@
 import { counted } from "../check.ts";
-import type { Decider } from "./method.ts";
-
-/** What a rule remembers from step to step: on the CPU it decides by it, for the GPU it is the buffer's content. */
-export interface RuleState extends Decider {
-  /** For `Clip.state`: the same on both backends. */
-  save(): ArrayBuffer;
-  /** @throws RangeError for anything but what such a memory has saved; then nothing changes. */
-  load(saved: ArrayBuffer): void;
-  /** The settings and what is remembered, as the rule's WGSL declares them. */
-  toWords(): Uint32Array<ArrayBuffer>;
-  fromWords(words: Uint32Array): void;
-}
-
-/** The largest finite float32. */
-export const LARGEST = 3.4028234663852886e38;
 
 /** A saved memory is a list of float64: first a number that stands for the method and the version of its format. */
 export function packed(tag: number, values: readonly number[]): ArrayBuffer {

@@ -1,6 +1,7 @@
 import wgsl from "../../shaders/rules/auto.wgsl?raw";
-import type { Facts, Rule } from "./method.ts";
-import { LARGEST, packed, type RuleState, refuseUnless, unpacked } from "./ruleState.ts";
+import { LARGEST } from "../floats.ts";
+import type { Facts, Rule, RuleState } from "./rule.ts";
+import { packed, refuseUnless, unpacked } from "./ruleState.ts";
 
 const WHOLE = 1_000_000;
 const TAG = 0x67_63_61_01; // version 1

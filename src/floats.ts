@@ -1,0 +1,24 @@
+/** The largest finite float32. */
+export const LARGEST = 3.4028234663852886e38;
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** A float32 as the word that holds it. */
+export function floatBits(value: number): number {
+  float[0] = value;
+  return bits[0] as number;
+}
+
+/** mantissa * 2^exponent, the mantissa with its 32nd bit set and rounded as told; twin of shaders/shared/soft_float.wgsl. */
+export function softFloatOf(
+  value: number,
+  round: (mantissa: number) => number,
+): { mantissa: number; exponent: number } {
+  let exponent = Math.floor(Math.log2(value)) - 31;
+  let mantissa = value * 2 ** -exponent;
+  for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;
+  for (; mantissa < 2 ** 31; exponent--) mantissa *= 2;
+  mantissa = round(mantissa);
+  return mantissa < 2 ** 32 ? { mantissa, exponent } : { mantissa: mantissa / 2, exponent: exponent + 1 };
+}

@@ -1,0 +1,146 @@
+import { distinctWrites } from "../overlaps.ts";
+import type { Piece } from "../pieces.ts";
+import type { Tensor } from "../view.ts";
+import { elementsInWord, FORMATS, type Format, WORD_BYTES, type Word } from "./format.ts";
+import type { GridRow } from "./grid.ts";
+import { apartByWord, bytesOf, MOST_SEGMENTS, type Segment, wordOf } from "./segments.ts";
+import { type Buffers, batched, conflictsIn, type FilledSlot, sharesBuffer, slotsOf } from "./windows.ts";
+
+/** What a device allows. */
+export interface Limits {
+  /** Gradient bindings of a dispatch that has one storage buffer besides. */
+  readonly slots: number;
+  /** Bytes of a binding. */
+  readonly maxBinding: number;
+  readonly grid: GridRow;
+}
+
+/** Whether results replace the gradients or go elsewhere; "shared" where a buffer is read and written in one dispatch. */
+export type Target = "in-place" | "into" | "shared";
+
+/** How a kernel goes through segments. */
+export interface Walk {
+  readonly writes: boolean;
+  /** Storage buffers that it has besides the gradients and one more; default 0. */
+  readonly extraStorage?: number;
+  readonly mostWorkgroups: (grid: GridRow) => number;
+  /** In one dispatch; default MOST_SEGMENTS. */
+  readonly mostSegments?: number;
+  /** Whether no workgroup may work for two groups. */
+  readonly grouped?: boolean;
+  /** How a segment is read; default wordOf. */
+  readonly wordOf?: (segment: Segment) => Word;
+  /** What a workgroup does at once; default four words a lane. */
+  readonly tilesOf?: (segment: Segment) => number;
+  /** How many tiles of these segments a workgroup may take: see loopLimit.ts. */
+  readonly mostTiles: (segments: readonly Segment[], elementsInWord: number) => number;
+}
+
+/** What one dispatch works on. */
+export interface Batch {
+  readonly format: Format;
+  readonly target: Target;
+  readonly writes: boolean;
+  /** Bindings of sources, and as many of destinations where the results go elsewhere; not all of them are slots. */
+  readonly bindings: number;
+  readonly slots: readonly FilledSlot[];
+  readonly placed: readonly Placed[];
+  readonly tilesPerWorkgroup: number;
+  readonly workgroups: number;
+}
+
+/** A segment with its place in a dispatch. */
+export interface Placed {
+  readonly segment: Segment;
+  readonly slot: number;
+  /** The number of its first tile. */
+  readonly tile: number;
+  readonly tiles: number;
+}
+
+/** As in shaders/shared/workgroup.wgsl. */
+const TILE_WORDS_A_LANE = 4;
+
+/** As few dispatches as the limits allow, each for one format. */
+export function batchesOf(
+  walk: Walk,
+  segments: readonly Segment[],
+  target: "in-place" | "into",
+  limits: Limits,
+  buffers: Buffers,
+): Batch[] {
+  const { writes, extraStorage = 0, mostSegments = MOST_SEGMENTS, wordOf: wordFor = wordOf } = walk;
+  const slotCount = limits.slots - extraStorage;
+  const bindings = target === "into" ? Math.floor(slotCount / 2) : slotCount;
+  return FORMATS.flatMap((format) => {
+    const alike = segments.filter((segment) => segment.dtype === format.dtype && wordFor(segment) === format.word);
+    return (writes ? apartByWord(alike) : [alike]).flatMap((together) => {
+      const slots = slotsOf(together, buffers, { maxBinding: limits.maxBinding, mostSegments });
+      const conflict = writes ? conflictsIn(slots) : () => false;
+      return batched(slots, bindings, mostSegments, conflict).map((batch) => ({
+        format,
+        target: target === "into" && sharesBuffer(batch) ? ("shared" as const) : target,
+        writes,
+        bindings,
+        slots: batch,
+        ...spread(walk, batch, format, limits.grid),
+      }));
+    });
+  });
+}
+
+/** What is to be written. Writes into other buffers come first: an in-place write would change what they read. */
+export function writesOf(tensors: readonly Tensor[], pieces: readonly Piece[]) {
+  const distinct = distinctWrites(tensors);
+  return (["into", "in-place"] as const).map((target) => {
+    const written = new Set(distinct.filter(({ into }) => !!into === (target === "into")));
+    return { target, tensors: [...written], pieces: pieces.filter(({ tensor }) => written.has(tensor)) };
+  });
+}
+
+/** The tiles of a dispatch over the workgroups of the grid, or more where a workgroup would have too many. */
+function spread(walk: Walk, slots: readonly FilledSlot[], format: Format, grid: GridRow) {
+  const segments = sized(walk, slots, format, grid.lanes);
+  const tilesPerWorkgroup = Math.min(
+    evenShare(segments, grid.minTiles, walk.mostWorkgroups(grid)),
+    walk.mostTiles(
+      segments.map(({ segment }) => segment),
+      elementsInWord(format),
+    ),
+  );
+  const { placed, end } = placedFrom(segments, tilesPerWorkgroup, walk.grouped === true);
+  return { placed, tilesPerWorkgroup, workgroups: Math.ceil(end / tilesPerWorkgroup) };
+}
+
+type Sized = Omit<Placed, "tile">;
+
+/** In the order of the bindings: a workgroup goes through them in turn, so that those of one must stand together. */
+function sized({ grouped, tilesOf }: Walk, slots: readonly FilledSlot[], { word }: Format, lanes: number): Sized[] {
+  const tileBytes = TILE_WORDS_A_LANE * lanes * WORD_BYTES[word];
+  const segments = slots.flatMap((slot, number) =>
+    slot.segments.map((segment) => ({
+      segment,
+      slot: number,
+      tiles: tilesOf?.(segment) ?? Math.ceil(bytesOf(segment) / tileBytes),
+    })),
+  );
+  return grouped ? segments.sort((a, b) => a.segment.group - b.segment.group) : segments;
+}
+
+function evenShare(segments: readonly Sized[], minTiles: number, mostWorkgroups: number): number {
+  const tiles = segments.reduce((sum, { tiles }) => sum + tiles, 0);
+  return Math.ceil(tiles / Math.min(Math.ceil(tiles / minTiles), mostWorkgroups));
+}
+
+function placedFrom(segments: readonly Sized[], tilesPerWorkgroup: number, grouped: boolean) {
+  let end = 0;
+  let group = segments[0]?.segment.group;
+  const placed = segments.map((sized) => {
+    if (grouped && sized.segment.group !== group) end = Math.ceil(end / tilesPerWorkgroup) * tilesPerWorkgroup;
+    group = sized.segment.group;
+    const tile = end;
+    end += sized.tiles;
+    return { ...sized, tile };
+  });
+  return { placed, end };
+}

@@ -1,0 +1,76 @@
+import kernel from "../../../shaders/clamp.wgsl?raw";
+import { floatBits } from "../../floats.ts";
+import type { Piece } from "../../pieces.ts";
+import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { READ } from "../layouts.ts";
+import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
+import { segmentsOf } from "../segments.ts";
+import { segmentTableOf, TABLE_BYTES } from "../table.ts";
+import { sourceIndex } from "./decide.ts";
+import type { Dispatch, Pass, Planning } from "./pass.ts";
+import { nameOf, partialTexts, segmentTexts, storeTexts, writingText } from "./texts.ts";
+
+/** Clips each value by itself: one pass that reads, writes and reports. */
+export const clamp: Pass = { plan: planClamp };
+
+const walk: Walk = {
+  writes: true,
+  // It reads gradScale from a buffer and writes partials.
+  extraStorage: 1,
+  mostWorkgroups: ({ normWorkgroups }) => normWorkgroups,
+  mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
+};
+
+/** All add to the same partials. The first dispatch overwrites them, so it gets as many workgroups as the largest. */
+function planClamp(planning: Planning): Dispatch[] {
+  const { gradients, limits, buffers } = planning;
+  const batches = writesOf(gradients.tensors, gradients.pieces).flatMap(({ target, pieces }) => {
+    const segments = neighbours(pieces).flatMap((run) => segmentsOf(run, limits.maxBinding, true));
+    return batchesOf(walk, segments, target, limits, buffers);
+  });
+  const count = batches.reduce((most, { workgroups }) => Math.max(most, workgroups), 0);
+  planning.partialCount += count;
+  planning.found = { first: 0, count };
+  return batches.map((batch, i) => ({
+    ...dispatchOf(planning, batch, i > 0),
+    workgroups: i === 0 ? count : batch.workgroups,
+  }));
+}
+
+function dispatchOf(
+  { method, options, limits }: Planning,
+  batch: Batch,
+  accumulates: boolean,
+): Omit<Dispatch, "workgroups"> {
+  const { lanes } = limits.grid;
+  const [low, high] = method.limits?.(batch.format.dtype) ?? [-Infinity, Infinity];
+  const words = segmentTableOf(batch, {
+    accumulates: Number(accumulates),
+    low: floatBits(low),
+    high: floatBits(high),
+    gradScaleIndex: sourceIndex(options.gradScale),
+  });
+  return {
+    name: nameOf("clamp", batch, lanes),
+    source: () => writingText(kernel, { ...partialTexts, ...segmentTexts, ...storeTexts }, batch, lanes),
+    batch,
+    bindings: [
+      { type: "uniform", words, bytes: TABLE_BYTES },
+      { type: "storage", buffer: "partials" },
+      // The placeholder may be among what is written.
+      { type: READ, buffer: typeof options.gradScale === "number" ? "tables" : "gradScale" },
+    ],
+    values: ["gradScale"],
+  };
+}
+
+/** Runs of what stands next to each other in the list too: a record names an element by its distance from a run's start. */
+function neighbours(pieces: readonly Piece[]): Piece[][] {
+  const runs: Piece[][] = [];
+  for (const piece of pieces) {
+    const run = runs.at(-1);
+    if (run?.at(-1)?.number === piece.number - 1) run?.push(piece);
+    else runs.push([piece]);
+  }
+  return runs;
+}

@@ -1,0 +1,92 @@
+import decide from "../../../shaders/shared/decide.wgsl?raw";
+import { softFloatOf } from "../../floats.ts";
+import type { ClipMethod } from "../../methods/method.ts";
+import type { Source } from "../../options.ts";
+import { INFINITY_SEEN, NAN_SEEN } from "../../record.ts";
+import { ALIGNMENT } from "../alignment.ts";
+import { READ } from "../layouts.ts";
+import { struct } from "../struct.ts";
+import { resolved, type Texts } from "../template.ts";
+import type { Binding, Planning, StepValue } from "./pass.ts";
+import { partialTexts, withLanes } from "./texts.ts";
+
+/** As in shaders/shared/decide.wgsl. */
+export const settingsStruct = struct(
+  "partialCount",
+  "nonFinite",
+  "gradScaleIndex",
+  "totalNormIndex",
+  "totalNormMantissa",
+  "totalNormExponent",
+  "totalNormFlags",
+  "power",
+  "epsMantissa",
+  "epsExponent",
+  "groupCount",
+  "bundleCount",
+  "firstPartial",
+  "rounds",
+);
+const SETTINGS_BYTES = 4 * settingsStruct.words;
+const NONE = 0xffffffff;
+const GIVEN = 0xfffffffe;
+const POLICIES = ["zero", "keep", "propagate"] as const;
+const EACH = 3;
+
+/** What finish and finish_groups need to know, the same for every step; the latter also how it goes through the groups. */
+export function settingsBinding(planning: Planning, ofGroups?: { bundleCount: number; rounds: number }): Binding {
+  const { norm, eps = 0, limits } = planning.method;
+  const { nonFinite, gradScale, totalNorm } = planning.options;
+  const { first, count } = planning.found;
+  const given = typeof totalNorm === "number";
+  const total = wordsOf(given ? totalNorm : 0);
+  const added = wordsOf(eps);
+  const words = new Uint32Array(settingsStruct.words);
+  settingsStruct.write(words, 0, {
+    partialCount: count,
+    nonFinite: limits ? EACH : POLICIES.indexOf(nonFinite),
+    gradScaleIndex: sourceIndex(gradScale),
+    totalNormIndex: given ? GIVEN : sourceIndex(totalNorm),
+    totalNormMantissa: total.mantissa,
+    totalNormExponent: total.exponent,
+    totalNormFlags: total.flags,
+    power: norm.fixedPower,
+    epsMantissa: added.mantissa,
+    epsExponent: added.exponent,
+    groupCount: planning.groupCount,
+    firstPartial: first,
+    ...ofGroups,
+  });
+  return { type: "uniform", words, bytes: SETTINGS_BYTES };
+}
+
+/** What decide.wgsl binds between the kernel's own: gradScale and totalNorm in buffers. */
+export const sourceBindings: readonly Binding[] = [
+  { type: READ, buffer: "gradScale" },
+  { type: READ, buffer: "totalNorm" },
+];
+
+export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
+
+/** A kernel that decides by the rule of a method. */
+export function decidingText(kernel: string, texts: Texts, { norm, rule }: ClipMethod, lanes: number): string {
+  const text = resolved(kernel, {
+    texts: { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts },
+    conditions: { REMEMBERS: "begin" in rule },
+  });
+  return withLanes(text, lanes);
+}
+
+/** The word of a binding at which a number stands that the GPU holds. */
+export function sourceIndex(source: number | Source | undefined): number {
+  return typeof source === "object" ? (source.byteOffset % ALIGNMENT) / 4 : NONE;
+}
+
+/** A SoftFloat of 24 bits, and the flags of what is no number. */
+function wordsOf(norm: number): { mantissa: number; exponent: number; flags: number } {
+  if (Number.isNaN(norm)) return { mantissa: 0, exponent: 0, flags: NAN_SEEN };
+  if (norm === Infinity) return { mantissa: 0, exponent: 0, flags: INFINITY_SEEN };
+  // No bound is near to so small a norm.
+  if (norm < 2 ** -900) return { mantissa: 0, exponent: 0, flags: 0 };
+  return { ...softFloatOf(norm, Math.fround), flags: 0 };
+}

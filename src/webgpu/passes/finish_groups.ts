@@ -1,0 +1,97 @@
+import kernel from "../../../shaders/finish_groups.wgsl?raw";
+import { floatBits } from "../../floats.ts";
+import { groupRunsOf } from "../../pieces.ts";
+import { READ } from "../layouts.ts";
+import { struct } from "../struct.ts";
+import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
+import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
+import { entryTexts } from "./scale.ts";
+
+/** Decides for each group, and leaves what was found in all of them for finish. */
+export const finishGroups: Pass = { plan: planGroups };
+
+/** As in shaders/finish_groups.wgsl. */
+const LANES = 64;
+const GROUPS_A_WORKGROUP = 8;
+const bundleStruct = struct(
+  "group",
+  "rangesAt",
+  "rangeCount",
+  "parameterRangesAt",
+  "parameterRangeCount",
+  "weight",
+  "unused0",
+  "unused1",
+);
+const rangeStruct = struct("first", "each");
+/** Each leaves one partial for finish.wgsl, whose single workgroup reads them all. */
+const MOST_WORKGROUPS = 256;
+
+function planGroups(planning: Planning): Dispatch[] {
+  const { method, groupCount } = planning;
+  const blocks = Math.ceil(groupCount / GROUPS_A_WORKGROUP);
+  const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
+  const workgroups = Math.ceil(blocks / rounds);
+  planning.found = { first: planning.partialCount, count: workgroups };
+  planning.partialCount += workgroups;
+  const bundles = groupRunsOf(planning.gradients.tensors, method.grouping);
+  return [
+    {
+      name: `finish groups ${method.norm.name} ${method.rule.name}`,
+      source: () => decidingText(kernel, entryTexts, method, LANES),
+      bindings: [
+        { type: "storage", buffer: "partials" },
+        { type: "storage", buffer: "entries" },
+        ...sourceBindings,
+        settingsBinding(planning, { bundleCount: bundles.length, rounds }),
+        { type: READ, words: bundleTable(planning) },
+      ],
+      values: decidingValues,
+      workgroups,
+    },
+  ];
+}
+
+/**
+ * For each bundle: its first group, where its ranges of partials stand and how many they are, the same for its parameter,
+ * and the bits of its weight; then the ranges themselves, each its first partial and how many there are for each group.
+ */
+function bundleTable({ method, gradients, parameters }: Planning): Uint32Array {
+  const bundles = groupRunsOf(gradients.tensors, method.grouping);
+  const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];
+  const rangesStart = bundleStruct.words * bundles.length;
+  const rangeCount = gradients.ranges.length + parameters.ranges.length;
+  const words = new Uint32Array(rangesStart + rangeStruct.words * rangeCount);
+  let next = rangesStart;
+  const written = (found: readonly PartialRange[] = []) => {
+    const place = { at: next, count: found.length };
+    for (const { first, each } of found) {
+      rangeStruct.write(words, next, { first, each });
+      next += rangeStruct.words;
+    }
+    return place;
+  };
+  for (const [number, { group, valuesPerGroup }] of bundles.entries()) {
+    const ranges = written(own.get(group));
+    const parameterRanges = written(owned.get(group));
+    bundleStruct.write(words, bundleStruct.words * number, {
+      group,
+      rangesAt: ranges.at,
+      rangeCount: ranges.count,
+      parameterRangesAt: parameterRanges.at,
+      parameterRangeCount: parameterRanges.count,
+      weight: floatBits(method.rule.weight?.(valuesPerGroup) ?? 0),
+    });
+  }
+  return words;
+}
+
+function byGroup(ranges: readonly PartialRange[]): Map<number, PartialRange[]> {
+  const groups = new Map<number, PartialRange[]>();
+  for (const range of ranges) {
+    const same = groups.get(range.group);
+    if (same) same.push(range);
+    else groups.set(range.group, [range]);
+  }
+  return groups;
+}

@@ -1,0 +1,67 @@
+import kernel from "../../../shaders/scale.wgsl?raw";
+import group from "../../../shaders/scales/group.wgsl?raw";
+import one from "../../../shaders/scales/one.wgsl?raw";
+import clipped from "../../../shaders/shared/clipped.wgsl?raw";
+import entry from "../../../shaders/shared/entry.wgsl?raw";
+import record from "../../../shaders/shared/record.wgsl?raw";
+import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { READ } from "../layouts.ts";
+import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
+import { segmentsOf } from "../segments.ts";
+import { segmentTableOf, TABLE_BYTES } from "../table.ts";
+import type { Texts } from "../template.ts";
+import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
+import { nameOf, segmentTexts, writingText } from "./texts.ts";
+
+/** Where a scale is found. */
+export interface Scales {
+  /** Begins the name of the kernel. */
+  readonly name: string;
+  readonly texts: Texts;
+  readonly bindings: (batch: Batch) => readonly Binding[];
+  readonly walk: Walk;
+}
+
+export const scaleWalk: Walk = {
+  writes: true,
+  mostWorkgroups: ({ scaleWorkgroups }) => scaleWorkgroups,
+  mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
+};
+
+export const entryTexts: Texts = { "shared/entry": entry };
+
+/** gradient = scale * gradient, with one scale for all. */
+export const scale: Pass = scaleBy({
+  name: "scale",
+  texts: { scales: one, "shared/record": record },
+  bindings: () => [{ type: "uniform", buffer: "record" }],
+  walk: scaleWalk,
+});
+
+/** The same with a scale for each group. */
+export const groupScale: Pass = scaleBy({
+  name: "scale groups",
+  texts: { scales: group, ...entryTexts },
+  bindings: () => [{ type: READ, buffer: "entries" }],
+  walk: scaleWalk,
+});
+
+/*@__NO_SIDE_EFFECTS__*/
+export function scaleBy(scales: Scales): Pass {
+  return { plan: (planning) => planScale(planning, scales) };
+}
+
+function planScale({ options, gradients, limits, buffers }: Planning, scales: Scales): Dispatch[] {
+  if (options.apply === "record") return [];
+  const { lanes } = limits.grid;
+  return writesOf(gradients.tensors, gradients.pieces).flatMap(({ target, pieces }) => {
+    const segments = segmentsOf(pieces, limits.maxBinding, true);
+    return batchesOf(scales.walk, segments, target, limits, buffers).map((batch) => ({
+      name: nameOf(scales.name, batch, lanes),
+      source: () => writingText(kernel, { ...scales.texts, ...segmentTexts, "shared/clipped": clipped }, batch, lanes),
+      batch,
+      bindings: [{ type: "uniform", words: segmentTableOf(batch), bytes: TABLE_BYTES }, ...scales.bindings(batch)],
+      workgroups: batch.workgroups,
+    }));
+  });
+}

@@ -1,0 +1,72 @@
+import exact from "../../../shaders/shared/exact.wgsl?raw";
+import fold from "../../../shaders/shared/fold.wgsl?raw";
+import partial from "../../../shaders/shared/partial.wgsl?raw";
+import segment from "../../../shaders/shared/segment.wgsl?raw";
+import slots from "../../../shaders/shared/slots.wgsl?raw";
+import softFloat from "../../../shaders/shared/soft_float.wgsl?raw";
+import spans from "../../../shaders/shared/spans.wgsl?raw";
+import store from "../../../shaders/shared/store.wgsl?raw";
+import table from "../../../shaders/shared/table.wgsl?raw";
+import targets from "../../../shaders/shared/targets.wgsl?raw";
+import unaligned from "../../../shaders/shared/unaligned.wgsl?raw";
+import unalignedTargets from "../../../shaders/shared/unaligned_targets.wgsl?raw";
+import workgroup from "../../../shaders/shared/workgroup.wgsl?raw";
+import type { Batch } from "../dispatches.ts";
+import { formatTexts, hasEdges } from "../format.ts";
+import { resolved, type Texts } from "../template.ts";
+
+/** What makes partials, or folds them. */
+export const partialTexts: Texts = {
+  "shared/fold": fold,
+  "shared/partial": partial,
+  "shared/soft_float": softFloat,
+  "shared/workgroup": workgroup,
+};
+export const storeTexts: Texts = { "shared/store": store };
+export const segmentTexts: Texts = { "shared/segment": segment };
+export const spanTexts: Texts = { "shared/spans": spans, "shared/unaligned": unaligned };
+
+const walkTexts: Texts = { "shared/slots": slots, "shared/table": table, "shared/workgroup": workgroup };
+const targetTexts: Texts = { "shared/targets": targets, "shared/unaligned_targets": unalignedTargets };
+
+/** A kernel that reads gradients and makes partials of the terms of a norm. */
+export function readingText(kernel: string, texts: Texts, { format, bindings }: Batch, lanes: number): string {
+  const text = resolved(kernel, {
+    texts: { ...formatTexts(format), ...walkTexts, ...partialTexts, "shared/exact": exact, ...texts },
+    conditions: { EDGES: hasEdges(format) },
+    slots: bindings,
+    tokens: { ACCESS: "read" },
+  });
+  return withLanes(text, lanes);
+}
+
+/** A kernel that writes gradients. */
+export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
+  const { format, target, bindings } = batch;
+  const inPlace = target === "in-place";
+  const text = resolved(kernel, {
+    texts: { ...formatTexts(format), ...walkTexts, ...spanTexts, ...targetTexts, ...texts },
+    conditions: { EDGES: hasEdges(format), INTO: !inPlace, UNITS: "shared/units" in texts },
+    slots: bindings,
+    tokens: {
+      IN_PLACE: String(inPlace),
+      TARGET: inPlace ? "gradients" : "into",
+      ACCESS: target === "into" ? "read" : "read_write",
+    },
+  });
+  return withLanes(text, lanes);
+}
+
+/**
+ * A literal number wherever a workgroup's size counts. An `override` as the length of an array in workgroup memory was 0 in Safari,
+ * without an error (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Make it an `override` when Safari's oldest
+ * supported version has that right.
+ */
+export function withLanes(source: string, lanes: number): string {
+  return source.replaceAll("WORKGROUP_SIZE", String(lanes));
+}
+
+/** Says all that the text of a kernel over gradients depends on. */
+export function nameOf(kernel: string, { format, target, writes }: Batch, lanes: number): string {
+  return `${kernel}${writes ? ` ${target}` : ""} ${format.dtype} ${format.word} by ${lanes}`;
+}

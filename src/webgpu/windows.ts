@@ -1,0 +1,169 @@
+import type { Range } from "../ranges.ts";
+import type { Tensor } from "../view.ts";
+import { alignedDown, alignedUp } from "./alignment.ts";
+import type { Segment } from "./segments.ts";
+
+/** Part of a buffer that is bound: it begins on 256 bytes. Buffers are numbered, as other ones may take their places. */
+export interface Window {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** What one slot of a dispatch binds: a source, or a pair of source and destination. */
+export interface Slot {
+  readonly source: Window;
+  readonly into?: Window;
+}
+
+/** A slot with its segments. */
+export interface FilledSlot extends Slot {
+  source: Window;
+  into?: Window;
+  readonly segments: Segment[];
+}
+
+/** The buffers of a list, numbered in the order in which it names them. */
+export type Buffers = ReadonlyMap<Range["buffer"], number>;
+
+export function buffersOf(tensors: readonly Tensor[]): Buffers {
+  const numbers = new Map<Range["buffer"], number>();
+  for (const { source, into, parameter } of tensors) {
+    for (const range of [source, into, parameter?.source]) {
+      if (range && !numbers.has(range.buffer)) numbers.set(range.buffer, numbers.size);
+    }
+  }
+  return numbers;
+}
+
+/** What slots hold at most. */
+export interface SlotLimits {
+  /** Bytes of a binding. */
+  readonly maxBinding: number;
+  readonly mostSegments: number;
+}
+
+/** As few bindings as possible: everything in one buffer shares one, unless the buffer is also a destination. */
+export function slotsOf(segments: readonly Segment[], buffers: Buffers, limits: SlotLimits): FilledSlot[] {
+  const destinations = new Set(segments.map(({ into }) => into?.buffer));
+  const slots = [...byBuffers(segments, buffers).values()].flatMap((same) => {
+    same.sort((a, b) => a.source.byteOffset - b.source.byteOffset);
+    const slots: FilledSlot[] = [];
+    for (const segment of same) {
+      const last = slots.at(-1);
+      const next = {
+        source: windowOf(segment.source, buffers),
+        into: segment.into && windowOf(segment.into, buffers),
+        segments: [segment],
+      };
+      const widened = last && widenedBy(last, next, limits, destinations.has(segment.source.buffer));
+      if (last && widened) {
+        Object.assign(last, widened);
+        last.segments.push(segment);
+      } else {
+        slots.push(next);
+      }
+    }
+    return slots;
+  });
+  slots.forEach(refuseOverlappingWindows);
+  return slots;
+}
+
+function byBuffers(segments: readonly Segment[], buffers: Buffers): Map<string, Segment[]> {
+  const groups = new Map<string, Segment[]>();
+  for (const segment of segments) {
+    const { source, into } = segment;
+    const key = `${buffers.get(source.buffer)},${into ? buffers.get(into.buffer) : ""}`;
+    const same = groups.get(key);
+    if (same) same.push(segment);
+    else groups.set(key, [segment]);
+  }
+  return groups;
+}
+
+/** The windows of a slot that takes another one in; undefined where it may not. */
+function widenedBy(slot: FilledSlot, next: Slot, limits: SlotLimits, isDestination: boolean): Slot | undefined {
+  if (slot.segments.length >= limits.mostSegments) return undefined;
+  // What is written next to other destinations may not span them.
+  if (slot.into && next.into && !near(slot.into, next.into)) return undefined;
+  if (isDestination && !near(slot.source, next.source)) return undefined;
+  const source = union(slot.source, next.source);
+  const into = slot.into && next.into && union(slot.into, next.into);
+  if (Math.max(source.size, into?.size ?? 0) > limits.maxBinding) return undefined;
+  return into && overlap(source, into) ? undefined : { source, into };
+}
+
+function windowOf({ buffer, byteOffset, byteLength }: Range, buffers: Buffers): Window {
+  const { size } = buffer as GPUBuffer;
+  const offset = alignedDown(byteOffset);
+  const end = Math.min(alignedUp(byteOffset + byteLength), size - (size % 4));
+  return { buffer: buffers.get(buffer) as number, offset, size: end - offset };
+}
+
+function union(a: Window, b: Window): Window {
+  const offset = Math.min(a.offset, b.offset);
+  return { buffer: a.buffer, offset, size: Math.max(a.offset + a.size, b.offset + b.size) - offset };
+}
+
+function overlap(a: Window, b: Window): boolean {
+  return a.buffer === b.buffer && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+}
+
+function near(a: Window, b: Window): boolean {
+  return a.buffer === b.buffer && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
+}
+
+function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void {
+  if (!into || !overlap(source, into)) return;
+  const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
+  throw new RangeError(
+    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put them into different buffers or further apart.`,
+  );
+}
+
+/** First fit, in the caller's order. In one dispatch, what is written may overlap no other binding. */
+export function batched(
+  slots: readonly FilledSlot[],
+  capacity: number,
+  mostSegments: number,
+  conflict: (a: Slot, b: Slot) => boolean,
+): FilledSlot[][] {
+  const firstPiece = (slot: FilledSlot) => Math.min(...slot.segments.map((segment) => segment.piece));
+  const ordered = [...slots].sort((a, b) => firstPiece(a) - firstPiece(b));
+  const batches: { slots: FilledSlot[]; segments: number }[] = [];
+  let open = 0; // batches before this one are full
+  for (const slot of ordered) {
+    const batch = batches
+      .slice(open)
+      .find(
+        ({ slots, segments }) =>
+          slots.length < capacity &&
+          segments + slot.segments.length <= mostSegments &&
+          !slots.some((other) => conflict(other, slot)),
+      );
+    if (batch) {
+      batch.slots.push(slot);
+      batch.segments += slot.segments.length;
+    } else {
+      batches.push({ slots: [slot], segments: slot.segments.length });
+    }
+    while (batches[open]?.slots.length === capacity) open += 1;
+  }
+  return batches.map((batch) => batch.slots);
+}
+
+/** What is written may overlap nothing; nor may what is read from a buffer that is a destination, as it is bound writable. */
+export function conflictsIn(slots: readonly Slot[]): (a: Slot, b: Slot) => boolean {
+  const destinations = new Set(slots.map((slot) => slot.into?.buffer));
+  return (a, b) =>
+    overlap(a.into ?? a.source, b.into ?? b.source) ||
+    (a.into !== undefined && overlap(a.into, b.source)) ||
+    (b.into !== undefined && overlap(b.into, a.source)) ||
+    (destinations.has(a.source.buffer) && overlap(a.source, b.source));
+}
+
+export function sharesBuffer(slots: readonly Slot[]): boolean {
+  const destinations = new Set(slots.map((slot) => slot.into?.buffer));
+  return slots.some((slot) => destinations.has(slot.source.buffer));
+}
