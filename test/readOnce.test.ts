@@ -215,11 +215,10 @@ describe("a method edited by hand is validated again", () => {
     [
       "other examples than members",
       () => {
-        const method = clipPerExample(1, { examples: 2 });
-        return { ...method, sum: { ...method.sum, examples: 1 } };
+        return { ...clipPerExample(1, { examples: 2 }), examples: 1 };
       },
       RangeError,
-      "method.sum.examples is 1, but method.grouping.count is 2; pass one number of examples.",
+      "method.examples is 1, but method.grouping.count is 2; pass one number of examples.",
     ],
   ];
 
