@@ -1,5 +1,5 @@
-import { normalNumbers, uniformNumbers } from "../demo/random.ts";
 import { gpt2, mobileNetV2, smallGru } from "./models.ts";
+import { normalNumbers, uniformNumbers } from "./training/random.ts";
 
 /** Gradients to be clipped: their sizes; each tensor has a buffer of its own. */
 export interface Workload {

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import * as gradclip from "gradclip";
 import tgpu, { d } from "typegpu";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Digits } from "../demo/digits.ts";
+import { Digits } from "../bench/training/digits.ts";
+import { uniformNumbers } from "../bench/training/random.ts";
 import { createAdamW, defaultSettings } from "../demo/engine/adamw.ts";
 import { type Batch, drawBatch } from "../demo/engine/batch.ts";
 import { floatBuffer, readFloats, record } from "../demo/engine/kernel.ts";
 import { createBackward, createForward, initialWeights, layers } from "../demo/engine/network.ts";
 import { createTrainer } from "../demo/engine/trainer.ts";
-import { uniformNumbers } from "../demo/random.ts";
 import { norm64 } from "./conformance/numbers.ts";
 import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
@@ -40,7 +40,7 @@ function exampleOf(section: string, packages: Record<string, unknown> = {}): Run
 }
 
 test("an engine of your own: the example is the trainer of demo/engine", async () => {
-  const digits = new Digits(readFileSync(new URL("../demo/digits8.bin", import.meta.url)));
+  const digits = new Digits(readFileSync(new URL("../bench/training/digits8.bin", import.meta.url)));
   const uniform = uniformNumbers(2);
   const initial = initialWeights(uniform);
   const batches = Array.from({ length: 10 }, () => drawBatch(digits, 32, uniform));

@@ -2,20 +2,20 @@
 import { readFileSync } from "node:fs";
 import { type Clipper, createClipper } from "gradclip";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Digits } from "../demo/digits.ts";
+import { Digits } from "../bench/training/digits.ts";
+import { uniformNumbers } from "../bench/training/random.ts";
 import { defaultSettings } from "../demo/engine/adamw.ts";
 import { type Batch, drawBatch, heldOutBatch } from "../demo/engine/batch.ts";
 import { readFloats, record } from "../demo/engine/kernel.ts";
 import { initialWeights, widths } from "../demo/engine/network.ts";
 import { createTrainer, type Trainer } from "../demo/engine/trainer.ts";
-import { uniformNumbers } from "../demo/random.ts";
 import { counted } from "./support/counted.ts";
 import { largest } from "./support/largest.ts";
 import { Perceptron } from "./support/perceptron.ts";
 import { newDevice } from "./support/workbench.ts";
 
 const exampleCount = 32;
-const digits = new Digits(readFileSync(new URL("../demo/digits8.bin", import.meta.url)));
+const digits = new Digits(readFileSync(new URL("../bench/training/digits8.bin", import.meta.url)));
 const errors: string[] = [];
 let device: GPUDevice;
 let clipper: Clipper;

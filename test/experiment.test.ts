@@ -5,7 +5,7 @@ import { adamCells, cells, longCells, seeds } from "../bench/experiment/plan.ts"
 import { sentencesOf } from "../bench/experiment/sentences.ts";
 import { type CellSummary, median, type Summary, wilson } from "../bench/experiment/summary.ts";
 
-import { adam, type Parameters } from "../demo/train/rnn.ts";
+import { adam, type Parameters } from "../bench/training/rnn.ts";
 
 const repository = new URL("../", import.meta.url);
 

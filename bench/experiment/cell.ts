@@ -1,8 +1,8 @@
-import type { Digits } from "../../demo/digits.ts";
-import type { Backend } from "../../demo/train/backend.ts";
-import { type Exam, type Measured, Networks } from "../../demo/train/networks.ts";
-import { adam, descent } from "../../demo/train/rnn.ts";
 import { type ClipMethod, clipByGlobalNorm, clipByValue } from "../../src/index.ts";
+import type { Backend } from "../training/backend.ts";
+import type { Digits } from "../training/digits.ts";
+import { type Exam, type Measured, Networks } from "../training/networks.ts";
+import { adam, descent } from "../training/rnn.ts";
 import { bounds, type Cell, goal, type Mode, seeds, stepsPerExam } from "./plan.ts";
 
 /** What became of one seed. */

@@ -1,8 +1,8 @@
 // What is trained: the configuration that docs/experiment.json repeats. Sizes were chosen so that all of it takes under an
 // hour on one core: 20 seeds a cell, five rates, 1,500 steps; the long runs stop where they have arrived.
 
-import { batchSize } from "../../demo/train/networks.ts";
-import { hiddenUnits } from "../../demo/train/rnn.ts";
+import { batchSize } from "../training/networks.ts";
+import { hiddenUnits } from "../training/rnn.ts";
 
 export type Mode = "none" | "value" | "norm";
 

@@ -3,10 +3,10 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Digits } from "../../demo/digits.ts";
-import { type Backend, onCpu, onWebGpu } from "../../demo/train/backend.ts";
-import { compile, type Exam } from "../../demo/train/networks.ts";
-import { uploadSequence } from "../../demo/train/rnn.ts";
+import { type Backend, onCpu, onWebGpu } from "../training/backend.ts";
+import { Digits } from "../training/digits.ts";
+import { compile, type Exam } from "../training/networks.ts";
+import { uploadSequence } from "../training/rnn.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import { drawFigure } from "./figure.ts";
 import { adamCells, type Cell, cells, crossCheck, longCells, seeds } from "./plan.ts";
@@ -26,7 +26,7 @@ export async function train({ repository, cache }: Folders, onGpu: boolean): Pro
   const wanted = onGpu ? [crossCheck] : everyCell;
   const missing = wanted.filter((cell) => !existsSync(fileOf(finished, cell, onGpu)));
   if (missing.length === 0) return;
-  await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "demo/digits8.bin"))), finished);
+  await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "bench/training/digits8.bin"))), finished);
 }
 
 /** Writes what is committed, of the cells that are trained; the others are named as missing. */

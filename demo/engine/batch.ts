@@ -1,4 +1,4 @@
-import { type Digits, pixelsPerStep, type Batch as Sequence, sequenceLength } from "../digits.ts";
+import { type Digits, pixelsPerStep, type Batch as Sequence, sequenceLength } from "../../bench/training/digits.ts";
 
 /** Examples of the network: pixels as [example, pixel], one-hot labels as [example, class]. */
 export interface Batch {

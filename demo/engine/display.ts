@@ -1,6 +1,6 @@
 // What the page shows of a run: numbers, charts, the first layer's weights, and what the network reads.
 
-import type { Digits } from "../digits.ts";
+import type { Digits } from "../../bench/training/digits.ts";
 import { kernelsOf, showKernels } from "./anatomy.ts";
 import { heldOutBatch } from "./batch.ts";
 import { Chart } from "./charts.ts";

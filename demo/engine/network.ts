@@ -1,6 +1,6 @@
 // A multilayer perceptron: 64 pixels, two hidden layers of ReLU units, 10 logits.
 
-import { normalNumbers } from "../random.ts";
+import { normalNumbers } from "../../bench/training/random.ts";
 import forward from "./forward.wgsl?raw";
 import inputGradient from "./input_gradient.wgsl?raw";
 import { type Dispatch, dispatchOf, floatBuffer } from "./kernel.ts";

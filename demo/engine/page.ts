@@ -1,6 +1,6 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds what the page shows, and the trainer.
 
-import { Digits } from "../digits.ts";
+import { Digits } from "../../bench/training/digits.ts";
 import { showCode } from "../shared/code.ts";
 import { defaultSettings } from "./adamw.ts";
 // The file as it is: ?raw would give what is shipped, without its comments.

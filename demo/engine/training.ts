@@ -1,5 +1,5 @@
-import { classCount, type Digits } from "../digits.ts";
-import { uniformNumbers } from "../random.ts";
+import { classCount, type Digits } from "../../bench/training/digits.ts";
+import { uniformNumbers } from "../../bench/training/random.ts";
 import { type Batch, drawBatch } from "./batch.ts";
 import { initialWeights } from "./network.ts";
 import type { Trainer } from "./trainer.ts";

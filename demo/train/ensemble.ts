@@ -1,7 +1,7 @@
-import type { Digits } from "../digits.ts";
+import type { Digits } from "../../bench/training/digits.ts";
+import { type Exam, type Member, Networks } from "../../bench/training/networks.ts";
 import { type EnsembleReport, ensembleMethods, rates } from "./ensembleReport.ts";
 import { methods } from "./methods.ts";
-import { type Exam, type Member, Networks } from "./networks.ts";
 import type { Settings } from "./settings.ts";
 
 const stepsPerExam = 50;

@@ -1,4 +1,4 @@
-import type { Digits } from "../digits.ts";
+import type { Digits } from "../../bench/training/digits.ts";
 import { type Histories, type RunName, runNames } from "./history.ts";
 
 const shown = 12;

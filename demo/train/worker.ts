@@ -1,13 +1,13 @@
 // Trains beside the page: the runs side by side, or the ensemble. One job at a time; a new request ends the one before.
 
-import { Digits } from "../digits.ts";
-import { chooseBackend, type Requested } from "./backend.ts";
+import { chooseBackend, type Requested } from "../../bench/training/backend.ts";
+import { Digits } from "../../bench/training/digits.ts";
+import { compile, type Exam, type Measured, Networks } from "../../bench/training/networks.ts";
+import { uploadSequence } from "../../bench/training/rnn.ts";
 import { trainEnsemble } from "./ensemble.ts";
 import { type EnsembleReport, rates } from "./ensembleReport.ts";
 import { type RunName, runNames, type StepReport, stepCount } from "./history.ts";
 import { type MethodName, methods } from "./methods.ts";
-import { compile, type Exam, type Measured, Networks } from "./networks.ts";
-import { uploadSequence } from "./rnn.ts";
 import type { Settings } from "./settings.ts";
 
 export type Request =

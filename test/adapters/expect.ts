@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { largest } from "../support/largest.ts";
 import { type Layer, trainByAgc64 } from "./agc.ts";
+import type { Counts } from "./counter.ts";
 import type { Trained, Training } from "./task.ts";
 
 /** Each within 1e-6 of the largest. */
@@ -53,10 +54,11 @@ function furthest(a: Trained, b: Trained): number {
   return largest(differences);
 }
 
-/** Times do not grow from step to step: each in proportion to something that is measured beside it, as the machine may be busy. */
-export function expectFlat(ratios: readonly number[]): void {
-  const third = Math.floor(ratios.length / 3);
-  expect(median(ratios.slice(-third))).toBeLessThan(1.5 * median(ratios.slice(0, third)));
+/** What a step takes, and what is left after it, stays as it is once everything was made. */
+export function expectSteady(counts: readonly Counts[], kept: readonly object[]): void {
+  const after = 100;
+  expect(counts.length).toBeGreaterThan(after);
+  for (const list of [counts, kept]) expect(new Set(list.slice(after).map((one) => JSON.stringify(one))).size).toBe(1);
 }
 
 export function median(values: readonly number[]): number {

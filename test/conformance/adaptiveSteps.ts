@@ -4,7 +4,7 @@ import { packed, range } from "./build.ts";
 import { fail, same } from "./expect.ts";
 import { COPY_DST, COPY_SRC } from "./harness-webgpu.ts";
 import { bitsOf, FLT_MAX, floatsOf, MIN_NORMAL, MIN_SUBNORMAL, randomSource, ulp24 } from "./numbers.ts";
-import { readRecord } from "./record.ts";
+import { RECORD_BYTES, readRecord } from "./record.ts";
 import type { Harness, WebGpuHarness } from "./types.ts";
 
 export const STEPS = 2000;
@@ -83,16 +83,18 @@ export class Player {
 
   async #encode(clip: Clip, steps: readonly number[]): Promise<Told[]> {
     const { device, bufferOf, readBuffers } = this.#harness as WebGpuHarness;
-    const log = bufferOf(new Uint32Array(16 * steps.length), COPY_DST | COPY_SRC);
+    const log = bufferOf(new Uint32Array((RECORD_BYTES / 4) * steps.length), COPY_DST | COPY_SRC);
     const encoder = device.createCommandEncoder();
     steps.forEach((step, i) => {
       clip.encode(encoder, this.#gradients(step));
-      encoder.copyBufferToBuffer(clip.record as GPUBuffer, 0, log, 64 * i, 64);
+      encoder.copyBufferToBuffer(clip.record as GPUBuffer, 0, log, RECORD_BYTES * i, RECORD_BYTES);
     });
     device.queue.submit([encoder.finish()]);
     const [words = fail("no log")] = await readBuffers([log]);
     return steps.map((_, i) => {
-      const { flags, scale, bound } = readRecord(new Uint8Array(words.buffer, words.byteOffset + 64 * i, 64));
+      const { flags, scale, bound } = readRecord(
+        new Uint8Array(words.buffer, words.byteOffset + RECORD_BYTES * i, RECORD_BYTES),
+      );
       return { clipped: (flags & 1) !== 0, skipped: (flags & 2) !== 0, scale, bound };
     });
   }

@@ -40,6 +40,7 @@ export async function launchChromium({ args = [], hasWebGpu = true, locale = "en
       ...(hasWebGpu ? webGpuArguments : ["--disable-blink-features=WebGPU", "--disable-features=WebGPUService"]),
       ...args,
     ],
+    timeout: 120_000,
     protocolTimeout: 0,
   });
 }

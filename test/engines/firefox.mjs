@@ -44,6 +44,7 @@ export async function launchFirefox() {
     env: { ...process.env, HOME, MOZ_CRASHREPORTER_DISABLE: "1", ...driver() },
     extraPrefsFirefox: { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true },
     args: ["--remote-allow-system-access"],
+    timeout: 120_000,
     protocolTimeout: 0,
   });
 }

@@ -7,8 +7,11 @@ const [suite = "", engine = "", filter] = process.argv.slice(2);
 /** @type {GPU | undefined} */
 let gpu;
 if (engine === "deno") gpu = navigator.gpu;
+if (engine === "node") {
+  await import("./pausedPolls.mjs");
+  gpu = await (await import("./dawn.mjs")).dawn();
+}
 if (engine === "bun") gpu = await (await import("./bun.mjs")).bunGpu();
-if (engine === "node") gpu = await (await import("./dawn.mjs")).dawn();
 
 /** @param {import("./runSuite.mjs").Message} message */
 const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);

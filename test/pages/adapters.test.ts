@@ -41,6 +41,7 @@ beforeAll(async () => {
     args: isSoftware ? ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] : [],
   });
   page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());

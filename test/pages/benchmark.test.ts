@@ -1,8 +1,9 @@
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Results } from "../../bench/benchmark.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { expectedAdapter } from "../engines/packaged.mjs";
+import { text, untilState, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -10,42 +11,15 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** Opens the page and collects what it complains about. */
-async function visit(address: string, hasWebGpu = true, width = 1280): Promise<{ page: Page; errors: string[] }> {
-  const page = await browser.newPage();
-  const errors: string[] = [];
-  page.on("console", (message) => {
-    if (["error", "warn"].includes(message.type())) errors.push(message.text());
-  });
-  page.on("pageerror", (error) => errors.push(String(error)));
-  await page.setViewport({ width, height: 900 });
-  if (!hasWebGpu) await page.evaluateOnNewDocument("delete Navigator.prototype.gpu");
-  await page.goto(`${inject("site")}benchmark.html${address}`);
-  return { page, errors };
-}
-
-async function untilState(page: Page, wanted: string): Promise<void> {
-  await page.waitForFunction(
-    (wanted: string) => [wanted, "failed"].includes(document.body.dataset.state ?? ""),
-    { timeout: 120_000, polling: 200 },
-    wanted,
-  );
-  expect(await text(page, "#state")).not.toContain("Stopped");
-}
-
-function text(page: Page, selector: string): Promise<string> {
-  return page.$eval(selector, (element) => element.textContent?.trim() ?? "");
-}
-
 function resultsOf(page: Page): Promise<Results> {
   return page.evaluate(() => globalThis.gradclipBenchmark as Results);
 }
 
 describe("the benchmark page on WebGPU, unattended and quick", () => {
-  let visited: { page: Page; errors: string[] };
+  let visited: Visit;
   let results: Results;
   beforeAll(async () => {
-    visited = await visit("?run=1&preset=quick");
+    visited = await visit(browser, "benchmark.html?run=1&preset=quick");
     await untilState(visited.page, "finished");
     results = await resultsOf(visited.page);
   });
@@ -124,7 +98,7 @@ describe("the benchmark page on WebGPU, unattended and quick", () => {
 
 describe("the benchmark page without WebGPU, on a phone", () => {
   it("runs the contestants on the CPU when asked to", async () => {
-    const { page, errors } = await visit("?preset=quick", false, 360);
+    const { page, errors } = await visit(browser, "benchmark.html?preset=quick", { hasWebGpu: false, width: 360 });
     await untilState(page, "ready");
     expect(await text(page, "#backend")).toContain("no WebGPU here");
     await page.click("#run");

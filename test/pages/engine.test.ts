@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Digits } from "../../demo/digits.ts";
+import { Digits } from "../../bench/training/digits.ts";
+import { uniformNumbers } from "../../bench/training/random.ts";
 import { defaultSettings } from "../../demo/engine/adamw.ts";
 import { drawBatch } from "../../demo/engine/batch.ts";
 import { initialWeights, widths } from "../../demo/engine/network.ts";
 import { exampleCount } from "../../demo/engine/training.ts";
-import { uniformNumbers } from "../../demo/random.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { largest } from "../support/largest.ts";
 import { Perceptron } from "../support/perceptron.ts";
-import { text, type Visit, visit } from "./visit.ts";
+import { text, untilState, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -22,16 +22,10 @@ function open(address: string, options?: Parameters<typeof visit>[2]): Promise<V
   return visit(browser, `engine.html${address}`, options);
 }
 
-async function untilState(page: Page, wanted: string): Promise<void> {
-  const isThere = (wanted: string) => [wanted, "failed"].includes(document.body.dataset.state ?? "");
-  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, wanted);
-  expect(await text(page, "#state")).not.toContain("Stopped");
-}
-
 async function untilStep(page: Page, step: number): Promise<void> {
   const isThere = (wanted: number) =>
     document.body.dataset.state === "failed" || (globalThis.gradclipEngine?.readings.at(-1)?.step ?? 0) >= wanted;
-  await page.waitForFunction(isThere, { timeout: 120_000, polling: 100 }, step);
+  await page.waitForFunction(isThere, { polling: 50 }, step);
   expect(await text(page, "#state")).not.toContain("Stopped");
 }
 
@@ -48,7 +42,7 @@ describe("the engine's page", () => {
   it("has the weights of the float64 reference after 20 steps", async () => {
     const { page, errors } = await open("#seed=2&bound=1&steps=20");
     await untilState(page, "finished");
-    const digits = new Digits(readFileSync(new URL("../../demo/digits8.bin", import.meta.url)));
+    const digits = new Digits(readFileSync(new URL("../../bench/training/digits8.bin", import.meta.url)));
     const uniform = uniformNumbers(2);
     const reference = new Perceptron(widths, initialWeights(uniform), { ...defaultSettings, maxNorm: 1 });
     const norms = Array.from({ length: 20 }, () => reference.step(drawBatch(digits, exampleCount, uniform)).norm);

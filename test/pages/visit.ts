@@ -20,7 +20,8 @@ interface Options {
   isCalm?: boolean;
 }
 
-const patience = 60_000;
+/** For whatever a page is waited for: only one that hangs takes so long. */
+const patience = 120_000;
 
 /** Opens a page of the site, by its file's name and what follows it. */
 export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
@@ -37,6 +38,7 @@ export async function visit(browser: Browser, address: string, options: Options 
   page.on("response", (response) => {
     if (response.status() >= 400) errors.push(`${response.url()}: ${response.status()}`);
   });
+  page.setDefaultTimeout(patience);
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([
     { name: "prefers-color-scheme", value: scheme },
@@ -51,16 +53,18 @@ export function text(page: Page, selector: string): Promise<string> {
   return page.$eval(selector, (element) => element.textContent?.trim() ?? "");
 }
 
-/** Waits until the page's state, in body[data-state], is one of these. */
+/** Waits until the page's state, in body[data-state], is one of these, or the page gave up. */
 export async function untilState(page: Page, ...states: string[]): Promise<void> {
-  const isThere = (wanted: string[]) => wanted.includes(document.body.dataset.state ?? "");
-  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, states);
+  const found = (wanted: string[]) => wanted.find((state) => state === document.body.dataset.state);
+  const state = await page.waitForFunction(found, { polling: 50 }, [...states, "failed"]);
+  const isWanted = states.includes((await state.jsonValue()) as string);
+  expect(isWanted, isWanted ? "" : await text(page, "#state")).toBe(true);
 }
 
 export async function untilText(page: Page, selector: string, wanted: string): Promise<void> {
   const isThere = (selector: string, wanted: string) =>
     document.querySelector(selector)?.textContent?.includes(wanted) ?? false;
-  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, selector, wanted);
+  await page.waitForFunction(isThere, { polling: 50 }, selector, wanted);
 }
 
 /** Waits for a step of the runs, or for the page to give up. */
@@ -68,7 +72,7 @@ export async function untilStep(page: Page, step: number): Promise<void> {
   const isThere = (wanted: number) =>
     document.body.dataset.state === "failed" ||
     Number(/step (\d+)/.exec(document.querySelector("#speed")?.textContent ?? "")?.[1]) >= wanted;
-  await page.waitForFunction(isThere, { timeout: patience, polling: 50 }, step);
+  await page.waitForFunction(isThere, { polling: 50 }, step);
   expect(await text(page, "#state")).not.toContain("Stopped");
 }
 
@@ -104,6 +108,53 @@ export function inkOf(page: Page, selector: string, property: string): Promise<n
     },
     property,
   );
+}
+
+interface Drawing {
+  draws: number;
+  /** The most of them in one frame. */
+  drawsAFrame: number;
+  /** What its canvases were asked for. */
+  calls: number;
+  /** Those among the calls that move pixels. */
+  pixelCalls: number;
+  layouts: number;
+}
+
+/** Counts from here on what it takes the page to draw; returns how to ask. */
+export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> {
+  await page.evaluate(() => {
+    const counts = { draws: 0, drawsAFrame: 0, calls: 0, pixelCalls: 0 };
+    for (const prototype of [CanvasRenderingContext2D.prototype, Path2D.prototype]) {
+      for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+        if (typeof value !== "function" || name === "constructor") continue;
+        const counted = function (this: unknown, ...values: unknown[]) {
+          counts.calls++;
+          if (/image/i.test(name)) counts.pixelCalls++;
+          return value.apply(this, values);
+        };
+        Object.defineProperty(prototype, name, { value: counted });
+      }
+    }
+    performance.clearMarks("draw");
+    const countDraws = () => {
+      const { length } = performance.getEntriesByName("draw");
+      counts.drawsAFrame = Math.max(counts.drawsAFrame, length - counts.draws);
+      counts.draws = length;
+      requestAnimationFrame(countDraws);
+    };
+    requestAnimationFrame(countDraws);
+    Object.assign(globalThis, { drawing: counts });
+  });
+  const { LayoutCount: before = 0 } = await page.metrics();
+  return async () => {
+    const counts = await page.evaluate(() => {
+      const { drawing } = globalThis as unknown as { drawing: Omit<Drawing, "layouts"> };
+      return { ...drawing, draws: performance.getEntriesByName("draw").length };
+    });
+    const { LayoutCount: after = 0 } = await page.metrics();
+    return { ...counts, layouts: after - before };
+  };
 }
 
 /** Where an element is in the window, scrolled into it. */

@@ -122,6 +122,12 @@ export class Workbench {
     expect(this.uncaptured, "uncaptured errors").toEqual([]);
   }
 
+  /** What the GPU has still to tell is told, and Node knows of the rejections that nobody has taken. */
+  async settled(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
   async expectWorking(): Promise<void> {
     const buffer = this.device.createBuffer({ size: 8, usage: STORAGE | COPY_SRC, mappedAtCreation: true });
     new Float32Array(buffer.getMappedRange()).set([3, 4]);

@@ -1,8 +1,8 @@
 import { blockUntilReady, numpy as np, tree } from "@jax-js/jax";
 import { type ClipMethod, type ClipReport, clipByGlobalNorm } from "../../src/index.ts";
-import { classCount, type Digits } from "../digits.ts";
-import { uniformNumbers } from "../random.ts";
 import { clipped, clippingBy } from "./clipping.ts";
+import { classCount, type Digits } from "./digits.ts";
+import { uniformNumbers } from "./random.ts";
 import {
   answers,
   descent,

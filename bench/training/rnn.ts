@@ -2,8 +2,8 @@
 // on every array. jax-js consumes an array on use: `.ref` keeps one for later.
 
 import { jit, nn, numpy as np, tree, valueAndGrad, vmap } from "@jax-js/jax";
-import { type Batch, classCount, pixelsPerStep, sequenceLength } from "../digits.ts";
-import { normalNumbers } from "../random.ts";
+import { type Batch, classCount, pixelsPerStep, sequenceLength } from "./digits.ts";
+import { normalNumbers } from "./random.ts";
 
 export const hiddenUnits = 32;
 
