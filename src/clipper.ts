@@ -99,7 +99,7 @@ async function tested(device: GPUDevice): Promise<void> {
   const clipper = new GradientClipper(context, "gradclip self-test", false);
   try {
     await refuseLost(device);
-    await tryOut(clipper, context);
+    await tryOut((gradients, method) => clipper.prepare(gradients, method), context);
   } finally {
     clipper.destroy();
   }

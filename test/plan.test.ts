@@ -1,4 +1,5 @@
 /** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
@@ -150,4 +151,33 @@ test("a plan takes more buffers than a call takes arguments", () => {
   );
   const limits = { ...LIMITS, slots: 2, maxBinding: 2 ** 27 };
   expect(planned(clipByValue(1), tensors, limits).writes.length).toBe(count);
+});
+
+test("the example of src/webgpu/README.md is as planned", () => {
+  const page = readFileSync(new URL("../src/webgpu/README.md", import.meta.url), "utf8");
+  const shown = [...page.matchAll(/^\| `.*` \| (\d+ to \d+ \|.*) \|$/gm)].map(([, row]) => row);
+  const [first, second] = [4096, 2048].map((size) => ({ ...fakeBuffer(), size }) as GPUBuffer);
+  const { tensors } = checkGradients(
+    readGivenGradients([
+      { buffer: first as GPUBuffer, length: 1000 },
+      { buffer: first as GPUBuffer, byteOffset: 4000, length: 24 },
+      { buffer: second as GPUBuffer, byteOffset: 512, length: 300 },
+    ]),
+  );
+  const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 };
+  const { reads } = planned(clipByGlobalNorm(1), tensors, { slots: 7, maxBinding: 2 ** 27, grid });
+  expect(reads.map(({ slots, workgroups }) => [slots.length, workgroups])).toEqual([[2, 2]]);
+  const rows = reads.flatMap(({ placed, slots, table }) =>
+    placed.map(({ segment, slot }, i) => {
+      const { byteOffset, byteLength } = segment.source;
+      const { offset = 0, size = 0 } = slots[slot]?.source ?? {};
+      const start = tableHead.words + segmentStruct.words * i;
+      const fields = (["first", "count", "tile", "piece", "slot"] as const).map((field) =>
+        segmentStruct.read(table, start, field),
+      );
+      const bytes = `${byteOffset} to ${byteOffset + byteLength}`;
+      return [bytes, `${offset} to ${offset + size}`, ...fields].join(" | ");
+    }),
+  );
+  expect(rows).toEqual(shown);
 });

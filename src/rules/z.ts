@@ -8,7 +8,7 @@ const LEAST = 2 ** (31 - 600);
 const TAG = 0x67_63_7a_01; // version 1
 const SUBJECT = "zClip";
 
-export interface ZSettings {
+interface ZSettings {
   readonly zThreshold: number;
   readonly decay: number;
   readonly warmup: number;

@@ -1,13 +1,16 @@
 import type { Clip } from "../clip.ts";
-import type { Clipper } from "../clipper.ts";
 import { DeviceLostError, NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import type { ClipMethod } from "../methods/method.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
 import type { DeviceContext } from "./device.ts";
 import { watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "./usage.ts";
+
+/** A clipper's `prepare`. */
+type Prepare = (gradients: readonly GPUBuffer[], method: ClipMethod) => Clip;
 
 /** Gradients of a self-test, one buffer each, side by side in one array. */
 interface Samples {
@@ -86,7 +89,7 @@ const TRIALS: readonly Trial[] = [
  * Some drivers compute wrongly (Mali's and Adreno's have): steps with known answers, before anybody's gradients.
  * @throws NoWebGPUError ("self-test"), DeviceLostError.
  */
-export async function tryOut(clipper: Clipper, context: DeviceContext): Promise<void> {
+export async function tryOut(prepare: Prepare, context: DeviceContext): Promise<void> {
   const { buffers, ...places } = samplesFor(context);
   const clips: Clip[] = [];
   try {
@@ -96,7 +99,7 @@ export async function tryOut(clipper: Clipper, context: DeviceContext): Promise<
     for (const row of [{ ...grid, normWorkgroups: 1, scaleWorkgroups: 1 }, grid]) {
       context.grid = row;
       try {
-        clips.push(clipper.prepare(buffers, clipByGlobalNorm(BOUND)));
+        clips.push(prepare(buffers, clipByGlobalNorm(BOUND)));
       } finally {
         context.grid = grid;
       }

@@ -36,15 +36,12 @@ export function buffersOf(tensors: readonly Tensor[]): Buffers {
   return numbers;
 }
 
-/** What slots hold at most. */
-export interface SlotLimits {
-  /** Bytes of a binding. */
-  readonly maxBinding: number;
-  readonly mostSegments: number;
-}
-
 /** As few bindings as possible: everything in one buffer shares one, unless the buffer is also a destination. */
-export function slotsOf(segments: readonly Segment[], buffers: Buffers, limits: SlotLimits): FilledSlot[] {
+export function slotsOf(
+  segments: readonly Segment[],
+  buffers: Buffers,
+  limits: { readonly maxBinding: number; readonly mostSegments: number },
+): FilledSlot[] {
   const destinations = new Set(segments.map(({ into }) => into?.buffer));
   const slots = [...byBuffers(segments, buffers).values()].flatMap((same) => {
     same.sort((a, b) => a.source.byteOffset - b.source.byteOffset);
@@ -83,7 +80,12 @@ function byBuffers(segments: readonly Segment[], buffers: Buffers): Map<string, 
 }
 
 /** The windows of a slot that takes another one in; undefined where it may not. */
-function widenedBy(slot: FilledSlot, next: Slot, limits: SlotLimits, isDestination: boolean): Slot | undefined {
+function widenedBy(
+  slot: FilledSlot,
+  next: Slot,
+  limits: { readonly maxBinding: number; readonly mostSegments: number },
+  isDestination: boolean,
+): Slot | undefined {
   if (slot.segments.length >= limits.mostSegments) return undefined;
   // What is written next to other destinations may not span them.
   if (slot.into && next.into && !near(slot.into, next.into)) return undefined;
