@@ -267,7 +267,7 @@ describe("creation", () => {
     };
     await prepare();
     expect(made.sort()).toEqual(
-      ["finish square global by", "norm square f32 vec4 by", "scale in-place f32 vec4 by"].map((kernel) =>
+      ["finish l2 global by", "norm l2 f32 vec4 by", "scale in-place f32 vec4 by"].map((kernel) =>
         expect.stringMatching(`^createComputePipelineAsync ${kernel} \\d+$`),
       ),
     );
