@@ -9,6 +9,7 @@ import type { WasmPaths } from "./contestants/tfjsCpu.ts";
 import { type Counts, countsFor } from "./counts.ts";
 import { type Environment, environmentOf } from "./environment.ts";
 import { GpuArena } from "./gpu/arena.ts";
+import { ownDevice } from "./gpu/ownDevice.ts";
 import { Recorder } from "./gpu/recorder.ts";
 import { encodeCost, type HostCost } from "./hostCost.ts";
 import { truthOf } from "./reference.ts";
@@ -199,14 +200,4 @@ async function deviceAndPeers(gpu: GPU) {
     absent.push({ contestant: "TensorFlow.js", reason: String(error) });
   }
   return { device: device ?? (await ownDevice(gpu)), absent, peers };
-}
-
-export async function ownDevice(gpu: GPU): Promise<GPUDevice> {
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new Error("WebGPU has no adapter here.");
-  const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  return adapter.requestDevice({
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize },
-  });
 }

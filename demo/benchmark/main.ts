@@ -3,9 +3,10 @@
 import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
-import { ownDevice, type Results, runBenchmark } from "../../bench/benchmark.ts";
+import type { Results } from "../../bench/benchmark.ts";
 import contestantSource from "../../bench/contestants/gradclip.ts?raw";
 import { type Environment, environmentOf } from "../../bench/environment.ts";
+import { ownDevice } from "../../bench/gpu/ownDevice.ts";
 import { resultsAsMarkdown } from "../../bench/markdown.ts";
 import { bandwidthPlot } from "../../bench/plot.ts";
 import type { Row } from "../../bench/types.ts";
@@ -92,6 +93,8 @@ function showResults(results: Results): void {
 async function run(): Promise<void> {
   showState("running", "Running");
   byId("tables").replaceChildren();
+  // The library and the contestants come when they are asked for: the page is read before.
+  const { runBenchmark } = await import("../../bench/benchmark.ts");
   const results = await runBenchmark({
     engine: "browser",
     preset: presetOf(),
