@@ -2,25 +2,53 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import { siteShell } from "./demo/shared/shell.ts";
+import { type Files, type Names, shortened, shortNamesOf } from "./shaders/shorten.ts";
 
 const repository = import.meta.dirname;
 const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
 
-/** The shipped shaders without comments other than directives, blank lines and indentation. */
+const shaderFolder = resolve(repository, "shaders");
+
+/** The shipped shaders without comments other than directives, and those of the library with short names. */
 export function strippedShaders(): Plugin {
+  let names: Names = new Map();
   return {
     name: "stripped-shaders",
     apply: "build",
     enforce: "pre",
+    buildStart() {
+      names = shortNamesOf(shaderFiles());
+    },
     load: {
       filter: { id: /\.wgsl\?raw$/ },
       handler(id) {
         const file = id.slice(0, -"?raw".length);
         this.addWatchFile(file);
-        return `export default ${JSON.stringify(stripShader(readFileSync(file, "utf8")))};`;
+        const text = stripShader(readFileSync(file, "utf8"));
+        const isOurs = file.startsWith(`${shaderFolder.replaceAll("\\", "/")}/`);
+        return `export default ${JSON.stringify(isOurs ? shortened(text, names) : text)};`;
       },
     },
   };
+}
+
+/** What the short names stand for, for whoever reads the message of a WGSL compiler. */
+function shaderNames(): Plugin {
+  return {
+    name: "shader-names",
+    generateBundle() {
+      const names = Object.fromEntries(shortNamesOf(shaderFiles()));
+      this.emitFile({ type: "asset", fileName: "shaderNames.json", source: JSON.stringify(names, undefined, 1) });
+    },
+  };
+}
+
+/** The stripped texts of shaders/, by their names there without the suffix. */
+export function shaderFiles(): Files {
+  const paths = readdirSync(shaderFolder, { recursive: true }) as string[];
+  const names = paths.flatMap((path) => (path.endsWith(".wgsl") ? [path.slice(0, -".wgsl".length)] : [])).sort();
+  const textOf = (name: string) => stripShader(readFileSync(resolve(shaderFolder, `${name}.wgsl`), "utf8"));
+  return new Map(names.map((name) => [name.replaceAll("\\", "/"), textOf(name)]));
 }
 
 /** WGSL has no string literals, so whatever looks like a comment is one; those with `//#` are for src/webgpu/template.ts. */
@@ -47,6 +75,7 @@ export const ownPackage: UserConfig["resolve"] = {
 
 const library: UserConfig = {
   publicDir: false,
+  plugins: [shaderNames()],
   build: {
     lib: { entry: Object.fromEntries(sources.map(({ name, path }) => [name, path])), formats: ["es"] },
     target: "es2022",

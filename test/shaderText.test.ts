@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { shortened, shortNamesOf } from "../shaders/shorten.ts";
 import { resolved } from "../src/webgpu/template.ts";
-import { stripShader } from "../vite.config.ts";
+import { shaderFiles, stripShader } from "../vite.config.ts";
 
 test("comments, blank lines and indentation go, lines stay lines", () => {
   const text = [
@@ -58,4 +59,44 @@ test("an import under a condition that does not hold is not taken, but its text 
   const filling = { texts: { "shared/a": "A" } };
   expect(resolved(text, filling)).toBe("main\n");
   expect(resolved(text, { ...filling, conditions: { EDGES: true } })).toBe("A\nmain\n");
+});
+
+test("declared names become short; tokens, components, attributes, address spaces, numbers and exported names stay", () => {
+  const files = new Map([
+    ["shared/record", "struct ClipRecord {\nscale: vec2u,\n}"],
+    [
+      "units",
+      "//#import shared/record\nvar<workgroup> workgroup: array<Partial, WORKGROUP_SIZE>;\nstruct Partial {\n@size(16) group: u32,\n}",
+    ],
+    [
+      "kernel",
+      "@group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<u32>;\nfn sum_of(value: vec4f, record: ClipRecord) -> f32 {\nlet x = -value.x;\nreturn x - 0x1p-24f * f32(record.scale.y);\n}",
+    ],
+  ]);
+  const names = shortNamesOf(files);
+  expect([...names.values()].sort()).toEqual(["Partial", "group", "record", "sum_of", "value", "workgroup"]);
+  const { Partial, group, record, sum_of, value, workgroup } = Object.fromEntries([...names].map(([a, b]) => [b, a]));
+  expect(shortened(files.get("units") as string, names)).toBe(
+    `//#import shared/record\nvar<workgroup>${workgroup}:array<${Partial},WORKGROUP_SIZE>;\nstruct ${Partial}{\n@size(16)${group}:u32,\n}`,
+  );
+  expect(shortened(files.get("kernel") as string, names)).toBe(
+    `@group(0)@binding(SLOT)var<storage,ACCESS>gradients_SLOT:array<u32>;\nfn ${sum_of}(${value}:vec4f,${record}:ClipRecord)->f32{\nlet x=-${value}.x;\nreturn x-0x1p-24f*f32(${record}.scale.y);\n}`,
+  );
+});
+
+test("a line that would mean something else without its spaces is refused", () => {
+  expect(() => shortened("let a = b - -c;", new Map())).toThrow("b - -c");
+});
+
+test("the map of short names gives every shader back, but for spaces", () => {
+  const files = shaderFiles();
+  const names = shortNamesOf(files);
+  const shortOf = new Map([...names].map(([short, name]) => [name, short]));
+  expect(names.size).toBeGreaterThan(100);
+  expect(shortOf.size).toBe(names.size);
+  for (const [file, text] of files) {
+    const short = shortened(text, names);
+    expect(short.length, file).toBeLessThanOrEqual(text.length);
+    expect(shortened(short, shortOf), file).toBe(shortened(text, new Map()));
+  }
 });
