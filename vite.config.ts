@@ -43,6 +43,25 @@ function shaderNames(): Plugin {
   };
 }
 
+/** For the build of an entry that has one half only: what the other half's files export is undefined, and a shader is empty. */
+export function omitted(half: "webgpu" | "cpu"): Plugin {
+  const id = half === "webgpu" ? /\/src\/webgpu\/|\.wgsl\?raw$/ : /\/src\/cpu\//;
+  return {
+    name: `omitted-${half}`,
+    enforce: "pre",
+    load: { filter: { id }, handler: (id) => (id.endsWith(".wgsl?raw") ? 'export default "";' : "export {};") },
+  };
+}
+
+/** Imports dist/errors.js, which the build of the library makes. */
+function sharedErrors(): Plugin {
+  return {
+    name: "shared-errors",
+    enforce: "pre",
+    resolveId: { filter: { id: /\/errors\.ts$/ }, handler: () => ({ id: "./errors.js", external: "relative" }) },
+  };
+}
+
 /** The stripped texts of shaders/, by their names there without the suffix. */
 export function shaderFiles(): Files {
   const paths = readdirSync(shaderFolder, { recursive: true }) as string[];
@@ -73,20 +92,42 @@ export const ownPackage: UserConfig["resolve"] = {
   alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
 };
 
+const forPackage: UserConfig["build"] = { target: "es2022", minify: false, sourcemap: true };
+
+/** Entries that have one half only are builds of their own. */
+const isHalf = (name: string) => name.endsWith("Only");
+
+/** The error classes are a file of their own, which every entry imports. */
 const library: UserConfig = {
   publicDir: false,
   plugins: [shaderNames()],
   build: {
-    lib: { entry: Object.fromEntries(sources.map(({ name, path }) => [name, path])), formats: ["es"] },
-    target: "es2022",
-    minify: false,
-    sourcemap: true,
+    ...forPackage,
+    lib: {
+      entry: Object.fromEntries([
+        ...sources.filter(({ name }) => !isHalf(name)).map(({ name, path }) => [name, path]),
+        ["errors", resolve(repository, "src/errors.ts")],
+      ]),
+      formats: ["es"],
+    },
     rolldownOptions: {
       external: Object.keys(manifest.peerDependencies ?? {}).map((name) => new RegExp(`^${name}(/|$)`)),
       output: { chunkFileNames: "shared/[name]-[hash].js" },
     },
   },
 };
+
+/** An entry without the files of a half, beside what the library's build made. */
+const entryWithout = (half: "webgpu" | "cpu", name: string): UserConfig => ({
+  publicDir: false,
+  plugins: [omitted(half), sharedErrors()],
+  build: {
+    ...forPackage,
+    emptyOutDir: false,
+    lib: { entry: { [name]: resolve(repository, `src/${name}.ts`) }, formats: ["es"] },
+    rolldownOptions: { shimMissingExports: true, checks: { shimmedExport: false } },
+  },
+});
 
 /** One file, for engines that know neither Vite nor npm. Bun's suite alone imports packages. */
 const conformance: UserConfig = {
@@ -122,7 +163,15 @@ const site = (): UserConfig => ({
   server: { host: "127.0.0.1", port: 5173, fs: { allow: [repository] } },
 });
 
+/** By mode; any other is the site. */
+const configurations: Record<string, UserConfig> = {
+  library,
+  webgpuOnly: entryWithout("cpu", "webgpuOnly"),
+  cpuOnly: entryWithout("webgpu", "cpuOnly"),
+  conformance,
+};
+
 export default defineConfig(({ mode }) => {
-  const configuration = mode === "library" ? library : mode === "conformance" ? conformance : site();
+  const configuration = configurations[mode] ?? site();
   return { ...configuration, resolve: ownPackage, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
 });
