@@ -2,16 +2,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import { siteShell } from "./demo/shared/shell.ts";
-import { type Files, type Names, shortened, shortNamesOf } from "./shaders/shorten.ts";
+import { type Files, shortened, shortNamesOf } from "./shaders/shorten.ts";
+import type { Names } from "./src/webgpu/realNames.ts";
 
 const repository = import.meta.dirname;
 const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
 
 const shaderFolder = resolve(repository, "shaders");
 
-/** The shipped shaders without comments other than directives, and those of the library with short names. */
+/** The shipped shaders without comments other than directives, and those of the library with short names, which src/shaderNames.ts gets. */
 export function strippedShaders(): Plugin {
-  let names: Names = new Map();
+  let names: Names = {};
   return {
     name: "stripped-shaders",
     apply: "build",
@@ -20,25 +21,15 @@ export function strippedShaders(): Plugin {
       names = shortNamesOf(shaderFiles());
     },
     load: {
-      filter: { id: /\.wgsl\?raw$/ },
+      filter: { id: /\.wgsl\?raw$|\/src\/shaderNames\.ts$/ },
       handler(id) {
+        if (id.endsWith(".ts")) return `export const shaderNames = ${JSON.stringify(names)};`;
         const file = id.slice(0, -"?raw".length);
         this.addWatchFile(file);
         const text = stripShader(readFileSync(file, "utf8"));
         const isOurs = file.startsWith(`${shaderFolder.replaceAll("\\", "/")}/`);
         return `export default ${JSON.stringify(isOurs ? shortened(text, names) : text)};`;
       },
-    },
-  };
-}
-
-/** What the short names stand for, for whoever reads the message of a WGSL compiler. */
-function shaderNames(): Plugin {
-  return {
-    name: "shader-names",
-    generateBundle() {
-      const names = Object.fromEntries(shortNamesOf(shaderFiles()));
-      this.emitFile({ type: "asset", fileName: "shaderNames.json", source: JSON.stringify(names, undefined, 1) });
     },
   };
 }
@@ -100,7 +91,6 @@ const isHalf = (name: string) => name.endsWith("Only");
 /** The error classes are a file of their own, which every entry imports. */
 const library: UserConfig = {
   publicDir: false,
-  plugins: [shaderNames()],
   build: {
     ...forPackage,
     lib: {
