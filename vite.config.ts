@@ -163,5 +163,5 @@ const configurations: Record<string, UserConfig> = {
 
 export default defineConfig(({ mode }) => {
   const configuration = configurations[mode] ?? site();
-  return { ...configuration, resolve: ownPackage, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
+  return { ...configuration, resolve: ownPackage, plugins: [...(configuration.plugins ?? []), strippedShaders()] };
 });
