@@ -21,13 +21,13 @@ export class OneStep {
 
   constructor(svg: SVGSVGElement, sentences: HTMLElement) {
     svg.setAttribute("viewBox", "-170 -170 340 340");
+    this.#limit = add(svg, "path", { class: "limit" });
     for (let power = decades.least + 1; power <= decades.most; power += 2) {
       const r = lengthOnPaper(10 ** power);
       add(svg, "circle", { class: "ring", r });
       add(svg, "text", { class: "ring-label", x: 3, y: -r - 3 }).textContent =
         power > 2 || power < -1 ? `1e${power}` : `${10 ** power}`;
     }
-    this.#limit = add(svg, "path", { class: "limit" });
     this.#before = add(svg, "path", { class: "before" });
     this.#after = add(svg, "path", { class: "after" });
     this.#sentences = [...sentences.children] as HTMLElement[];

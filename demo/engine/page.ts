@@ -2,11 +2,12 @@
 
 import { Digits } from "../../bench/training/digits.ts";
 import { showCode } from "../shared/code.ts";
+import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
 // The file as it is: ?raw would give what is shipped, without its comments.
 import optimizerAddress from "./adamw.wgsl?url&no-inline";
-import { connectBound, readAddress } from "./controls.ts";
-import { Display, element, write } from "./display.ts";
+import { connectBound, readRun } from "./controls.ts";
+import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
 import trainerSource from "./trainer.ts?raw";
 import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
@@ -20,18 +21,18 @@ const readingsPerExam = 10;
 const calmInterval = 1000;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const pauseButton = element<HTMLButtonElement>("pause");
-const faultButtons = { wild: element<HTMLButtonElement>("wild"), nan: element<HTMLButtonElement>("nan") };
+const pauseButton = byId<HTMLButtonElement>("pause");
+const faultButtons = { wild: byId<HTMLButtonElement>("wild"), nan: byId<HTMLButtonElement>("nan") };
 
-let run = readAddress();
+let run = readRun();
 
 function showState(state: "unsupported" | "failed" | TrainingState, text: string): void {
   document.body.dataset.state = state;
-  element("state").textContent = text;
+  byId("state").textContent = text;
   const isAlive = state === "training" || state === "paused";
   for (const button of [pauseButton, ...Object.values(faultButtons)]) button.disabled = !isAlive;
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  element<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
+  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
 }
 
 const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
@@ -46,8 +47,8 @@ async function requestDevice(): Promise<GPUDevice | undefined> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (adapter) return adapter.requestDevice();
   const lack = navigator.gpu ? "offers no graphics adapter to WebGPU" : "has no WebGPU";
-  element("backend").textContent = "no WebGPU";
-  element("unsupported").textContent =
+  byId("backend").textContent = "no WebGPU";
+  byId("unsupported").textContent =
     `This engine is nothing but WebGPU shaders, and this browser ${lack}: it cannot run here. Its code is below.`;
   showState("unsupported", "");
   return undefined;
@@ -59,20 +60,20 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
 
 async function showSources(): Promise<void> {
   const optimizer = await fetch(optimizerAddress);
-  showCode(element("adamw-code"), (await optimizer.text()).trimEnd());
-  showCode(element("trainer-code"), trainerSource.trimEnd());
+  showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
+  showCode(byId("trainer-code"), trainerSource.trimEnd());
 }
 
 /** Connects the controls; returns how to begin anew, from what the address says. */
 function connect(training: Training): () => Promise<void> {
-  const showBound = connectBound(element<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
+  const showBound = connectBound(byId<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
   const restart = () => {
-    run = readAddress();
+    run = readRun();
     showBound(run.bound);
     write("accuracy", "–");
     return training.restart(run).catch(fail);
   };
-  element("restart").addEventListener("click", restart);
+  byId("restart").addEventListener("click", restart);
   addEventListener("hashchange", restart);
   pauseButton.addEventListener("click", () => {
     if (document.body.dataset.state === "paused") training.resume();
