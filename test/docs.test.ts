@@ -1,19 +1,13 @@
 import { readdirSync } from "node:fs";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import * as shaders from "../src/shaders.ts";
-import { dawn } from "./engines/dawn.mjs";
+import { device } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
 
 const repository = new URL("../", import.meta.url);
 const packages = { gradclip, "gradclip/shaders": shaders };
 const STORAGE_COPY = 0x80 | 0x08 | 0x04;
-let device: GPUDevice;
-
-beforeAll(async () => {
-  const adapter = await (await dawn()).requestAdapter();
-  device = (await adapter?.requestDevice()) as GPUDevice;
-});
 
 function bufferOf(values: ArrayLike<number>, usage = STORAGE_COPY): GPUBuffer {
   const array = new Float32Array(values);

@@ -1,17 +1,8 @@
 /** Gradients that cannot be clipped are refused before anything happens, alike on the GPU and on the CPU. */
-import { afterEach, beforeAll, describe, test } from "vitest";
-import { type Clipper, createClipper, type Gradients } from "../src/index.ts";
+import { describe, test } from "vitest";
+import type { Gradients } from "../src/index.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { type ErrorClass, refusedOnArrays } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type Memory = GPUBuffer | Float32Array;
 /** Memory on the side that is tested, of these values. */
