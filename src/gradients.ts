@@ -25,13 +25,8 @@ export type Gradients =
 export interface GivenGradients {
   /** Whether they came by name, in an object or a Map. */
   readonly keys: readonly string[] | undefined;
-  readonly places: readonly Place[];
-}
-
-interface Place {
-  readonly name: string | undefined;
-  /** Undefined where there is no gradient. */
-  readonly view: GivenView | undefined;
+  /** A place without a gradient has no view. */
+  readonly places: readonly { readonly name: string | undefined; readonly view: GivenView | undefined }[];
 }
 
 export interface TensorList {
@@ -55,7 +50,7 @@ interface Entry {
 export function readGivenGradients(gradients: Gradients, prepared?: TensorList): GivenGradients {
   const { keys, entries } = entriesOf(gradients);
   const ordered = prepared ? matched(keys, entries, prepared) : entries;
-  const places = ordered.map(({ name, gradient }, index): Place => {
+  const places = ordered.map(({ name, gradient }, index) => {
     if (gradient === null || gradient === undefined) return { name, view: undefined };
     const view = readView(gradient, index, name);
     return { name: prepared ? name : (view.name ?? (name || labelOfBuffer(view))), view };

@@ -1,4 +1,5 @@
 import { counted, refuseTypeGPU, shown } from "./check.ts";
+import { STORAGE } from "./usage.ts";
 
 /** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
 export type Dtype = "f32" | "f16" | "bf16";
@@ -18,14 +19,6 @@ export interface Range {
   readonly byteOffset: number;
   readonly byteLength: number;
 }
-
-/** A range and what its elements are. */
-export interface Stored {
-  readonly source: Range;
-  readonly dtype: Dtype;
-}
-
-const STORAGE = 0x80;
 
 /** The name of a typed array's type, whatever realm it is of; undefined for what is no array. */
 export function arrayType(value: unknown): string | undefined {

@@ -35,6 +35,9 @@ export const SKIP = 2;
 export const NAN_SEEN = 4;
 export const INFINITY_SEEN = 8;
 
+/** In a word for an index: there is none. */
+export const NONE = 0xffffffff;
+
 /** How many steps there were, and how many of each kind. */
 export interface Counters {
   steps: number;

@@ -7,14 +7,11 @@ export interface Units {
   readonly count: number;
   /** How many values each has: the product of the axes that are reduced. */
   readonly size: number;
-  /** From the innermost axis out, neighbours of one kind merged, axes of 1 left out. */
-  readonly axes: readonly UnitAxis[];
-}
-
-export interface UnitAxis {
-  readonly length: number;
-  /** By how much the unit's number grows along it; 0 where it is reduced. */
-  readonly stride: number;
+  /**
+   * From the innermost axis out. Neighbours of one kind are merged and axes of length 1 left out. The stride is what a step
+   * along the axis adds to the unit's number; 0 where the axis is reduced.
+   */
+  readonly axes: readonly { readonly length: number; readonly stride: number }[];
 }
 
 /** What the shaders have room for: axes that alternate more often than this are refused. */

@@ -10,7 +10,6 @@ import {
   isSame,
   type Range,
   rangeIn,
-  type Stored,
 } from "./ranges.ts";
 
 /** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
@@ -49,7 +48,7 @@ export interface Tensor {
   readonly shape?: readonly number[];
   readonly source: Range;
   readonly into?: Range;
-  readonly parameter?: Stored;
+  readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
@@ -174,10 +173,13 @@ function checkShape(shape: unknown, length: number, label: string): readonly num
   return shape;
 }
 
-type Into = NonNullable<GivenView["into"]>;
-type Parameter = NonNullable<GivenView["parameter"]>;
-
-function checkInto(given: Into, source: Range, length: number, dtype: Dtype, label: string): Range | undefined {
+function checkInto(
+  given: NonNullable<GivenView["into"]>,
+  source: Range,
+  length: number,
+  dtype: Dtype,
+  label: string,
+): Range | undefined {
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
@@ -185,7 +187,11 @@ function checkInto(given: Into, source: Range, length: number, dtype: Dtype, lab
   return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
 }
 
-function checkParameter(given: Parameter, length: number, label: string): Stored {
+function checkParameter(
+  given: NonNullable<GivenView["parameter"]>,
+  length: number,
+  label: string,
+): Tensor["parameter"] {
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);

@@ -16,11 +16,9 @@ export type AdapterView = GradientView & { name: string; shape: readonly number[
 
 interface Prepared {
   readonly clip: Clip;
-  /** Without the buffers, which go. */
-  readonly gradients: readonly (Likeness | null)[];
+  /** Without the buffers, which an engine may free. */
+  readonly gradients: readonly ({ name: string; shape: readonly number[]; hasInto: boolean } | null)[];
 }
-
-type Likeness = Pick<AdapterView, "name" | "shape"> & { readonly hasInto: boolean };
 
 interface Home {
   readonly clipper: Clipper;
@@ -97,14 +95,12 @@ export function refuseOtherDtype(dtype: string, label: string): void {
 }
 
 /** In every step, so it makes no key: comparing takes a fraction of that. */
-function areAlike(known: readonly (Likeness | null)[], gradients: readonly (AdapterView | null)[]): boolean {
+function areAlike(known: Prepared["gradients"], gradients: readonly (AdapterView | null)[]): boolean {
   if (known.length !== gradients.length) return false;
-  return known.every((likeness, i) => {
+  return known.every((kept, i) => {
     const gradient = gradients[i];
-    if (!likeness || !gradient) return !likeness && !gradient;
-    return (
-      likeness.name === gradient.name && likeness.hasInto === !!gradient.into && isSame(likeness.shape, gradient.shape)
-    );
+    if (!kept || !gradient) return !kept && !gradient;
+    return kept.name === gradient.name && kept.hasInto === !!gradient.into && isSame(kept.shape, gradient.shape);
   });
 }
 

@@ -1,10 +1,8 @@
 import { linf } from "../norms/linf.ts";
 import type { NormKind, Sum } from "../norms/norm.ts";
-import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
+import { INFINITY_SEEN, NAN_SEEN, NONE } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
-
-const NONE = 0xffffffff;
 
 /** The sum of terms and what else one reading finds; twin of shaders/norm.wgsl. */
 export interface Found {

@@ -11,13 +11,8 @@ export type Rule = {
   readonly wgsl: string;
   /** Facts.weight, from the number of values that share the norm; default 0. */
   readonly weight?: (count: number) => number;
-} & (Decider | Remembering);
-
-/** For a norm over all gradients only. */
-export interface Remembering {
-  /** A memory for one clip. */
-  readonly begin: () => RuleState;
-}
+  /** A rule that remembers begins a memory for each clip. It serves one norm over all gradients only. */
+} & (Decider | { readonly begin: () => RuleState });
 
 export interface Decider {
   boundFor(facts: Facts): number;

@@ -1,6 +1,6 @@
+import { STORAGE, UNIFORM } from "../usage.ts";
 import { ALIGNMENT } from "./alignment.ts";
 import { classOf, type GridRow, gridTable } from "./grid.ts";
-import { STORAGE, UNIFORM } from "./usage.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
 export interface DeviceContext {

@@ -15,9 +15,6 @@ export interface Limits {
   readonly grid: GridRow;
 }
 
-/** Whether results replace the gradients or go elsewhere; "shared" where a buffer is read and written in one dispatch. */
-export type Target = "in-place" | "into" | "shared";
-
 /** How a kernel goes through segments. */
 export interface Walk {
   readonly writes: boolean;
@@ -39,7 +36,8 @@ export interface Walk {
 /** What one dispatch works on. */
 export interface Batch {
   readonly format: Format;
-  readonly target: Target;
+  /** Whether results replace the gradients or go elsewhere; "shared" where the dispatch reads and writes one buffer. */
+  readonly target: "in-place" | "into" | "shared";
   readonly writes: boolean;
   /** Bindings of sources, and as many of destinations where the results go elsewhere; not all of them are slots. */
   readonly bindings: number;

@@ -92,8 +92,8 @@ export async function refusedAmong(
   return first < 0 ? undefined : { ...(given[first] as Given), caught: found[first] as Caught };
 }
 
-/** A fault as it is told, and the prepared gradients that it belongs to, if it is theirs alone. */
-export interface Told {
+/** The error for the caller, and the prepared gradients that it belongs to if it is theirs alone. */
+export interface Fault {
   readonly error: Error;
   readonly of?: object;
 }
@@ -103,14 +103,14 @@ export interface Told {
  * came of the calls is worked off in their order.
  */
 export class Faults {
-  #current: Told | undefined;
+  #current: Fault | undefined;
   #untold: Error | undefined;
   #worked = Promise.resolve();
   #waiting = 0;
   readonly #faulty = new WeakSet<object>();
 
   /** What came of a call; a run without a fault ends what was wrong before. */
-  note(outcome: Promise<Told | undefined>, isRun = false): void {
+  note(outcome: Promise<Fault | undefined>, isRun = false): void {
     this.#inOrder(async () => {
       const fault = await outcome;
       if (fault) {

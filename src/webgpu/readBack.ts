@@ -1,8 +1,8 @@
 import { DeviceLostError } from "../errors.ts";
+import { COPY_DST, MAP_READ } from "../usage.ts";
 import { type DeviceContext, lossSoon, newBuffer } from "./device.ts";
 import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
-import { COPY_DST, MAP_READ } from "./usage.ts";
 
 /**
  * Copies of buffers as of everything submitted so far, through a staging buffer of their own, which an abort frees.

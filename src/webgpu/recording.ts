@@ -1,9 +1,9 @@
-import type { Prepared } from "../backend.ts";
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import type { Range } from "../ranges.ts";
 import { Recent } from "../recent.ts";
+import { STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { alignedDown, alignedUp } from "./alignment.ts";
 import { byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder } from "./device.ts";
@@ -11,7 +11,6 @@ import { type BindingType, bindGroup, layoutOf, type SlotKind, slotGroup, slotTy
 import type { BufferName, Dispatch, StepValue } from "./passes/pass.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { STORAGE, UNIFORM } from "./usage.ts";
 import { type Buffers, buffersOf, type Slot } from "./windows.ts";
 
 /** One dispatch, ready to be recorded. */
@@ -24,24 +23,20 @@ export interface Step {
   readonly workgroups: number;
 }
 
-export interface PreparedBuffers extends Prepared {
-  readonly steps: readonly Step[];
-}
-
 /** Everything of a plan that does not depend on which buffers it is for. */
 interface Layout {
   readonly tables: GPUBuffer;
   readonly recipes: readonly Recipe[];
 }
 
-/** A step that may lack its gradients. */
-type Recipe = Step | (Omit<Step, "first"> & { readonly gradients: GradientSlots });
-
-/** What its bind group of gradients is made from. */
-interface GradientSlots extends SlotKind {
-  readonly slots: readonly Slot[];
-  readonly readsGradScale: boolean;
-}
+/** A step, or one that lacks the bind group of its gradients and has the slots that it is made from. */
+type Recipe =
+  | Step
+  | (Omit<Step, "first"> & {
+      readonly kind: SlotKind;
+      readonly slots: readonly Slot[];
+      readonly readsGradScale: boolean;
+    });
 
 const PARTIAL_BYTES = 32;
 /** Where the bytes of a value stand among those of a step. */
@@ -75,13 +70,13 @@ export class Bindings {
     this.#options = options;
   }
 
-  bind({ tensors }: TensorList): PreparedBuffers {
+  bind({ tensors }: TensorList): Step[] {
     const numbers = buffersOf(tensors);
     const buffers = [...numbers.keys()] as GPUBuffer[];
     const { recipes } = this.#layouts.get(structureOf(tensors, numbers), () =>
       this.#makeLayout(planOf(this.#method, this.#options, tensors, this.#context)),
     );
-    return { steps: recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers)) };
+    return recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers));
   }
 
   destroy(): void {
@@ -97,10 +92,10 @@ export class Bindings {
   }
 
   #stepOf(recipe: Recipe, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Step {
-    if (!("gradients" in recipe)) return recipe;
-    const { gradients, ...step } = recipe;
-    if (gradients.readsGradScale) refuseGradScaleAmong(tensors, this.#options.gradScale);
-    return { ...step, first: slotGroup(this.#context, gradients, gradients.slots, buffers) };
+    if (!("slots" in recipe)) return recipe;
+    const { kind, slots, readsGradScale, ...step } = recipe;
+    if (readsGradScale) refuseGradScaleAmong(tensors, this.#options.gradScale);
+    return { ...step, first: slotGroup(this.#context, kind, slots, buffers) };
   }
 
   #makeLayout({ dispatches, partialCount }: Plan): Layout {
@@ -163,7 +158,9 @@ export class Bindings {
     const readsGradScale = bindings.some((binding) => "buffer" in binding && binding.buffer === "gradScale");
     return {
       kernel: kernel(slotTypes(batch), types),
-      gradients: { target, writes, bindings: count, slots, readsGradScale },
+      kind: { target, writes, bindings: count },
+      slots,
+      readsGradScale,
       second: bindGroup(this.#context, "tables", types, [...own.resources, ...ofStep.resources]),
       offsets,
       workgroups,

@@ -3,14 +3,11 @@ import { DeviceLostError, NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "../usage.ts";
 import type { DeviceContext } from "./device.ts";
 import { watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
-import { COPY_DST, COPY_SRC, STORAGE } from "./usage.ts";
-
-/** A clipper's `prepare`. */
-type Prepare = (gradients: readonly GPUBuffer[], method: ClipMethod) => Clip;
 
 /** Gradients of a self-test, one buffer each, side by side in one array. */
 interface Samples {
@@ -87,9 +84,13 @@ const TRIALS: readonly Trial[] = [
 
 /**
  * Some drivers compute wrongly (Mali's and Adreno's have): steps with known answers, before anybody's gradients.
+ * @param prepare a clipper's.
  * @throws NoWebGPUError ("self-test"), DeviceLostError.
  */
-export async function tryOut(prepare: Prepare, context: DeviceContext): Promise<void> {
+export async function tryOut(
+  prepare: (gradients: readonly GPUBuffer[], method: ClipMethod) => Clip,
+  context: DeviceContext,
+): Promise<void> {
   const { buffers, ...places } = samplesFor(context);
   const clips: Clip[] = [];
   try {

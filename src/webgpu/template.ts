@@ -2,7 +2,7 @@
 export type Texts = Readonly<Record<string, string>>;
 
 /** What fills the text of a kernel; shaders/README.md has the directives. */
-export interface Filling {
+interface Filling {
   /** All that the kernel imports, and what is imported there. */
   readonly texts: Texts;
   /** Which `//#if` lines hold; a name that is not here does not. */

@@ -2,7 +2,7 @@ import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import type { Source } from "../../options.ts";
-import { INFINITY_SEEN, NAN_SEEN } from "../../record.ts";
+import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
 import { ALIGNMENT } from "../alignment.ts";
 import { READ } from "../layouts.ts";
 import { struct } from "../struct.ts";
@@ -28,7 +28,6 @@ export const settingsStruct = struct(
   "rounds",
 );
 const SETTINGS_BYTES = 4 * settingsStruct.words;
-const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
 const POLICIES = ["zero", "keep", "propagate"] as const;
 const EACH = 3;

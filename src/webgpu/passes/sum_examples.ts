@@ -27,13 +27,11 @@ const walk: Walk = {
     wordTilesWithin(segments, ({ examples = 0 }) => 2 * (elements + 3) + 2 * examples * (elements + 3)),
 };
 
-/** Segments whose sums a first dispatch sets, and those that later ones add: see `addSegments`. */
-type Rounds = Segment[][];
-
 function planSum(planning: Planning): Dispatch[] {
   const { method, gradients, limits } = planning;
   return writesOf(gradients.tensors, []).flatMap(({ tensors }) => {
-    const rounds: Rounds = [];
+    // The segments whose sums a first dispatch sets, then those that later ones add.
+    const rounds: Segment[][] = [];
     for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);
     return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0));
   });
@@ -67,7 +65,7 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
  * What one binding can hold: as many whole examples as possible, or else a part of one. The first sum of an element is set,
  * each further one is added in a round of its own.
  */
-function addSegments(rounds: Rounds, tensor: Tensor, maxBinding: number, examples: number): void {
+function addSegments(rounds: Segment[][], tensor: Tensor, maxBinding: number, examples: number): void {
   const pieceElements = pieceElementsOf(maxBinding);
   const { dtype, label } = tensor;
   const length = tensor.length / examples;
