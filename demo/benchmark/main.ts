@@ -12,7 +12,8 @@ import { bandwidthPlot } from "../../bench/plot.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
 import { copy, showCode } from "../shared/code.ts";
-import { byId, element } from "./elements.ts";
+import { byId } from "../shared/text.ts";
+import { element } from "./elements.ts";
 import { headlineOf } from "./headline.ts";
 import { workloadSection } from "./tables.ts";
 
