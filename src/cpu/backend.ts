@@ -4,7 +4,7 @@ import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
-import { type Decision, decide, finish, writeEntry } from "./finish.ts";
+import { type Decision, decide, finish, type Settings, writeEntry } from "./finish.ts";
 import { nothing } from "./norm.ts";
 import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
@@ -55,12 +55,10 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   };
 }
 
-/** A maxNorm of Infinity gives a bound of Infinity under every rule. */
+/** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */
 function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
-
-type Settings = Parameters<typeof decide>[3];
 
 function settingsOf(
   method: ClipMethod,

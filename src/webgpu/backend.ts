@@ -18,7 +18,7 @@ import { pieceElementsOf } from "./segments.ts";
 const RECORD_USAGE = STORAGE | UNIFORM | COPY_SRC;
 const STATE_USAGE = STORAGE | COPY_SRC | COPY_DST;
 
-/** The three passes on the GPU: recorded, never waited for. */
+/** Records the passes on the GPU and never waits for them. */
 export function webgpuBackend(
   context: DeviceContext,
   label: string,
@@ -194,7 +194,7 @@ class WebGPUBackend implements ClipBackend {
     return compiled ?? this.#watched(() => pipelineNow(this.#context, kernel));
   }
 
-  /** The bits of both values, a byte for each binding. */
+  /** Offsets for the bits of both values: one for each byte, and each byte has a binding. */
   #offsetsOf({ maxNorm, gradScale }: StepValues): Uint32Array {
     floats[0] = maxNorm;
     floats[1] = gradScale;
@@ -202,7 +202,7 @@ class WebGPUBackend implements ClipBackend {
     return this.#byteOffsets;
   }
 
-  /** An array of its own, made once: bun-webgpu 0.1.7 takes the whole of it, whatever start and count say. */
+  /** The offsets of a range as a separate array, made once: bun-webgpu 0.1.7 ignores start and count. */
   #partOf(offsets: Uint32Array, range: NonNullable<Step["offsets"]>): Uint32Array {
     const known = this.#parts.get(range);
     if (known) return known;
@@ -218,7 +218,7 @@ class WebGPUBackend implements ClipBackend {
     ready.catch((error) => this.#faults.note(Promise.resolve({ error })));
   }
 
-  /** For objects of the clip itself, whatever its gradients. */
+  /** For objects of the clip itself, not of its gradients. */
   #watched<T>(make: () => T): T {
     const { made, fault } = watched(this.#context.device, make);
     this.#faults.note(this.#faultOf(fault));
