@@ -34,7 +34,7 @@ function change(changed: Partial<Settings>): void {
   requestFrame();
 }
 
-// The worker has one request at a time; what is asked for meanwhile is asked for once, as it stands then.
+// The worker has one request at a time. If settings change meanwhile, one more request follows with the latest settings.
 let isComputing = false;
 let isStale = false;
 

@@ -10,7 +10,7 @@ interface Events {
 
 const limits = { least: 1e-6, most: 1e6 };
 
-/** Loss, norm and scale over the steps, one above the other with one cursor; the bound in the norm is dragged. */
+/** Loss, norm and scale over the steps, one above the other, with one cursor. The bound in the norm can be dragged. */
 export class Strips {
   readonly #plots: uPlot[];
   #bound = 1;
@@ -73,7 +73,7 @@ export class Strips {
     markValue(plot, this.#bound, { property: "--ink", dash: [6, 4], label: `↕ bound ${this.#bound}`, isBold: true });
   }
 
-  /** Anywhere in the strip: the line goes where the pointer is. */
+  /** A drag anywhere in the strip moves the bound to the pointer. */
   #makeBoundDraggable({ over, posToVal }: uPlot, { onBound }: Events): void {
     over.classList.add("draggable");
     const drag = ({ offsetY }: PointerEvent) => onBound(roundBound(posToVal(offsetY, "y")));

@@ -2,18 +2,18 @@ import type uPlot from "uplot";
 import { curve, markStep, plotIn } from "../shared/plot.ts";
 import type { Reading } from "./training.ts";
 
-/** A batch of 32 is a noisy judge: over the raw curve lies its median of this many readings. */
+/** A batch of 32 gives noisy numbers. The chart also shows the median of so many readings. */
 const medianLength = 15;
 
 interface ChartOptions {
   quantity: "loss" | "norm";
-  /** Where the axis begins and ends at least, and at most. */
+  /** The axis covers at least `least` and reaches at most `most`. */
   least: [number, number];
   most: number;
   isLogarithmic?: boolean;
 }
 
-/** One quantity over the steps; of the norm, also the bound that it was held against. */
+/** One quantity over the steps. For the norm it also shows the bound of each step. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #options: ChartOptions;
@@ -62,7 +62,7 @@ export class Chart {
   }
 }
 
-/** A mean would keep the trace of one spoiled batch. */
+/** A median, because a mean would show one spoiled batch for long. */
 function runningMedian(values: (number | null)[]): (number | null)[] {
   return values.map((value, index) => {
     if (value === null) return null;

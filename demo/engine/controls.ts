@@ -3,7 +3,7 @@
 import { nearest, readAddress } from "../shared/address.ts";
 import type { Run } from "./training.ts";
 
-/** The slider's stops: bounds are thought of in factors. */
+/** The slider's stops, in factors as people think of bounds. */
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100, Infinity];
 const defaults: Run = { seed: 8, bound: 1, steps: 2000 };
 

@@ -1,4 +1,4 @@
-// What the page shows of a run: numbers, charts, the first layer's weights, and what the network reads.
+// Shows a run: numbers, charts, the first layer's weights, and the network's answers.
 
 import type { Digits } from "../../bench/training/digits.ts";
 import { byId } from "../shared/text.ts";
@@ -50,7 +50,7 @@ export class Display {
     return new Display(trainer, digits, drawn as Reader, exam as Reader, onError);
   }
 
-  /** Puts one held-out digit after the other on the pad. */
+  /** Puts the next held-out digit on the pad. */
   showDigit(): void {
     this.#pad.show(this.#digits.heldOutImage(this.#digit++ % this.#digits.heldOutLabels().length));
   }

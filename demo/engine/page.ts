@@ -1,10 +1,10 @@
-// The page's wiring. For tests and the curious, `gradclipEngine` in the console holds what the page shows, and the trainer.
+// The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
 import { showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
-// The file as it is: ?raw would give what is shipped, without its comments.
+// The original file: ?raw would give the shipped text, without comments.
 import optimizerAddress from "./adamw.wgsl?url&no-inline";
 import { connectBound, readRun } from "./controls.ts";
 import { Display, write } from "./display.ts";
@@ -17,7 +17,7 @@ declare global {
 }
 
 const readingsPerExam = 10;
-/** Where less motion is wanted, the page moves on once a second. */
+/** With reduced motion the page updates once a second. */
 const calmInterval = 1000;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -42,7 +42,7 @@ function fail(error: unknown): void {
   showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
 }
 
-/** The engine is nothing but WGSL: there is no other way to run it. */
+/** The engine is all WGSL and cannot run without a GPU. */
 async function requestDevice(): Promise<GPUDevice | undefined> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (adapter) return adapter.requestDevice();
@@ -64,7 +64,7 @@ async function showSources(): Promise<void> {
   showCode(byId("trainer-code"), trainerSource.trimEnd());
 }
 
-/** Connects the controls; returns how to begin anew, from what the address says. */
+/** Connects the controls. Returns a function that restarts with the address's settings. */
 function connect(training: Training): () => Promise<void> {
   const showBound = connectBound(byId<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
   const restart = () => {
@@ -91,7 +91,7 @@ async function start(): Promise<void> {
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
   device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
-  // Only where something trains: the page is painted without them.
+  // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
   const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };

@@ -1,4 +1,4 @@
-/** Draws in the next frame: once, however often that is asked for before it. */
+/** Returns a function that draws in the next frame. Several calls before that frame draw once. */
 export function oncePerFrame(draw: () => void): () => void {
   let isRequested = false;
   return () => {

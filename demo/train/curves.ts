@@ -2,7 +2,7 @@ import type uPlot from "uplot";
 import { curve, markStep, markValue, plotIn } from "../shared/plot.ts";
 import { type Histories, type RunName, runNames } from "./history.ts";
 
-/** A batch of 16 is a noisy judge: over each raw curve lies its mean over this many steps. */
+/** A batch of 16 gives noisy numbers. The chart also shows the mean over so many steps. */
 const meanLength = 20;
 
 type Quantity = "loss" | "norm";
@@ -15,7 +15,7 @@ interface Rule {
 interface CurveOptions {
   quantity: Quantity;
   stepCount: number;
-  /** Where the axis may reach; what lies beyond leaves the plot. */
+  /** The largest extent of the axis. Values beyond it leave the plot. */
   limits: { lowest: number; highest: number };
   isLogarithmic: boolean;
   rule?: Rule;
@@ -82,7 +82,7 @@ export class Curves {
   }
 }
 
-/** Faint noise under the mean, except where its last leap is the story. */
+/** Raw curves are faint, except that of the run without clipping: its last leap is the point. */
 function line({ run, isMean }: { run: RunName; isMean: boolean }): uPlot.Series {
   return curve(isMean || run === "none" ? inks[run] : `${inks[run]}-faint`, isMean ? 2 : 1);
 }
@@ -91,7 +91,7 @@ function padded(values: (number | null)[], length: number): (number | null)[] {
   return Array.from({ length }, (_, index) => values[index] ?? null);
 }
 
-/** Over the last steps that have a value; of logarithms on a logarithmic axis, where a mean belongs to the eye. */
+/** The mean over the last steps with a value. On a logarithmic axis it is the mean of logarithms, as the eye sees it. */
 function runningMean(values: (number | null)[], isLogarithmic: boolean): (number | null)[] {
   const [toAxis, fromAxis] = isLogarithmic ? [Math.log, Math.exp] : [Number, Number];
   return values.map((value, index) => {
