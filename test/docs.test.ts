@@ -32,10 +32,16 @@ async function read(buffer: GPUBuffer): Promise<number[]> {
   return [...new Float32Array(staging.getMappedRange())];
 }
 
-test("every page with examples is run: here, docs/coming-from.md and docs/engines.md in tests of their own", () => {
+test("every page with examples is run: README.md and docs/record.md here, the others in tests of their own", () => {
   const pages = ["README.md", ...readdirSync(new URL("docs", repository)).map((name) => `docs/${name}`)];
   const withCode = pages.filter((page) => examplesOf(page).length > 0);
-  expect(withCode.sort()).toEqual(["README.md", "docs/coming-from.md", "docs/engines.md", "docs/record.md"]);
+  expect(withCode.sort()).toEqual([
+    "README.md",
+    "docs/coming-from.md",
+    "docs/engines.md",
+    "docs/recipes.md",
+    "docs/record.md",
+  ]);
 });
 
 test("README's example clips two buffers in three steps", async () => {
