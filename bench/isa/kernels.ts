@@ -89,7 +89,9 @@ export async function kernelTexts(bindings: number): Promise<KernelText[]> {
   return kernels;
 }
 
-function newBuffer(descriptor: { size: number; usage: number } = { size: 4 * LENGTH + 4, usage: 0xff }): GPUBuffer {
+export function newBuffer(
+  descriptor: { size: number; usage: number } = { size: 4 * LENGTH + 4, usage: 0xff },
+): GPUBuffer {
   return {
     ...descriptor,
     mapState: "unmapped",
@@ -100,10 +102,15 @@ function newBuffer(descriptor: { size: number; usage: number } = { size: 4 * LEN
   } as unknown as GPUBuffer;
 }
 
-type Add = (name: string, module: GPUShaderModuleDescriptor, layout: "auto" | GPUPipelineLayoutDescriptor) => void;
+/** Is told what a device was asked to compile. */
+export type Add = (
+  name: string,
+  module: GPUShaderModuleDescriptor,
+  layout: "auto" | GPUPipelineLayoutDescriptor,
+) => unknown;
 
 /** Tells what it is asked to compile, and makes nothing: its objects are their own descriptors. */
-function deviceWith(bindings: number, add: Add): GPUDevice {
+export function deviceWith(bindings: number, add: Add): GPUDevice {
   const same = <T>(descriptor: T) => descriptor;
   return {
     limits: { maxStorageBuffersPerShaderStage: bindings + 1, maxStorageBufferBindingSize: 2 ** 27 },
