@@ -5,7 +5,7 @@ import { refuseMissing } from "../requirements.ts";
 import { type Axes, unitsAlong } from "../units.ts";
 import type { Tensor } from "../view.ts";
 
-/** The grouping for an `axes` option: a list for all gradients, or a function of their shapes. */
+/** The grouping for an `axes` option, which is a list for all gradients or a function of their shapes. */
 export function unitsGrouping(
   axes: unknown,
   subject: string,
@@ -35,7 +35,7 @@ function along(axesOf: (shape: readonly number[], label: string) => readonly num
   return { kind: "units", unitsOf, check };
 }
 
-/** A range that is listed twice is scaled once, and so by one set of units. */
+/** A range that is listed twice is scaled once, and therefore has one set of units. */
 function refuseTwoShapes(tensors: readonly Tensor[]): void {
   const first = new Map<string, Tensor>();
   for (const tensor of tensors) {
