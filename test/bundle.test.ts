@@ -66,7 +66,7 @@ function inKilobytes(bytes: number): string {
 describe("budgets, for a page with createClipper and clipByGlobalNorm", () => {
   test.each([
     [".", 33_400],
-    ["./webgpu", 27_500],
+    ["./webgpu", 27_600],
     ["./cpu", 12_600],
   ])("%s", async (key, budget) => {
     const bytes = await bytesOf([key, ONE_METHOD]);
