@@ -1,4 +1,4 @@
-/** What is written by name lies where the shader's struct of the same fields says. */
+/** Structs written by name have the fields of the shader's struct, in the same order. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { settingsStruct } from "../src/webgpu/passes/decide.ts";
