@@ -50,8 +50,7 @@ function presetOf(): Preset {
 }
 
 function showEnvironment(environment: Environment): void {
-  const { agent, adapter, deviceClass, features, limits, quantumNs, clockQuantumNs, cores } = environment;
-  const isSoftware = deviceClass === "software";
+  const { agent, adapter, isSoftware, features, limits, quantumNs, clockQuantumNs, cores } = environment;
   byId("backend").textContent = gpu
     ? `WebGPU · ${adapter}${isSoftware ? ": emulated in software, so that times say nothing about a GPU" : ""}`
     : "no WebGPU here: the CPU's contestants run instead";
