@@ -2,7 +2,7 @@ import type { Results } from "./benchmark.ts";
 import { targetsAsMarkdown } from "./markdown.ts";
 import { isMet, targetsOf } from "./targets.ts";
 
-/** Results as they lie in a file, with what made them. */
+/** Results as stored in a file, with the command that made them. */
 export interface Recorded extends Results {
   readonly command: string;
   readonly date: string;

@@ -47,7 +47,7 @@ async function bundleFor(engine) {
       write: false,
       minify: false,
       target: "es2022",
-      // TensorFlow.js asks Node and Deno for modules that a page has not.
+      // TensorFlow.js requests modules from Node and Deno that a page does not have.
       ...(isPage ? { lib: { entry, formats: ["es"] } } : { ssr: entry }),
       rolldownOptions: { output: { codeSplitting: false } },
     },
@@ -144,7 +144,7 @@ if (json) {
   // The samples of a row in one line.
   writeFileSync(file, `${text.replace(/\[[-+.,e\d\s]*\]/g, (list) => list.replace(/\s+/g, " "))}\n`);
 }
-// A contestant that is right or nothing: ours must not be wrong.
+// Other contestants may be wrong; gradclip must not be.
 const wrong = results.rows.filter(
   ({ verdict, contestant }) => verdict !== "right" && contestant.startsWith("gradclip"),
 );
