@@ -11,7 +11,7 @@ export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
 
 /**
  * software: a workgroup is a job for a processor core. SwiftShader starts one for four lanes at a time, at a cost that
- * grows with the kernel's text and the workgroup's memory, so few small ones with much to do: see docs/performance.md.
+ * grows with the kernel's text and the workgroup's memory, so few small ones with much to do: see docs/tried.md.
  * llvmpipe: Mesa's, which calls itself lavapipe too, computes eight lanes at a time: as much to do for each workgroup.
  * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
  * every vendor's unit of execution.
