@@ -1,7 +1,7 @@
-/** How large workgroups are, and how many of them a pass takes at most, by class of device. */
+/** The size of workgroups, and the most that a pass takes, for a class of devices. */
 export interface GridRow {
   readonly lanes: number;
-  /** The fewest tiles that are worth a workgroup of their own. */
+  /** The fewest tiles that are worth a workgroup. */
   readonly minTiles: number;
   readonly normWorkgroups: number;
   readonly scaleWorkgroups: number;
@@ -10,9 +10,9 @@ export interface GridRow {
 export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
 
 /**
- * software: a workgroup is a job for a processor core. SwiftShader starts one for four lanes at a time, at a cost that
- * grows with the kernel's text and the workgroup's memory, so few small ones with much to do: see docs/tried.md.
- * llvmpipe: Mesa's, which calls itself lavapipe too, computes eight lanes at a time: as much to do for each workgroup.
+ * software: a workgroup is a job for a processor core. SwiftShader runs four lanes at a time. Starting a workgroup costs more
+ * with a longer kernel and more workgroup memory. Few small workgroups with much work are therefore best: see docs/tried.md.
+ * llvmpipe: Mesa's, also called lavapipe, computes eight lanes at a time.
  * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
  * every vendor's unit of execution.
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
@@ -28,7 +28,7 @@ const LLVMPIPE = /llvmpipe|lavapipe/i;
 const SOFTWARE = /swiftshader|softpipe|basic render|software/i;
 const INTEGRATED = /intel|apple|arm|qualcomm|img-tec|samsung/i;
 
-/** Without a driver Dawn can have one that accepts all work and does none. */
+/** Without a driver Dawn may offer an adapter that accepts all work and does none. */
 export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>): boolean {
   return /null[ -]backend/i.test(`${device} ${description}`);
 }
@@ -38,7 +38,7 @@ export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
   return info.isFallbackAdapter === true || SOFTWARE.test(names) || LLVMPIPE.test(names);
 }
 
-/** Browsers may hide who made the adapter; then the middle row serves. */
+/** Browsers may hide the adapter's vendor. The middle row is used then. */
 export function classOf(info: Partial<GPUAdapterInfo> | undefined): DeviceClass {
   if (!info) return "integrated";
   if (LLVMPIPE.test(namesOf(info))) return "llvmpipe";
