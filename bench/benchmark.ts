@@ -9,6 +9,7 @@ import type { WasmPaths } from "./contestants/tfjsCpu.ts";
 import { type Counts, countsFor } from "./counts.ts";
 import { type Environment, environmentOf } from "./environment.ts";
 import { GpuArena } from "./gpu/arena.ts";
+import { dispatchesDuring } from "./gpu/dispatchesDuring.ts";
 import { ownDevice } from "./gpu/ownDevice.ts";
 import { Recorder } from "./gpu/recorder.ts";
 import { encodeCost, type HostCost } from "./hostCost.ts";
@@ -89,8 +90,9 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
       sweep: sweepOf(options, environment, workload),
     };
     const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
+    const count = (work: () => Promise<unknown>) => dispatchesDuring(device, work);
     try {
-      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn);
+      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn, count);
       const found = await Promise.race([race, lost]);
       rows.push(...found);
       measured.push(countedFor(context));

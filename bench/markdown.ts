@@ -57,6 +57,6 @@ export function spreadText({ median, low, high }: Spread): string {
   return `${median.toPrecision(3)} (${low.toPrecision(3)} to ${high.toPrecision(3)})`;
 }
 
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], body: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

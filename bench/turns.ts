@@ -13,7 +13,11 @@ interface Runner {
   readonly configuration: Configuration;
   readonly sweep: readonly Tried[];
   readonly steps: number;
+  readonly dispatches?: number;
 }
+
+/** How many dispatches some work asks for. */
+type Count = (work: () => Promise<unknown>) => Promise<number>;
 
 /** Verifies all contestants, lets each find its best configuration, then times them in turns. */
 export async function compete(
@@ -22,13 +26,14 @@ export async function compete(
   contestants: readonly Contestant[],
   pace: Pace,
   onTurn: (contestant: string) => void,
+  count?: Count,
 ): Promise<Row[]> {
   const out: Row[] = [];
   const runners: Runner[] = [];
   for (const contestant of contestants) {
     onTurn(contestant.name);
     const entered = await enter(contestant, truth, pace);
-    if ("entry" in entered) runners.push(entered);
+    if ("entry" in entered) runners.push({ ...entered, dispatches: await count?.(() => entered.entry.time(1)) });
     else out.push({ ...rowOf(workload, contestant), ...entered });
   }
   try {
@@ -40,6 +45,7 @@ export async function compete(
       verdict: "right" as const,
       error: runner.verdict.error,
       configuration: runner.configuration,
+      dispatches: runner.dispatches,
       ...(runner.sweep.length > 1 && { sweep: runner.sweep }),
       throughput: throughput.get(runner),
       latency: latency.get(runner),

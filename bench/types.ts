@@ -76,6 +76,8 @@ export interface Row {
   readonly error?: number;
   readonly reason?: string;
   readonly configuration?: Configuration;
+  /** Of one step, counted at the device's calls. */
+  readonly dispatches?: number;
   readonly shipped?: Configuration;
   readonly sweep?: readonly Tried[];
   readonly throughput?: Timing;
