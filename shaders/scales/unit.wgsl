@@ -34,7 +34,7 @@ fn has_outer(units: Units) -> bool {
   return units.axisCount > 4u;
 }
 
-// An element's unit, and how far the element is in each of the periods.
+// An element's unit, and how far the element is in each of the inner and outer periods.
 struct Place {
   unit: u32,
   inner: vec3u,
@@ -50,20 +50,19 @@ fn place_of(units: Units, element: u32) -> Place {
   return place;
 }
 
-// The place of the element that is so many further on as `by` is from the first: without a division, since no period ends more than
-// once on the way from the sum of the two.
-fn moved(units: Units, from: Place, by: Place) -> Place {
+// The change of the outer periods that end on the way to here.
+fn outer_change(units: Units, outer: vec4u) -> u32 {
+  let changes = select(vec4u(), units.outerChanges, outer >= units.outerPeriods);
+  return changes.x + changes.y + changes.z + changes.w;
+}
+
+// The place as many elements further on as `by` is from the first, as far as the inner periods go. No period ends more than once on the
+// way, so that this takes no division.
+fn moved(from: Place, by: Place, periods: vec3u, changes: vec3u) -> Place {
   let inner = from.inner + by.inner;
-  let changes = select(vec3u(), units.inner.changes, inner >= units.inner.periods);
-  // Below a period the difference wraps around and is no minimum.
-  var place = Place(from.unit + by.unit + changes.x + changes.y + changes.z, min(inner, inner - units.inner.periods), vec4u());
-  if (has_outer(units)) {
-    let outer = from.outer + by.outer;
-    let changes = select(vec4u(), units.outerChanges, outer >= units.outerPeriods);
-    place.unit += changes.x + changes.y + changes.z + changes.w;
-    place.outer = min(outer, outer - units.outerPeriods);
-  }
-  return place;
+  let ended = select(vec3u(), changes, inner >= periods);
+  // Within a period the difference wraps around.
+  return Place(from.unit + by.unit + ended.x + ended.y + ended.z, min(inner, inner - periods), from.outer);
 }
 
 fn entry_scaling(number: u32) -> Scaling {
@@ -86,13 +85,18 @@ fn is_untouched() -> bool {
 
 // A word whose elements have their scales from `group` on, the first that of `place`.
 fn unit_word(units: Units, word: Word, group: u32, place: Place) -> Word {
-  let next = Place(units.inner.stride, vec3u(1u), vec4u(1u));
+  var changes = units.inner.changes;
+  if (has_outer(units)) {
+    // Three axes have 8 elements at least: in a word their period ends no more than once, and outer ones only there.
+    changes.z += outer_change(units, place.outer + ELEMENTS - 1u);
+  }
+  let next = Place(units.inner.stride, vec3u(1u), vec4u());
   var at = place;
   var changed = word;
   for (var k = 0u; k < ELEMENTS; k += 1u) {
     let scaling = entry_scaling(group + at.unit);
     changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
-    at = moved(units, at, next);
+    at = moved(at, next, units.inner.periods, changes);
   }
   return changed;
 }
@@ -102,6 +106,7 @@ fn unit_word(units: Units, word: Word, group: u32, place: Place) -> Word {
 fn scale_units(s: u32, span: Span, lane: u32) {
   let segment = segment_at(s);
   let units = units_at(s);
+  let group = min(segment.group, arrayLength(&entries)); // as `within`
   let shift = segment.into - segment.first;
   let first = span.begin + lane;
   var place = place_of(units, units.firstElement + element_number(segment, first));
@@ -117,11 +122,16 @@ fn scale_units(s: u32, span: Span, lane: u32) {
           word = joined_halves(word, gradients_SLOT[i + 1u]);
         }
         //#end
-        let changed = unit_word(units, word, segment.group, place);
+        let changed = unit_word(units, word, group, place);
         if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
           TARGET_SLOT[i + shift] = changed;
         }
-        place = moved(units, place, turn);
+        place = moved(place, turn, units.inner.periods, units.inner.changes);
+        if (has_outer(units)) {
+          let outer = place.outer + turn.outer;
+          place.unit += outer_change(units, outer);
+          place.outer = min(outer, outer - units.outerPeriods);
+        }
       }
     }
     //#end

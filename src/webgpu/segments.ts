@@ -6,7 +6,7 @@ import type { Word } from "./format.ts";
 
 /** In one dispatch, as in shaders/shared/table.wgsl. */
 export const MOST_SEGMENTS = 240;
-/** The same along axes, as in shaders/shared/units.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
+/** The same along axes, as in shaders/unit_norm.wgsl and shaders/scales/unit.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
 export const MOST_UNIT_SEGMENTS = 170;
 
 /**
