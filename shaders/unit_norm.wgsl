@@ -22,7 +22,7 @@ struct Segment {
   unused1: u32,
 }
 
-// How the tensor of a segment falls into units. A run is a row of values of one unit, along the innermost of the axes that are reduced.
+// How the tensor of a segment is divided into units. A run is a row of values of one unit along the innermost reduced axis.
 struct Units {
   count: u32,
   size: u32,        // values in each
@@ -32,8 +32,8 @@ struct Units {
   runLength: u32,   // values in a run
   valueStride: u32, // elements from one of them to the next
   runShift: u32,    // 2^runShift lanes share a run
-  runs: Numbering,  // from a unit's runs to the elements where they begin, counted from the unit's first
-  units: Numbering, // from units to the elements where they begin
+  runs: Numbering,  // tells a run of a unit by its first element, counted from the unit's first element
+  units: Numbering, // tells a unit by its first element
 }
 
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
@@ -54,10 +54,9 @@ fn units_at(s: u32) -> Units {
 const STRETCH = 16u;
 const BLOCK = 256u;
 
-// A lane's values in a row: `count` of them, `pitch` elements apart. Places are counted from the segment's first element; those
-// before it wrap around. Values outside of the segment are another segment's.
+// Some values of a lane, `pitch` elements apart. Those outside of the segment belong to another segment.
 struct Block {
-  first: u32,
+  first: u32, // counted from the segment's first element; before it the number wraps around
   pitch: u32,
   count: u32,
 }
@@ -118,7 +117,7 @@ fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
   (*mine).sum = sum((*mine).sum, total);
 }
 
-// What a lane finds in its share of a chunk of a unit: `member` is its number in the team.
+// What a lane finds in its share of a chunk of a unit. `member` is the number of the lane in its team.
 fn gathered(segment: Segment, units: Units, unit: u32, chunk: u32, member: u32) -> Partial {
   let values = (units.size + units.chunks - 1u) / units.chunks;
   let begin = chunk * values;

@@ -5,14 +5,14 @@
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 @group(1) @binding(2) var<uniform> unitTable: array<vec4u, 850>; // five for each segment
 
-// How the elements of a tensor fall into units, for each segment of the dispatch.
+// How the tensor of a segment is divided into units.
 struct Units {
   firstElement: u32, // of the tensor, where the segment begins
   axisCount: u32,    // 0: the segment is one unit
   unused0: u32,
   unused1: u32,
-  inner: Numbering,  // from elements to units, through four axes at most; those that are left follow, as in Numbering
-  outerPeriods: vec4u,
+  inner: Numbering,  // tells an element by its unit, as far as three periods go
+  outerPeriods: vec4u, // the others
   outerChanges: vec4u,
 }
 
@@ -50,14 +50,14 @@ fn place_of(units: Units, element: u32) -> Place {
   return place;
 }
 
-// The change of the outer periods that end on the way to here.
+// The change in the unit from the outer periods that have ended.
 fn outer_change(units: Units, outer: vec4u) -> u32 {
   let changes = select(vec4u(), units.outerChanges, outer >= units.outerPeriods);
   return changes.x + changes.y + changes.z + changes.w;
 }
 
-// The place as many elements further on as `by` is from the first, as far as the inner periods go. No period ends more than once on the
-// way, so that this takes no division.
+// The place after a step of as many elements as lie before the place `by`. This follows the inner periods only. No period ends twice
+// on the way, so that no division is needed.
 fn moved(from: Place, by: Place, periods: vec3u, changes: vec3u) -> Place {
   let inner = from.inner + by.inner;
   let ended = select(vec3u(), changes, inner >= periods);
@@ -83,11 +83,11 @@ fn is_untouched() -> bool {
   return false;
 }
 
-// A word whose elements have their scales from `group` on, the first that of `place`.
+// A scaled word. `place` is that of its first element, and `group` is the tensor's first entry.
 fn unit_word(units: Units, word: Word, group: u32, place: Place) -> Word {
   var changes = units.inner.changes;
   if (has_outer(units)) {
-    // Three axes have 8 elements at least: in a word their period ends no more than once, and outer ones only there.
+    // Three axes have at least 8 elements. So their period ends at most once in a word, and outer periods end only there.
     changes.z += outer_change(units, place.outer + ELEMENTS - 1u);
   }
   let next = Place(units.inner.stride, vec3u(1u), vec4u());

@@ -34,8 +34,8 @@ fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
   return Span(segment.first + begin, segment.first + end);
 }
 
-// A span ends within its bindings anyway. This is asked because RADV then has their descriptors before the loop; else it loads them
-// in every turn, and waits for them.
+// Every span ends within its bindings anyway. But the question for their lengths makes RADV load their descriptors before the loop.
+// Without it RADV loads them in every turn and waits for them.
 fn within(span: Span, length: u32) -> Span {
   return Span(span.begin, min(span.end, length));
 }

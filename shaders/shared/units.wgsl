@@ -1,10 +1,10 @@
-// What lies along axes, in two numberings: the values of a tensor by their place in it, say, and by their unit. From the innermost axis
-// out, each axis has a stride in either. A number of the one is `stride` times as much in the other, and a `change` more for each
-// whole period in it. A period is the length of an axis times those of the axes within; the outermost axis needs none.
+// Tells what lies along axes by another number: an element by its unit, for example. The first numbers go through the axes row by row,
+// the innermost axis first. The other number is then number * stride, and one change more for each whole period in the number. The
+// period of an axis is its length times the lengths of the axes inside it. The outermost axis has no period.
 struct Numbering {
   periods: vec3u, // NEVER where there are fewer axes
-  stride: u32,    // along the innermost axis
-  changes: vec3u, // those that are negative wrap around
+  stride: u32,    // of the other numbers along the innermost axis
+  changes: vec3u, // a negative change wraps around
 }
 
 const NEVER = 0xffffffffu;

@@ -1,6 +1,6 @@
 import kernel from "../../../shaders/unit_norm.wgsl?raw";
 import { ELEMENT_BYTES } from "../../ranges.ts";
-import type { UnitAxis, Units } from "../../units.ts";
+import type { Axis, Units } from "../../units.ts";
 import { type Batch, batchesOf, type Walk } from "../dispatches.ts";
 import { tilesWithin } from "../loopLimit.ts";
 import { MOST_UNIT_SEGMENTS, type Segment, segmentsOf } from "../segments.ts";
@@ -10,7 +10,7 @@ import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText } from "./texts.ts";
 import { numberingOf, numberingStruct, unitTexts } from "./units.ts";
 
-/** The terms of a norm for each unit along axes, of what falls into several. */
+/** Adds up the terms of a norm for each unit along axes, in tensors with several units. */
 export const unitNorm: Pass = { plan: (planning) => planUnits(planning, "gradients") };
 export const unitParameterNorm: Pass = { plan: (planning) => planUnits(planning, "parameters") };
 
@@ -25,7 +25,7 @@ export const unitSegmentStruct = struct(
   "unused0",
   "unused1",
 );
-/** The same, where two numberings follow: of runs, and of units. */
+/** As there too. Two numberings follow: that of the runs, and that of the units. */
 export const unitsStruct = struct(
   "count",
   "size",
@@ -42,27 +42,27 @@ const UNITS_WORDS = UNITS_AT + numberingStruct.words;
 /** What the kernel binds, as TABLE_BYTES. */
 export const UNITS_BYTES = 4 * UNITS_WORDS * MOST_UNIT_SEGMENTS;
 
-/** Lanes of a workgroup, which share them out among units. */
+/** The lanes of a workgroup. Several lanes may share a unit. */
 const LANES = 64;
-/** What it reads at once. */
+/** The number of values that a lane reads at once. */
 const AT_ONCE = 4;
-/** What one lane adds up, if there are enough units to keep the device busy. */
+/** The number of values that one lane adds up if there are enough units to keep the device busy. */
 const LANE_VALUES = 256;
-/** Partials that the units of all tensors may take together before there is one for each: 64 KiB. */
+/** The most partials for units that are split, over all tensors: 64 KiB. Beyond that each unit has one. */
 const PARTIALS = 2048;
-/** As in shaders/unit_norm.wgsl: the values in a row that a lane adds up by themselves. */
+/** The number of values that a lane adds up before it adds that to the rest, as in shaders/unit_norm.wgsl. */
 const BLOCK = 256;
-/** Of the loops in a tile: finding its segment, folding its lanes. */
+/** Iterations in a tile: finding its segment, folding its lanes. */
 const ITERATIONS_OF_TILE = 24;
-/** Of those in a block: two loops of one iteration for each of the other bindings, and the exact one. */
+/** Iterations in a block: two loops of one iteration for each of the other bindings, and the exact loop. */
 const ITERATIONS_OF_BLOCK = 70;
 
 /** How the kernel works on the units of a segment. */
 interface UnitPlan {
   readonly units: Units;
-  /** Lanes that share a unit, a power of two: neighbouring lanes read neighbouring elements. */
+  /** The number of lanes that share a unit, a power of two. Neighbouring lanes read neighbouring elements. */
   readonly lanesPerUnit: number;
-  /** Partials of a unit, each of a share of its values. */
+  /** The number of partials of a unit. Each covers a share of its values. */
   readonly splits: number;
   readonly firstPartial: number;
 }
@@ -83,7 +83,7 @@ function planUnits(planning: Planning, of: "gradients" | "parameters"): Dispatch
   return batches.map((batch) => dispatchOf(planning, batch, plans));
 }
 
-/** As many splits of the units' values as keep lanes busy, and no more than there are partials for. */
+/** Splits units so that lanes stay busy, within the number of partials. */
 function plansFor(segments: readonly Segment[], firstPartial: number): Map<Segment, UnitPlan> {
   const plans = new Map<Segment, UnitPlan>();
   const elements = segments.reduce((sum, { units }) => sum + (units ? units.count * units.size : 0), 0);
@@ -105,12 +105,12 @@ function lanesFor({ size, axes: [innermost] }: Units): number {
   return Math.min(LANES / abreast, lanesWorth(size));
 }
 
-/** How many lanes so many values keep busy. */
+/** The number of lanes that so many values keep busy. */
 function lanesWorth(values: number): number {
   return powerOfTwo(Math.ceil(values / AT_ONCE));
 }
 
-/** The smallest that is not below. */
+/** The smallest power of two that is not below the value. */
 function powerOfTwo(value: number): number {
   return 2 ** Math.ceil(Math.log2(value));
 }
@@ -128,12 +128,12 @@ function walkFor(plans: ReadonlyMap<Segment, UnitPlan>): Walk {
   };
 }
 
-/** A tile is a split of as many units as a workgroup takes at once. */
+/** The number of tiles. A tile is one split of all units that a workgroup takes at once. */
 function tilesOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   return Math.ceil((units.count * lanesPerUnit) / LANES) * splits;
 }
 
-/** Each value twice, the second time exactly. */
+/** Each value is read twice, the second time exactly. */
 function iterationsOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   const { length } = runsOf(units);
   const lanesPerRun = Math.min(lanesPerUnit, lanesWorth(length));
@@ -142,11 +142,11 @@ function iterationsOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   return ITERATIONS_OF_TILE + runs * (Math.ceil(values / BLOCK) * ITERATIONS_OF_BLOCK + 2 * values);
 }
 
-/** Where units and their runs lie: strides in elements, and the axes of the units. */
+/** Where the runs and the units of a tensor lie, with strides in elements. A run is a row of values along the innermost reduced axis. */
 function runsOf({ axes }: Units) {
   let stride = 1;
-  const kept: UnitAxis[] = [];
-  const reduced: UnitAxis[] = [];
+  const kept: Axis[] = [];
+  const reduced: Axis[] = [];
   for (const axis of axes) {
     (axis.stride > 0 ? kept : reduced).push({ length: axis.length, stride });
     stride *= axis.length;

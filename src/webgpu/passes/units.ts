@@ -1,5 +1,5 @@
 import units from "../../../shaders/shared/units.wgsl?raw";
-import { MOST_AXES, type UnitAxis } from "../../units.ts";
+import { type Axis, MOST_AXES } from "../../units.ts";
 import { struct } from "../struct.ts";
 import type { Texts } from "../template.ts";
 
@@ -18,8 +18,8 @@ export const numberingStruct = struct(
 );
 const NEVER = 0xffffffff;
 
-/** What numbers along these axes, from the innermost out, are in strides: the fields of a numberingStruct, and those for further axes. */
-export function numberingOf(axes: readonly UnitAxis[]): Readonly<Record<string, number>> {
+/** The fields of a numberingStruct for axes from the innermost out, with the periods and changes of further axes. */
+export function numberingOf(axes: readonly Axis[]): Readonly<Record<string, number>> {
   const values: Record<string, number> = { stride: axes[0]?.stride ?? 0 };
   let period = 1;
   for (let i = 0; i < MOST_AXES - 1; i++) {
