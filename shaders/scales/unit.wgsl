@@ -58,11 +58,11 @@ fn outer_change(units: Units, outer: vec4u) -> u32 {
 
 // The place after a step of as many elements as lie before the place `by`. This follows the inner periods only. No period ends twice
 // on the way, so that no division is needed.
-fn moved(from: Place, by: Place, periods: vec3u, changes: vec3u) -> Place {
-  let inner = from.inner + by.inner;
+fn moved(start: Place, by: Place, periods: vec3u, changes: vec3u) -> Place {
+  let inner = start.inner + by.inner;
   let ended = select(vec3u(), changes, inner >= periods);
   // Within a period the difference wraps around.
-  return Place(from.unit + by.unit + ended.x + ended.y + ended.z, min(inner, inner - periods), from.outer);
+  return Place(start.unit + by.unit + ended.x + ended.y + ended.z, min(inner, inner - periods), start.outer);
 }
 
 fn entry_scaling(number: u32) -> Scaling {
