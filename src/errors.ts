@@ -1,8 +1,8 @@
 import type { ClipReport } from "./record.ts";
 
-// On their own: every entry imports this file as it is, so that `instanceof` holds across them.
+// Every entry imports this file as it is, so `instanceof` holds across entries.
 
-/** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
+/** There is no WebGPU, or none that may be used. `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
   override readonly name = "NoWebGPUError";
   readonly reason: string;
@@ -13,10 +13,10 @@ export class NoWebGPUError extends Error {
   }
 }
 
-/** The GPU device is gone. Its buffers are too: prepare again on a new device. */
+/** The GPU device is gone, with its buffers. Prepare again on a new device. */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
-  /** `"destroyed"` by its owner, or `"unknown"` (a crash, a reset, too little memory). */
+  /** `"destroyed"` (by the owner) or `"unknown"` (a crash, a reset, too little memory). */
   readonly reason: string;
   /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
   readonly gradientsState: "unchanged" | "unknown";
