@@ -144,6 +144,9 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
       const other = await adapter.requestDevice({ requiredLimits });
       try {
         const harness = await createWebGpuHarness(gpu, other);
+        // WebGPU gives no fewer than its default: from so many bindings on, the library plans as if there were fewer.
+        const { maxStorageBuffersPerShaderStage: buffers } = requiredLimits;
+        if (buffers !== undefined) Object.assign(contextOf(other) as object, { slots: buffers - 1 });
         await withoutErrors(other, () => use(harness).finally(harness.release));
         harness.clipper.destroy();
       } finally {
