@@ -2,11 +2,9 @@ import { counted } from "./check.ts";
 import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { groupRunsOf } from "./pieces.ts";
-import { idOf } from "./ranges.ts";
 import { labelOf, type Tensor } from "./view.ts";
 
-/** Gradients as a method can work on them, checked for whatever it needs. */
+/** Gradients that the method can work on. Everything that it needs has been checked. */
 export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
   const list = checkGradients(given, method.examples);
   refuseUnsuited(list, method, options);
@@ -14,7 +12,7 @@ export function gradientsFor(method: ClipMethod, options: CheckedOptions, given:
   return list;
 }
 
-/** Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them, shapes. */
+/** Refuses gradients whose structure differs from the prepared one: lengths, formats and, if units depend on them, shapes. */
 export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
   for (const [index, then] of prepared.places.entries()) {
     const now = list.places[index];
@@ -38,7 +36,7 @@ function inWords(tensor: Tensor | undefined): string {
   return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
 }
 
-/** Shapes and parameters, a leading axis for members; a total norm is for all. */
+/** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
 function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
@@ -46,11 +44,7 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if (grouping.kind === "units") {
-    refuseMissing(tensors, name, "shape", "its dimensions");
-    refuseTwoShapes(tensors);
-    groupRunsOf(tensors, grouping);
-  }
+  if (grouping.kind === "units") grouping.check(tensors, name);
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
   for (const { label, length, shape } of tensors) {
@@ -68,22 +62,12 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   }
 }
 
-/** A range that is listed twice is scaled once, and so by one set of units. */
-function refuseTwoShapes(tensors: readonly Tensor[]): void {
-  const first = new Map<string, Tensor>();
-  for (const tensor of tensors) {
-    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
-    const other = first.get(key) ?? tensor;
-    first.set(key, other);
-    if (String(other.shape) !== String(tensor.shape)) {
-      throw new RangeError(
-        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
-      );
-    }
-  }
-}
-
-function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
+export function refuseMissing(
+  tensors: readonly Tensor[],
+  name: string,
+  key: "shape" | "parameter",
+  what: string,
+): void {
   const tensor = tensors.find((tensor) => tensor[key] === undefined);
   if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
 }

@@ -1,24 +1,19 @@
 /** A device that is lost: every promise settles, with DeviceLostError. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { MAP_READ, newDevice, STORAGE, Workbench } from "./support/workbench.ts";
+import { MAP_READ, newDevice, STORAGE } from "./support/workbench.ts";
 
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
-  await bench.tidy();
 });
 
 /** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */
 const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); call createClipper again, for a new device\.$/;
 
-/** No timer ends any more: what would wait for one, and not for the loss itself, waits for ever. */
+/** Stops all timers: code that waits for one, and not for the loss itself, waits for ever. */
 function stopTimers(): void {
   vi.useFakeTimers({ toFake: ["setTimeout"] });
 }
@@ -62,7 +57,7 @@ describe("a device that its owner has destroyed", () => {
     await lost(() => clip.run(), "unchanged");
     await lost(() => clip.encode(encoder), "unchanged");
     await lost(() => clip.encode(pass), "unchanged");
-    // What was submitted before, a report cannot know.
+    // A report cannot know what was submitted before it.
     await lost(() => clip.report(), "unknown");
     expect(requestAdapter, "a device in place of the caller's").not.toHaveBeenCalled();
   });
@@ -132,7 +127,7 @@ describe("a device that its owner has destroyed", () => {
 });
 
 describe("what fails as if the device were lost", () => {
-  /** A failure of ours and a loss, which is told a moment later, if at all. */
+  /** A failure of the test's, and a loss that is reported a moment later, if at all. */
   function failing(device: GPUDevice, isLost: boolean): Promise<never> {
     if (isLost) setImmediate(() => device.destroy());
     return Promise.reject(new DOMException("gone", "OperationError"));

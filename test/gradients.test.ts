@@ -1,26 +1,10 @@
-/** Where gradients live, which buffers serve, and what is unusual but right. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  type ClipOptions,
-  type Clipper,
-  clipByGlobalNorm,
-  clipGradients,
-  createClipper,
-  type Gradients,
-  measureNorm,
-} from "../src/index.ts";
+/** Where gradients live, which buffers are accepted, and input that is unusual but right. */
+import { describe, expect, test } from "vitest";
+import { type ClipOptions, clipByGlobalNorm, clipGradients, type Gradients, measureNorm } from "../src/index.ts";
 import { RECORD_BYTES } from "../src/record.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { refused, refusedOnArrays } from "./support/refused.ts";
-import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
+import { COPY_DST, COPY_SRC, MAP_READ, STORAGE } from "./support/workbench.ts";
 
 describe("a clip runs where its gradients live", () => {
   const array = new Float32Array([1, 2]);
@@ -210,7 +194,7 @@ describe("a gradient and its into in one GPUBuffer", () => {
 
 describe("unusual gradients that are served", () => {
   type Both = (make: (values: number[]) => GPUBuffer | Float32Array) => unknown;
-  // Norms are told apart from 0 by a gradient of norm 5 where anything is there at all.
+  // Every case with a gradient has a norm of 5: it differs from 0.
   const rows: [string, Both, number][] = [
     ["an empty list", () => [], 0],
     ["an empty object", () => ({}), 0],

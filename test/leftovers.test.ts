@@ -1,5 +1,5 @@
-/** What fails half way leaves no buffer behind, and neither does what a clip has outgrown. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+/** A call that fails half way leaves no buffer behind, and neither does a scratch buffer that a clip has outgrown. */
+import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   autoClip,
@@ -8,15 +8,9 @@ import {
   clipByNorm,
   clipByValue,
 } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { STORAGE, Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(() => bench.tidy());
+import { STORAGE } from "./support/workbench.ts";
 
 /** The call with this number, from 1 on, throws as browsers do where there is no memory; returns how many there were. */
 function failingAt(number: number, act: () => unknown): { calls: number; error: unknown } {
@@ -51,7 +45,7 @@ describe("prepare that runs out of memory", () => {
 
   test.each(rows)("at any buffer, with %s", async (_, method) => {
     const gradients = one();
-    bench.clipper.prepare([]).destroy(); // what clips share is there
+    bench.clipper.prepare([]).destroy(); // makes the buffers that clips share
     const before = [...bench.live.values()];
     for (let number = 1; ; number++) {
       const { calls, error } = failingAt(number, () => bench.clipper.prepare(gradients, method).destroy());
@@ -94,7 +88,7 @@ test("what a clip has outgrown goes with it", async () => {
   const sizeOf = (label: string) =>
     [...bench.live.keys()].filter((buffer) => buffer.label === label).map(({ size }) => size);
   const first = sizeOf("gradclip partials");
-  // Bound before the target is looked at, so that nothing has to compile.
+  // The gradients are bound before the target is checked: nothing compiles.
   expect(() => clip.encode(undefined as never, apart)).toThrow(TypeError);
   expect(Math.max(...sizeOf("gradclip partials")), "the scratch has grown").toBeGreaterThan(Math.max(...first));
   clip.destroy();

@@ -1,13 +1,14 @@
 import root from "../../shaders/norms/linf_root.wgsl?raw";
 import terms from "../../shaders/norms/linf_terms.wgsl?raw";
-import { addTerms, type NormKind } from "./norm.ts";
+import { addTerms } from "../cpu/terms.ts";
+import type { NormKind } from "./norm.ts";
 
 export const linf: NormKind = {
   name: "linf",
   terms,
   root,
   fixedPower: 0,
-  // Only tells whether a value is not finite.
+  // The sum only shows whether a value is not finite.
   add: (found, values) => addTerms(found, values, (value) => 0 * value),
   isRelative: false,
   norm: (_, largest) => largest,

@@ -23,7 +23,7 @@ export const cases: Case[] = [
     ],
   },
   {
-    // 2,300 tiles for each of a software adapter's eight workgroups, of some 50 trips each.
+    // 2,344 tiles for each of a software adapter's eight workgroups, and loopLimit.ts counts over 100 trips in each tile.
     name: "a hundred and fifty thousand rows, each by its own norm",
     heavy: true,
     units: () => [unit("rows of 8", [rows(150_000, 8)], alongAxes(12.25, [1]))],

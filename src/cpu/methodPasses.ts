@@ -6,46 +6,53 @@ import { type Scaling, scale, scaleUnits } from "./scale.ts";
 import { sumExamples } from "./sum_examples.ts";
 import { unitNorm } from "./unit_norm.ts";
 
-/** How a method is carried out on arrays: what it looks for before it decides, and what it writes after that. */
+/** A method's work on arrays: `search` runs before the decision and `write` after it. */
 export interface CpuPasses {
   readonly search: (arrays: PreparedArrays, method: ClipMethod, groupCount: number, gradScale: number) => Search;
   readonly write?: (arrays: PreparedArrays, scalings: readonly Scaling[]) => void;
 }
 
-/** What was found in each group, in all of them, and in the parameters of each. */
+/** The findings for each group, for all of them, and for the parameters of each. */
 export interface Search {
   readonly each: readonly Found[];
   readonly all: Found;
   readonly parameters: readonly Found[];
 }
 
-export const searchNorms: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
+const searchNorms: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
   ...norm(parts, groupCount, method.norm),
   parameters: norm(parameters, groupCount, method.norm).each,
 });
 
-export const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
+const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
   ...norm(parts, groupCount, method.norm, unitNorm),
   parameters: norm(parameters, groupCount, method.norm, unitNorm).each,
 });
 
-/** Writes at the same time. */
-export const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
+/** Searches and writes in one pass. */
+const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
   const all = clamp(writes, limits ?? (() => [-Infinity, Infinity]), gradScale);
   return { each: [all], all, parameters: [] };
 };
 
-export const writeScaled: CpuPasses["write"] = ({ writes }, scalings) => {
+const writeScaled: CpuPasses["write"] = ({ writes }, scalings) => {
   for (const one of writes) scale(one, scalings[one.group] as Scaling);
 };
 
-export const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
+const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
   for (const one of writes) {
     if (one.units) scaleUnits(one, scalings.slice(one.group, one.group + one.units.count));
     else scale(one, scalings[one.group] as Scaling);
   }
 };
 
-export const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
+const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
   for (const { examples, into } of sums) sumExamples(examples, into, scalings);
 };
+
+export const jointOnCpu: CpuPasses = { search: searchNorms, write: writeScaled };
+export const measuringOnCpu: CpuPasses = { search: searchNorms };
+export const groupsOnCpu = jointOnCpu;
+export const unitsOnCpu: CpuPasses = { search: searchUnits, write: writeUnits };
+export const valuesOnCpu: CpuPasses = { search: clampAll };
+export const examplesOnCpu: CpuPasses = { search: searchNorms, write: sumAll };
