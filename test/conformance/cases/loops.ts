@@ -23,9 +23,8 @@ export const cases: Case[] = [
     ],
   },
   {
-    // 2,344 tiles for each of a software adapter's eight workgroups, and loopLimit.ts counts over 100 trips in each tile.
-    name: "a hundred and fifty thousand rows, each by its own norm",
+    name: "three hundred thousand rows, each by its own norm",
     heavy: true,
-    units: () => [unit("rows of 8", [rows(150_000, 8)], alongAxes(12.25, [1]))],
+    units: () => [unit("rows of 8", [rows(300_000, 8)], alongAxes(12.25, [1]))],
   },
 ];
