@@ -4,6 +4,7 @@
 //#import shared/units
 //#import shared/slots
 //#import shared/exact
+//#import shared/stretch
 
 // Pass 1 along axes: the partials of each unit, as norm.wgsl makes them of a workgroup's tiles. A tile is one chunk of as many
 // units as the workgroup has teams of lanes: with 64 lanes, teams of 8 and 3 chunks a unit, the second third of the values of
@@ -27,7 +28,7 @@ struct Segment {
 const REDUCED = false;
 const KEPT = true;
 // How many values in a row a lane sums in float32, and how many with 32 bits: see norm.wgsl.
-const STRETCH = 8u;
+const STRETCH = 4u;
 const BLOCK = 256u;
 
 // The values of a unit that a lane looks at.
@@ -54,17 +55,17 @@ fn add_exactly(mine: ptr<function, Partial>, s: u32, share: Share) {
   let segment = table.segments[s];
   for (var begin = share.begin; begin < share.end; begin += BLOCK * share.step) {
     let end = min(begin + BLOCK * share.step, share.end);
-    var block = SoftFloat(0u, 0);
+    var block = Sum();
     for (var r = begin; r < end; r += share.step) {
       let element = share.base + element_at(s, r, REDUCED);
       let inSegment = element - units[s].firstElement; // wraps around where it is negative
       if (inSegment < segment.elementCount) {
         let at = segment.firstElement + inSegment;
         let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-        block = sum(block, counted_term(mine, bits, segment.piece, inSegment));
+        block = added(block, wide(counted_term(mine, bits, segment.piece, inSegment)));
       }
     }
-    (*mine).sum = sum((*mine).sum, block);
+    (*mine).sum = added((*mine).sum, block);
   }
 }
 
@@ -78,7 +79,7 @@ fn gathered(s: u32, share: Share) -> Partial {
       var r = share.begin;
       while (r < share.end) {
         let blockEnd = min(r + BLOCK * share.step, share.end);
-        var block = SoftFloat(0u, 0);
+        var block = Sum();
         while (r < blockEnd) {
           let stop = min(r + STRETCH * share.step, blockEnd);
           var stretch = Values();
@@ -92,16 +93,16 @@ fn gathered(s: u32, share: Share) -> Partial {
               stretch += fast_terms(bitcast<Values>(bits));
             }
           }
-          block = sum(block, soft_float(bitcast<u32>(sum_of(stretch))));
+          block = added(block, wide_sum(stretch));
         }
-        mine.sum = sum(mine.sum, block);
+        mine.sum = added(mine.sum, block);
       }
     }
     //#end
     default: {}
   }
   if (needs_exact(mine.largest)) {
-    mine.sum = SoftFloat(0u, 0);
+    mine.sum = Sum();
     add_exactly(&mine, s, share);
   }
   return mine;

@@ -1,5 +1,5 @@
 import { ALIGNMENT } from "./alignment.ts";
-import { classOf, type GridRow, gridTable } from "./grid.ts";
+import { type GridRow, gridOf } from "./grid.ts";
 import { STORAGE, UNIFORM } from "./usage.ts";
 
 /** What is kept per device, however many clippers and clips use it. */
@@ -88,7 +88,7 @@ function newContext(device: GPUDevice): DeviceContext {
     label: "gradclip",
     slots: Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS),
     maxBinding: limits.maxStorageBufferBindingSize,
-    grid: gridTable[classOf(device.adapterInfo)],
+    grid: gridOf(device),
     pipelines: new Map(),
     layouts: new Map(),
     onLoss: new Set(),

@@ -5,6 +5,8 @@ export interface GridRow {
   readonly minTiles: number;
   readonly normWorkgroups: number;
   readonly scaleWorkgroups: number;
+  /** Of the one workgroup that decides, at most as many as the device allows. */
+  readonly finishLanes: number;
 }
 
 export type DeviceClass = "software" | "integrated" | "discrete";
@@ -17,9 +19,9 @@ export type DeviceClass = "software" | "integrated" | "discrete";
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
-  software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
-  integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 },
-  discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096 },
+  software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 4 },
+  integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 256 },
+  discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096, finishLanes: 256 },
 };
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;
@@ -33,6 +35,11 @@ export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>):
 export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
   const names = [info.vendor, info.architecture, info.device, info.description].join(" ");
   return info.isFallbackAdapter === true || SOFTWARE.test(names);
+}
+
+export function gridOf({ adapterInfo, limits }: GPUDevice): GridRow {
+  const row = gridTable[classOf(adapterInfo)];
+  return { ...row, finishLanes: Math.min(row.finishLanes, limits.maxComputeInvocationsPerWorkgroup) };
 }
 
 /** Browsers may hide who made the adapter; then the middle row serves. */
