@@ -29,15 +29,18 @@ export interface ClipperOptions {
 /** Prepares clips on one device, or on the CPU. */
 export interface Clipper {
   readonly backend: "webgpu" | "cpu";
-  /** Why the CPU was taken: "no-webgpu", "insecure-context", "no-adapter", "software-adapter", "no-device", "no-answer", "device-lost" or "self-test". */
+  /**
+   * Why the clipper uses the CPU: "no-webgpu", "insecure-context", "no-adapter", "software-adapter", "no-device", "no-answer",
+   * "device-lost" or "self-test".
+   */
   readonly fallbackReason?: string;
   readonly device?: GPUDevice;
   /**
-   * Reads and checks the gradients and begins to compile; changes no gradient. A clip runs where its gradients live.
-   * @throws TypeError or RangeError for whatever can be seen to be wrong, DeviceLostError.
+   * Reads and checks the gradients and starts to compile; changes no gradient. A clip runs where its gradients live.
+   * @throws TypeError or RangeError for any fault that can be seen now, DeviceLostError.
    */
   prepare(gradients: Gradients, method?: ClipMethod, options?: ClipOptions): Clip;
-  /** Destroys the clips, whose encoders must be submitted by then, and the device if the clipper made it. */
+  /** Destroys the clips, and the device if the clipper made it. Submit all encoders that hold a clip first. */
   destroy(): void;
 }
 
