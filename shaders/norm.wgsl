@@ -4,7 +4,6 @@
 //#import shared/store
 //#import shared/slots
 //#import shared/exact
-//#import shared/stretch
 
 // Pass 1: partials[w] = the sum of terms (x^2, |x|, ...), the largest magnitude and the non-finite values of workgroup
 // w's tiles. Every gradient is read once. Everything is decided on integer bits, because a compiler may assume that no value

@@ -4,7 +4,6 @@
 //#import shared/units
 //#import shared/slots
 //#import shared/exact
-//#import shared/stretch
 
 // Pass 1 along axes: the partials of each unit, as norm.wgsl makes them of a workgroup's tiles. A tile is one chunk of as many
 // units as the workgroup has teams of lanes: with 64 lanes, teams of 8 and 3 chunks a unit, the second third of the values of
@@ -51,12 +50,8 @@ fn units_at(s: u32) -> Units {
   return Units(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, Numbering(c.xyz, c.w, d.xyz), Numbering(e.xyz, e.w, f.xyz));
 }
 
-// How many values in a row a lane sums in float32, and how many with 32 bits: see norm.wgsl.
-<<<<<<< HEAD
-const STRETCH = 4u;
-=======
+// How many values in a row a lane sums in float32: see norm.wgsl. And how many it looks at before it may take the exact path.
 const STRETCH = 16u;
->>>>>>> main
 const BLOCK = 256u;
 
 // Some values of a lane, `pitch` elements apart. Those outside of the segment belong to another segment.
@@ -66,80 +61,28 @@ struct Block {
   count: u32,
 }
 
-<<<<<<< HEAD
-fn share_of(s: u32, unit: u32, chunk: u32, lane: u32) -> Share {
-  let team = units[s].team;
-  let values = (units[s].size + units[s].chunks - 1u) / units[s].chunks;
-  return Share(
-    element_at(s, unit, KEPT),
-    chunk * values + lane % team,
-    min((chunk + 1u) * values, units[s].size),
-    team,
-  );
-}
-
-// The lane's values once more, on the exact path.
-fn add_exactly(mine: ptr<function, Partial>, s: u32, share: Share) {
-  let segment = table.segments[s];
-  for (var begin = share.begin; begin < share.end; begin += BLOCK * share.step) {
-    let end = min(begin + BLOCK * share.step, share.end);
-    var block = Sum();
-    for (var r = begin; r < end; r += share.step) {
-      let element = share.base + element_at(s, r, REDUCED);
-      let inSegment = element - units[s].firstElement; // wraps around where it is negative
-      if (inSegment < segment.elementCount) {
-        let at = segment.firstElement + inSegment;
-        let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-        block = added(block, wide(counted_term(mine, bits, segment.piece, inSegment)));
-      }
-    }
-    (*mine).sum = added((*mine).sum, block);
-=======
 // The values on the exact path.
-fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> SoftFloat {
-  var total = SoftFloat(0u, 0);
+fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> Sum {
+  var total = Sum();
   for (var k = 0u; k < block.count; k += 1u) {
     let element = block.first + k * block.pitch;
     if (element < segment.elementCount) {
       let at = segment.firstElement + element;
       let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-      total = sum(total, counted_term(mine, bits, segment.piece, element));
+      total = added(total, wide(counted_term(mine, bits, segment.piece, element)));
     }
->>>>>>> main
   }
   return total;
 }
 
 fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
   let steps = vec4u(0u, 1u, 2u, 3u) * block.pitch;
-  var total = SoftFloat(0u, 0);
+  var total = Sum();
   var largest = vec4u();
   switch (segment.slot) {
     // Repeated for every binding: a switch inside the loop over values costs 6 times the time (see README.md).
     //#for slot
     case SLOTu: {
-<<<<<<< HEAD
-      var r = share.begin;
-      while (r < share.end) {
-        let blockEnd = min(r + BLOCK * share.step, share.end);
-        var block = Sum();
-        while (r < blockEnd) {
-          let stop = min(r + STRETCH * share.step, blockEnd);
-          var stretch = Values();
-          for (; r < stop; r += share.step) {
-            let element = share.base + element_at(s, r, REDUCED);
-            let inSegment = element - units[s].firstElement;
-            if (inSegment < segment.elementCount) {
-              let at = segment.firstElement + inSegment;
-              let bits = element_of(gradients_SLOT[at / ELEMENTS], at % ELEMENTS) & 0x7fffffffu;
-              mine.largest = max(mine.largest, bits);
-              stretch += fast_terms(bitcast<Values>(bits));
-            }
-          }
-          block = added(block, wide_sum(stretch));
-        }
-        mine.sum = added(mine.sum, block);
-=======
       // As `within` of shared/spans.wgsl.
       let end = min(segment.elementCount, arrayLength(&gradients_SLOT) * ELEMENTS - segment.firstElement);
       var first = block.first;
@@ -160,24 +103,18 @@ fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
           stretch += (fast_terms(values.x) + fast_terms(values.y)) + (fast_terms(values.z) + fast_terms(values.w));
           first += 4u * block.pitch;
         }
-        total = sum(total, soft_float(bitcast<u32>(sum_of(stretch))));
->>>>>>> main
+        total = added(total, wide_sum(stretch));
       }
     }
     //#end
     default: {}
   }
-<<<<<<< HEAD
-  if (needs_exact(mine.largest)) {
-    mine.sum = Sum();
-    add_exactly(&mine, s, share);
-=======
   let top = max(max(largest.x, largest.y), max(largest.z, largest.w));
   if (needs_exact(top)) {
     total = exact_block(mine, segment, block);
   }
   (*mine).largest = max((*mine).largest, top);
-  (*mine).sum = sum((*mine).sum, total);
+  (*mine).sum = added((*mine).sum, total);
 }
 
 // What a lane finds in its share of a chunk of a unit. `member` is the number of the lane in its team.
@@ -199,7 +136,6 @@ fn gathered(segment: Segment, units: Units, unit: u32, chunk: u32, member: u32) 
     for (var k = 0u; k < count; k += BLOCK) {
       add_block(&mine, segment, Block(firstOfRun + k * pitch, pitch, min(BLOCK, count - k)));
     }
->>>>>>> main
   }
   return mine;
 }

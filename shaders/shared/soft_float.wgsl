@@ -39,10 +39,8 @@ fn soft_float(bits: u32) -> SoftFloat {
 }
 
 fn exceeds(a: SoftFloat, b: SoftFloat) -> bool {
-  if (a.mantissa == 0u || b.mantissa == 0u) {
-    return a.mantissa != 0u;
-  }
-  return a.exponent > b.exponent || (a.exponent == b.exponent && a.mantissa > b.mantissa);
+  let isLarger = a.exponent > b.exponent || (a.exponent == b.exponent && a.mantissa > b.mantissa);
+  return a.mantissa != 0u && (b.mantissa == 0u || isLarger);
 }
 
 // To float32's 24 bits, ties to even.

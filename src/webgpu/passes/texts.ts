@@ -6,7 +6,6 @@ import slots from "../../../shaders/shared/slots.wgsl?raw";
 import softFloat from "../../../shaders/shared/soft_float.wgsl?raw";
 import spans from "../../../shaders/shared/spans.wgsl?raw";
 import store from "../../../shaders/shared/store.wgsl?raw";
-import stretch from "../../../shaders/shared/stretch.wgsl?raw";
 import table from "../../../shaders/shared/table.wgsl?raw";
 import targets from "../../../shaders/shared/targets.wgsl?raw";
 import unaligned from "../../../shaders/shared/unaligned.wgsl?raw";
@@ -33,14 +32,7 @@ const targetTexts: Texts = { "shared/targets": targets, "shared/unaligned_target
 /** The text of a kernel that reads gradients and makes partials of the terms of a norm. */
 export function readingText(kernel: string, texts: Texts, { format, bindings }: Batch, lanes: number): string {
   const text = resolved(kernel, {
-    texts: {
-      ...formatTexts(format),
-      ...walkTexts,
-      ...partialTexts,
-      "shared/exact": exact,
-      "shared/stretch": stretch,
-      ...texts,
-    },
+    texts: { ...formatTexts(format), ...walkTexts, ...partialTexts, "shared/exact": exact, ...texts },
     conditions: { EDGES: hasEdges(format) },
     slots: bindings,
     tokens: { ACCESS: "read" },
