@@ -1,5 +1,6 @@
-import { counted } from "./check.ts";
 import type { ClipReport } from "./record.ts";
+
+// Every entry imports this file as it is, so `instanceof` holds across entries.
 
 /** There is no WebGPU, or none that may be used. `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
@@ -52,5 +53,5 @@ const BESIDE_GRADIENTS =
 function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
   const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
   const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-  return `The gradients hold ${counted(nonFinite, "NaN or infinite value")}${where}; skip this step or lower the loss scale.`;
+  return `The gradients hold ${nonFinite} NaN or infinite value${nonFinite === 1 ? "" : "s"}${where}; skip this step or lower the loss scale.`;
 }

@@ -6,11 +6,12 @@ import type { Rule } from "../rules/rule.ts";
 
 /**
  * The passes that carry out a method on each backend, in order: of a type that only the backend knows. A method carries a
- * reference to its own only, so that a page ships just the shaders of the methods that it names.
+ * reference to its own only, so that a page ships just the shaders of the methods that it names. An entry for one backend has
+ * none for the other.
  */
 export interface Passes {
-  readonly webgpu: object;
-  readonly cpu: object;
+  readonly webgpu?: object;
+  readonly cpu?: object;
 }
 
 /** A method of clipping: plain data that `clipByGlobalNorm(...)` and similar functions return. */
