@@ -19,7 +19,7 @@ export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
   software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
-  llvmpipe: { lanes: 8, minTiles: 64, normWorkgroups: 8, scaleWorkgroups: 8 },
+  llvmpipe: { lanes: 8, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
   integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 },
   discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096 },
 };
