@@ -46,7 +46,7 @@ export function targetsAsMarkdown(results: Results, targets = targetsOf(results)
   return ["**Targets**", "", table(["what", "wanted", "measured", "met"], body)].join("\n");
 }
 
-/** How right an answer was, or why there is none. */
+/** The error of an answer, or the reason for having none. */
 export function verdictOf({ verdict, reason, error = 0 }: Row): string {
   if (verdict !== "right") return `${verdict}: ${reason}`;
   return error === 0 ? "exact" : `right to ${error.toExponential(0)}`;

@@ -3,7 +3,7 @@ import type { Compiled } from "./isa/compiled.mjs";
 import { codeTable, firstLoadTable, marginsTable } from "./isa/published.ts";
 import { dispatchesTable, limitsTable, othersTable, targetsTable } from "./summary.ts";
 
-/** Results as they lie in a file, with what made them. */
+/** Results as stored in a file, with the command that made them. */
 export interface Recorded extends Results {
   readonly command: string;
   readonly date: string;

@@ -47,7 +47,7 @@ async function bundleFor(engine) {
       write: false,
       minify: false,
       target: "es2022",
-      // TensorFlow.js asks Node and Deno for modules that a page has not.
+      // TensorFlow.js requests modules from Node and Deno that a page does not have.
       ...(isPage ? { lib: { entry, formats: ["es"] } } : { ssr: entry }),
       rolldownOptions: { output: { codeSplitting: false } },
     },

@@ -17,13 +17,13 @@ import {
 } from "./names.ts";
 import { ratioOf, type Spread, spreadOf } from "./statistics.ts";
 
-/** What is aimed at, and what was measured. */
+/** A target, and the measured value. */
 export interface Target {
   readonly name: string;
   readonly atLeast?: number;
   readonly atMost?: number;
   readonly measured: Spread;
-  /** Exact, whatever the device. */
+  /** The value is counted and exact on every device. */
   readonly isCounted?: true;
 }
 
@@ -31,19 +31,19 @@ export function isMet({ atLeast = -Infinity, atMost = Infinity, measured }: Targ
   return measured.median >= atLeast && measured.median <= atMost;
 }
 
-/** Of one run: only what it measured. */
+/** The targets that one run measured. */
 export function targetsOf(results: Results): Target[] {
   const { rows } = results;
   const workloads = new Map(results.workloads.map((workload) => [workload.name, workload]));
   const rowOf = (workload: string, contestant: string) =>
     rows.find((row) => row.workload === workload && row.contestant === contestant);
-  /** How many times as long as `other` a contestant takes. */
+  /** The time of a contestant in multiples of `other`'s. */
   const ratio = (workload: string, contestant: string, other: string): Spread | undefined => {
     const [row, otherRow] = [rowOf(workload, contestant), rowOf(workload, other)];
     const pair = row && otherRow && stepsOfPair(row, otherRow);
     return pair && ratioOf(...pair);
   };
-  /** The time for each element or tensor of a workload, beside that of another. */
+  /** The time per element or tensor of a workload, compared with another workload. */
   const growth = (large: Measured | undefined, small: Measured | undefined, unit: "elements" | "tensors") => {
     const [row, other] = [rowOf(large?.name ?? "", CLIP), rowOf(small?.name ?? "", CLIP)];
     const pair = row && other && stepsOfPair(row, other);

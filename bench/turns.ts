@@ -62,7 +62,7 @@ function rowOf(workload: Workload, { name, work, against, bytes, shipped }: Cont
   return { workload: workload.name, contestant: name, work, against, bytes, shipped };
 }
 
-/** Tries every configuration; one whose answer is wrong gets no time. */
+/** Tries every configuration. A wrong answer gets no time. */
 async function enter(
   contestant: Contestant,
   truth: Truth,
@@ -83,7 +83,7 @@ async function enter(
       }
       const { ms, steps } = await warmUp(entry, pace, best?.ms);
       sweep.push({ configuration, ms });
-      // The shipped configuration is the first; what looks a little faster in three batches is noise.
+      // The shipped configuration comes first. A slightly faster one in three batches is noise.
       const most = best?.runner.configuration === contestant.shipped ? CLEARLY_FASTER : 1;
       if (best && ms >= most * best.ms) {
         entry.destroy();
@@ -101,15 +101,15 @@ async function enter(
 }
 
 /**
- * How many steps fill a batch, and the best of three batches, which is what configurations are compared by; one that is
- * far behind the best so far, or whose steps are longer than a batch, is not asked again.
+ * Finds how many steps fill a batch, and the best time of three batches, which compares configurations. A configuration that is far
+ * behind the best so far, or whose steps are longer than a batch, is not measured further.
  */
 async function warmUp(entry: Entry, { batchMs }: Pace, best = Infinity): Promise<{ ms: number; steps: number }> {
   await entry.time(1);
   const one = await entry.time(1);
   if (timeOf(one) > 2 * batchMs || timeOf(one) > 2 * best) return { ms: timeOf(one), steps: 1 };
   const five = await entry.time(5);
-  // What does not grow with the steps, waiting for the answer, does not count.
+  // The wait for the answer does not grow with the steps and does not count.
   const growth = five.gpu || (5 * five.clock - one.clock) / 4;
   const steps = growth > 0 ? Math.min(MOST_STEPS, Math.max(1, Math.ceil(batchMs / growth))) : MOST_STEPS;
   let ms = Infinity;
@@ -121,7 +121,7 @@ function timeOf({ clock, gpu }: Sample): number {
   return gpu || clock;
 }
 
-/** In every round each runner once; another one begins each round, so that none always follows the same. */
+/** Each runner runs once in every round. Another one begins each round: no runner always follows the same one. */
 async function turns(
   runners: readonly Runner[],
   rounds: number,
