@@ -24,7 +24,7 @@ export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
   software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 4 },
-  llvmpipe: { lanes: 8, minTiles: 64, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 8 },
+  llvmpipe: { lanes: 8, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 8 },
   integrated: { lanes: 64, minTiles: 4, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 256 },
   discrete: { lanes: 64, minTiles: 2, normWorkgroups: 2048, scaleWorkgroups: 4096, finishLanes: 256 },
 };
