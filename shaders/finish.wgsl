@@ -62,6 +62,9 @@ fn conclude(all: Partial) {
   whole.record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
   whole.record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
   whole.record.maxNorm = decision.bound;
+  //#if SKIPS
+  whole.spikeSteps += select(0u, 1u, (decision.flags & SPIKE) != 0u);
+  //#end
   whole.record.nonFiniteSteps += select(0u, 1u, nonFinite != 0u);
   let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
   whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
@@ -75,6 +78,9 @@ fn conclude(all: Partial) {
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
+  //#if SKIPS
+  prepare_skip(lane);
+  //#end
   var mine = nothing();
   let end = settings.firstPartial + settings.partialCount;
   for (var i = settings.firstPartial + lane; i < end; i += WORKGROUP) {

@@ -34,17 +34,18 @@ export const CLIPPED = 1;
 export const SKIP = 2;
 export const NAN_SEEN = 4;
 export const INFINITY_SEEN = 8;
+export const SPIKE = 16;
 
 /** How many steps there were, and how many of each kind. */
 export interface Counters {
   steps: number;
   /** Those that clipped. */
   clippedSteps: number;
-  /** Those that were skipped for non-finite gradients: `nonFinite: "zero"`. */
+  /** Those that were skipped: for non-finite gradients (`nonFinite: "zero"`), or by a skip rule. */
   skippedSteps: number;
   /** Those that saw a NaN or an infinity, whatever `nonFinite` says: in a gradient, a parameter, gradScale or totalNorm. */
   nonFiniteSteps: number;
-  /** Those whose norm a skip rule called a spike; 0 without such a rule. */
+  /** Those that a skip rule called spikes, by their norm or their loss; 0 without such a rule. */
   spikeSteps: number;
 }
 

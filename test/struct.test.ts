@@ -6,7 +6,7 @@ import { exampleSegmentStruct } from "../src/webgpu/passes/sum_examples.ts";
 import { unitSegmentStruct } from "../src/webgpu/passes/unit_norm.ts";
 import { UNITS_BYTES, unitsStruct } from "../src/webgpu/passes/units.ts";
 import { MOST_SEGMENTS, MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
-import { struct } from "../src/webgpu/struct.ts";
+import { struct } from "../src/struct.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
 const BYTES: Record<string, number> = { u32: 4, i32: 4, f32: 4, vec4u: 16 };

@@ -1,28 +1,35 @@
-import type { ClipBackend, StepValues } from "../backend.ts";
+import type { ClipBackend } from "../backend.ts";
+import { Memory } from "../memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
+import { isGPUBuffer } from "../ranges.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Decider } from "../rules/rule.ts";
+import type { LossInArray, SkipRule } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
-import { type Decision, decide, finish, writeEntry } from "./finish.ts";
+import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
 import { nothing } from "./norm.ts";
 import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
 
 /** The passes on typed arrays, at once and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
-  const { gradScale, totalNorm } = options;
+  const { gradScale, totalNorm, skip } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
+  if (skip?.loss && isGPUBuffer(skip.loss.buffer)) {
+    throw new TypeError(`options.skip's loss is a GPUBuffer, but the gradients are arrays; pass a Float32Array.`);
+  }
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const state = "begin" in method.rule ? method.rule.begin() : undefined;
+  const memory = new Memory(method, skip);
   const passes = method.passes.cpu as CpuPasses;
-  const decider = state ?? unlessUnbounded(method.rule as Decider);
+  const given = totalNorm as number | undefined;
+  const decider = memory.rule ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
     pieceElements: Infinity,
@@ -34,7 +41,9 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      const settings = settingsOf(method, options, values, decider);
+      const isSpike =
+        memory.skip?.isSpike(normOf(all, { method, totalNorm: given, ...values }), lossNow(skip)) === true;
+      const settings = { ...values, method, decider, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A memory is asked once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
@@ -46,7 +55,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       }
       if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
     },
-    state: state && { save: async () => state.save(), load: (saved) => state.load(saved) },
+    state: memory.savedBytes > 0 ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
@@ -60,15 +69,10 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-type Settings = Parameters<typeof decide>[3];
-
-function settingsOf(
-  method: ClipMethod,
-  { nonFinite, totalNorm }: CheckedOptions,
-  values: StepValues,
-  decider: Decider,
-): Settings {
-  return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined };
+function lossNow(skip: SkipRule | undefined): number | undefined {
+  if (!skip?.loss) return undefined;
+  const { buffer, byteOffset } = skip.loss as LossInArray;
+  return buffer[byteOffset / 4];
 }
 
 function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {

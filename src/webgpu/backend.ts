@@ -2,10 +2,10 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
+import { Memory } from "../memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
-import type { RuleState } from "../rules/rule.ts";
 import type { Tensor } from "../view.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
 import { Faults, faultError, givenBuffers, refusedAmong, type Told, watched } from "./faults.ts";
@@ -64,19 +64,20 @@ class WebGPUBackend implements ClipBackend {
       const made = this.#watched(() => {
         const record = this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
-        const ruleState = "begin" in method.rule ? this.#makeRuleState(method.rule.begin().toWords()) : undefined;
-        const bindings = new Bindings(context, { record, entries, state: ruleState }, method, options);
-        return { record, entries, ruleState, bindings };
+        const memory = new Memory(method, options.skip);
+        const remembers = memory.rule !== undefined || memory.skip !== undefined;
+        const state = remembers ? this.#makeState(memory.toWords()) : undefined;
+        const bindings = new Bindings(context, { record, entries, state }, method, options);
+        return { record, entries, state, memory, bindings };
       });
       this.record = made.record;
       this.scales = made.entries;
       this.#bindings = made.bindings;
-      const { ruleState } = made;
-      if (ruleState && "begin" in method.rule) {
-        const { begin } = method.rule;
+      const { state, memory } = made;
+      if (state && memory.savedBytes > 0) {
         this.state = {
-          save: () => this.#save(ruleState, begin()),
-          load: (saved) => this.#load(ruleState, begin(), saved),
+          save: () => this.#save(state, new Memory(method, options.skip)),
+          load: (saved) => this.#load(state, new Memory(method, options.skip), saved),
         };
       }
     } catch (error) {
@@ -145,19 +146,19 @@ class WebGPUBackend implements ClipBackend {
     return copies;
   }
 
-  async #save(buffer: GPUBuffer, state: RuleState): Promise<ArrayBuffer> {
+  async #save(buffer: GPUBuffer, memory: Memory): Promise<ArrayBuffer> {
     const [content] = (await this.#read([buffer])) as [DataView];
-    state.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
-    return state.save();
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    return memory.save();
   }
 
-  #load(buffer: GPUBuffer, state: RuleState, saved: ArrayBuffer): void {
+  #load(buffer: GPUBuffer, memory: Memory, saved: ArrayBuffer): void {
     this.#refuseLost();
-    state.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, state.toWords()));
+    memory.load(saved);
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords()));
   }
 
-  #makeRuleState(words: Uint32Array): GPUBuffer {
+  #makeState(words: Uint32Array): GPUBuffer {
     const { byteLength } = words;
     const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, byteLength, (mapped) => mapped.set(words));
     this.#owned.push(buffer);

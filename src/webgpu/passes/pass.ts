@@ -60,8 +60,8 @@ export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "gradScale" and "totalNorm": where options name a buffer, else a placeholder; "tables": what all words are in. */
-export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "tables";
+/** "gradScale", "totalNorm" and "loss": where options name a buffer, else a placeholder; "tables": what all words are in. */
+export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "loss" | "tables";
 
 /** In the order in which a step gives them. */
 export type StepValue = "maxNorm" | "gradScale";

@@ -1,8 +1,8 @@
 import units from "../../../shaders/shared/units.wgsl?raw";
+import { struct } from "../../struct.ts";
 import { MOST_AXES, type Units } from "../../units.ts";
 import type { Batch } from "../dispatches.ts";
 import { MOST_UNIT_SEGMENTS, type Segment } from "../segments.ts";
-import { struct } from "../struct.ts";
 import type { Binding } from "./pass.ts";
 
 /** As in shaders/shared/units.wgsl, before the axes. */
