@@ -13,36 +13,31 @@ import {
 } from "./view.ts";
 
 /**
- * A list, or an object or a Map whose keys become names; a null or undefined entry is a parameter without a gradient.
- * What is passed at a later step is matched to it: by key, or a list by place.
+ * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient. The
+ * gradients of later steps are matched with those of prepare: by key, or for a list by place.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
   | Readonly<Record<string, Gradient | null | undefined>>
   | ReadonlyMap<string, Gradient | null | undefined>;
 
-/** A caller's gradients, each thing of theirs read once. */
+/** The caller's gradients. Every property has been read, and is not read again. */
 export interface GivenGradients {
-  /** Whether they came by name, in an object or a Map. */
+  /** The keys of an object or a Map; undefined for a list. */
   readonly keys: readonly string[] | undefined;
-  readonly places: readonly Place[];
-}
-
-interface Place {
-  readonly name: string | undefined;
-  /** Undefined where there is no gradient. */
-  readonly view: GivenView | undefined;
+  /** A place without a gradient has no view. */
+  readonly places: readonly { readonly name: string | undefined; readonly view: GivenView | undefined }[];
 }
 
 export interface TensorList {
-  /** The gradients that have elements. */
+  /** The gradients with elements. */
   readonly tensors: readonly Tensor[];
-  /** All entries of the list, those without elements and without a gradient too. */
+  /** All entries of the list, including gradients without elements and entries without a gradient. */
   readonly places: readonly (Tensor | undefined)[];
-  /** What they are called, by place. */
+  /** The names, by place. */
   readonly names: readonly (string | undefined)[];
   readonly keys: readonly string[] | undefined;
-  /** Where they live; undefined when there are none. */
+  /** Where the gradients live; undefined if there are none. */
   readonly backend: "webgpu" | "cpu" | undefined;
 }
 
@@ -51,11 +46,11 @@ interface Entry {
   readonly gradient: unknown;
 }
 
-/** @param prepared at a step: the list whose order and names they take. */
+/** @param prepared at a later step: the list that gives order and names. */
 export function readGivenGradients(gradients: Gradients, prepared?: TensorList): GivenGradients {
   const { keys, entries } = entriesOf(gradients);
   const ordered = prepared ? matched(keys, entries, prepared) : entries;
-  const places = ordered.map(({ name, gradient }, index): Place => {
+  const places = ordered.map(({ name, gradient }, index) => {
     if (gradient === null || gradient === undefined) return { name, view: undefined };
     const view = readView(gradient, index, name);
     return { name: prepared ? name : (view.name ?? (name || labelOfBuffer(view))), view };
@@ -85,7 +80,7 @@ function notGradients(value: unknown): TypeError {
   return new TypeError(`gradients is ${shown(value)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
 }
 
-/** In the order of the prepared list, under its names; what it has and the step has not is absent. */
+/** Orders a step's entries as the prepared list, with its names. A name that the step lacks has no gradient. */
 function matched(keys: readonly string[] | undefined, entries: readonly Entry[], prepared: TensorList): Entry[] {
   if (keys && !prepared.keys) {
     throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list in the same order.");
@@ -115,15 +110,15 @@ function matched(keys: readonly string[] | undefined, entries: readonly Entry[],
   }));
 }
 
-/** Equal for gradients that read alike, in the same GPU buffers; undefined for arrays and for whatever is to be refused. */
+/** A key that is equal for equal views of the same GPU buffers; undefined for arrays and for anything that will be refused. */
 export function keyOf({ places }: GivenGradients): string | undefined {
   const keys = places.map(({ view }) => (view ? keyOfView(view) : "-"));
   return keys.includes(undefined) ? undefined : keys.join(";");
 }
 
 /**
- * Checks gradients in order, refusing whatever can be seen to be wrong before anything is done. An `into` has room for one
- * of as many `examples`, whose sum goes there.
+ * Checks the gradients in order, before any work is done. An `into` has room for one of the `examples`: their sum is written
+ * there.
  */
 export function checkGradients(given: GivenGradients, examples = 1): TensorList {
   const places = given.places.map(({ name, view }, index) => view && checkView(view, index, name, examples));

@@ -2,7 +2,7 @@ import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
 import type { Units } from "./units.ts";
 import type { Tensor } from "./view.ts";
 
-/** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
+/** Which values share a norm: all values, or those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
   | { readonly kind: "all" | "tensor" }
   | { readonly kind: "members"; readonly count: number }
@@ -11,29 +11,29 @@ export type Grouping =
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
     };
 
-/** A run of a gradient's elements that is worked on as one. */
+/** A run of one gradient's elements that is processed as one. */
 export interface Piece {
-  /** Its place in the order of the list. */
+  /** Pieces are numbered in the order of the list. */
   readonly number: number;
   readonly tensor: Tensor;
-  /** Its first element, in the tensor. */
+  /** The index of its first element in the tensor. */
   readonly first: number;
   readonly length: number;
-  /** Of its values, or of its first unit. */
+  /** The group of its values, or of its first unit. */
   readonly group: number;
-  /** Where its values fall into several units. */
+  /** Present if its values belong to several units. */
   readonly units?: Units;
 }
 
-/** Groups that follow each other: a member, a tensor, or all units of a tensor. */
+/** Consecutive groups: a member, a tensor, or all units of a tensor. */
 export interface GroupRun {
   readonly group: number;
   readonly count: number;
-  /** How many values share one of their norms. */
+  /** How many values share one norm. */
   readonly valuesPerGroup: number;
 }
 
-/** The pieces depend on the lengths alone, so that a record can be read whatever buffers made it. */
+/** Pieces depend on the lengths only: a record's piece numbers hold for all buffers. */
 export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Piece[] {
   const pieces: Piece[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
@@ -53,7 +53,7 @@ export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceEl
   return pieces;
 }
 
-/** None where all values share one norm. */
+/** Empty if all values share one norm. */
 export function groupRunsOf(tensors: readonly Tensor[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
   if (grouping.kind === "members") {
@@ -77,13 +77,13 @@ function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | und
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
-/** Some elements of a range. */
+/** The bytes of some elements of a range. */
 export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
   const bytes = ELEMENT_BYTES[dtype];
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
-/** The parameters that belong to the gradients, as tensors of their own: read as these are, never written. */
+/** The gradients' parameters as tensors. They are read in the same way as gradients and never written. */
 export function parametersOf(tensors: readonly Tensor[]): Tensor[] {
   return tensors.flatMap(({ parameter, into: _, ...tensor }) =>
     parameter ? [{ ...tensor, ...parameter, label: `${tensor.label}.parameter` }] : [],

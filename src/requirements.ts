@@ -6,7 +6,7 @@ import { groupRunsOf } from "./pieces.ts";
 import { idOf } from "./ranges.ts";
 import { labelOf, type Tensor } from "./view.ts";
 
-/** Gradients as a method can work on them, checked for whatever it needs. */
+/** Gradients that the method can work on. Everything that it needs has been checked. */
 export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
   const list = checkGradients(given, method.examples);
   refuseUnsuited(list, method, options);
@@ -14,7 +14,7 @@ export function gradientsFor(method: ClipMethod, options: CheckedOptions, given:
   return list;
 }
 
-/** Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them, shapes. */
+/** Refuses gradients whose structure differs from the prepared one: lengths, formats and, if units depend on them, shapes. */
 export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
   for (const [index, then] of prepared.places.entries()) {
     const now = list.places[index];
@@ -38,7 +38,7 @@ function inWords(tensor: Tensor | undefined): string {
   return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
 }
 
-/** Shapes and parameters, a leading axis for members; a total norm is for all. */
+/** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
 function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
@@ -68,7 +68,7 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   }
 }
 
-/** A range that is listed twice is scaled once, and so by one set of units. */
+/** A range that is listed twice is scaled once, and therefore has one set of units. */
 function refuseTwoShapes(tensors: readonly Tensor[]): void {
   const first = new Map<string, Tensor>();
   for (const tensor of tensors) {

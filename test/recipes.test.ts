@@ -1,15 +1,11 @@
 /** The examples of docs/recipes.md, run as they stand. */
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
-import { COPY_DST, COPY_SRC, STORAGE, Workbench } from "./support/workbench.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const usage = STORAGE | COPY_SRC | COPY_DST;
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
 
 function run(section: string, context: Record<string, unknown>, result = "undefined", number = 0): Promise<unknown> {
   const example = examplesOf("docs/recipes.md", {}, section)[number];

@@ -12,7 +12,7 @@ import { nothing } from "./norm.ts";
 import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
 
-/** The passes on typed arrays, at once and in place. */
+/** Runs the passes on typed arrays, immediately and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
   const { gradScale, totalNorm, skip } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
@@ -45,7 +45,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
         memory.skip?.isSpike(normOf(all, { method, totalNorm: given, ...values }), lossNow(skip)) === true;
       const settings = { ...values, method, decider, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
-      // A memory is asked once a step.
+      // A rule with a memory decides once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
       if (several) {
@@ -64,7 +64,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   };
 }
 
-/** Whatever Infinity is multiplied with, it bounds nothing. */
+/** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */
 function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
@@ -83,7 +83,7 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
   return found.each.map((mine, group) => {
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
-    // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
+    // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
     return decide({ ...mine, flags }, weights[group] ?? 0, parameterNorm, settings);
   });

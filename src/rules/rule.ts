@@ -1,8 +1,8 @@
 import type { Remembered } from "../remembered.ts";
 
 /**
- * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
- * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
+ * Gives the bound that follows from a norm, in WGSL and in TypeScript: both backends decide alike. A method refers only to its
+ * own rule, so a page ships only the shaders of the methods that it names.
  */
 export type Rule = {
   readonly name: string;
@@ -15,25 +15,20 @@ export type Rule = {
   readonly texts?: Readonly<Record<string, string>>;
   /** Facts.weight, from the number of values that share the norm; default 0. */
   readonly weight?: (count: number) => number;
-} & (Decider | Remembering);
-
-/** For a norm over all gradients only. */
-export interface Remembering {
-  /** A memory for one clip. */
-  readonly begin: () => RuleState;
-}
+  /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
+} & (Decider | { readonly begin: () => RuleState });
 
 export interface Decider {
   boundFor(facts: Facts): number;
 }
 
-/** What a rule may look at. */
+/** The values that a rule may use. */
 export interface Facts {
   readonly norm: number;
   readonly maxNorm: number;
-  /** A number that the rule itself made. */
+  /** The number that the rule's `weight` returned. */
   readonly weight: number;
-  /** The norm of the parameter that belongs to the gradient. */
+  /** The norm of the gradient's parameter. */
   readonly parameterNorm: number;
 }
 

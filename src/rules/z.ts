@@ -89,7 +89,7 @@ class Statistics implements RuleState {
     this.#variance = number("variance");
   }
 
-  /** What a norm counts as: itself, or its bound if it stands out. */
+  /** The norm for the averages: the norm itself, or its bound if it exceeds that. */
   #usual(norm: number): number {
     const deviation = Math.sqrt(this.#variance);
     const z = (norm - this.#mean) / (deviation + EPSILON);
@@ -97,7 +97,7 @@ class Statistics implements RuleState {
     return z > zThreshold ? this.#mean + (zThreshold * deviation) / (z / zThreshold) : norm;
   }
 
-  /** Moved by a part of the difference: a norm that never changes has a deviation of exactly 0. */
+  /** Moves the averages by a part of the difference: norms that never change have a deviation of exactly 0. */
   #note(norm: number, warming: boolean): void {
     if (warming) this.#count += 1;
     const weight = warming ? 1 / this.#count : 1 - this.#settings.decay;

@@ -7,14 +7,14 @@ import type { Dispatch, Gradients, Pass, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
 import { buffersOf } from "./windows.ts";
 
-/** What a clip records for one set of buffers. */
+/** The dispatches that a clip records for one set of buffers. */
 export interface Plan {
   readonly dispatches: readonly Dispatch[];
-  /** How many partials of 32 bytes its dispatches need room for. */
+  /** The number of partials, of 32 bytes each, that the dispatches need. */
   readonly partialCount: number;
 }
 
-/** The passes of a method, each planned in turn: what one leaves is where the next one looks for it. */
+/** Plans the passes of a method in turn. Each one notes in `planning` where the next one finds its results. */
 export function planOf(method: ClipMethod, options: CheckedOptions, tensors: readonly Tensor[], limits: Limits): Plan {
   const { grouping } = method;
   const read = (tensors: readonly Tensor[]): Gradients => ({
@@ -37,7 +37,7 @@ export function planOf(method: ClipMethod, options: CheckedOptions, tensors: rea
   return { dispatches, partialCount: planning.partialCount };
 }
 
-/** None where all gradients share one norm. */
+/** The number of entries; 0 if all gradients share one norm. */
 export function entryCount(tensors: readonly Tensor[], grouping: Grouping): number {
   return grouping.kind === "all" ? 0 : Math.max(1, groupCount(tensors, grouping));
 }

@@ -21,7 +21,7 @@ const walk: Walk = {
   mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
 };
 
-/** All add to the same partials. The first dispatch overwrites them, so it gets as many workgroups as the largest. */
+/** All dispatches add to the same partials. The first one overwrites them, so it gets as many workgroups as the largest. */
 function planClamp(planning: Planning): Dispatch[] {
   const { gradients, limits, buffers } = planning;
   const batches = writesOf(gradients.tensors, gradients.pieces).flatMap(({ target, pieces }) => {
@@ -57,14 +57,14 @@ function dispatchOf(
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
       { type: "storage", buffer: "partials" },
-      // The placeholder may be among what is written.
+      // The placeholder may be bound for writing.
       { type: READ, buffer: typeof options.gradScale === "number" ? "tables" : "gradScale" },
     ],
     values: ["gradScale"],
   };
 }
 
-/** Runs of what stands next to each other in the list too: a record names an element by its distance from a run's start. */
+/** Runs of pieces that are neighbours in the list too: a record names an element by its distance from a run's start. */
 function neighbours(pieces: readonly Piece[]): Piece[][] {
   const runs: Piece[][] = [];
   for (const piece of pieces) {

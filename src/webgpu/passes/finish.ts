@@ -5,14 +5,14 @@ import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
 
-/** One workgroup folds what was found in all gradients, decides, and writes the record. */
+/** One workgroup folds the partials of all gradients, decides, and writes the record. */
 export const finish: Pass = { plan: planFinish };
 
 function planFinish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
   const { skip } = options;
   const { lanes, normWorkgroups } = limits.grid;
-  // Other gradients of the same clip seldom need more.
+  // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [
     {

@@ -7,7 +7,7 @@ import { decidingText, decidingValues, settingsBinding, sourceBindings } from ".
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
 
-/** Decides for each group, and leaves what was found in all of them for finish. */
+/** Decides for each group, and leaves partials of all groups together for finish. */
 export const finishGroups: Pass = { plan: planGroups };
 
 /** As in shaders/finish_groups.wgsl. */
@@ -24,7 +24,7 @@ const bundleStruct = struct(
   "unused1",
 );
 const rangeStruct = struct("first", "each");
-/** Each leaves one partial for finish.wgsl, whose single workgroup reads them all. */
+/** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
 
 function planGroups(planning: Planning): Dispatch[] {
@@ -53,8 +53,8 @@ function planGroups(planning: Planning): Dispatch[] {
 }
 
 /**
- * For each bundle: its first group, where its ranges of partials stand and how many they are, the same for its parameter,
- * and the bits of its weight; then the ranges themselves, each its first partial and how many there are for each group.
+ * The head has for each bundle: its first group, the place and the number of its ranges of partials, the same for its parameter,
+ * and the bits of its weight. The ranges follow: for each its first partial and the number of partials for each group.
  */
 function bundleTable({ method, gradients, parameters }: Planning): Uint32Array {
   const bundles = groupRunsOf(gradients.tensors, method.grouping);
