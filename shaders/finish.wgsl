@@ -19,10 +19,10 @@ struct WholeRecord {
 }
 
 // The norm of everything; flags of the groups came with the partials; there is no one scale.
-fn sum_up(all: Partial) -> Decision {
-  var decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
+fn sum_up(whole: Decision, flags: u32) -> Decision {
+  var decision = whole;
   decision.scale = vec2u(NAN_BITS, ONE_BITS);
-  decision.flags = all.flags;
+  decision.flags = flags;
   decision.bound = max_norm_bits();
   return decision;
 }
@@ -35,11 +35,20 @@ fn each_scale() -> vec2u {
 
 fn conclude(all: Partial) {
   var decision: Decision;
+  var verdict = 0u;
   if (settings.groupCount > 0u) {
-    decision = sum_up(all);
+    let whole = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
+    verdict = whole.flags;
+    decision = sum_up(whole, all.flags);
   } else {
     decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
   }
+  //#if SKIPS
+  if ((verdict & SPIKE) != 0u) {
+    decision.scale = vec2u(0u, ONE_BITS);
+    decision.flags = (decision.flags & ~CLIPPED) | SKIP | SPIKE;
+  }
+  //#end
   if (settings.nonFinite == EACH) {
     decision.scale = each_scale();
     decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);

@@ -1,12 +1,12 @@
 /** What is written by name lies where the shader's struct of the same fields says. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { struct } from "../src/struct.ts";
 import { settingsStruct } from "../src/webgpu/passes/decide.ts";
 import { exampleSegmentStruct } from "../src/webgpu/passes/sum_examples.ts";
 import { unitSegmentStruct } from "../src/webgpu/passes/unit_norm.ts";
 import { UNITS_BYTES, unitsStruct } from "../src/webgpu/passes/units.ts";
 import { MOST_SEGMENTS, MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
-import { struct } from "../src/struct.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
 const BYTES: Record<string, number> = { u32: 4, i32: 4, f32: 4, vec4u: 16 };

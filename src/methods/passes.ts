@@ -11,33 +11,33 @@ import type { Passes } from "./method.ts";
 
 /** One norm over all gradients. */
 export const jointPasses: Passes = {
-  webgpu: [norm, finish, scale],
+  webgpu: { search: [norm, finish], write: [scale] },
   cpu: { search: searchNorms, write: writeScaled },
 };
 
-export const measuringPasses: Passes = { webgpu: [norm, finish], cpu: { search: searchNorms } };
+export const measuringPasses: Passes = { webgpu: { search: [norm, finish], write: [] }, cpu: { search: searchNorms } };
 
 /** A norm for each tensor or member. */
 export const groupPasses: Passes = {
-  webgpu: [norm, finishGroups, finish, groupScale],
+  webgpu: { search: [norm, finishGroups, finish], write: [groupScale] },
   cpu: { search: searchNorms, write: writeScaled },
 };
 
 /** A norm for each unit along axes. */
 export const unitPasses: Passes = {
-  webgpu: [norm, unitNorm, finishGroups, finish, unitScale],
+  webgpu: { search: [norm, unitNorm, finishGroups, finish], write: [unitScale] },
   cpu: { search: searchUnits, write: writeUnits },
 };
 
 /** The same, and one for each unit of the parameters. */
 export const adaptiveUnitPasses: Passes = {
-  webgpu: [norm, unitNorm, parameterNorm, unitParameterNorm, finishGroups, finish, unitScale],
+  webgpu: { search: [norm, unitNorm, parameterNorm, unitParameterNorm, finishGroups, finish], write: [unitScale] },
   cpu: { search: searchUnits, write: writeUnits },
 };
 
-export const valuePasses: Passes = { webgpu: [clamp, finish], cpu: { search: clampAll } };
+export const valuePasses: Passes = { webgpu: { search: [clamp, finish], write: [] }, cpu: { search: clampAll } };
 
 export const examplePasses: Passes = {
-  webgpu: [norm, finishGroups, finish, sumExamples],
+  webgpu: { search: [norm, finishGroups, finish], write: [sumExamples] },
   cpu: { search: searchNorms, write: sumAll },
 };

@@ -2,7 +2,10 @@ import { isPlain, readOptions, shown } from "../check.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { SkipRule } from "./skip.ts";
 
-const KEYS = Object.keys({ name: 0, wgsl: 0, texts: 0, loss: 0, begin: 0 } satisfies Record<keyof SkipRule, 0>);
+const KEYS = Object.keys({ name: 0, wgsl: 0, texts: 0, groupPass: 0, loss: 0, begin: 0 } satisfies Record<
+  keyof SkipRule,
+  0
+>);
 
 /** Refuses what is no skip rule, and methods whose steps cannot be left out as a whole. */
 export function checkSkip(value: unknown, { name, limits, examples, grouping }: ClipMethod): SkipRule {

@@ -11,6 +11,8 @@ export interface SkipRule {
   readonly wgsl: string;
   /** What that imports besides what every deciding kernel has. */
   readonly texts?: Readonly<Record<string, string>>;
+  /** On the GPU, where the step's groups have norms of their own: a pass of a type that only that backend knows. */
+  readonly groupPass: object;
   /** A second number to judge by. */
   readonly loss?: Source | LossInArray;
   /** A memory for one clip. */

@@ -2,6 +2,7 @@ import wgsl from "../../shaders/skips/above.wgsl?raw";
 import { readNormalFloat } from "../check.ts";
 import { floatBits } from "../floats.ts";
 import { struct } from "../struct.ts";
+import { skipGroups } from "../webgpu/passes/skip_groups.ts";
 import type { SkipRule, SkipState } from "./skip.ts";
 
 /** As in shaders/skips/above.wgsl. */
@@ -24,7 +25,7 @@ export const aboveStruct = struct("norm");
  */
 export function skipAbove(norm: number): SkipRule {
   const most = readNormalFloat(norm, "skipAbove's norm");
-  return { name: "skipAbove", wgsl, begin: () => new Threshold(most) };
+  return { name: "skipAbove", wgsl, groupPass: skipGroups, begin: () => new Threshold(most) };
 }
 
 /** Remembers nothing: its words are its setting. */

@@ -6,6 +6,7 @@ import { arrayType, byteOffsetOf, isGPUBuffer } from "../ranges.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { sourceIn } from "../source.ts";
 import { struct } from "../struct.ts";
+import { skipGroups } from "../webgpu/passes/skip_groups.ts";
 import type { SkipRule, SkipState } from "./skip.ts";
 
 /** As in shaders/skips/spikes.wgsl. */
@@ -69,6 +70,7 @@ export function skipSpikes(options?: {
     wgsl,
     texts: { "shared/difference": difference },
     loss: source,
+    groupPass: skipGroups,
     begin: () => new Spikes(settings, source),
   };
 }

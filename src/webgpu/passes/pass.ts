@@ -12,6 +12,12 @@ export interface Pass {
   readonly plan: (planning: Planning) => Dispatch[];
 }
 
+/** What a method records: up to the decision, and what carries it out. */
+export interface PassesInOrder {
+  readonly search: readonly Pass[];
+  readonly write: readonly Pass[];
+}
+
 /** The input of planning, and the notes that passes leave for each other. */
 export interface Planning {
   readonly method: ClipMethod;

@@ -1,18 +1,21 @@
 /** Steps that are left out although their gradients are finite. */
 import {
+  adaptiveGradClip,
   autoClip,
   type ClipOptions,
+  clipByBlockRms,
   clipByGlobalNorm,
+  clipByNorm,
   measureNorm,
   skipAbove,
   skipSpikes,
   zClip,
 } from "../../../src/index.ts";
 import { type Before, checkWithin, Player, recordedNorms, type Step } from "../adaptiveSteps.ts";
-import { range } from "../build.ts";
-import { fail, same } from "../expect.ts";
+import { range, tensor } from "../build.ts";
+import { fail, near, same } from "../expect.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
-import { bitsOf, FLT_MAX, neighbour, randomSource, ulp24 } from "../numbers.ts";
+import { bitsFrom, bitsOf, FLT_MAX, floatsOf, neighbour, randomSource, ulp24 } from "../numbers.ts";
 import { either, type Spikes, spikesAmong, type Verdict } from "../referenceSkip.ts";
 import type { Case, Harness, WebGpuHarness } from "../types.ts";
 
@@ -242,6 +245,43 @@ export const cases: Case[] = [
       const given = new Player(harness, Float32Array.of(1, 1));
       const steps = await given.play(given.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), totalNorm: 6 }));
       same(steps[0]?.spike, true, "spike of a totalNorm");
+    },
+  },
+  {
+    name: "methods with many norms: a verdict over all makes every gradient 0, in every entry",
+    script: async (harness) => {
+      const shape = [2, 3];
+      const methods = [clipByNorm(1), clipByNorm(1, { axes: [0] }), clipByBlockRms(0.5), adaptiveGradClip()];
+      for (const method of methods) {
+        for (const [most, isSkipped] of [
+          [5, true],
+          [1000, false],
+        ] as const) {
+          const memory = harness.allocate(
+            [1, 2].map((size) => ({
+              ...tensor([3, 4, 0, size, -size, 1], { shape }),
+              place: { memory: "arena", byteOffset: 256 * size },
+              parameter: { bits: bitsFrom([1, 2, 3, 4, 5, 6]) },
+            })),
+          );
+          const clip = harness.prepare(memory.gradients, method, { skip: skipAbove(most) });
+          clip.run();
+          const report = await clip.report();
+          const what = `${method.name}, skipAbove(${most})`;
+          same(report.spikeSteps, Number(isSkipped), `${what}: spikes`);
+          same(report.skippedSteps, Number(isSkipped), `${what}: skipped`);
+          same(report.clipped, !isSkipped, `${what}: clipped`);
+          same(report.scale, isSkipped ? 0 : Number.NaN, `${what}: scale`);
+          near(report.norm, Math.sqrt(62), 2, `${what}: norm`);
+          const after = floatsOf((await memory.read()).get("arena") ?? fail("no arena"));
+          const values = [...after.slice(64, 70), ...after.slice(128, 134)];
+          same(
+            values.every((value) => value === 0),
+            isSkipped,
+            `${what}: all 0`,
+          );
+        }
+      }
     },
   },
 ];
