@@ -193,6 +193,7 @@ class GradientClipper implements Clipper {
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
     }
+    options.skip?.check(method, where);
     const groups = groupCount(list.tensors, method.grouping);
     const backend =
       where === "webgpu" && this.#context

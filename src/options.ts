@@ -1,7 +1,6 @@
-import { readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
+import { isPlain, readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import { isGPUBuffer } from "./ranges.ts";
-import { checkSkip } from "./skips/check.ts";
 import type { SkipRule } from "./skips/skip.ts";
 import { type Source, sourceIn } from "./source.ts";
 
@@ -54,7 +53,7 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     apply: apply === undefined ? "scale" : readOneOf(apply, "options.apply", ["scale", "record"]),
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
-    skip: skip === undefined ? undefined : checkSkip(skip, method),
+    skip: skip === undefined ? undefined : readSkip(skip),
   };
 }
 
@@ -79,4 +78,9 @@ function readTotalNorm(value: unknown): number | Source {
   const norm = readNumber(value, "options.totalNorm");
   if (norm < 0) throw new RangeError(`options.totalNorm is ${norm}; pass a norm, which is at least 0.`);
   return norm;
+}
+
+function readSkip(value: unknown): SkipRule {
+  if (isPlain(value) && typeof (value as Partial<SkipRule>).wgsl === "string") return { ...(value as SkipRule) };
+  throw new TypeError(`options.skip is ${shown(value)}; pass what skipAbove(100) or skipSpikes() returns.`);
 }

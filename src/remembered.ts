@@ -33,8 +33,9 @@ export function refuseOtherLength(saved: ArrayBuffer, bytes: number, subject: st
   );
 }
 
-/** The values of a saved memory of the right length. */
-export function unpacked(saved: ArrayBuffer, tag: number, subject: string): number[] {
+/** The values of a saved memory with `count` values. */
+export function unpacked(saved: ArrayBuffer, tag: number, count: number, subject: string): number[] {
+  refuseOtherLength(saved, packedBytes(count), subject);
   const [found, ...values] = new Float64Array(saved);
   if (found !== tag) {
     throw new RangeError(`The state is not one of ${subject}; pass what state() of such a clip gave.`);

@@ -1,6 +1,10 @@
 /** What is written by name lies where the shader's struct of the same fields says. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { autoStruct } from "../src/rules/auto.ts";
+import { zStruct } from "../src/rules/z.ts";
+import { aboveStruct } from "../src/skips/skipAbove.ts";
+import { spikesStruct } from "../src/skips/skipSpikes.ts";
 import { struct } from "../src/struct.ts";
 import { settingsStruct } from "../src/webgpu/passes/decide.ts";
 import { exampleSegmentStruct } from "../src/webgpu/passes/sum_examples.ts";
@@ -9,6 +13,8 @@ import { UNITS_BYTES, unitsStruct } from "../src/webgpu/passes/units.ts";
 import { MOST_SEGMENTS, MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
+/** Types of more than one word, by the words that a struct(...) has for them. */
+const PARTS: Record<string, readonly string[]> = { SoftFloat: ["Mantissa", "Exponent"] };
 const BYTES: Record<string, number> = { u32: 4, i32: 4, f32: 4, vec4u: 16 };
 
 interface Field {
@@ -23,12 +29,14 @@ function fieldsOf(file: string, name: string, structs: Record<string, number> = 
   const text = readFileSync(new URL(`../shaders/${file}.wgsl`, import.meta.url), "utf8");
   const [, body = ""] = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(text) ?? [];
   let offset = 0;
-  return [...body.replace(/\/\/.*/g, "").matchAll(/(\w+): (array<(\w+), (\d+)>|\w+)/g)].map((found) => {
+  return [...body.replace(/\/\/.*/g, "").matchAll(/(\w+): (array<(\w+), (\d+)>|\w+)/g)].flatMap((found) => {
     const [, field = "", type = "", element = type, count = "1"] = found;
-    const bytes = Number({ ...BYTES, ...structs }[element]) * Number(count);
-    const at = offset;
-    offset += bytes;
-    return { name: field, type, offset: at, bytes };
+    return (PARTS[type] ?? [""]).map((part) => {
+      const bytes = (PARTS[type] ? 4 : Number({ ...BYTES, ...structs }[element])) * Number(count);
+      const at = offset;
+      offset += bytes;
+      return { name: field + part, type, offset: at, bytes };
+    });
   });
 }
 
@@ -39,6 +47,10 @@ test.each([
   ["shared/table", "Table", tableHead],
   ["shared/units", "Units", unitsStruct],
   ["shared/decide", "Settings", settingsStruct],
+  ["rules/auto", "RuleMemory", autoStruct],
+  ["rules/z", "RuleMemory", zStruct],
+  ["skips/above", "SkipMemory", aboveStruct],
+  ["skips/spikes", "SkipMemory", spikesStruct],
 ] as const)("%s: %s", (file, name, { fields, words }) => {
   const ofShader = fieldsOf(file, name, { Segment: 4 * segmentStruct.words });
   const single = ofShader.filter(({ type }) => !type.startsWith("array"));

@@ -1,11 +1,8 @@
 import type { ClipBackend } from "../backend.ts";
-import { Memory } from "../memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { isGPUBuffer } from "../ranges.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Decider } from "../rules/rule.ts";
-import type { LossInArray, SkipRule } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
 import { nothing } from "./norm.ts";
@@ -20,16 +17,15 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  if (skip?.loss && isGPUBuffer(skip.loss.buffer)) {
-    throw new TypeError(`options.skip's loss is a GPUBuffer, but the gradients are arrays; pass a Float32Array.`);
-  }
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const memory = new Memory(method, skip);
+  const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
+  const skipState = skip?.begin(ruleState);
+  const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
   const given = totalNorm as number | undefined;
-  const decider = memory.rule ?? unlessUnbounded(method.rule as Decider);
+  const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
     pieceElements: Infinity,
@@ -41,8 +37,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      const isSpike =
-        memory.skip?.isSpike(normOf(all, { method, totalNorm: given, ...values }), lossNow(skip)) === true;
+      const isSpike = skipState?.isSpike(normOf(all, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
@@ -55,7 +50,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       }
       if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
     },
-    state: memory.savedBytes > 0 ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
+    state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
@@ -67,12 +62,6 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
 /** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */
 function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
-}
-
-function lossNow(skip: SkipRule | undefined): number | undefined {
-  if (!skip?.loss) return undefined;
-  const { buffer, byteOffset } = skip.loss as LossInArray;
-  return buffer[byteOffset / 4];
 }
 
 function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {

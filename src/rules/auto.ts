@@ -44,7 +44,7 @@ class History implements RuleState {
   }
 
   load(saved: ArrayBuffer): void {
-    const [count = 0, ...norms] = unpacked(saved, TAG, this.subject);
+    const [count = 0, ...norms] = unpacked(saved, TAG, this.#capacity + 1, this.subject);
     const counted = Number.isInteger(count) && count >= 0 && count <= this.#capacity;
     refuseUnless(
       counted && norms.every((norm) => norm >= 0 && Math.fround(norm) === norm && norm < Infinity),

@@ -61,7 +61,7 @@ class Statistics implements RuleState {
   }
 
   load(saved: ArrayBuffer): void {
-    const [count = 0, mean = 0, variance = 0] = unpacked(saved, TAG, SUBJECT);
+    const [count = 0, mean = 0, variance = 0] = unpacked(saved, TAG, 3, SUBJECT);
     const counted = Number.isInteger(count) && count >= 0 && count < 2 ** 32;
     refuseUnless(counted && mean >= 0 && mean < 2 ** 200 && variance >= 0 && variance < 2 ** 400, SUBJECT);
     [this.#count, this.#mean, this.#variance] = [count, mean, variance];
@@ -69,7 +69,8 @@ class Statistics implements RuleState {
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { zThreshold, decay, warmup } = this.#settings;
-    const words = new Uint32Array(zStruct.words);
+    // An array in a storage buffer has at least one element.
+    const words = new Uint32Array(zStruct.words + 1);
     zStruct.write(words, 0, {
       ...softFloat("threshold", zThreshold),
       ...softFloat("weight", Math.fround(1 - decay)),

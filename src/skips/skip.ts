@@ -1,3 +1,4 @@
+import type { ClipMethod } from "../methods/method.ts";
 import type { Remembered } from "../remembered.ts";
 import type { Source } from "../source.ts";
 
@@ -13,19 +14,17 @@ export interface SkipRule {
   readonly texts?: Readonly<Record<string, string>>;
   /** On the GPU, where the step's groups have norms of their own: a pass of a type that only that backend knows. */
   readonly groupPass: object;
-  /** A second number to judge by. */
-  readonly loss?: Source | LossInArray;
-  /** A memory for one clip. */
-  readonly begin: () => SkipState;
+  /** A second number to judge by, on the GPU. */
+  readonly loss?: Source;
+  /** Refuses methods whose steps cannot be left out, and a loss that is not where the gradients are. */
+  readonly check: (method: ClipMethod, where: "webgpu" | "cpu") => void;
+  /** A memory for one clip, with that of its rule. */
+  readonly begin: (ofRule: Remembered | undefined) => SkipState;
 }
 
-export interface LossInArray {
-  readonly buffer: Float32Array;
-  readonly byteOffset: number;
-}
-
-/** What judges the steps of one clip. */
-export interface SkipState extends Remembered {
+/** What judges the steps of one clip, and what is remembered of them. */
+export interface SkipState {
+  readonly memory: Remembered;
   /** Judges a step and takes note of it. `norm` is NaN or Infinity where a gradient is. */
-  isSpike(norm: number, loss: number | undefined): boolean;
+  isSpike(norm: number): boolean;
 }

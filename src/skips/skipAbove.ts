@@ -1,9 +1,12 @@
 import wgsl from "../../shaders/skips/above.wgsl?raw";
 import { readNormalFloat } from "../check.ts";
 import { floatBits } from "../floats.ts";
+import type { Remembered } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import { skipGroups } from "../webgpu/passes/skip_groups.ts";
-import type { SkipRule, SkipState } from "./skip.ts";
+import { refuseUnskippable } from "./check.ts";
+import { JointMemory } from "./memory.ts";
+import type { SkipRule } from "./skip.ts";
 
 /** As in shaders/skips/above.wgsl. */
 export const aboveStruct = struct("norm");
@@ -25,35 +28,32 @@ export const aboveStruct = struct("norm");
  */
 export function skipAbove(norm: number): SkipRule {
   const most = readNormalFloat(norm, "skipAbove's norm");
-  return { name: "skipAbove", wgsl, groupPass: skipGroups, begin: () => new Threshold(most) };
+  return {
+    name: "skipAbove",
+    wgsl,
+    groupPass: skipGroups,
+    check: (method) => refuseUnskippable("skipAbove", method),
+    begin: (ofRule) => ({
+      memory: new JointMemory([...(ofRule ? [ofRule] : []), threshold(most)]),
+      isSpike: (value) => value > most && value < Infinity,
+    }),
+  };
 }
 
-/** Remembers nothing: its words are its setting. */
-class Threshold implements SkipState {
-  readonly subject = "skipAbove";
-  readonly savedBytes = 0;
-  readonly headWords = aboveStruct.words;
-  readonly #norm: number;
-
-  constructor(norm: number) {
-    this.#norm = norm;
-  }
-
-  isSpike(norm: number): boolean {
-    return norm > this.#norm && norm < Infinity;
-  }
-
-  save(): ArrayBuffer {
-    return new ArrayBuffer(0);
-  }
-
-  load(): void {}
-
-  toWords(): Uint32Array<ArrayBuffer> {
-    const words = new Uint32Array(aboveStruct.words);
-    aboveStruct.write(words, 0, { norm: floatBits(this.#norm) });
-    return words;
-  }
-
-  fromWords(): void {}
+/** It remembers nothing: its words are its setting. */
+function threshold(norm: number): Remembered {
+  return {
+    subject: "skipAbove",
+    savedBytes: 0,
+    headWords: aboveStruct.words,
+    save: () => new ArrayBuffer(0),
+    load() {},
+    toWords() {
+      // An array in a storage buffer has at least one element.
+      const words = new Uint32Array(aboveStruct.words + 1);
+      aboveStruct.write(words, 0, { norm: floatBits(norm) });
+      return words;
+    },
+    fromWords() {},
+  };
 }

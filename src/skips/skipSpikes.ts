@@ -3,11 +3,13 @@ import wgsl from "../../shaders/skips/spikes.wgsl?raw";
 import { readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
 import { floatBits, LARGEST } from "../floats.ts";
 import { arrayType, byteOffsetOf, isGPUBuffer } from "../ranges.ts";
-import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
-import { sourceIn } from "../source.ts";
+import { packed, packedBytes, type Remembered, refuseUnless, unpacked } from "../remembered.ts";
+import { type Source, sourceIn } from "../source.ts";
 import { struct } from "../struct.ts";
 import { skipGroups } from "../webgpu/passes/skip_groups.ts";
-import type { SkipRule, SkipState } from "./skip.ts";
+import { refuseUnskippable } from "./check.ts";
+import { JointMemory } from "./memory.ts";
+import type { SkipRule } from "./skip.ts";
 
 /** As in shaders/skips/spikes.wgsl. */
 export const spikesStruct = struct(
@@ -65,15 +67,35 @@ export function skipSpikes(options?: {
     warmup: readInteger(warmup, "skipSpikes's warmup", 3, LONGEST_WARMUP),
   };
   const source = loss === undefined ? undefined : readLoss(loss);
+  const isOnGpu = source && isGPUBuffer(source.buffer);
   return {
     name: "skipSpikes",
     wgsl,
     texts: { "shared/difference": difference },
-    loss: source,
     groupPass: skipGroups,
-    begin: () => new Spikes(settings, source),
+    loss: isOnGpu ? (source as Source) : undefined,
+    check(method, where) {
+      refuseUnskippable("skipSpikes", method);
+      if (source) refuseElsewhere(isOnGpu ? "webgpu" : "cpu", where);
+    },
+    begin(ofRule) {
+      const spikes = new Spikes(settings, source);
+      return {
+        memory: new JointMemory([...(ofRule ? [ofRule] : []), spikes]),
+        isSpike: (norm) => spikes.isSpike(norm),
+      };
+    },
   };
 }
+
+function refuseElsewhere(loss: "webgpu" | "cpu", where: "webgpu" | "cpu"): void {
+  if (loss === where) return;
+  const [is, are, remedy] =
+    where === "cpu" ? ["a GPUBuffer", "arrays", "a Float32Array"] : ["a Float32Array", "GPU buffers", "a GPUBuffer"];
+  throw new TypeError(`options.skip's loss is ${is}, but the gradients are ${are}; pass ${remedy}.`);
+}
+
+type LossSource = Source | { readonly buffer: Float32Array; readonly byteOffset: number };
 
 interface Settings {
   readonly sigmas: number;
@@ -81,7 +103,7 @@ interface Settings {
   readonly warmup: number;
 }
 
-function readLoss(value: unknown): NonNullable<SkipRule["loss"]> {
+function readLoss(value: unknown): LossSource {
   const subject = "skipSpikes's loss";
   const { buffer, byteOffset } = readOptions(value, subject, ["buffer", "byteOffset"]);
   refuseTypeGPU(buffer, `${subject}.buffer`);
@@ -128,16 +150,16 @@ class Series {
 }
 
 /** Twin of shaders/skips/spikes.wgsl. */
-class Spikes implements SkipState {
+class Spikes implements Remembered {
   readonly subject: string;
   readonly savedBytes: number;
   readonly headWords = spikesStruct.words;
   readonly #settings: Settings;
-  readonly #loss: SkipRule["loss"];
+  readonly #loss: LossSource | undefined;
   readonly #norms = new Series();
   readonly #losses = new Series();
 
-  constructor(settings: Settings, loss: SkipRule["loss"]) {
+  constructor(settings: Settings, loss: LossSource | undefined) {
     this.#settings = settings;
     this.#loss = loss;
     this.subject = `${SUBJECT} with a window of ${settings.window}${loss ? " and a loss" : ""}`;
@@ -148,9 +170,11 @@ class Spikes implements SkipState {
     return this.#loss ? [this.#norms, this.#losses] : [this.#norms];
   }
 
-  isSpike(norm: number, loss: number | undefined): boolean {
+  isSpike(norm: number): boolean {
     const stands = Number.isFinite(norm) && this.#norms.judge(norm, this.#settings);
-    if (loss === undefined) return stands;
+    if (!this.#loss) return stands;
+    const { buffer, byteOffset } = this.#loss;
+    const loss = (buffer as Float32Array)[byteOffset / 4] as number;
     const lossStands = !Number.isFinite(loss) || this.#losses.judge(loss, this.#settings);
     return stands || lossStands;
   }
@@ -164,8 +188,8 @@ class Spikes implements SkipState {
   }
 
   load(saved: ArrayBuffer): void {
-    const values = unpacked(saved, TAG, this.subject);
     const { window } = this.#settings;
+    const values = unpacked(saved, TAG, this.#series.length * (1 + window), this.subject);
     const read = this.#series.map((_, number) => {
       const [seen = 0, ...list] = values.slice(number * (1 + window), (number + 1) * (1 + window));
       const isCount = Number.isInteger(seen) && seen >= 0 && seen < 2 ** 32;

@@ -2,10 +2,10 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
-import { Memory } from "../memory.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
+import type { Remembered } from "../remembered.ts";
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
@@ -62,9 +62,8 @@ class WebGPUBackend implements ClipBackend {
       const made = this.#watched(() => {
         const record = this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
-        const memory = new Memory(method, options.skip);
-        const remembers = memory.rule !== undefined || memory.skip !== undefined;
-        const state = remembers ? this.#makeState(memory.toWords()) : undefined;
+        const memory = memoryOf(method, options);
+        const state = memory && this.#makeState(memory.toWords(0));
         const bindings = new Bindings(context, { record, entries, state }, method, options);
         return { record, entries, state, memory, bindings };
       });
@@ -72,10 +71,11 @@ class WebGPUBackend implements ClipBackend {
       this.scales = made.entries;
       this.#bindings = made.bindings;
       const { state, memory } = made;
-      if (state && memory.savedBytes > 0) {
+      if (state && memory?.savedBytes) {
+        const begin = () => memoryOf(method, options) as Remembered;
         this.state = {
-          save: () => this.#save(state, new Memory(method, options.skip)),
-          load: (saved) => this.#load(state, new Memory(method, options.skip), saved),
+          save: () => this.#save(state, begin()),
+          load: (saved) => this.#load(state, begin(), saved),
         };
       }
     } catch (error) {
@@ -144,16 +144,16 @@ class WebGPUBackend implements ClipBackend {
     return copies;
   }
 
-  async #save(buffer: GPUBuffer, memory: Memory): Promise<ArrayBuffer> {
+  async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
     const [content] = (await this.#read([buffer])) as [DataView];
     memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
     return memory.save();
   }
 
-  #load(buffer: GPUBuffer, memory: Memory, saved: ArrayBuffer): void {
+  #load(buffer: GPUBuffer, memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
     memory.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords()));
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords(0)));
   }
 
   #makeState(words: Uint32Array): GPUBuffer {
@@ -268,4 +268,10 @@ function isPass(target: unknown): target is GPUComputePassEncoder {
 
 function isEncoder(target: unknown): target is GPUCommandEncoder {
   return typeof (target as GPUCommandEncoder | null)?.beginComputePass === "function";
+}
+
+/** What the clip remembers from step to step, as it is before the first one. */
+function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions): Remembered | undefined {
+  const ofRule = "begin" in rule ? rule.begin() : undefined;
+  return skip ? skip.begin(ofRule).memory : ofRule;
 }

@@ -1,7 +1,4 @@
-import type { ClipMethod } from "./methods/method.ts";
-import { type Remembered, refuseOtherLength } from "./remembered.ts";
-import type { RuleState } from "./rules/rule.ts";
-import type { SkipRule, SkipState } from "./skips/skip.ts";
+import { type Remembered, refuseOtherLength } from "../remembered.ts";
 
 /** A part of a memory, and where its struct and its lists begin among the words of the whole. */
 interface Part {
@@ -11,30 +8,26 @@ interface Part {
   readonly listWords: number;
 }
 
-/** What one clip remembers: its rule's memory, then its skip rule's; `State` of shaders/shared/decide.wgsl. */
-export class Memory {
-  readonly rule?: RuleState;
-  readonly skip?: SkipState;
+/** The memories of a rule and of a skip rule as one: `State` of shaders/shared/decide.wgsl. */
+export class JointMemory implements Remembered {
+  readonly subject: string;
   readonly savedBytes: number;
+  readonly headWords: number;
   readonly #parts: readonly Part[];
-  readonly #headWords: number;
   readonly #words: number;
 
-  constructor(method: ClipMethod, skip: SkipRule | undefined) {
-    this.rule = "begin" in method.rule ? method.rule.begin() : undefined;
-    this.skip = skip?.begin();
-    const all = [this.rule, this.skip].filter((part) => part !== undefined);
-    this.savedBytes = all.reduce((sum, { savedBytes }) => sum + savedBytes, 0);
-    this.#headWords = all.reduce((sum, { headWords }) => sum + headWords, 0);
-    let [headAt, listAt] = [0, this.#headWords];
-    this.#parts = all.map((of) => {
+  constructor(memories: readonly Remembered[]) {
+    this.subject = memories.map(({ subject }) => subject).join(" and ");
+    this.savedBytes = memories.reduce((sum, { savedBytes }) => sum + savedBytes, 0);
+    this.headWords = memories.reduce((sum, { headWords }) => sum + headWords, 0);
+    let [headAt, listAt] = [0, this.headWords];
+    this.#parts = memories.map((of) => {
       const part = { of, headAt, listAt, listWords: of.toWords(0).length - of.headWords };
       headAt += of.headWords;
       listAt += part.listWords;
       return part;
     });
-    // An array in a storage buffer has at least one element.
-    this.#words = Math.max(listAt, this.#headWords + 1);
+    this.#words = listAt;
   }
 
   save(): ArrayBuffer {
@@ -44,7 +37,7 @@ export class Memory {
 
   /** All of it or nothing. */
   load(saved: ArrayBuffer): void {
-    refuseOtherLength(saved, this.savedBytes, this.#parts.map(({ of }) => of.subject).join(" and "));
+    refuseOtherLength(saved, this.savedBytes, this.subject);
     const before = this.save();
     try {
       this.#loadParts(saved);
@@ -57,7 +50,7 @@ export class Memory {
   toWords(): Uint32Array<ArrayBuffer> {
     const words = new Uint32Array(this.#words);
     for (const { of, headAt, listAt } of this.#parts) {
-      const own = of.toWords(listAt - this.#headWords);
+      const own = of.toWords(listAt - this.headWords);
       words.set(own.subarray(0, of.headWords), headAt);
       words.set(own.subarray(of.headWords), listAt);
     }
