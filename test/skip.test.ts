@@ -54,8 +54,8 @@ test("another type, and an option that is not known, are refused", async () => {
     [clipByGlobalNorm(1), "an Object"],
   ] as const) {
     await refusedOnArrays(
-      ([gradient]) =>
-        cpu.prepare([gradient as Float32Array], clipByGlobalNorm(1), { skip: value as unknown as SkipRule }),
+      [array],
+      () => cpu.prepare([array], clipByGlobalNorm(1), { skip: value as unknown as SkipRule }),
       TypeError,
       `options.skip is ${shown}; pass what skipAbove(100) or skipSpikes() returns.`,
     );
