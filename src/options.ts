@@ -81,6 +81,6 @@ function readTotalNorm(value: unknown): number | Source {
 }
 
 function readSkip(value: unknown): SkipRule {
-  if (isPlain(value) && typeof (value as Partial<SkipRule>).wgsl === "string") return { ...(value as SkipRule) };
+  if (isPlain(value) && typeof (value as Partial<SkipRule>).begin === "function") return { ...(value as SkipRule) };
   throw new TypeError(`options.skip is ${shown(value)}; pass what skipAbove(100) or skipSpikes() returns.`);
 }

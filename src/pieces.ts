@@ -9,6 +9,8 @@ export type Grouping =
   | {
       readonly kind: "units";
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
+      /** @throws TypeError or RangeError for gradients that have no such units; `name` is the method's. */
+      readonly check: (tensors: readonly Tensor[], name: string) => void;
     };
 
 /** A run of one gradient's elements that is processed as one. */

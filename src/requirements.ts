@@ -2,8 +2,6 @@ import { counted } from "./check.ts";
 import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { groupRunsOf } from "./pieces.ts";
-import { idOf } from "./ranges.ts";
 import { labelOf, type Tensor } from "./view.ts";
 
 /** Gradients that the method can work on. Everything that it needs has been checked. */
@@ -46,11 +44,7 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if (grouping.kind === "units") {
-    refuseMissing(tensors, name, "shape", "its dimensions");
-    refuseTwoShapes(tensors);
-    groupRunsOf(tensors, grouping);
-  }
+  if (grouping.kind === "units") grouping.check(tensors, name);
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
   for (const { label, length, shape } of tensors) {
@@ -68,22 +62,12 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   }
 }
 
-/** A range that is listed twice is scaled once, and therefore has one set of units. */
-function refuseTwoShapes(tensors: readonly Tensor[]): void {
-  const first = new Map<string, Tensor>();
-  for (const tensor of tensors) {
-    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
-    const other = first.get(key) ?? tensor;
-    first.set(key, other);
-    if (String(other.shape) !== String(tensor.shape)) {
-      throw new RangeError(
-        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
-      );
-    }
-  }
-}
-
-function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
+export function refuseMissing(
+  tensors: readonly Tensor[],
+  name: string,
+  key: "shape" | "parameter",
+  what: string,
+): void {
   const tensor = tensors.find((tensor) => tensor[key] === undefined);
   if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
 }

@@ -1,4 +1,4 @@
-/** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
+/** Plans for random lists of gradients: two invocations of a dispatch never write to the same 32-bit word. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import type { Batch, Limits } from "../src/webgpu/dispatches.ts";
 import { planOf } from "../src/webgpu/plan.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
-const LIMITS = { slots: 7, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
+const LIMITS = { slots: 7, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 64 } };
 const STORAGE = 0x80;
 
 interface Pieces {
@@ -46,7 +46,7 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, method 
   return planned(method, tensors, { ...LIMITS, maxBinding });
 }
 
-/** What reads the gradients, and what writes them. */
+/** The dispatches that read the gradients, and those that write them. */
 function planned(method: ClipMethod, tensors: Parameters<typeof planOf>[2], limits: Limits) {
   const { dispatches, partialCount } = planOf(method, checkOptions(undefined, method), tensors, limits);
   const batches = dispatches.flatMap(({ batch, bindings: [first] }) =>
@@ -164,7 +164,7 @@ test("the example of src/webgpu/README.md is as planned", () => {
       { buffer: second as GPUBuffer, byteOffset: 512, length: 300 },
     ]),
   );
-  const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 };
+  const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 64 };
   const { reads } = planned(clipByGlobalNorm(1), tensors, { slots: 7, maxBinding: 2 ** 27, grid });
   expect(reads.map(({ slots, workgroups }) => [slots.length, workgroups])).toEqual([[2, 2]]);
   const rows = reads.flatMap(({ placed, slots, table }) =>

@@ -101,14 +101,16 @@ fn total_norm_bits() -> u32 {
 }
 
 // NAN_SEEN and INFINITY_SEEN, of the gradients and of what else goes into the norm.
-fn non_finite_flags(all: Partial) -> u32 {
-  let gradScale = grad_scale_bits();
-  let totalNorm = total_norm_bits();
+fn non_finite_flags(all: Partial, gradScale: u32, totalNorm: u32) -> u32 {
   // Anything but a positive normal factor, and a negative total norm, counts as a NaN among the gradients.
   return (all.flags & (NAN_SEEN | INFINITY_SEEN)) | settings.totalNormFlags
-    | select(NAN_SEEN, 0u, gradScale >= HIDDEN && gradScale < INFINITY_BITS)
+    | select(NAN_SEEN, 0u, is_factor(gradScale))
     | select(0u, NAN_SEEN, totalNorm > INFINITY_BITS)
     | select(0u, INFINITY_SEEN, totalNorm == INFINITY_BITS);
+}
+
+fn is_factor(bits: u32) -> bool {
+  return bits >= HIDDEN && bits < INFINITY_BITS;
 }
 
 fn non_finite_bits(flags: u32) -> u32 {
@@ -121,10 +123,9 @@ fn factors(scale: SoftFloat) -> vec2u {
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
-  if (power < -126) {
-    return vec2u(HIDDEN, float_bits(SoftFloat(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
-  }
-  return vec2u(float_bits(scale), ONE_BITS);
+  let isSmall = power < -126;
+  let factor = float_bits(SoftFloat(scale.mantissa, scale.exponent + select(0, 126, isSmall)));
+  return select(vec2u(factor, ONE_BITS), vec2u(HIDDEN, factor), isSmall); // 2^-126 first, the smaller one
 }
 
 fn decide_non_finite(flags: u32) -> Decision {
@@ -152,48 +153,55 @@ fn decided(norm: SoftFloat, scale: SoftFloat, flags: u32, bound: u32) -> Decisio
   );
 }
 
-fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
-  let gradScale = soft_float(grad_scale_bits());
+fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, factor: u32, totalNorm: u32) -> Decision {
+  let gradScale = soft_float(factor);
   let exactNorm = norm_of(all);
   var norm = product(rounded(exactNorm), gradScale);
   if (settings.totalNormIndex == GIVEN) {
     norm = SoftFloat(settings.totalNormMantissa, settings.totalNormExponent);
   } else if (settings.totalNormIndex != NONE) {
-    norm = soft_float(total_norm_bits());
+    norm = soft_float(totalNorm);
   }
   let maxNormBits = max_norm_bits();
   //#if SKIPS
   if (is_spike(norm, true)) {
-    return decided(norm, SoftFloat(0u, 0), SKIP | SPIKE, maxNormBits);
+    return decided(norm, SoftFloat(), SKIP | SPIKE, maxNormBits);
   }
   //#end
-  let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm));
-  let divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
+  let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm)); // of 24 bits
+  var divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
   var bounded = maxNormBits != INFINITY_BITS;
   //#if REMEMBERS
   bounded = bounded || exceeds(soft_float(INFINITY_BITS), bound);
   //#end
   let clipped = bounded && exceeds(divisor, bound);
   var scale = gradScale;
-  if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
-    scale = product(gradScale, quotient(bound, divisor));
-  } else if (clipped) {
-    scale = quotient(bound, exactNorm); // gradScale cancels
+  if (clipped) {
+    let cancels = settings.totalNormIndex == NONE && settings.epsMantissa == 0u; // gradScale does
+    if (cancels) {
+      divisor = exactNorm;
+    }
+    scale = quotient(bound, divisor);
+    if (!cancels) {
+      scale = product(gradScale, scale);
+    }
   }
-  return decided(norm, scale, select(0u, CLIPPED, clipped), select(INFINITY_BITS, float_bits(rounded(bound)), bounded));
+  return decided(norm, scale, select(0u, CLIPPED, clipped), select(INFINITY_BITS, float_bits(bound), bounded));
 }
 
 fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
-  let flags = non_finite_flags(all);
+  let gradScale = grad_scale_bits();
+  let totalNorm = total_norm_bits();
+  let flags = non_finite_flags(all, gradScale, totalNorm);
   if (flags != 0u) {
     var decision = decide_non_finite(flags);
     //#if SKIPS
-    if (is_spike(SoftFloat(0u, 0), false)) {
+    if (is_spike(SoftFloat(), false)) {
       decision.scale = vec2u(0u, ONE_BITS);
       decision.flags |= SKIP | SPIKE;
     }
     //#end
     return decision;
   }
-  return decide_finite(all, weight, parameterNorm);
+  return decide_finite(all, weight, parameterNorm, gradScale, totalNorm);
 }

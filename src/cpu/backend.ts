@@ -5,8 +5,8 @@ import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
+import type { CpuPasses, Search } from "./methodPasses.ts";
 import { nothing } from "./norm.ts";
-import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
 
 /** Runs the passes on typed arrays, immediately and in place. */

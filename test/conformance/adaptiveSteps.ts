@@ -65,8 +65,10 @@ export class Player {
     this.#views = this.#memory.gradients as unknown as object[];
   }
 
-  clip(method: ClipMethod, options?: ClipOptions): Clip {
-    return this.#harness.prepare(this.#gradients(0), method, options);
+  async clip(method: ClipMethod, options?: ClipOptions): Promise<Clip> {
+    const clip = this.#harness.prepare(this.#gradients(0), method, options);
+    await clip.ready;
+    return clip;
   }
 
   async play(clip: Clip, from = 0, to = this.norms.length, before: Before = () => {}): Promise<Step[]> {

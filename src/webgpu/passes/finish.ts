@@ -11,7 +11,7 @@ export const finish: Pass = { plan: planFinish };
 function planFinish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
   const { skip } = options;
-  const { lanes, normWorkgroups } = limits.grid;
+  const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [

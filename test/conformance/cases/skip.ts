@@ -44,7 +44,7 @@ function check(steps: readonly Step[], verdicts: readonly Verdict[]): number {
 
 async function play(harness: Harness, norms: Float32Array, skip: ClipOptions["skip"], before?: Before) {
   const player = new Player(harness, norms);
-  return player.play(player.clip(clipByGlobalNorm(BOUND), { skip }), 0, norms.length, before);
+  return player.play(await player.clip(clipByGlobalNorm(BOUND), { skip }), 0, norms.length, before);
 }
 
 function spikeCase(settings: Spikes, scale = 1, count = 300): Case {
@@ -112,7 +112,7 @@ export const cases: Case[] = [
     name: "skipAbove: counters",
     script: async (harness) => {
       const player = new Player(harness, Float32Array.of(9, 1, 9, Number.NaN, 9));
-      const clip = player.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5) });
+      const clip = await player.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5) });
       await player.play(clip);
       const { totals, badStepsInARow, norm, scale, maxAbs } = await clip.report();
       const counts = { ...totals, badStepsInARow, norm, scale, maxAbs };
@@ -164,9 +164,9 @@ export const cases: Case[] = [
       if (kept.length === norms.length) fail("no norm is above");
       for (const method of [autoClip({ percentile: 60, history: 50 }), zClip({ warmup: 20 })]) {
         const player = new Player(harness, norms);
-        const steps = await player.play(player.clip(method, { skip: skipAbove(most) }));
+        const steps = await player.play(await player.clip(method, { skip: skipAbove(most) }));
         const others = new Player(harness, kept);
-        const wanted = await others.play(others.clip(method));
+        const wanted = await others.play(await others.clip(method));
         const taken = steps.filter(({ norm }) => !(norm > most));
         taken.forEach((step, i) => {
           for (const key of ["clipped", "skipped", "scale", "after", "bound"] as const) {
@@ -188,12 +188,12 @@ export const cases: Case[] = [
       ]) {
         const options = { skip: skipSpikes(settings) };
         const player = new Player(harness, norms);
-        const whole = await player.play(player.clip(method, options));
+        const whole = await player.play(await player.clip(method, options));
         for (const at of [7, 90]) {
           const again = new Player(harness, norms);
-          const first = again.clip(method, options);
+          const first = await again.clip(method, options);
           await again.play(first, 0, at);
-          const second = again.clip(method, options);
+          const second = await again.clip(method, options);
           second.restore(await first.state());
           const steps = await again.play(second, at);
           steps.forEach((step, i) => {
@@ -217,7 +217,7 @@ export const cases: Case[] = [
         cpu.run();
       }
       const player = new Player(harness, norms);
-      const gpu = player.clip(clipByGlobalNorm(BOUND), { skip: skipSpikes(settings) });
+      const gpu = await player.clip(clipByGlobalNorm(BOUND), { skip: skipSpikes(settings) });
       gpu.restore(await cpu.state());
       check(await player.play(gpu, 60), spikesAmong(norms, settings).slice(60));
       const returned = new Float64Array(await gpu.state());
@@ -234,16 +234,16 @@ export const cases: Case[] = [
     script: async (harness) => {
       const record = new Player(harness, Float32Array.of(9));
       const [published] = await record.play(
-        record.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), apply: "record" }),
+        await record.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), apply: "record" }),
       );
       same(published?.after, 9, "the gradient under apply: record");
       same(published?.scale, 0, "the scale under apply: record");
       const measured = new Player(harness, Float32Array.of(9));
-      const [found] = await measured.play(measured.clip(measureNorm(), { skip: skipAbove(5) }));
+      const [found] = await measured.play(await measured.clip(measureNorm(), { skip: skipAbove(5) }));
       same(found?.spike, true, "spike of measureNorm");
       same(found?.after, 9, "the gradient under measureNorm");
       const given = new Player(harness, Float32Array.of(1, 1));
-      const steps = await given.play(given.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), totalNorm: 6 }));
+      const steps = await given.play(await given.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), totalNorm: 6 }));
       same(steps[0]?.spike, true, "spike of a totalNorm");
     },
   },
