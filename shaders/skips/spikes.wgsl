@@ -53,10 +53,10 @@ fn divided_by(a: Signed, count: u32) -> Signed {
   return Signed(quotient(a.size, normalized(count, 0)), a.isNegative);
 }
 
-fn summed(mine: SoftFloat, lane: u32) -> SoftFloat {
+fn summed(mine: Sum, lane: u32) -> SoftFloat {
   var partial = nothing();
   partial.sum = mine;
-  return folded(partial, lane, WORKGROUP, WORKGROUP).sum;
+  return narrow(folded(partial, lane, WORKGROUP, WORKGROUP).sum);
 }
 
 // The sum of distances from `from`, and in lane 0 that of their squares.
@@ -66,17 +66,17 @@ struct Distances {
 }
 
 fn distances(at: u32, count: u32, first: Signed, from: Signed, lane: u32) -> Distances {
-  var above = SoftFloat(0u, 0);
-  var below = SoftFloat(0u, 0);
-  var squares = SoftFloat(0u, 0);
+  var above = Sum();
+  var below = Sum();
+  var squares = Sum();
   for (var i = lane; i < count; i += WORKGROUP) {
     let distance = minus(minus(signed(state.words[at + i]), first), from);
     let short = rounded(distance.size);
-    squares = sum(squares, product(short, short));
+    squares = added(squares, wide(product(short, short)));
     if (distance.isNegative) {
-      below = sum(below, distance.size);
+      below = added(below, wide(distance.size));
     } else {
-      above = sum(above, distance.size);
+      above = added(above, wide(distance.size));
     }
   }
   let total = minus(Signed(summed(above, lane), false), Signed(summed(below, lane), false));
@@ -87,7 +87,7 @@ fn distances(at: u32, count: u32, first: Signed, from: Signed, lane: u32) -> Dis
 fn limit_of(at: u32, seen: u32, lane: u32) -> Signed {
   let count = min(seen, state.skip.window);
   let first = signed(state.words[at]);
-  let mean = divided_by(distances(at, count, first, Signed(SoftFloat(0u, 0), false), lane).total, max(count, 1u));
+  let mean = divided_by(distances(at, count, first, Signed(SoftFloat(), false), lane).total, max(count, 1u));
   if (lane == 0u) {
     centre = mean;
   }
