@@ -18,7 +18,7 @@ function close(values: readonly number[]): unknown[] {
 }
 
 test("these are all examples of the page", () => {
-  expect(examplesOf("docs/recipes.md").length).toBe(6);
+  expect(examplesOf("docs/recipes.md").length).toBe(7);
 });
 
 test("an update is bounded by its root mean square, as in Adafactor", async () => {
@@ -36,6 +36,19 @@ test("a learning rate is divided by the same, as in StableAdamW, and nothing is 
   const [first = 0, second = 0] = await bench.values(rate.scales as GPUBuffer);
   expect(first * second).toBeCloseTo(1 / 6.5, 7);
   expect(await bench.values(ratio)).toEqual([3, 4, 12, 0]);
+});
+
+test("a spike of the loss skips the step, and a step like the others is clipped", async () => {
+  const [loss, gradient] = [bench.buffer([0], { usage }), bench.buffer([3, 4], { usage })];
+  const clip = (await run("Skip a step on a spike", { gradient, loss }, "clip")) as gradclip.Clip;
+  const { queue } = bench.device;
+  for (let step = 1; step < 70; step++) {
+    queue.writeBuffer(loss, 0, Float32Array.of(step === 69 ? 5 : step % 2));
+    queue.writeBuffer(gradient, 0, Float32Array.of(3, 4 + 0.01 * (step % 3)));
+    clip.run();
+  }
+  expect(await bench.values(gradient)).toEqual([0, 0]);
+  expect(await clip.report()).toMatchObject({ spikeSteps: 1, skippedSteps: 1, clippedSteps: 69 });
 });
 
 test("two optimizers clip by the norm of everything", async () => {

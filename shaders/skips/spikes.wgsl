@@ -59,18 +59,18 @@ fn summed(mine: Sum, lane: u32) -> SoftFloat {
   return narrow(folded(partial, lane, WORKGROUP, WORKGROUP).sum);
 }
 
-// The sum of distances from `from`, and in lane 0 that of their squares.
+// The sum of distances from `origin`, and in lane 0 that of their squares.
 struct Distances {
   total: Signed,
   squares: SoftFloat,
 }
 
-fn distances(at: u32, count: u32, first: Signed, from: Signed, lane: u32) -> Distances {
+fn distances(at: u32, count: u32, first: Signed, origin: Signed, lane: u32) -> Distances {
   var above = Sum();
   var below = Sum();
   var squares = Sum();
   for (var i = lane; i < count; i += WORKGROUP) {
-    let distance = minus(minus(signed(state.words[at + i]), first), from);
+    let distance = minus(minus(signed(state.words[at + i]), first), origin);
     let short = rounded(distance.size);
     squares = added(squares, wide(product(short, short)));
     if (distance.isNegative) {

@@ -47,6 +47,11 @@ export const otherChecks: Record<string, Check> = {
   },
   "Megatron-LM: `[NaN, 1]`": { gradients: of([Number.NaN, 1]), theirs: megatron([Number.NaN, 1], 1) },
   "Megatron-LM: 0, for `[3, 4]`": { gradients: of([3, 4]), theirs: megatron([3, 4], 0) },
+  "Megatron-LM: above a threshold, `[30, 40]`": {
+    gradients: of([30, 40]),
+    theirs: "skips the step",
+    ours: ({ report }) => tell`${report.skippedSteps}: skips the step`,
+  },
   "DeepSpeed: `[Infinity, 1]`": { gradients: of([Infinity, 1]), theirs: deepspeed([Infinity, 1], 1) },
   "DeepSpeed: `[1e20, 1e20]`": { gradients: of([1e20, 1e20]), theirs: deepspeed([1e20, 1e20], 1) },
   "DeepSpeed: 0, for `[3, 4]`": { gradients: of([3, 4]), theirs: deepspeed([3, 4], 0) },
