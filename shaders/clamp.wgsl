@@ -35,8 +35,7 @@ fn grad_scale_bits() -> u32 {
 
 // Numbers are in the order of these integers; both zeros are the same one.
 fn order(bits: Word) -> Word {
-  let magnitude = bits & Word(0x7fffffffu);
-  return Word(SIGN) + select(magnitude, Word(0u) - magnitude, bits > Word(0x7fffffffu));
+  return select(bits | Word(SIGN), Word(0u) - bits, bits >= Word(SIGN));
 }
 
 fn is_above(bits: u32, limit: u32) -> bool {
@@ -81,7 +80,7 @@ fn is_plain(word: Word, all: Clamping) -> bool {
 
 // Elements of plain words.
 fn clamped_plainly(mine: ptr<function, Partial>, bits: Word, all: Clamping) -> Word {
-  let scaled = multiplied(bits, bitcast<f32>(all.factor));
+  let scaled = multiplied(bits, bitcast<f32>(all.factor), 0u);
   let place = order(scaled);
   let isLow = place < all.low;
   let isHigh = place > all.high;

@@ -202,8 +202,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
             if ((entry.flags & SKIP) == 0u) {
               isPlain = isPlain && is_plain(entry);
               let factor = bitcast<f32>(entry.scale.x);
-              part += bitcast<Values>(multiplied(bits_of(word), factor));
-              morePart += bitcast<Values>(multiplied(more_bits_of(word), factor));
+              part += bitcast<Values>(multiplied(bits_of(word), factor, 0x800000u));
+              morePart += bitcast<Values>(multiplied(more_bits_of(word), factor, 0x800000u));
             }
             word = second;
             second = third;

@@ -15,5 +15,8 @@ export type { ClipMethod } from "./methods/method.ts";
 export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
 export type { ClipReport } from "./record.ts";
+export type { SkipRule } from "./skips/skip.ts";
+export { skipAbove } from "./skips/skipAbove.ts";
+export { skipSpikes } from "./skips/skipSpikes.ts";
 export type { Axes } from "./units.ts";
 export type { Gradient, GradientView } from "./view.ts";

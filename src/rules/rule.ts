@@ -1,3 +1,5 @@
+import type { Remembered } from "../remembered.ts";
+
 /**
  * Gives the bound that follows from a norm, in WGSL and in TypeScript: both backends decide alike. A method refers only to its
  * own rule, so a page ships only the shaders of the methods that it names.
@@ -5,11 +7,13 @@
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares the memory
-   * at binding 5 of group 0 and defines `fn remember(lane: u32)`. All lanes call it at the end.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory also defines
+   * `struct RuleMemory` (its lists begin at `State.words[0]`) and `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;
-  /** Returns Facts.weight for the number of values that share the norm; default 0. */
+  /** What that imports besides what every deciding kernel has. */
+  readonly texts?: Readonly<Record<string, string>>;
+  /** Facts.weight, from the number of values that share the norm; default 0. */
   readonly weight?: (count: number) => number;
   /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
 } & (Decider | { readonly begin: () => RuleState });
@@ -28,13 +32,5 @@ export interface Facts {
   readonly parameterNorm: number;
 }
 
-/** A rule's memory from step to step. The CPU decides with it; for the GPU it converts to and from a buffer's content. */
-export interface RuleState extends Decider {
-  /** The bytes for `Clip.state`, the same on both backends. */
-  save(): ArrayBuffer;
-  /** @throws RangeError unless `save` of such a memory returned the bytes; then nothing changes. */
-  load(saved: ArrayBuffer): void;
-  /** The settings and the memory, as the rule's WGSL declares them. */
-  toWords(): Uint32Array<ArrayBuffer>;
-  fromWords(words: Uint32Array): void;
-}
+/** What a rule remembers from step to step. */
+export interface RuleState extends Decider, Remembered {}

@@ -3,7 +3,7 @@ import type { CheckedOptions } from "../options.ts";
 import { type Grouping, groupCount, parametersOf, piecesOf } from "../pieces.ts";
 import type { Tensor } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
-import type { Dispatch, Gradients, Pass, Planning } from "./passes/pass.ts";
+import type { Dispatch, Gradients, Pass, PassesInOrder, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
 import { buffersOf } from "./windows.ts";
 
@@ -33,7 +33,9 @@ export function planOf(method: ClipMethod, options: CheckedOptions, tensors: rea
     partialCount: 0,
     found: { first: 0, count: 0 },
   };
-  const dispatches = (method.passes.webgpu as readonly Pass[]).flatMap((pass) => pass.plan(planning));
+  const { search, write } = method.passes.webgpu as PassesInOrder;
+  const verdict = options.skip ? [options.skip.groupPass as Pass] : [];
+  const dispatches = [...search, ...verdict, ...write].flatMap((pass) => pass.plan(planning));
   return { dispatches, partialCount: planning.partialCount };
 }
 
