@@ -194,11 +194,12 @@ describe("the package", () => {
   test("packs every file that an export names, and what these import", () => {
     addTypesOnce();
     const options = ["pack", "--dry-run", "--json", "--ignore-scripts"];
-    const { stdout } = spawnSync("npm", options, {
+    const { stdout, error } = spawnSync("npm", options, {
       cwd: folder,
       encoding: "utf8",
       shell: process.platform === "win32",
     });
+    if (error) throw error;
     const packed = new Set((JSON.parse(stdout) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path));
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     const targets = Object.values<{ types: string; default: string }>(manifest.exports);
