@@ -8,7 +8,7 @@ import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
-import type { Tensor } from "./view.ts";
+import type { Declared } from "./view.ts";
 
 /** How many sets of buffers a clip keeps bind groups for, and so keeps alive: engines with pooled tensors come back to a few. */
 const KEPT_SETS = 32;
@@ -37,9 +37,11 @@ export interface Clip {
   /**
    * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
    * bind groups 0 and 1 changed. Other gradients of the same structure (names or count, lengths, formats) may be passed: those
-   * in an object or a Map are matched by key in any order, those in a list by place.
+   * in an object or a Map are matched by key in any order, those in a list by place. Any may be absent (null, undefined, a key
+   * that is missing): its `scales` entry then says scale 1 and norm NaN, and a step without any has norm 0, clips nothing and is counted, but
+   * enters no memory. After `prepare({ kernel, bias })`, `encode(encoder, { bias })` clips `bias` alone.
    * @throws TypeError for arrays on the CPU, and for a list where the clip was prepared for names or the reverse; RangeError
-   * for an unknown name, for a gradient that is absent or was absent at prepare, and for another length or format;
+   * for an unknown name, for a gradient that prepare's list had as null, and for another length or format;
    * DeviceLostError, and once, before it records, a fault of an earlier call that became known since: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
@@ -234,10 +236,11 @@ export class GradientClip implements Clip {
     if (gradients === undefined && this.#list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.#list);
     return this.#recent.get(keyOf(given), () => {
-      const list = gradientsFor(this.method, this.#options, given);
-      if (list.backend !== undefined && this.#list.backend !== undefined && list.backend !== this.#list.backend) {
+      const list = gradientsFor(this.method, this.#options, given, this.#list);
+      const backend = this.record ? "webgpu" : "cpu";
+      if (list.backend !== undefined && list.backend !== backend) {
         throw new TypeError(
-          `The clip was prepared for gradients on ${this.#list.backend}, and these are on ${list.backend}; prepare another clip for them.`,
+          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another clip for them.`,
         );
       }
       refuseOtherStructure(list, this.#list, this.method.grouping.kind === "units");
@@ -250,10 +253,10 @@ export class GradientClip implements Clip {
     if (this.method.grouping.kind === "members") {
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
     }
-    const { tensors, places } = this.#list;
+    const { declared, places } = this.#list;
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
-    groupRunsOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
-      const { index } = tensors[ordinal] as Tensor;
+    groupRunsOf(declared, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
+      const { index } = declared[ordinal] as Declared;
       tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
     });
     return { tensorNorms };
@@ -261,10 +264,10 @@ export class GradientClip implements Clip {
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
   #locate(number: number, elementOfSegment: number): Place {
-    const { tensors } = this.#list;
-    const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
+    const { declared } = this.#list;
+    const piece = piecesOf(declared, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
-    for (const tensor of piece ? tensors.slice(tensors.indexOf(piece.tensor)) : []) {
+    for (const tensor of piece ? declared.slice(declared.indexOf(piece.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }

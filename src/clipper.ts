@@ -193,7 +193,7 @@ class GradientClipper implements Clipper {
         `${list.tensors[0]?.label} is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).`,
       );
     }
-    const groups = groupCount(list.tensors, method.grouping);
+    const groups = groupCount(list.declared, method.grouping);
     const backend =
       where === "webgpu" && this.#context
         ? webgpuBackend(this.#context, this.#label, method, options, groups)

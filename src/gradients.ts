@@ -4,8 +4,11 @@ import { backendOf, isGPUBuffer } from "./ranges.ts";
 import {
   ACCEPTED,
   checkView,
+  type Declared,
+  declaredOf,
   type GivenView,
   type Gradient,
+  isThere,
   keyOfView,
   labelOfBuffer,
   readView,
@@ -13,8 +16,9 @@ import {
 } from "./view.ts";
 
 /**
- * A list, or an object or a Map whose keys become names; a null or undefined entry is a parameter without a gradient.
- * What is passed at a later step is matched to it: by key, or a list by place.
+ * A list, or an object or a Map whose keys become names; a null or undefined entry is a parameter without a gradient, and a
+ * view without a buffer declares one that a step may bring. What is passed at a later step is matched to it: by key, or a list
+ * by place; there null, undefined and a missing key stand for a gradient that is absent.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
@@ -35,10 +39,12 @@ interface Place {
 }
 
 export interface TensorList {
-  /** The gradients that have elements. */
+  /** The gradients that are there and have elements. */
   readonly tensors: readonly Tensor[];
+  /** What pieces, groups and memories are numbered by: all that have elements in prepare's list, there or absent. */
+  readonly declared: readonly Declared[];
   /** All entries of the list, those without elements and without a gradient too. */
-  readonly places: readonly (Tensor | undefined)[];
+  readonly places: readonly (Declared | undefined)[];
   /** What they are called, by place. */
   readonly names: readonly (string | undefined)[];
   readonly keys: readonly string[] | undefined;
@@ -124,15 +130,22 @@ export function keyOf({ places }: GivenGradients): string | undefined {
 /**
  * Checks gradients in order, refusing whatever can be seen to be wrong before anything is done. An `into` has room for one
  * of as many `examples`, whose sum goes there.
+ * @param prepared at a step: the list that it is numbered by.
  */
-export function checkGradients(given: GivenGradients, examples = 1): TensorList {
+export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
   const places = given.places.map(({ name, view }, index) => view && checkView(view, index, name, examples));
-  const tensors = places.filter((tensor) => tensor !== undefined && tensor.length > 0) as Tensor[];
+  const declared = (prepared?.places ?? places).flatMap((known, index) => {
+    if (!known || known.length === 0) return [];
+    const place = places[index];
+    return isThere(place) ? [place] : [declaredOf(known)];
+  });
+  const tensors = places.filter((place): place is Tensor => isThere(place) && place.length > 0);
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];
   return {
     tensors,
+    declared,
     places,
     names: given.places.map(({ name }) => name),
     keys: given.keys,

@@ -1,6 +1,6 @@
 import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
 import type { Units } from "./units.ts";
-import type { Tensor } from "./view.ts";
+import { type Declared, declaredOf, isThere, type Tensor } from "./view.ts";
 
 /** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
@@ -12,10 +12,10 @@ export type Grouping =
     };
 
 /** A run of a gradient's elements that is worked on as one. */
-export interface Piece {
-  /** Its place in the order of the list. */
+export interface Piece<T extends Declared = Tensor> {
+  /** Its place in the order of the list that the clip was prepared for. */
   readonly number: number;
-  readonly tensor: Tensor;
+  readonly tensor: T;
   /** Its first element, in the tensor. */
   readonly first: number;
   readonly length: number;
@@ -31,15 +31,22 @@ export interface GroupRun {
   readonly count: number;
   /** How many values share one of their norms. */
   readonly valuesPerGroup: number;
+  /** Whether they are those of a gradient that is absent. */
+  readonly absent: boolean;
 }
 
-/** The pieces depend on the lengths alone, so that a record can be read whatever buffers made it. */
-export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Piece[] {
-  const pieces: Piece[] = [];
+/** The pieces of the gradients that are there. */
+export function presentPiecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece[] {
+  return piecesOf(declared, grouping, pieceElements).filter((piece): piece is Piece => isThere(piece.tensor));
+}
+
+/** The pieces depend on the declared lengths alone, so that a record can be read whatever buffers made it. */
+export function piecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece<Declared>[] {
+  const pieces: Piece<Declared>[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
   const perTensor = grouping.kind === "tensor" || grouping.kind === "units";
-  const runs = perTensor ? groupRunsOf(tensors, grouping) : [];
-  tensors.forEach((tensor, ordinal) => {
+  const runs = perTensor ? groupRunsOf(declared, grouping) : [];
+  declared.forEach((tensor, ordinal) => {
     const length = tensor.length / parts;
     const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
@@ -54,26 +61,26 @@ export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceEl
 }
 
 /** None where all values share one norm. */
-export function groupRunsOf(tensors: readonly Tensor[], grouping: Grouping): GroupRun[] {
+export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
   if (grouping.kind === "members") {
-    const valuesPerGroup = tensors.reduce((sum, { length }) => sum + length, 0) / grouping.count;
-    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup }));
+    const valuesPerGroup = declared.reduce((sum, { length }) => sum + length, 0) / grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup, absent: false }));
   }
   let next = 0;
-  return tensors.map((tensor) => {
+  return declared.map((tensor) => {
     const { count, size } = unitsOf(tensor, grouping) ?? { count: 1, size: tensor.length };
     const group = next;
     next += count;
-    return { group, count, valuesPerGroup: size };
+    return { group, count, valuesPerGroup: size, absent: !isThere(tensor) };
   });
 }
 
-export function groupCount(tensors: readonly Tensor[], grouping: Grouping): number {
-  return grouping.kind === "all" ? 1 : groupRunsOf(tensors, grouping).reduce((sum, { count }) => sum + count, 0);
+export function groupCount(declared: readonly Declared[], grouping: Grouping): number {
+  return grouping.kind === "all" ? 1 : groupRunsOf(declared, grouping).reduce((sum, { count }) => sum + count, 0);
 }
 
-function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | undefined {
+function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | undefined {
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
@@ -83,9 +90,11 @@ export function partOf(range: Range, dtype: Dtype, first: number, length: number
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
-/** The parameters that belong to the gradients, as tensors of their own: read as these are, never written. */
-export function parametersOf(tensors: readonly Tensor[]): Tensor[] {
-  return tensors.flatMap(({ parameter, into: _, ...tensor }) =>
-    parameter ? [{ ...tensor, ...parameter, label: `${tensor.label}.parameter` }] : [],
+/** The parameters that belong to the gradients, as tensors of their own: read and absent as these are, never written. */
+export function parametersOf(declared: readonly Declared[]): Declared[] {
+  return declared.map((tensor) =>
+    isThere(tensor) && tensor.parameter
+      ? { ...declaredOf(tensor), ...tensor.parameter, label: `${tensor.label}.parameter` }
+      : declaredOf(tensor),
   );
 }

@@ -4,42 +4,55 @@ import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf } from "./pieces.ts";
 import { idOf } from "./ranges.ts";
-import { labelOf, type Tensor } from "./view.ts";
+import { type Declared, isThere, labelOf, type Tensor } from "./view.ts";
 
-/** Gradients as a method can work on them, checked for whatever it needs. */
-export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
-  const list = checkGradients(given, method.examples);
+/**
+ * Gradients as a method can work on them, checked for whatever it needs.
+ * @param prepared at a step: the list that the clip was prepared for.
+ */
+export function gradientsFor(
+  method: ClipMethod,
+  options: CheckedOptions,
+  given: GivenGradients,
+  prepared?: TensorList,
+): TensorList {
+  const list = checkGradients(given, method.examples, prepared);
   refuseUnsuited(list, method, options);
   refuseUnwritten(list, method, options);
   return list;
 }
 
-/** Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them, shapes. */
+/**
+ * Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them,
+ * shapes. Any may be absent.
+ */
 export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
   for (const [index, then] of prepared.places.entries()) {
     const now = list.places[index];
-    const formatted =
-      now?.length === then?.length &&
-      now?.dtype === then?.dtype &&
-      now?.parameter?.dtype === then?.parameter?.dtype &&
-      !now?.into === !then?.into;
-    if (formatted && !(byShape && String(now?.shape) !== String(then?.shape))) continue;
-    const [has, had] = formatted ? [`shape [${now?.shape}]`, `[${then?.shape}]`] : [inWords(now), inWords(then)];
+    if (!now) continue;
+    const formatted = now.length === then?.length && now.dtype === then.dtype && areLaidOutAlike(now, then);
+    if (formatted && !(byShape && String(now.shape) !== String(then.shape))) continue;
+    const [has, had] = formatted ? [`shape [${now.shape}]`, `[${then.shape}]`] : [inWords(now), inWords(then)];
     throw new RangeError(
       `${labelOf(index, prepared.names[index])} has ${has}, but the clip was prepared for ${had}; prepare another.`,
     );
   }
 }
 
-function inWords(tensor: Tensor | undefined): string {
+function areLaidOutAlike(now: Declared, then: Declared): boolean {
+  if (!isThere(now) || !isThere(then)) return true;
+  return now.parameter?.dtype === then.parameter?.dtype && !now.into === !then.into;
+}
+
+function inWords(tensor: Declared | undefined): string {
   if (!tensor) return "no gradient";
-  const { length, dtype, parameter, into } = tensor;
+  const { length, dtype, parameter, into }: Declared & Partial<Tensor> = tensor;
   const elements = counted(length, dtype === "f32" ? "element" : `${dtype} element`);
   return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
 }
 
 /** Shapes and parameters, a leading axis for members; a total norm is for all. */
-function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
@@ -47,13 +60,13 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
   if (grouping.kind === "units") {
-    refuseMissing(tensors, name, "shape", "its dimensions");
+    refuseMissing(declared, name, "shape", "its dimensions");
     refuseTwoShapes(tensors);
-    groupRunsOf(tensors, grouping);
+    groupRunsOf(declared, grouping);
   }
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
-  for (const { label, length, shape } of tensors) {
+  for (const { label, length, shape } of declared) {
     const leading = shape?.[0];
     if (leading !== undefined && leading !== grouping.count) {
       throw new RangeError(
@@ -83,7 +96,12 @@ function refuseTwoShapes(tensors: readonly Tensor[]): void {
   }
 }
 
-function refuseMissing(tensors: readonly Tensor[], name: string, key: "shape" | "parameter", what: string): void {
+function refuseMissing<K extends string>(
+  tensors: readonly ({ readonly label: string } & { readonly [P in K]?: unknown })[],
+  name: string,
+  key: K,
+  what: string,
+): void {
   const tensor = tensors.find((tensor) => tensor[key] === undefined);
   if (tensor) throw new TypeError(`${tensor.label} has no ${key}, which ${name} needs; pass a view with ${what}.`);
 }

@@ -15,11 +15,15 @@ import {
 
 /** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
 export interface GradientView {
-  /** An array fits its dtype: a Uint8Array of the bytes, or for f32 a Float32Array, for f16 a Float16Array or a Uint16Array, for bf16 a Uint16Array. */
-  buffer: GPUBuffer | ArrayBufferView;
+  /**
+   * An array fits its dtype: a Uint8Array of the bytes, or for f32 a Float32Array, for f16 a Float16Array or a Uint16Array, for bf16 a
+   * Uint16Array. A view that has no `buffer`, `{ length: 768, shape: [3, 256], name: "expert" }`, declares a gradient that is absent until
+   * a step brings it.
+   */
+  buffer?: GPUBuffer | ArrayBufferView;
   /** A multiple of the element size; default 0. For an array it counts from the start of the array. */
   byteOffset?: number;
-  /** Elements; default: up to the end of the buffer. */
+  /** Elements; default: up to the end of the buffer. A view without a buffer needs it. */
   length?: number;
   /**
    * `"f32"` (default; `"f16"` for a Float16Array), or 16 bits, packed two a 32-bit word, little-endian; they need no
@@ -37,8 +41,8 @@ export interface GradientView {
 
 export type Gradient = GPUBuffer | Float32Array | GradientView;
 
-/** One gradient that has elements, checked. */
-export interface Tensor {
+/** What is known of a gradient that a step may lack. */
+export interface Declared {
   /** Its place in the caller's list. */
   readonly index: number;
   readonly name?: string;
@@ -47,12 +51,18 @@ export interface Tensor {
   readonly length: number;
   readonly dtype: Dtype;
   readonly shape?: readonly number[];
+}
+
+/** A gradient that is there, checked. */
+export interface Tensor extends Declared {
   readonly source: Range;
   readonly into?: Range;
   readonly parameter?: Stored;
 }
 
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
+/** What a view without a buffer may have. */
+const DECLARED_KEYS: readonly string[] = ["length", "dtype", "shape", "name"];
 const INTO_KEYS = ["buffer", "byteOffset"] as const;
 const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
 export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
@@ -67,6 +77,14 @@ export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
 }
 
+export function isThere(tensor: Declared | undefined): tensor is Tensor {
+  return tensor !== undefined && "source" in tensor;
+}
+
+export function declaredOf({ index, name, label, length, dtype, shape }: Declared): Declared {
+  return { index, name, label, length, dtype, shape };
+}
+
 export function labelOf(index: number, name: string | undefined): string {
   return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
 }
@@ -77,7 +95,7 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
-  if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !("buffer" in gradient)) {
+  if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
@@ -94,6 +112,10 @@ export function readView(gradient: unknown, index: number, name: string | undefi
     parameter: read(parameter, "parameter", PARAMETER_KEYS),
     shape: Array.isArray(shape) ? [...shape] : shape,
   });
+}
+
+function isView(gradient: object): boolean {
+  return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
 }
 
 /** An engine's view may be an object of a class, whose properties are getters. */
@@ -118,8 +140,9 @@ function isHalf(value: unknown): boolean {
 }
 
 /** `into` has room for one of as many `examples`, whose sum goes there. */
-export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Tensor {
+export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Declared {
   const label = labelOf(index, name);
+  if (!("buffer" in given)) return checkDeclared(given, index, name, label);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
@@ -128,7 +151,26 @@ export function checkView(given: GivenView, index: number, name: string | undefi
   const shape = checkShape(given.shape, length, label);
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
-  return { index, name, label, length, dtype, shape, source, into, parameter };
+  const tensor: Tensor = { index, name, label, length, dtype, shape, source, into, parameter };
+  return tensor;
+}
+
+function checkDeclared(given: GivenView, index: number, name: string | undefined, label: string): Declared {
+  const other = Object.keys(given).find(
+    (key) => given[key as keyof GivenView] !== undefined && !DECLARED_KEYS.includes(key),
+  );
+  if (other !== undefined) {
+    throw new TypeError(`${label} has a property ${JSON.stringify(other)} and no buffer; pass its buffer too.`);
+  }
+  const length = readLength(given.length, label);
+  return {
+    index,
+    name,
+    label,
+    length,
+    dtype: dtypeOf(given.dtype, undefined, label),
+    shape: checkShape(given.shape, length, label),
+  };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -154,6 +196,10 @@ function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number
       `${label} spans ${counted(bytes, "byte")}, which is not a multiple of ${elementBytes}; pass its length in elements.`,
     );
   }
+  return readLength(value, label);
+}
+
+function readLength(value: unknown, label: string): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
     const Refusal = typeof value === "number" ? RangeError : TypeError;
     throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
@@ -193,19 +239,12 @@ function checkParameter(given: Parameter, length: number, label: string): Stored
 }
 
 /** Equal only for views that read alike, of the same GPU buffers; undefined for anything else. */
-export function keyOfView({
-  buffer,
-  byteOffset,
-  length,
-  dtype,
-  into,
-  parameter,
-  shape,
-}: GivenView): string | undefined {
+export function keyOfView(view: GivenView): string | undefined {
+  const { buffer, byteOffset, length, dtype, into, parameter, shape } = view;
   const sizes = shape === undefined ? [] : shape;
   if (!Array.isArray(sizes)) return undefined;
   const others = [into, parameter].filter((other) => other !== undefined);
-  const buffers = [buffer, ...others.map((other) => other.buffer)];
+  const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
   const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
   if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
   // A number and a string that looks like it are told apart.

@@ -34,7 +34,7 @@ const everything = 'export * from "/src/index.ts";';
 const oneMethod = 'export { clipByGlobalNorm, createClipper } from "/src/index.ts";';
 
 test.each([
-  ["with every method", everything, 41 * 1024],
+  ["with every method", everything, 42 * 1024],
   ["with one method", oneMethod, 33 * 1024],
 ])("the library %s stays within its bytes, minified and gzipped", async (_, code, budget) => {
   const bytes = await bytesOf(code);

@@ -1,7 +1,9 @@
 import type { ClipBackend, StepValues } from "../backend.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
+import type { GroupRun } from "../pieces.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
+import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, writeEntry } from "./finish.ts";
@@ -34,7 +36,8 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      const settings = settingsOf(method, options, values, decider);
+      const isEmpty = arrays.parts.length === 0 && options.totalNorm === undefined;
+      const settings = settingsOf(method, options, values, isEmpty ? (globalRule as Decider) : decider);
       const decisions = decideEach(found, arrays, settings);
       // A memory is asked once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
@@ -73,15 +76,15 @@ function settingsOf(
 
 function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
   const { rule, norm: kind } = settings.method;
-  const weights = arrays.bundles.flatMap(({ count, valuesPerGroup: values }) =>
-    Array<number>(count).fill(rule.weight?.(values) ?? 0),
-  );
+  const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
+    const run = runs[group];
+    if (run?.absent) return { norm: Number.NaN, scale: 1, flags: 0, bound: Infinity };
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...mine, flags }, weights[group] ?? 0, parameterNorm, settings);
+    return decide({ ...mine, flags }, (run && rule.weight?.(run.valuesPerGroup)) ?? 0, parameterNorm, settings);
   });
 }
 

@@ -1,7 +1,8 @@
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type Grouping, groupCount, parametersOf, piecesOf } from "../pieces.ts";
-import type { Tensor } from "../view.ts";
+import { groupCount, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
+import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
 import type { Dispatch, Gradients, Pass, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
@@ -15,29 +16,30 @@ export interface Plan {
 }
 
 /** The passes of a method, each planned in turn: what one leaves is where the next one looks for it. */
-export function planOf(method: ClipMethod, options: CheckedOptions, tensors: readonly Tensor[], limits: Limits): Plan {
+export function planOf(
+  method: ClipMethod,
+  options: CheckedOptions,
+  { tensors, declared }: TensorList,
+  limits: Limits,
+): Plan {
   const { grouping } = method;
-  const read = (tensors: readonly Tensor[]): Gradients => ({
-    tensors,
-    pieces: piecesOf(tensors, grouping, pieceElementsOf(limits.maxBinding)),
+  const read = (declared: readonly Declared[]): Gradients => ({
+    pieces: presentPiecesOf(declared, grouping, pieceElementsOf(limits.maxBinding)),
     ranges: [],
   });
   const planning: Planning = {
     method,
     options,
     limits,
+    tensors,
     buffers: buffersOf(tensors),
-    gradients: read(tensors),
-    parameters: read(method.usesParameters ? parametersOf(tensors) : []),
-    groupCount: entryCount(tensors, grouping),
+    gradients: read(declared),
+    parameters: read(method.usesParameters ? parametersOf(declared) : []),
+    groupRuns: groupRunsOf(declared, grouping),
+    groupCount: grouping.kind === "all" ? 0 : Math.max(1, groupCount(declared, grouping)),
     partialCount: 0,
     found: { first: 0, count: 0 },
   };
   const dispatches = (method.passes.webgpu as readonly Pass[]).flatMap((pass) => pass.plan(planning));
   return { dispatches, partialCount: planning.partialCount };
-}
-
-/** None where all gradients share one norm. */
-export function entryCount(tensors: readonly Tensor[], grouping: Grouping): number {
-  return grouping.kind === "all" ? 0 : Math.max(1, groupCount(tensors, grouping));
 }

@@ -1,9 +1,9 @@
 /** The library on GPUBuffers. Usage bits are numbers: GPUBufferUsage is not a global everywhere. */
-import { type Clip, type Clipper, createClipper } from "../../src/index.ts";
+import { type Clip, type Clipper, createClipper, type Gradients } from "../../src/index.ts";
 import { contextOf } from "../../src/webgpu/device.ts";
 import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
-import { gradientsOver, initialImages } from "./memory.ts";
+import { atPrepareAndStep, gradientsOver, initialImages } from "./memory.ts";
 import { RECORD_BYTES } from "./record.ts";
 import type { Allocation, Outcome, Unit, WebGpuHarness } from "./types.ts";
 
@@ -84,7 +84,8 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
       words[byteOffset / 4] = value;
       return bufferOf(new Uint32Array(words.buffer), STORAGE);
     });
-    return { unit, memory, clip: prepare(memory.gradients, unit.rule.method, options) };
+    const [atPrepare, atStep] = atPrepareAndStep(unit, memory.gradients);
+    return { unit, memory, atStep, clip: prepare(atPrepare, unit.rule.method, options) };
   };
 
   const execute = async (units: readonly Unit[]): Promise<Outcome[]> => {
@@ -158,18 +159,19 @@ type BufferAllocation = Allocation & { readonly buffers: ReadonlyMap<string, GPU
 interface Job {
   readonly unit: Unit;
   readonly memory: BufferAllocation;
+  readonly atStep?: Gradients;
   readonly clip: Clip;
 }
 
-function record({ unit, clip }: Job, encoder: GPUCommandEncoder): void {
+function record({ unit, clip, atStep }: Job, encoder: GPUCommandEncoder): void {
   if (unit.via === "run") {
-    clip.run();
+    clip.run(atStep);
   } else if (unit.via === "pass") {
     const pass = encoder.beginComputePass();
-    clip.encode(pass);
+    clip.encode(pass, atStep);
     pass.end();
   } else {
-    clip.encode(encoder);
+    clip.encode(encoder, atStep);
   }
 }
 

@@ -51,6 +51,10 @@ export interface Unit {
   readonly options?: UnitOptions;
   /** WebGPU: record into an encoder of the suite, into an open pass of it, or let the clip submit by itself. */
   readonly via?: "encode" | "pass" | "run";
+  /** Tensors, by their places, that are there at prepare and not at the step. */
+  readonly absent?: readonly number[];
+  /** Those that prepare knows by length, dtype and shape only, and that the step brings. */
+  readonly late?: readonly number[];
   /** Hand the tensors over as an object, by name. */
   readonly named?: true;
   /** Only the report is checked: for ranges too large to read back everywhere. */

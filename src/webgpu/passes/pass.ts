@@ -1,6 +1,6 @@
 import type { ClipMethod } from "../../methods/method.ts";
 import type { CheckedOptions } from "../../options.ts";
-import type { Piece } from "../../pieces.ts";
+import type { GroupRun, Piece } from "../../pieces.ts";
 import type { Tensor } from "../../view.ts";
 import type { Batch, Limits } from "../dispatches.ts";
 import type { BindingType } from "../layouts.ts";
@@ -17,10 +17,14 @@ export interface Planning {
   readonly method: ClipMethod;
   readonly options: CheckedOptions;
   readonly limits: Limits;
+  /** The gradients that are there. */
+  readonly tensors: readonly Tensor[];
   readonly buffers: Buffers;
   readonly gradients: Gradients;
   /** The parameters that belong to the gradients, for a method that uses them. */
   readonly parameters: Gradients;
+  /** Of absent gradients too. */
+  readonly groupRuns: readonly GroupRun[];
   /** 0 where all gradients share one norm. */
   readonly groupCount: number;
   /** The partials of the passes so far: those of the next one follow. */
@@ -30,7 +34,6 @@ export interface Planning {
 }
 
 export interface Gradients {
-  readonly tensors: readonly Tensor[];
   readonly pieces: readonly Piece[];
   /** Which partials belong to which group; empty where all share one norm. */
   readonly ranges: PartialRange[];

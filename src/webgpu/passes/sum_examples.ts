@@ -31,8 +31,8 @@ const walk: Walk = {
 type Rounds = Segment[][];
 
 function planSum(planning: Planning): Dispatch[] {
-  const { method, gradients, limits } = planning;
-  return writesOf(gradients.tensors, []).flatMap(({ tensors }) => {
+  const { method, limits } = planning;
+  return writesOf(planning.tensors, []).flatMap(({ tensors }) => {
     const rounds: Rounds = [];
     for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);
     return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0));
