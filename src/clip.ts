@@ -61,6 +61,11 @@ export interface Clip {
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
+   * The latest report that `report()` has brought, undefined before the first; never waits: `clip.lastReport?.norm` in a loop that
+   * draws.
+   */
+  readonly lastReport?: ClipReport;
+  /**
    * What an adaptive method remembers, to be kept with a checkpoint: as it is after all steps that were submitted so far.
    * Copied in a submit of its own. The GPU and the CPU take each other's.
    * @throws TypeError (as a rejection) for a method that remembers nothing, DeviceLostError.
@@ -95,6 +100,7 @@ export class GradientClip implements Clip {
   #values: StepValues;
   /** Of the last report. */
   #totals: Counters = countsOf(() => 0);
+  #lastReport: ClipReport | undefined;
   /** Settles when the reports that were asked for so far have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
@@ -136,6 +142,10 @@ export class GradientClip implements Clip {
 
   get record(): GPUBuffer | undefined {
     return this.#backend.record;
+  }
+
+  get lastReport(): ClipReport | undefined {
+    return this.#lastReport;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
@@ -195,12 +205,13 @@ export class GradientClip implements Clip {
     this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#totals, (piece, element) => this.#locate(piece, element));
+      const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
       if (report.totals.steps === 0) {
         throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
       }
       this.#totals = { ...report.totals };
-      return entries ? { ...report, ...this.#ofGroups(entries) } : report;
+      this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
+      return this.#lastReport;
     } finally {
       end();
     }
@@ -263,7 +274,7 @@ export class GradientClip implements Clip {
   }
 
   /** A segment may run on through gradients that follow each other in memory and in the list. */
-  #locate(number: number, elementOfSegment: number): Place {
+  locate(number: number, elementOfSegment: number): Place {
     const { declared } = this.#list;
     const piece = piecesOf(declared, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
@@ -271,8 +282,8 @@ export class GradientClip implements Clip {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }
-    throw new Error(
-      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; please report it.`,
+    throw new RangeError(
+      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; read it with the clip that wrote it.`,
     );
   }
 

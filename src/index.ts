@@ -13,6 +13,7 @@ export { measureNorm } from "./methods/measureNorm.ts";
 export type { ClipMethod } from "./methods/method.ts";
 export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
+export { readRecord } from "./readRecord.ts";
 export type { ClipReport } from "./record.ts";
 export type { Axes } from "./units.ts";
 export type { Gradient, GradientView } from "./view.ts";

@@ -92,11 +92,14 @@ export interface Place {
   element: number;
 }
 
-/** `since` are the totals of the report before. The record's own counters wrap at 2^32; what is counted here does not. */
+/**
+ * `since` are the totals of the report before. The record's own counters wrap at 2^32; what is counted here does not. Without
+ * `locate` a report names no gradient.
+ */
 export function readReport(
   record: DataView,
   since: Counters,
-  locate: (piece: number, element: number) => Place,
+  locate?: (piece: number, element: number) => Place,
 ): ClipReport {
   const u32 = (offset: number) => record.getUint32(offset, true);
   const passed = (key: keyof Counters) => (u32(recordAt[key]) - since[key]) >>> 0;
@@ -110,12 +113,12 @@ export function readReport(
     scale: scaleAt(record, 0),
     clipped: (u32(recordAt.flags) & CLIPPED) !== 0,
     nonFinite,
-    firstNonFinite: nonFinite > 0 ? locate(u32(recordAt.firstPiece), u32(recordAt.firstElement)) : undefined,
+    firstNonFinite: locate && nonFinite > 0 ? locate(u32(recordAt.firstPiece), u32(recordAt.firstElement)) : undefined,
     maxAbs: record.getFloat32(recordAt.maxAbs, true),
     ...counted,
     badStepsInARow: u32(recordAt.badStepsInARow),
     lastNonFinite:
-      lastStep > 0
+      locate && lastStep > 0
         ? { step: totals.steps - stepsAgo, ...locate(u32(recordAt.lastPiece), u32(recordAt.lastElement)) }
         : undefined,
     totals,

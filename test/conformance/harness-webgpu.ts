@@ -1,5 +1,5 @@
 /** The library on GPUBuffers. Usage bits are numbers: GPUBufferUsage is not a global everywhere. */
-import { type Clip, type Clipper, createClipper, type Gradients } from "../../src/index.ts";
+import { type Clip, type Clipper, createClipper, type Gradients, readRecord } from "../../src/index.ts";
 import { contextOf } from "../../src/webgpu/device.ts";
 import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
@@ -111,7 +111,8 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
     return jobs.map(({ unit, memory }, index) => {
       const words = recordWords[index] as Uint32Array;
       const bytes = new Uint8Array(words.buffer, words.byteOffset, RECORD_BYTES);
-      const common = { report: reports[index] as Outcome["report"], record: bytes, before: memory.before };
+      const decoded = readRecord(bytes, jobs[index]?.clip);
+      const common = { report: reports[index] as Outcome["report"], record: bytes, decoded, before: memory.before };
       if (unit.reportOnly) return common;
       const after = new Map([...memory.buffers.keys()].map((name) => [name, imageWords[next++] as Uint32Array]));
       return { ...common, after };

@@ -1,4 +1,5 @@
 /** One run of the library, judged against its reference, byte by byte. */
+import type { ClipReport } from "../../src/index.ts";
 import { fail, isNear, near, same, sameWords, show } from "./expect.ts";
 import { bitsAt, destination, written } from "./memory.ts";
 import { MIN_NORMAL, MIN_SUBNORMAL, round16, ulp24, valuesOf } from "./numbers.ts";
@@ -21,6 +22,7 @@ export function checkOutcome(unit: Unit, outcome: Outcome): void {
   const expected = unit.rule.expected(unit);
   checkReport(unit, expected, outcome);
   if (outcome.record !== undefined) checkRecord(outcome.record, expected, outcome.report);
+  if (outcome.decoded !== undefined) checkDecoded(outcome.decoded, outcome.report);
   checkByHand(unit, outcome, expected.ulps ?? ULPS);
   if (unit.reportOnly) return;
   if (outcome.after === undefined) fail("the memory was not read");
@@ -67,6 +69,21 @@ function checkFirstOf(report: Outcome["report"]): void {
   same(report.lastNonFinite?.step, report.firstNonFinite && 1, "lastNonFinite.step");
   for (const key of ["index", "name", "element"] as const) {
     same(report.lastNonFinite?.[key], report.firstNonFinite?.[key], `lastNonFinite.${key}`);
+  }
+}
+
+/** Of a clip's first step: what is told of the record alone is what the report says. */
+function checkDecoded(decoded: ClipReport, report: ClipReport): void {
+  for (const key of ["norm", "scale", "clipped", "nonFinite", "maxAbs", "badStepsInARow"] as const) {
+    same(decoded[key], report[key], `readRecord: ${key}`);
+  }
+  for (const key of ["steps", "clippedSteps", "skippedSteps", "nonFiniteSteps", "spikeSteps"] as const) {
+    same(decoded[key], report[key], `readRecord: ${key}`);
+    same(decoded.totals[key], report[key], `readRecord: totals.${key}`);
+  }
+  for (const key of ["index", "name", "element"] as const) {
+    same(decoded.firstNonFinite?.[key], report.firstNonFinite?.[key], `readRecord: firstNonFinite.${key}`);
+    same(decoded.lastNonFinite?.[key], report.firstNonFinite?.[key], `readRecord: lastNonFinite.${key}`);
   }
 }
 

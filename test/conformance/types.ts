@@ -126,8 +126,9 @@ export type Images = ReadonlyMap<string, Uint32Array>;
 
 export interface Outcome {
   readonly report: ClipReport;
-  /** WebGPU: the 96 bytes as the GPU wrote them. */
+  /** WebGPU: the 96 bytes as the GPU wrote them, and what `readRecord` makes of them. */
   readonly record?: Uint8Array;
+  readonly decoded?: ClipReport;
   readonly before: Images;
   /** Missing for a unit of which only the report is checked. */
   readonly after?: Images;
