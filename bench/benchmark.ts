@@ -1,6 +1,6 @@
 import { createClipper } from "../src/index.ts";
 import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
-import { classOf } from "../src/webgpu/grid.ts";
+import { isSoftware } from "../src/webgpu/grid.ts";
 import { handWrittenContestants } from "./contestants/byHand.ts";
 import type { Context } from "./contestants/gradclip.ts";
 import { gradclipContestants } from "./contestants/gradclip.ts";
@@ -74,8 +74,7 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   const environment = await environmentOf(engine, device);
   const clipper = await createClipper({ device });
   const recorder = new Recorder(device);
-  const isSoftware = environment.deviceClass === "software";
-  const chosen = chosenFrom(options, isSoftware).filter((workload) => fits(workload, device));
+  const chosen = chosenFrom(options, environment.isSoftware === true).filter((workload) => fits(workload, device));
   const measured: Measured[] = [];
   const rows: Row[] = [];
   const hostCosts: HostCost[] = [];
@@ -166,12 +165,11 @@ function fits(workload: Workload, { limits }: GPUDevice): boolean {
 
 /** Those that work out of place hold many copies, on a software adapter in the memory of the machine. */
 function hasRoomForPeers({ workload, device }: GpuArena): boolean {
-  return bytesOf(workload) <= (classOf(device.adapterInfo) === "software" ? 2 ** 26 : 2 ** 29);
+  return bytesOf(workload) <= (isSoftware(device.adapterInfo) ? 2 ** 26 : 2 ** 29);
 }
 
 /** Where every try takes seconds, few of them. */
-function sweepOf({ preset }: Options, { deviceClass }: Environment, workload: Workload): Context["sweep"] {
-  const isSoftware = deviceClass === "software";
+function sweepOf({ preset }: Options, { isSoftware }: Environment, workload: Workload): Context["sweep"] {
   const lanes = isSoftware ? [4, 8] : [64, 256];
   if (preset === "quick") return { lanes: lanes.slice(0, 1), workgroups: isSoftware ? [8, 16] : [512, 2048] };
   if (isSoftware && bytesOf(workload) > 2 ** 26) return { lanes, workgroups: [8] };

@@ -1,4 +1,4 @@
-import { classOf, type DeviceClass } from "../src/webgpu/grid.ts";
+import { classOf, type DeviceClass, isSoftware } from "../src/webgpu/grid.ts";
 import { COPY_DST, COPY_SRC, readBuffers } from "./gpu/arena.ts";
 
 /** Where results were taken. */
@@ -8,6 +8,7 @@ export interface Environment {
   readonly agent: string;
   readonly adapter: string;
   readonly deviceClass?: DeviceClass;
+  readonly isSoftware?: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   /** The smallest step of the device's timestamps that was seen, in nanoseconds; undefined without timestamps. */
@@ -36,6 +37,7 @@ export async function environmentOf(engine: string, device?: GPUDevice): Promise
     agent,
     adapter: names.filter(Boolean).join(" ") || "unnamed adapter",
     deviceClass: classOf(adapterInfo),
+    isSoftware: isSoftware(adapterInfo),
     features: [...features].sort(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
     quantumNs: await timestampQuantum(device),

@@ -15,6 +15,9 @@ export interface Verdict {
   readonly error: number;
 }
 
+/** The bound shrinks by this factor from step to step: every step of a batch clips what the last one left. */
+export const SHRINKAGE = 0.98;
+
 /** Naive float32 sums pass this, and what forgets a tensor does not. */
 const FLOAT32_LIMIT = 1e-3;
 /** Half a unit in the last place of a float16, and what a naive norm adds. */

@@ -1,5 +1,5 @@
 // npm run bench [-- --engine node|chromium|deno|cpu] [--quick] [--filter text] [--json file]
-// Bundles bench/index.ts and runs it in one engine.
+// Bundles bench/index.ts and runs it in one engine. With --isa it counts instructions instead: see bench/isa/main.mjs.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { launchChromium, serveFolder } from "../test/engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "../test/engines/deno.mjs";
 import { cache, repository, vulkanEnvironment } from "../test/engines/packaged.mjs";
 import { runBundle } from "./engine.mjs";
+import { isaOptions, runIsa } from "./isa/main.mjs";
 
 /** @typedef {import("./engine.mjs").Message} Message */
 /** @typedef {{ engine: string, preset: "quick" | "full", filter?: string }} Request */
@@ -102,8 +103,11 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     filter: { type: "string" },
     json: { type: "string" },
+    isa: { type: "boolean", default: false },
+    ...isaOptions,
   },
 });
+if (values.isa) process.exit(await runIsa(values));
 const { engine, quick, filter, json } = values;
 if (!["node", "chromium", "deno", "cpu"].includes(engine)) {
   console.error("--engine must be one of node, chromium, deno, cpu.");

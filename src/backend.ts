@@ -1,36 +1,38 @@
 import type { TensorList } from "./gradients.ts";
 
-/** What may change from step to step. */
+/** The values that may change from step to step. */
 export interface StepValues {
   readonly maxNorm: number;
   readonly gradScale: number;
 }
 
-/** Gradients as a backend has prepared them: opaque to everybody else. */
+/** Gradients that a backend has prepared. Only that backend looks inside. */
 export type Prepared = object;
 
-/** A method's memory, wherever it is. */
+/** A method's memory, on the GPU or on the CPU. */
 export interface StoredState {
-  /** As it is after all that was submitted so far. */
+  /** The memory after everything that was submitted so far. */
   save(): Promise<ArrayBuffer>;
-  /** For all that is submitted from now on. */
+  /** Sets the memory for everything that is submitted from now on. */
   load(saved: ArrayBuffer): void;
 }
 
-/** What a backend does for one clip: the same steps on the GPU and on the CPU, which know nothing of each other. */
+/** One clip's work. The GPU and the CPU both implement it and do not know each other. */
 export interface ClipBackend {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
   readonly scales?: GPUBuffer;
-  /** A gradient with more elements than this is worked on in pieces; each has a number of its own in the record. */
+  /** A gradient with more elements than this is split into pieces. The record numbers each piece. */
   readonly pieceElements: number;
   prepare(list: TensorList): Prepared;
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void;
   run(prepared: Prepared, values: StepValues): void;
-  /** The record as it is after all that was submitted so far, and the entries of the groups where there are several. An abort
-   * frees what the copy takes. */
+  /**
+   * The record after everything that was submitted so far; with several groups, also their entries. An abort frees the
+   * memory of the copy.
+   */
   readRecord(signal?: AbortSignal): Promise<readonly DataView[]>;
-  /** What the method remembers; undefined for one that remembers nothing. */
+  /** The method's memory, if it has one. */
   readonly state?: StoredState;
   destroy(): void;
 }

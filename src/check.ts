@@ -2,7 +2,7 @@ import { LARGEST } from "./floats.ts";
 
 const SMALLEST_NORMAL = 2 ** -126;
 
-/** A value as an error message shows it: what it is, in a few words. */
+/** Describes a value in a few words, for an error message. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return `the string ${JSON.stringify(value.slice(0, 40))}`;
   if (typeof value === "bigint") return `the bigint ${value}n`;
@@ -14,25 +14,25 @@ export function shown(value: unknown): string {
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
-/** A number of things, as a message says it: "1 element", "2 elements". */
+/** A count with its noun, for a message: "1 element", "2 elements". */
 export function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
-/** An object of properties and nothing else, of any realm: no list, no instance of a class. */
+/** Whether the value is a plain object, of any realm: not a list and not an instance of a class. */
 export function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** The own properties of an options object, read once; a misspelt one is an error, not a silent default. */
+/** Reads each own property of an options object once. An unknown name is an error: a typing mistake must not be ignored. */
 export function readOptions<K extends string>(
   value: unknown,
   subject: string,
   known: readonly K[],
 ): { [P in K]?: unknown } {
-  // Without a prototype: what somebody put on Object.prototype is no option.
+  // No prototype: a property of Object.prototype is not an option.
   const read: { [P in K]?: unknown } = Object.create(null);
   if (value === undefined) return read;
   if (!isPlain(value)) {
@@ -44,7 +44,7 @@ export function readOptions<K extends string>(
   return read;
 }
 
-/** The names of an object's own properties, all of which are known. */
+/** Returns the names of the object's own properties. Throws if one is unknown. */
 export function refuseUnknownKeys<K extends string>(value: object, subject: string, known: readonly K[]): K[] {
   const keys = Object.keys(value);
   const unknown = keys.find((key) => !known.includes(key as K));
@@ -52,7 +52,7 @@ export function refuseUnknownKeys<K extends string>(value: object, subject: stri
   throw new TypeError(`${subject} has an unknown property ${JSON.stringify(unknown)}; it takes ${inWords(known)}.`);
 }
 
-/** TypeGPU's buffers, encoders and passes wrap WebGPU's, and are in part like them. */
+/** TypeGPU's buffers, encoders and passes wrap those of WebGPU and resemble them. */
 export function refuseTypeGPU(value: unknown, subject: string): void {
   const type = (value as { resourceType?: unknown } | null | undefined)?.resourceType;
   if (typeof type === "string") {
@@ -90,7 +90,7 @@ export function readInteger(value: unknown, subject: string, least: number, most
   return value as number;
 }
 
-/** A positive normal float32, the only factors whose product with a gradient every GPU agrees on. */
+/** A positive normal float32. All GPUs agree on the product of a gradient with such a factor only. */
 export function readNormalFloat(value: unknown, subject: string): number {
   const rounded = Math.fround(readNumber(value, subject));
   if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
@@ -127,7 +127,7 @@ export function readBound(value: unknown, subject: string): number {
   return rounded;
 }
 
-/** A limit for values: 0, a normal float32 of either sign, or the infinity that stands for no limit. */
+/** A limit for values: 0, a normal float32 of either sign, or `none`, the infinity that means no limit. */
 export function readLimit(value: unknown, subject: string, none: number): number {
   if (readNumber(value, subject) === none) return none;
   if (value === 0) return 0; // not -0

@@ -10,98 +10,100 @@ import { type ClipReport, type Counters, countsOf, type Place, readEntries, read
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
 import type { Declared } from "./view.ts";
 
-/** How many sets of buffers a clip keeps bind groups for, and so keeps alive: engines with pooled tensors come back to a few. */
+/** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
 const KEPT_SETS = 32;
 
-/** A method made ready for the gradients of one model; kept and used every step. */
+/** A method that is ready for the gradients of one model. Keep it and use it every step. */
 export interface Clip {
   readonly method: ClipMethod;
   /**
-   * Resolves when the pipelines are compiled; `encode` before that compiles what is missing at once. Read it anew to ask again:
-   * it rejects, as `report` and `state` do, with a fault that only the GPU process saw (a buffer that is destroyed or of another
-   * device: TypeError; out of memory: RangeError), until a `run` succeeded or an `encode` bound other gradients without a fault.
+   * Resolves when the pipelines are compiled. An `encode` before that compiles the missing ones immediately.
+   *
+   * Some faults are seen by the GPU process only: a buffer that is destroyed or of another device (TypeError), or too little
+   * memory (RangeError). `ready`, `report` and `state` then reject with the fault until a `run` succeeds or an `encode` binds
+   * other gradients without a fault. Read `ready` again to ask again.
    */
   readonly ready: Promise<void>;
-  /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC), for an optimizer kernel to bind. */
+  /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC). An optimizer kernel can bind it. */
   readonly record?: GPUBuffer;
   /**
-   * On the GPU, with a norm for each tensor, unit or member: 32 bytes each, laid out as the beginning of the record. As many
-   * of them were clipped as have bit 1 set in the flags at byte 8.
+   * On the GPU, for methods with a norm for each tensor, unit or member: 32 bytes for each norm, laid out as the beginning of
+   * the record. A clipped one has bit 1 set in its flags, at byte 8.
    */
   readonly scales?: GPUBuffer;
   /**
-   * What the gradients are called, by place in prepare's list: for `tensorNorms` and `scales`. A view's name, else the key in
-   * an object or a Map, else the buffer's label: `["kernel", undefined]` for `[{ buffer, name: "kernel" }, other]`.
+   * The names of the gradients, by place in prepare's list, as `tensorNorms` and `scales` have them. A name is the view's name,
+   * else the key in an object or a Map, else the buffer's label: `["kernel", undefined]` for `[{ buffer, name: "kernel" }, other]`.
    */
   readonly names: readonly (string | undefined)[];
   /**
-   * Records the clip into an encoder or an open compute pass; never submits. A pass is left with another pipeline and
-   * bind groups 0 and 1 changed. Other gradients of the same structure (names or count, lengths, formats) may be passed: those
-   * in an object or a Map are matched by key in any order, those in a list by place. Any may be absent (null, undefined, a key
-   * that is missing): its `scales` entry then says scale 1 and norm NaN, and a step without any has norm 0, clips nothing and is counted, but
-   * enters no memory. After `prepare({ kernel, bias })`, `encode(encoder, { bias })` clips `bias` alone.
-   * @throws TypeError for arrays on the CPU, and for a list where the clip was prepared for names or the reverse; RangeError
-   * for an unknown name, for a gradient that prepare's list had as null, and for another length or format;
-   * DeviceLostError, and once, before it records, a fault of an earlier call that became known since: see `ready`.
+   * Records the clip into an encoder or an open compute pass; never submits. In a pass it changes the pipeline and bind groups 0
+   * and 1. You may pass other gradients of the same structure (names or count, lengths, formats). An object or a Map is matched
+   * by key in any order, a list by place. Any gradient may be absent: null, undefined, or a key that is missing. Its entry in
+   * `scales` then has scale 1 and norm NaN. A step with no gradient has norm 0 and clips nothing; it is counted but does not enter
+   * a memory. After `prepare({ kernel, bias })`, `encode(encoder, { bias })` clips only `bias`.
+   * @throws TypeError for arrays on the CPU, for a list if the clip was prepared for names, and for names if it was prepared for
+   * a list. RangeError for an unknown name, for a gradient that was null at prepare, and for another length or format.
+   * DeviceLostError. Before it records, it also throws a fault of an earlier call, once: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
   /**
-   * Clips at once: on the GPU with an encoder and a submit of its own, on the CPU before it returns.
+   * Clips immediately: on the GPU with its own encoder and submit, on the CPU before it returns.
    * @throws as `encode` does.
    */
   run(gradients?: Gradients): void;
-  /** Holds from the next `encode` or `run` on; what is already encoded keeps its values. */
+  /** Takes effect at the next `encode` or `run`. Steps that are already encoded keep their values. */
   set(values: { maxNorm?: number; gradScale?: number }): void;
   /**
-   * What the last submitted step found and did. Copies the record in a submit of its own; an abort frees what that took. What is
-   * counted since the last report is counted in the order in which reports are asked for, whichever arrives first; one that is
-   * aborted is left out.
-   * @throws TypeError (as a rejection, as are the others) before the first step, NonFiniteGradientError if asked to,
-   * DeviceLostError, the signal's reason, or a fault: see `ready`.
+   * Reports on the last submitted step. It copies the record in its own submit; an abort frees the memory of the copy. Counts
+   * since the last report follow the order of the calls, even if the copies arrive in another order. An aborted report does not
+   * count as one.
+   * @throws (as rejections) TypeError before the first step, NonFiniteGradientError if asked to, DeviceLostError, the signal's
+   * reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
   /**
-   * The latest report that `report()` has brought, undefined before the first; never waits: `clip.lastReport?.norm` in a loop that
+   * The latest report that `report()` gave; undefined before the first. It never waits: `clip.lastReport?.norm` in a loop that
    * draws.
    */
   readonly lastReport?: ClipReport;
   /**
-   * What an adaptive method remembers, to be kept with a checkpoint: as it is after all steps that were submitted so far.
-   * Copied in a submit of its own. The GPU and the CPU take each other's.
-   * @throws TypeError (as a rejection) for a method that remembers nothing, DeviceLostError.
+   * The memory of an adaptive method after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
+   * its own submit. A state of the GPU can be restored on the CPU and the reverse.
+   * @throws (as rejections) TypeError for a method without memory, DeviceLostError.
    */
   state(): Promise<ArrayBuffer>;
   /**
-   * Goes on from a state that `state()` gave, on this clip or another one of the same method: the steps that follow decide
-   * as those that followed there, to the bit if it was on the same backend. On the GPU it is written through the queue: it holds for what is submitted
-   * after this call, even if it was encoded before.
-   * @param state the ArrayBuffer, or a view of its bytes (a Uint8Array, a Node Buffer): only those that the view spans count.
-   * @throws TypeError for anything else and for a method that remembers nothing, RangeError for another state than
-   * of such a method (autoClip: with the same `history`); then nothing changes.
+   * Continues from a state that `state()` returned, of this clip or of another one with the same method. The next steps decide as
+   * the steps after that state did, to the bit on the same backend. On the GPU the state is written through the queue: it holds
+   * for everything that is submitted after this call, even if it was encoded before.
+   * @param state the ArrayBuffer, or a view of its bytes (a Uint8Array, a Node Buffer); only the bytes of the view count.
+   * @throws TypeError for anything else and for a method without memory. RangeError for the state of another method (for
+   * autoClip also of another `history`). After an error nothing has changed.
    */
   restore(state: ArrayBuffer | ArrayBufferView): void;
   /**
-   * Frees the clip's buffers; the gradients and their device are not touched. Submit first what holds the clip: an encoder that
-   * is submitted after this fails as a whole, with everything else in it, and a submit cannot be observed.
+   * Frees the clip's buffers; does not touch the gradients and their device. Submit every encoder that holds the clip first. An
+   * encoder that is submitted later fails as a whole, with everything else in it.
    */
   destroy(): void;
 }
 
-/** What is the same on every backend: checks, the values of the next step, and the report. */
+/** The part of a clip that all backends share: checks, the values of the next step, and the report. */
 export class GradientClip implements Clip {
   readonly method: ClipMethod;
   readonly #backend: ClipBackend;
   readonly #list: TensorList;
   readonly #prepared: Prepared;
-  /** As prepare was given them. */
+  /** The gradients given to prepare. */
   readonly #given: GivenGradients;
   readonly #recent = new Recent<Prepared>(KEPT_SETS);
   readonly #options: CheckedOptions;
   #values: StepValues;
-  /** Of the last report. */
+  /** The totals of the last report. */
   #totals: Counters = countsOf(() => 0);
   #lastReport: ClipReport | undefined;
-  /** Settles when the reports that were asked for so far have ended. */
+  /** Settles when all earlier reports have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
   #destroyed = false;
@@ -194,14 +196,14 @@ export class GradientClip implements Clip {
     return report;
   }
 
-  /** Copies may arrive in another order than they were asked for, but steps are counted from report to report. */
+  /** Copies may arrive in any order, but each report counts the steps since the one before it. */
   async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
     const before = this.#reports;
     let end = () => {};
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    // One that is aborted or fails may end before those that were asked for earlier.
+    // An aborted or failed report may end before an earlier one.
     this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
@@ -243,7 +245,7 @@ export class GradientClip implements Clip {
   }
 
   #preparedFor(gradients: Gradients | undefined): Prepared {
-    // Arrays are read anew in every step: they may have been detached or resized.
+    // Arrays are read again in every step: they may have been detached or resized.
     if (gradients === undefined && this.#list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.#list);
     return this.#recent.get(keyOf(given), () => {
@@ -273,7 +275,7 @@ export class GradientClip implements Clip {
     return { tensorNorms };
   }
 
-  /** A segment may run on through gradients that follow each other in memory and in the list. */
+  /** A segment may span several gradients that are neighbours in memory and in the list. */
   locate(number: number, elementOfSegment: number): Place {
     const { declared } = this.#list;
     const piece = piecesOf(declared, this.method.grouping, this.#backend.pieceElements)[number];
@@ -292,7 +294,7 @@ export class GradientClip implements Clip {
   }
 }
 
-/** A copy: a view may begin anywhere. */
+/** Copies the bytes: a view may begin at any offset. */
 function bytesOf(state: unknown): ArrayBuffer {
   if (ArrayBuffer.isView(state)) {
     return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;

@@ -4,13 +4,13 @@ export const LARGEST = 3.4028234663852886e38;
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** A float32 as the word that holds it. */
+/** The bits of a float32. */
 export function floatBits(value: number): number {
   float[0] = value;
   return bits[0] as number;
 }
 
-/** mantissa * 2^exponent, the mantissa with its 32nd bit set and rounded as told; twin of shaders/shared/soft_float.wgsl. */
+/** The value as mantissa * 2^exponent; bit 31 of the rounded mantissa is set. Twin of shaders/shared/soft_float.wgsl. */
 export function softFloatOf(
   value: number,
   round: (mantissa: number) => number,

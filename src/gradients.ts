@@ -8,7 +8,7 @@ import {
   declaredOf,
   type GivenView,
   type Gradient,
-  isThere,
+  isPresent,
   keyOfView,
   labelOfBuffer,
   readView,
@@ -16,39 +16,34 @@ import {
 } from "./view.ts";
 
 /**
- * A list, or an object or a Map whose keys become names; a null or undefined entry is a parameter without a gradient, and a
- * view without a buffer declares one that a step may bring. What is passed at a later step is matched to it: by key, or a list
- * by place; there null, undefined and a missing key stand for a gradient that is absent.
+ * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient; a view
+ * without a buffer declares a gradient that a later step may bring. The gradients of later steps are matched with those of
+ * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
   | Readonly<Record<string, Gradient | null | undefined>>
   | ReadonlyMap<string, Gradient | null | undefined>;
 
-/** A caller's gradients, each thing of theirs read once. */
+/** The caller's gradients. Every property has been read, and is not read again. */
 export interface GivenGradients {
-  /** Whether they came by name, in an object or a Map. */
+  /** The keys of an object or a Map; undefined for a list. */
   readonly keys: readonly string[] | undefined;
-  readonly places: readonly Place[];
-}
-
-interface Place {
-  readonly name: string | undefined;
-  /** Undefined where there is no gradient. */
-  readonly view: GivenView | undefined;
+  /** A place without a gradient has no view. */
+  readonly places: readonly { readonly name: string | undefined; readonly view: GivenView | undefined }[];
 }
 
 export interface TensorList {
-  /** The gradients that are there and have elements. */
+  /** The gradients that are present and have elements. */
   readonly tensors: readonly Tensor[];
-  /** What pieces, groups and memories are numbered by: all that have elements in prepare's list, there or absent. */
+  /** The gradients of prepare's list that have elements, present or absent. They number pieces, groups and memories. */
   readonly declared: readonly Declared[];
-  /** All entries of the list, those without elements and without a gradient too. */
+  /** All entries of the list, including gradients without elements and entries without a gradient. */
   readonly places: readonly (Declared | undefined)[];
-  /** What they are called, by place. */
+  /** The names, by place. */
   readonly names: readonly (string | undefined)[];
   readonly keys: readonly string[] | undefined;
-  /** Where they live; undefined when there are none. */
+  /** Where the gradients live; undefined if there are none. */
   readonly backend: "webgpu" | "cpu" | undefined;
 }
 
@@ -57,11 +52,11 @@ interface Entry {
   readonly gradient: unknown;
 }
 
-/** @param prepared at a step: the list whose order and names they take. */
+/** @param prepared at a later step: the list that gives order and names. */
 export function readGivenGradients(gradients: Gradients, prepared?: TensorList): GivenGradients {
   const { keys, entries } = entriesOf(gradients);
   const ordered = prepared ? matched(keys, entries, prepared) : entries;
-  const places = ordered.map(({ name, gradient }, index): Place => {
+  const places = ordered.map(({ name, gradient }, index) => {
     if (gradient === null || gradient === undefined) return { name, view: undefined };
     const view = readView(gradient, index, name);
     return { name: prepared ? name : (view.name ?? (name || labelOfBuffer(view))), view };
@@ -91,7 +86,7 @@ function notGradients(value: unknown): TypeError {
   return new TypeError(`gradients is ${shown(value)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
 }
 
-/** In the order of the prepared list, under its names; what it has and the step has not is absent. */
+/** Orders a step's entries as the prepared list, with its names. A name that the step lacks has no gradient. */
 function matched(keys: readonly string[] | undefined, entries: readonly Entry[], prepared: TensorList): Entry[] {
   if (keys && !prepared.keys) {
     throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list in the same order.");
@@ -121,25 +116,25 @@ function matched(keys: readonly string[] | undefined, entries: readonly Entry[],
   }));
 }
 
-/** Equal for gradients that read alike, in the same GPU buffers; undefined for arrays and for whatever is to be refused. */
+/** A key that is equal for equal views of the same GPU buffers; undefined for arrays and for anything that will be refused. */
 export function keyOf({ places }: GivenGradients): string | undefined {
   const keys = places.map(({ view }) => (view ? keyOfView(view) : "-"));
   return keys.includes(undefined) ? undefined : keys.join(";");
 }
 
 /**
- * Checks gradients in order, refusing whatever can be seen to be wrong before anything is done. An `into` has room for one
- * of as many `examples`, whose sum goes there.
- * @param prepared at a step: the list that it is numbered by.
+ * Checks the gradients in order, before any work is done. An `into` has room for one of the `examples`: their sum is written
+ * there.
+ * @param prepared at a step: prepare's list, which numbers the gradients.
  */
 export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
   const places = given.places.map(({ name, view }, index) => view && checkView(view, index, name, examples));
   const declared = (prepared?.places ?? places).flatMap((known, index) => {
     if (!known || known.length === 0) return [];
     const place = places[index];
-    return isThere(place) ? [place] : [declaredOf(known)];
+    return isPresent(place) ? [place] : [declaredOf(known)];
   });
-  const tensors = places.filter((place): place is Tensor => isThere(place) && place.length > 0);
+  const tensors = places.filter((place): place is Tensor => isPresent(place) && place.length > 0);
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];

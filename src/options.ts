@@ -4,21 +4,20 @@ import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./ranges.ts";
 
 export interface ClipOptions {
   /**
-   * What happens when a gradient holds a NaN or an infinity. `"zero"` (default): whatever shares its norm (everything, a
-   * tensor, a unit, a member) becomes 0 and the
-   * record's skip flag is set; `"keep"`: the bytes stay, without gradScale too; `"propagate"`: as PyTorch, NaN everywhere
-   * or zeros and NaN. `clipByValue` looks at each value by itself and ignores this.
+   * The action for a gradient with a NaN or an infinity. `"zero"` (default): all gradients that share its norm (everything, a
+   * tensor, a unit, a member) become 0, and the record's skip flag is set. `"keep"`: no byte changes, not even by gradScale.
+   * `"propagate"`: as PyTorch, NaN everywhere, or zeros and NaN. `clipByValue` looks at each value by itself and ignores this.
    */
   nonFinite?: "zero" | "keep" | "propagate";
   /** `"scale"` (default) writes the gradients; `"record"` leaves them and publishes the scale for the optimizer. */
   apply?: "scale" | "record";
   /**
-   * Multiplied in before the norm: 1 / (lossScale * accumulationSteps), a positive normal float32; default 1. A buffer
-   * holds one such float32, read on the GPU; anything else in it counts as a NaN among the gradients, and with
-   * `clipByValue` makes every value NaN. A factor above 1 must not take a gradient beyond float32.
+   * A factor for the gradients, applied before the norm: 1 / (lossScale * accumulationSteps). It is a positive normal float32;
+   * default 1. A buffer holds one such float32, which the GPU reads. Anything else in the buffer counts as a NaN among the
+   * gradients; with `clipByValue` it makes every value NaN. A factor above 1 must not take a gradient beyond float32.
    */
   gradScale?: number | GPUBuffer;
-  /** A norm computed elsewhere, to be used instead: the norm itself, not squared, after gradScale. */
+  /** A norm computed elsewhere, used instead of the clip's own: after gradScale, and not its square. */
   totalNorm?: number | { buffer: GPUBuffer; byteOffset?: number };
 }
 

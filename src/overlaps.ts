@@ -2,8 +2,8 @@ import { idOf, isSame, type Range } from "./ranges.ts";
 import type { Tensor } from "./view.ts";
 
 /**
- * A range listed twice is one gradient that two parameters share: counted twice, written once. Anything else that
- * overlaps would be scaled twice or read after it was written. Not every browser reports it, so it is found here.
+ * A range listed twice is one gradient that two parameters share: it counts twice and is written once. Any other overlap would
+ * be scaled twice, or read after it was written. Not every browser reports that, so it is checked here.
  */
 export function refuseOverlaps(tensors: readonly Tensor[]): void {
   const uses = new Map<Range["buffer"], Use[]>();
@@ -38,13 +38,13 @@ interface Use {
 }
 
 function mayShare(a: Use, b: Use): boolean {
-  // Parameters are only read, and never where gradients are or go.
+  // Parameters are only read. They may overlap each other, but no gradient and no into.
   if (a.as === "parameter" || b.as === "parameter") return a.as === b.as;
   if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
   return a.written ? isSame(a.tensor.source, b.tensor.source) : sameParameter(a.tensor, b.tensor);
 }
 
-/** A range has one bound, and so one parameter. */
+/** A range has one bound, and therefore one parameter. */
 function sameParameter({ parameter: a }: Tensor, { parameter: b }: Tensor): boolean {
   return a === undefined || b === undefined ? a === b : a.dtype === b.dtype && isSame(a.source, b.source);
 }
@@ -74,8 +74,7 @@ function overlapError(a: Use, b: Use): RangeError {
   );
 }
 
-/** What is to be written: each pair of source and destination once, those out of place first, as in place overwrites
- * what they read. */
+/** Each pair of source and destination once. Writes into other buffers come first: an in-place write changes what they read. */
 export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
   const seen = new Map<Range["buffer"], Set<string>>();
   const isNew = ({ source, into }: Tensor) => {

@@ -1,8 +1,8 @@
 import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
 import type { Units } from "./units.ts";
-import { type Declared, declaredOf, isThere, type Tensor } from "./view.ts";
+import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
 
-/** Which values share a norm: all of them, those of a tensor, of a member along the leading axis, or of a unit along axes. */
+/** Which values share a norm: all values, or those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
   | { readonly kind: "all" | "tensor" }
   | { readonly kind: "members"; readonly count: number }
@@ -11,36 +11,36 @@ export type Grouping =
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
     };
 
-/** A run of a gradient's elements that is worked on as one. */
+/** A run of one gradient's elements that is processed as one. */
 export interface Piece<T extends Declared = Tensor> {
-  /** Its place in the order of the list that the clip was prepared for. */
+  /** Pieces are numbered in the order of prepare's list. */
   readonly number: number;
   readonly tensor: T;
-  /** Its first element, in the tensor. */
+  /** The index of its first element in the tensor. */
   readonly first: number;
   readonly length: number;
-  /** Of its values, or of its first unit. */
+  /** The group of its values, or of its first unit. */
   readonly group: number;
-  /** Where its values fall into several units. */
+  /** Present if its values belong to several units. */
   readonly units?: Units;
 }
 
-/** Groups that follow each other: a member, a tensor, or all units of a tensor. */
+/** Consecutive groups: a member, a tensor, or all units of a tensor. */
 export interface GroupRun {
   readonly group: number;
   readonly count: number;
-  /** How many values share one of their norms. */
+  /** How many values share one norm. */
   readonly valuesPerGroup: number;
   /** Whether they are those of a gradient that is absent. */
   readonly absent: boolean;
 }
 
-/** The pieces of the gradients that are there. */
+/** The pieces of the gradients that are present. */
 export function presentPiecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece[] {
-  return piecesOf(declared, grouping, pieceElements).filter((piece): piece is Piece => isThere(piece.tensor));
+  return piecesOf(declared, grouping, pieceElements).filter((piece): piece is Piece => isPresent(piece.tensor));
 }
 
-/** The pieces depend on the declared lengths alone, so that a record can be read whatever buffers made it. */
+/** Pieces depend on the declared lengths only: a record's piece numbers hold for all buffers. */
 export function piecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece<Declared>[] {
   const pieces: Piece<Declared>[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
@@ -60,7 +60,7 @@ export function piecesOf(declared: readonly Declared[], grouping: Grouping, piec
   return pieces;
 }
 
-/** None where all values share one norm. */
+/** Empty if all values share one norm. */
 export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
   if (grouping.kind === "members") {
@@ -72,7 +72,7 @@ export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): 
     const { count, size } = unitsOf(tensor, grouping) ?? { count: 1, size: tensor.length };
     const group = next;
     next += count;
-    return { group, count, valuesPerGroup: size, absent: !isThere(tensor) };
+    return { group, count, valuesPerGroup: size, absent: !isPresent(tensor) };
   });
 }
 
@@ -84,16 +84,16 @@ function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | u
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
-/** Some elements of a range. */
+/** The bytes of some elements of a range. */
 export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
   const bytes = ELEMENT_BYTES[dtype];
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
-/** The parameters that belong to the gradients, as tensors of their own: read and absent as these are, never written. */
+/** The gradients' parameters as tensors. They are read in the same way as gradients, absent like them, and never written. */
 export function parametersOf(declared: readonly Declared[]): Declared[] {
   return declared.map((tensor) =>
-    isThere(tensor) && tensor.parameter
+    isPresent(tensor) && tensor.parameter
       ? { ...declaredOf(tensor), ...tensor.parameter, label: `${tensor.label}.parameter` }
       : declaredOf(tensor),
   );

@@ -1,11 +1,12 @@
 import { counted, refuseTypeGPU, shown } from "./check.ts";
+import { STORAGE } from "./usage.ts";
 
-/** How an element is stored: float32, IEEE binary16, or the upper half of a float32. 16 bits: two a 32-bit word. */
+/** How an element is stored: float32, IEEE binary16, or the upper half of a float32. Two 16-bit elements share a 32-bit word. */
 export type Dtype = "f32" | "f16" | "bf16";
 
 export const ELEMENT_BYTES: Record<Dtype, number> = { f32: 4, f16: 2, bf16: 2 };
 
-/** Which arrays may hold the elements, besides a Uint8Array of their bytes. */
+/** The arrays that may hold the elements, besides a Uint8Array of their bytes. */
 const ARRAYS: Record<Dtype, readonly string[]> = {
   f32: ["Float32Array"],
   f16: ["Float16Array", "Uint16Array"],
@@ -19,15 +20,7 @@ export interface Range {
   readonly byteLength: number;
 }
 
-/** A range and what its elements are. */
-export interface Stored {
-  readonly source: Range;
-  readonly dtype: Dtype;
-}
-
-const STORAGE = 0x80;
-
-/** The name of a typed array's type, whatever realm it is of; undefined for what is no array. */
+/** The name of a typed array's type, in any realm; undefined if the value is not an array. */
 export function arrayType(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as Partial<Float32Array>)[Symbol.toStringTag] : undefined;
 }
@@ -42,7 +35,7 @@ export function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
   return isGPUBuffer(buffer) ? "webgpu" : "cpu";
 }
 
-/** Refuses what cannot be bound: a buffer without STORAGE usage, or still mapped. */
+/** Refuses a buffer that cannot be bound: without STORAGE usage, or still mapped. */
 export function checkBuffer(buffer: GPUBuffer, subject: string): void {
   if ((buffer.usage & STORAGE) === 0) {
     throw new TypeError(
@@ -74,7 +67,7 @@ export function bufferOf(buffer: unknown, dtype: Dtype, label: string): Range {
   return { buffer: array.buffer, byteOffset: array.byteOffset, byteLength: array.byteLength };
 }
 
-/** An array whose memory is gone has no bytes, as an empty one has none. */
+/** An array that lost its memory looks like an empty one: both have 0 bytes. */
 function refuseLostMemory(array: Uint8Array, label: string): void {
   try {
     new Uint8Array(array.buffer);
@@ -115,7 +108,7 @@ export function rangeIn(whole: Range, byteOffset: number, length: number, dtype:
       `${label} starts at byte ${start} of its ArrayBuffer; start at a multiple of ${elementBytes}.`,
     );
   }
-  // A binding is a multiple of 4 bytes.
+  // The size of a binding is a multiple of 4 bytes.
   const bindable = whole.byteLength - (whole.byteLength % 4);
   if (isGPUBuffer(whole.buffer) && byteLength > 0 && start + byteLength > bindable) {
     throw new RangeError(
@@ -132,7 +125,7 @@ export function isSame(a: Range, b: Range): boolean {
 const ids = new WeakMap<Range["buffer"], number>();
 let lastId = 0;
 
-/** A number for a buffer: the same each time it is asked for. */
+/** A number that identifies a buffer. */
 export function idOf(buffer: Range["buffer"]): number {
   let id = ids.get(buffer);
   if (id === undefined) {

@@ -1,16 +1,16 @@
-/** What was made for the keys that came last: a bounded least-recently-used cache. */
+/** A bounded least-recently-used cache. */
 export class Recent<T> {
   readonly #most: number;
   readonly #drop: (value: T) => void;
   readonly #kept = new Map<string, T>();
 
-  /** @param drop is called with what is no longer kept. */
+  /** @param drop gets each value that leaves the cache. */
   constructor(most: number, drop: (value: T) => void = () => {}) {
     this.#most = most;
     this.#drop = drop;
   }
 
-  /** What is kept for a key, or is made now; nothing is kept without one. */
+  /** The key's value, made now if there is none. Without a key the value is not kept. */
   get(key: string | undefined, make: () => T): T {
     if (key === undefined) return make();
     const found = this.#kept.get(key) ?? make();

@@ -1,6 +1,6 @@
 /**
- * The record's layout, in bytes: what the GPU writes, what optimizer kernels bind and what a report is read from. Kernels
- * may bind the first 64 bytes alone; what is not named here is reserved and 0.
+ * The record's size in bytes. The GPU writes the record, optimizer kernels bind it, and a report is read from it. Kernels may
+ * bind the first 64 bytes only. Bytes without a name below are reserved and 0.
  */
 export const RECORD_BYTES = 96;
 
@@ -27,7 +27,7 @@ export const recordAt = {
   spikeSteps: 76,
 } as const;
 
-/** One for each group where there are several norms: the beginning of a record. */
+/** The size of an entry. With several norms each group has one; it is laid out as the beginning of a record. */
 export const ENTRY_BYTES = 32;
 
 export const CLIPPED = 1;
@@ -35,57 +35,60 @@ export const SKIP = 2;
 export const NAN_SEEN = 4;
 export const INFINITY_SEEN = 8;
 
-/** How many steps there were, and how many of each kind. */
+/** Stands for no index. */
+export const NONE = 0xffffffff;
+
+/** The number of steps, of all kinds and of each. */
 export interface Counters {
   steps: number;
-  /** Those that clipped. */
+  /** Steps that clipped. */
   clippedSteps: number;
-  /** Those that were skipped for non-finite gradients: `nonFinite: "zero"`. */
+  /** Steps that were skipped for non-finite gradients: `nonFinite: "zero"`. */
   skippedSteps: number;
-  /** Those that saw a NaN or an infinity, whatever `nonFinite` says: in a gradient, a parameter, gradScale or totalNorm. */
+  /** Steps with a NaN or an infinity in a gradient, a parameter, gradScale or totalNorm, under every `nonFinite`. */
   nonFiniteSteps: number;
-  /** Those whose norm a skip rule called a spike; 0 without such a rule. */
+  /** Steps that a skip rule called spikes; 0 without such a rule. */
   spikeSteps: number;
 }
 
 /**
- * What a clip found and did, as of the last step that was submitted before the report was asked for. Of `[3, NaN]` and then
- * `[3, 4]` under `clipByGlobalNorm(1)`: norm 5, scale 0.2, nonFinite 0, steps 2, clippedSteps 1, skippedSteps 1,
- * nonFiniteSteps 1, lastNonFinite `{ step: 1, index: 0, element: 1 }`.
+ * The result of the last step that was submitted before the call. Two steps under `clipByGlobalNorm(1)`, with `[3, NaN]` and
+ * then `[3, 4]`, give: norm 5, scale 0.2, nonFinite 0, steps 2, clippedSteps 1, skippedSteps 1, nonFiniteSteps 1, lastNonFinite
+ * `{ step: 1, index: 0, element: 1 }`.
  */
 export interface ClipReport extends Counters {
-  /** The norm before clipping, after `gradScale`. A double: it may exceed float32's range. NaN or Infinity if a gradient is. */
+  /** The norm before clipping, after `gradScale`. It may exceed float32's range. NaN or Infinity if a gradient has one. */
   norm: number;
   /**
-   * What the gradients were multiplied by, `gradScale` included. NaN for methods with several norms (each tensor, unit, member
-   * or example by its own): each has a scale in `Clip.scales`, and those of members are in `memberScales` too.
+   * The factor of the gradients, `gradScale` included. NaN for methods with several norms (one for each tensor, unit, member or
+   * example): `Clip.scales` has their scales, and `memberScales` those of members.
    */
   scale: number;
-  /** Whether the norm exceeded the bound; with several norms, whether one of them did. */
+  /** Whether the norm exceeded the bound; with several norms, whether any did. */
   clipped: boolean;
-  /** How many values were NaN or infinite. */
+  /** The number of values that were NaN or infinite. */
   nonFinite: number;
-  /** The first of them in the order of the list: which gradient, which of its elements. */
+  /** The place of the first such value, in the order of the list. */
   firstNonFinite?: Place;
-  /** The largest magnitude after `gradScale`; NaN or Infinity if a gradient is. */
+  /** The largest magnitude after `gradScale`; NaN or Infinity if a gradient has one. */
   maxAbs: number;
-  /** Steps since the last report, as are `clippedSteps`, `skippedSteps`, `nonFiniteSteps` and `spikeSteps`. */
+  /** Steps since the last report. `clippedSteps`, `skippedSteps`, `nonFiniteSteps` and `spikeSteps` count from there too. */
   steps: number;
-  /** How many steps up to the last one were skipped or not finite, without a good one between them; 0 after a good one. */
+  /** The length of the row of skipped or non-finite steps that ends with the last step; 0 after a good step. */
   badStepsInARow: number;
-  /** The first NaN or infinite value of the latest step that had one, however long ago; `step` counts from 1 since prepare. */
+  /** The first NaN or infinite value of the latest step that had one. `step` counts from 1 since prepare. */
   lastNonFinite?: Place & { step: number };
-  /** The same counts since the clip was prepared. */
+  /** The counts since the clip was prepared. */
   totals: Counters;
-  /** Methods with a norm for each tensor: by place in the list, NaN where there is no gradient. */
+  /** For methods with a norm for each tensor: the norms by place in the list, NaN where there is no gradient. */
   tensorNorms?: Float64Array;
-  /** Methods with `members`: the norm and the scale of each, and how many were clipped. */
+  /** For methods with `members`: the norm and the scale of each member, and how many were clipped. */
   memberNorms?: Float64Array;
   memberScales?: Float64Array;
   clippedMembers?: number;
 }
 
-/** Which gradient, by its place in the list, and which of its elements. */
+/** A gradient, by its place in the list, and one of its elements. */
 export interface Place {
   index: number;
   name?: string;
@@ -93,8 +96,8 @@ export interface Place {
 }
 
 /**
- * `since` are the totals of the report before. The record's own counters wrap at 2^32; what is counted here does not. Without
- * `locate` a report names no gradient.
+ * @param since the totals of the report before. The record's counters wrap at 2^32; totals do not.
+ * @param locate without it the report names no gradient.
  */
 export function readReport(
   record: DataView,
@@ -143,7 +146,7 @@ function scaleAt(view: DataView, start: number): number {
   return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);
 }
 
-/** What became of each group. */
+/** The result of each group. */
 export function readEntries(entries: DataView): { norms: Float64Array; scales: Float64Array; clipped: number } {
   const starts = Array.from({ length: entries.byteLength / ENTRY_BYTES }, (_, group) => group * ENTRY_BYTES);
   return {

@@ -4,11 +4,11 @@ import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf } from "./pieces.ts";
 import { idOf } from "./ranges.ts";
-import { type Declared, isThere, labelOf, type Tensor } from "./view.ts";
+import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
 /**
- * Gradients as a method can work on them, checked for whatever it needs.
- * @param prepared at a step: the list that the clip was prepared for.
+ * Gradients that the method can work on. Everything that it needs has been checked.
+ * @param prepared at a step: prepare's list.
  */
 export function gradientsFor(
   method: ClipMethod,
@@ -23,8 +23,8 @@ export function gradientsFor(
 }
 
 /**
- * Refuses gradients of another structure than the clip was prepared for: lengths, formats and, where units depend on them,
- * shapes. Any may be absent.
+ * Refuses gradients whose structure differs from the prepared one: lengths, formats and, if units depend on them, shapes. Any
+ * gradient may be absent.
  */
 export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
   for (const [index, then] of prepared.places.entries()) {
@@ -40,7 +40,7 @@ export function refuseOtherStructure(list: TensorList, prepared: TensorList, byS
 }
 
 function areLaidOutAlike(now: Declared, then: Declared): boolean {
-  if (!isThere(now) || !isThere(then)) return true;
+  if (!isPresent(now) || !isPresent(then)) return true;
   return now.parameter?.dtype === then.parameter?.dtype && !now.into === !then.into;
 }
 
@@ -51,7 +51,7 @@ function inWords(tensor: Declared | undefined): string {
   return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
 }
 
-/** Shapes and parameters, a leading axis for members; a total norm is for all. */
+/** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
 function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
@@ -81,7 +81,7 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   }
 }
 
-/** A range that is listed twice is scaled once, and so by one set of units. */
+/** A range that is listed twice is scaled once, and therefore has one set of units. */
 function refuseTwoShapes(tensors: readonly Tensor[]): void {
   const first = new Map<string, Tensor>();
   for (const tensor of tensors) {

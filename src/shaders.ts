@@ -5,8 +5,8 @@ import { resolved } from "./webgpu/template.ts";
 
 /**
  * WGSL for an optimizer that takes the scale from `clip.record` (`apply: "record"`): `struct ClipRecord` and
- * `fn clipped_gradient(bits: u32, record: ClipRecord) -> f32`. Bind the gradients as `array<u32>`: a NaN times 0 is a
- * NaN, so the function looks at the bits.
+ * `fn clipped_gradient(bits: u32, record: ClipRecord) -> f32`. Bind the gradients as `array<u32>`: NaN times 0 is NaN, so the
+ * function has to look at the bits.
  */
 export const clippedGradient: string = resolved(gradient, {
   texts: { "shared/record": record, "shared/clipped": clipped },

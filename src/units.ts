@@ -1,26 +1,23 @@
-/** Which axes of a shape are reduced: one list for all gradients, or what a function says of each shape. */
+/** The axes to reduce: one list for all gradients, or a function that returns the list for a shape. */
 export type Axes = readonly number[] | ((shape: readonly number[]) => readonly number[]);
 
-/** How the values of one tensor fall into units along its axes; those of a unit share a norm. */
+/** How one tensor is divided into units along its axes. The values of a unit share a norm. */
 export interface Units {
-  /** How many units: the product of the axes that are kept. */
+  /** The number of units: the product of the kept axes. */
   readonly count: number;
-  /** How many values each has: the product of the axes that are reduced. */
+  /** The number of values in a unit: the product of the reduced axes. */
   readonly size: number;
-  /** From the innermost axis out, neighbours of one kind merged, axes of 1 left out. */
-  readonly axes: readonly UnitAxis[];
+  /**
+   * From the innermost axis out. Neighbours of one kind are merged and axes of length 1 left out. The stride is what a step
+   * along the axis adds to the unit's number; 0 where the axis is reduced.
+   */
+  readonly axes: readonly { readonly length: number; readonly stride: number }[];
 }
 
-export interface UnitAxis {
-  readonly length: number;
-  /** By how much the unit's number grows along it; 0 where it is reduced. */
-  readonly stride: number;
-}
-
-/** What the shaders have room for: axes that alternate more often than this are refused. */
+/** The shaders have room for so many axes. Axes that alternate more often are refused. */
 export const MOST_AXES = 8;
 
-/** Units are numbered row by row through the axes that are kept. Negative axes count from the last one. */
+/** Units are numbered row by row through the kept axes. Negative axes count from the last one. */
 export function unitsAlong(shape: readonly number[], axes: readonly number[], label: string): Units {
   const reduced = checkedAxes(shape, axes, label);
   const merged: { length: number; stride: number }[] = [];

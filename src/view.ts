@@ -10,54 +10,53 @@ import {
   isSame,
   type Range,
   rangeIn,
-  type Stored,
 } from "./ranges.ts";
 
-/** Part of a buffer. `length` counts elements: the logical length, where an engine's pooled buffer is longer. */
+/** Part of a buffer. Pass `length`, the logical number of elements, if an engine's pooled buffer is longer than its tensor. */
 export interface GradientView {
   /**
-   * An array fits its dtype: a Uint8Array of the bytes, or for f32 a Float32Array, for f16 a Float16Array or a Uint16Array, for bf16 a
-   * Uint16Array. A view that has no `buffer`, `{ length: 768, shape: [3, 256], name: "expert" }`, declares a gradient that is absent until
-   * a step brings it.
+   * A GPUBuffer, or an array that fits the dtype: a Float32Array for f32, a Float16Array or Uint16Array for f16, a Uint16Array
+   * for bf16, or a Uint8Array of the bytes. A view without a buffer, such as `{ length: 768, shape: [3, 256], name: "expert" }`,
+   * declares a gradient. It is absent until a step brings it.
    */
   buffer?: GPUBuffer | ArrayBufferView;
-  /** A multiple of the element size; default 0. For an array it counts from the start of the array. */
+  /** A multiple of the element size; default 0. In an array it counts from the array's start. */
   byteOffset?: number;
-  /** Elements; default: up to the end of the buffer. A view without a buffer needs it. */
+  /** The number of elements; default: up to the end of the buffer. A view without a buffer needs it. */
   length?: number;
   /**
-   * `"f32"` (default; `"f16"` for a Float16Array), or 16 bits, packed two a 32-bit word, little-endian; they need no
-   * shader-f16. Norms are computed in float32 and clipped values rounded to the nearest, ties to even.
+   * Default `"f32"`, and `"f16"` for a Float16Array. 16-bit elements are packed two a 32-bit word, little-endian, and do not need
+   * shader-f16. Norms are computed in float32. Clipped values are rounded to the nearest, ties to even.
    */
   dtype?: Dtype;
-  /** Where the clipped gradient goes instead; the gradient itself is then left alone. It has the same dtype. */
+  /** Where the clipped gradient is written, in the same dtype. The gradient itself then stays unchanged. */
   into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
-  /** The parameter that the gradient is of, as many elements, for `adaptiveGradClip`; it is only read. */
+  /** The gradient's parameter, with as many elements, for `adaptiveGradClip`. It is only read. */
   parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
-  /** Its dimensions, for methods that work along axes. */
+  /** The dimensions, for methods that work along axes. */
   shape?: readonly number[];
 }
 
 export type Gradient = GPUBuffer | Float32Array | GradientView;
 
-/** What is known of a gradient that a step may lack. */
+/** What is known of a gradient even when a step lacks it. */
 export interface Declared {
   /** Its place in the caller's list. */
   readonly index: number;
   readonly name?: string;
   readonly label: string;
-  /** Elements. */
+  /** The number of elements. */
   readonly length: number;
   readonly dtype: Dtype;
   readonly shape?: readonly number[];
 }
 
-/** A gradient that is there, checked. */
+/** A gradient that is present, checked. */
 export interface Tensor extends Declared {
   readonly source: Range;
   readonly into?: Range;
-  readonly parameter?: Stored;
+  readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
@@ -70,14 +69,14 @@ const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
 type Read<K extends string> = { readonly [P in K]?: unknown };
 
-/** A view as the caller gave it, read and not checked: from here on nothing of the caller's is looked at again. */
+/** The caller's view, read but not checked. Nothing reads the caller's object again. */
 export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   readonly name?: string;
   readonly into?: Read<(typeof INTO_KEYS)[number]>;
   readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
 }
 
-export function isThere(tensor: Declared | undefined): tensor is Tensor {
+export function isPresent(tensor: Declared | undefined): tensor is Tensor {
   return tensor !== undefined && "source" in tensor;
 }
 
@@ -89,9 +88,9 @@ export function labelOf(index: number, name: string | undefined): string {
   return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
 }
 
-/** @param name what the gradient is called unless its view says so itself. */
+/** @param name the gradient's name if its view has none. */
 export function readView(gradient: unknown, index: number, name: string | undefined): GivenView {
-  // Without a prototype: what somebody put on Object.prototype is no property of a view.
+  // No prototype: a property of Object.prototype is not a property of a view.
   if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
@@ -118,28 +117,28 @@ function isView(gradient: object): boolean {
   return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
 }
 
-/** An engine's view may be an object of a class, whose properties are getters. */
+/** An engine's view may be an instance of a class with getters. */
 function readInstance(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
   refuseUnknownKeys(view, label, VIEW_KEYS);
   return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as Partial<GradientView>)[key]]));
 }
 
-/** What a gradient without another name is called. */
+/** The name of a gradient that has no other name. */
 export function labelOfBuffer({ buffer }: GivenView): string | undefined {
   return (isGPUBuffer(buffer) && buffer.label) || undefined;
 }
 
-/** Arrays whose elements can only be one thing. */
+/** Whether the array's type gives its dtype. */
 function isBareArray(value: unknown): boolean {
   return ["Float32Array", "Float16Array"].includes(arrayType(value) ?? "");
 }
 
-/** An array of 16-bit elements says less than it seems: they may be float16 or bfloat16. */
+/** Whether the array has 16-bit elements, which may be float16 or bfloat16. */
 function isHalf(value: unknown): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
-/** `into` has room for one of as many `examples`, whose sum goes there. */
+/** `into` has room for one of the `examples`: their sum is written there. */
 export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Declared {
   const label = labelOf(index, name);
   if (!("buffer" in given)) return checkDeclared(given, index, name, label);
@@ -220,25 +219,32 @@ function checkShape(shape: unknown, length: number, label: string): readonly num
   return shape;
 }
 
-type Into = NonNullable<GivenView["into"]>;
-type Parameter = NonNullable<GivenView["parameter"]>;
-
-function checkInto(given: Into, source: Range, length: number, dtype: Dtype, label: string): Range | undefined {
+function checkInto(
+  given: NonNullable<GivenView["into"]>,
+  source: Range,
+  length: number,
+  dtype: Dtype,
+  label: string,
+): Range | undefined {
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
-  // The first example's place is where the sum goes anyway.
+  // Without an into the sum is written to the first example's place.
   return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
 }
 
-function checkParameter(given: Parameter, length: number, label: string): Stored {
+function checkParameter(
+  given: NonNullable<GivenView["parameter"]>,
+  length: number,
+  label: string,
+): Tensor["parameter"] {
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
 }
 
-/** Equal only for views that read alike, of the same GPU buffers; undefined for anything else. */
+/** A key that is equal only for equal views of the same GPU buffers; undefined for arrays. */
 export function keyOfView(view: GivenView): string | undefined {
   const { buffer, byteOffset, length, dtype, into, parameter, shape } = view;
   const sizes = shape === undefined ? [] : shape;
@@ -247,7 +253,7 @@ export function keyOfView(view: GivenView): string | undefined {
   const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
   const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
   if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
-  // A number and a string that looks like it are told apart.
+  // JSON distinguishes a number from a string that looks like it.
   const words = rest.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));
   return [...buffers.map(idOf), into ? ">" : "", parameter ? "/" : "", shape ? "#" : "", ...words].join();
 }

@@ -1,18 +1,14 @@
 /** What docs/coming-from.md shows on the GPU: its edges, its code as it stands, and what it says beside the code. */
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import { edges, outcome } from "./comingFrom/page.ts";
 import { randomSource, ulp24 } from "./conformance/numbers.ts";
+import { bench } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
-import { COPY_DST, COPY_SRC, STORAGE, Workbench } from "./support/workbench.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const { clipByGlobalNorm, clipGradients, createClipper, measureNorm } = gradclip;
 const [asPyTorch, order, shards, groups, log, dpSgd, ...more] = examplesOf("docs/coming-from.md");
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
 
 function run(example: typeof order, context: Record<string, unknown>, result: string): Promise<unknown> {
   if (!example) return expect.fail("the page has fewer examples than are run here");

@@ -1,18 +1,13 @@
 /** A device that is lost: every promise settles, with DeviceLostError. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { MAP_READ, newDevice, STORAGE, Workbench } from "./support/workbench.ts";
+import { MAP_READ, newDevice, STORAGE } from "./support/workbench.ts";
 
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
-  await bench.tidy();
 });
 
 /** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */

@@ -1,41 +1,28 @@
 import { readdirSync } from "node:fs";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import * as shaders from "../src/shaders.ts";
-import { dawn } from "./engines/dawn.mjs";
+import { bench, device } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const repository = new URL("../", import.meta.url);
 const packages = { gradclip, "gradclip/shaders": shaders };
-const STORAGE_COPY = 0x80 | 0x08 | 0x04;
-let device: GPUDevice;
 
-beforeAll(async () => {
-  const adapter = await (await dawn()).requestAdapter();
-  device = (await adapter?.requestDevice()) as GPUDevice;
-});
-
-function bufferOf(values: ArrayLike<number>, usage = STORAGE_COPY): GPUBuffer {
-  const array = new Float32Array(values);
-  const buffer = device.createBuffer({ size: array.byteLength, usage, mappedAtCreation: true });
-  new Float32Array(buffer.getMappedRange()).set(array);
-  buffer.unmap();
-  return buffer;
+function bufferOf(values: ArrayLike<number>, usage = STORAGE | COPY_DST | COPY_SRC): GPUBuffer {
+  return bench.buffer(values, { usage });
 }
 
-async function read(buffer: GPUBuffer): Promise<number[]> {
-  const staging = device.createBuffer({ size: buffer.size, usage: 0x08 | 0x01 });
-  const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-  device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(1);
-  return [...new Float32Array(staging.getMappedRange())];
-}
-
-test("every page with examples is run: here, docs/coming-from.md and docs/engines.md in tests of their own", () => {
+test("every page with examples is run: README.md and docs/record.md here, the others in tests of their own", () => {
   const pages = ["README.md", ...readdirSync(new URL("docs", repository)).map((name) => `docs/${name}`)];
   const withCode = pages.filter((page) => examplesOf(page).length > 0);
-  expect(withCode.sort()).toEqual(["README.md", "docs/coming-from.md", "docs/engines.md", "docs/record.md"]);
+  expect(withCode.sort()).toEqual([
+    "README.md",
+    "docs/coming-from.md",
+    "docs/engines.md",
+    "docs/recipes.md",
+    "docs/record.md",
+  ]);
 });
 
 test("README's example clips two buffers in three steps", async () => {
@@ -50,7 +37,7 @@ test("README's example clips two buffers in three steps", async () => {
   const report = (await example?.(context, "report")) as gradclip.ClipReport;
   expect(report).toMatchObject({ norm: 13, clipped: true, nonFinite: 0, maxAbs: 12, steps: 3, clippedSteps: 3 });
   expect(report.scale).toBeCloseTo(1 / 13, 7);
-  const clipped = [...(await read(kernel)), ...(await read(bias))];
+  const clipped = [...(await bench.values(kernel)), ...(await bench.values(bias))];
   expect(Math.hypot(...clipped)).toBeCloseTo(1, 6);
 });
 
@@ -78,7 +65,11 @@ describe("the AdamW kernel of docs/record.md", () => {
     pass.dispatchWorkgroups(1);
     pass.end();
     device.queue.submit([encoder.finish()]);
-    const result = { gradients: await read(gradient), parameters: await read(parameter), moments: await read(moments) };
+    const result = {
+      gradients: await bench.values(gradient),
+      parameters: await bench.values(parameter),
+      moments: await bench.values(moments),
+    };
     clipper.destroy();
     return result;
   }

@@ -1,14 +1,7 @@
 /** The values of a step travel as dynamic offsets, which not every host takes as a part of a longer array. */
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { clipByGlobalNorm, clipByValue } from "../src/index.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(() => bench.tidy());
+import { bench } from "./support/bench.ts";
 
 test.each([
   ["all values", clipByGlobalNorm(2.5), [3, 4], [1.5, 2]],

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import * as gradclip from "gradclip";
 import tgpu, { d } from "typegpu";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Digits } from "../bench/training/digits.ts";
 import { uniformNumbers } from "../bench/training/random.ts";
 import { createAdamW, defaultSettings } from "../demo/engine/adamw.ts";
@@ -11,26 +11,13 @@ import { floatBuffer, readFloats, record } from "../demo/engine/kernel.ts";
 import { createBackward, createForward, initialWeights, layers } from "../demo/engine/network.ts";
 import { createTrainer } from "../demo/engine/trainer.ts";
 import { norm64 } from "./conformance/numbers.ts";
+import { device } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
 import { onnxModel } from "./support/onnx.ts";
 import { ortInNode } from "./support/ortInNode.ts";
-import { newDevice } from "./support/workbench.ts";
 
 type Run = (context: Record<string, unknown>, result: string) => Promise<unknown>;
-
-const errors: string[] = [];
-let device: GPUDevice;
-
-beforeAll(async () => {
-  device = await newDevice();
-  device.addEventListener("uncapturederror", ({ error }) => errors.push(error.message));
-});
-
-afterAll(async () => {
-  await device.queue.onSubmittedWorkDone();
-  expect(errors).toEqual([]);
-});
 
 /** The one example of a section. */
 function exampleOf(section: string, packages: Record<string, unknown> = {}): Run {

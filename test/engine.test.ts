@@ -1,7 +1,6 @@
 /** demo/engine on Dawn: an engine of one's own that clips inside its open pass. */
 import { readFileSync } from "node:fs";
-import { type Clipper, createClipper } from "gradclip";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Digits } from "../bench/training/digits.ts";
 import { uniformNumbers } from "../bench/training/random.ts";
 import { defaultSettings } from "../demo/engine/adamw.ts";
@@ -9,31 +8,16 @@ import { type Batch, drawBatch, heldOutBatch } from "../demo/engine/batch.ts";
 import { readFloats, record } from "../demo/engine/kernel.ts";
 import { initialWeights, widths } from "../demo/engine/network.ts";
 import { createTrainer, type Trainer } from "../demo/engine/trainer.ts";
+import { bench, device } from "./support/bench.ts";
 import { counted } from "./support/counted.ts";
 import { largest } from "./support/largest.ts";
 import { Perceptron } from "./support/perceptron.ts";
-import { newDevice } from "./support/workbench.ts";
 
 const exampleCount = 32;
 const digits = new Digits(readFileSync(new URL("../bench/training/digits8.bin", import.meta.url)));
-const errors: string[] = [];
-let device: GPUDevice;
-let clipper: Clipper;
-
-beforeAll(async () => {
-  device = await newDevice();
-  device.addEventListener("uncapturederror", ({ error }) => errors.push(error.message));
-  clipper = await createClipper({ device });
-});
-
-afterAll(async () => {
-  await device.queue.onSubmittedWorkDone();
-  expect(errors).toEqual([]);
-  clipper.destroy();
-});
 
 async function begin({ seed = 2, maxNorm = 1 } = {}) {
-  const trainer = await createTrainer(device, clipper, { exampleCount, maxNorm, settings: defaultSettings });
+  const trainer = await createTrainer(device, bench.clipper, { exampleCount, maxNorm, settings: defaultSettings });
   const uniform = uniformNumbers(seed);
   const weights = initialWeights(uniform);
   trainer.load(weights);

@@ -1,17 +1,8 @@
 /** Gradients that cannot be clipped are refused before anything happens, alike on the GPU and on the CPU. */
-import { afterEach, beforeAll, describe, test } from "vitest";
-import { type Clipper, createClipper, type Gradients } from "../src/index.ts";
+import { describe, test } from "vitest";
+import type { Gradients } from "../src/index.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { type ErrorClass, refusedOnArrays } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type Memory = GPUBuffer | Float32Array;
 /** Memory on the side that is tested, of these values. */
@@ -242,30 +233,30 @@ const apart = (byteOffset: number, length: number) => (buffer: Memory, make: Mak
   into: { buffer, byteOffset },
 });
 
+function overlapping(first: string, second: string, bytes: string): [ErrorClass, string] {
+  return [RangeError, `${first} and ${second} overlap (${bytes} of one buffer); ${APART}`];
+}
+
 const overlaps: Row[] = [
   [
     "two gradients that overlap in part",
     shared(at(0, 4), at(8, 4)),
-    RangeError,
-    `gradients[0] and gradients[1] overlap (bytes 0 to 16 and bytes 8 to 24 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1]", "bytes 0 to 16 and bytes 8 to 24"),
   ],
   [
     "two that overlap, the later first",
     shared(at(8, 4), at(0, 3)),
-    RangeError,
-    `gradients[0] and gradients[1] overlap (bytes 8 to 24 and bytes 0 to 12 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1]", "bytes 8 to 24 and bytes 0 to 12"),
   ],
   [
     "one inside another",
     shared(at(0, 64), at(100, 1)),
-    RangeError,
-    `gradients[0] and gradients[1] overlap (bytes 0 to 256 and bytes 100 to 104 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1]", "bytes 0 to 256 and bytes 100 to 104"),
   ],
   [
     "two that begin together",
     shared(at(0, 4), at(0, 3)),
-    RangeError,
-    `gradients[0] and gradients[1] overlap (bytes 0 to 16 and bytes 0 to 12 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1]", "bytes 0 to 16 and bytes 0 to 12"),
   ],
   [
     "one that a long one before others reaches",
@@ -276,32 +267,27 @@ const overlaps: Row[] = [
   [
     "a gradient and another's into",
     shared(at(0, 4), apart(12, 2)),
-    RangeError,
-    `gradients[0] and gradients[1].into overlap (bytes 0 to 16 and bytes 12 to 20 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1].into", "bytes 0 to 16 and bytes 12 to 20"),
   ],
   [
     "a gradient that is another's into",
     shared(at(0, 4), apart(0, 4)),
-    RangeError,
-    `gradients[0] and gradients[1].into overlap (bytes 0 to 16 and bytes 0 to 16 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[1].into", "bytes 0 to 16 and bytes 0 to 16"),
   ],
   [
     "two intos that overlap in part",
     shared(apart(0, 4), apart(4, 4)),
-    RangeError,
-    `gradients[0].into and gradients[1].into overlap (bytes 0 to 16 and bytes 4 to 20 of one buffer); ${APART}`,
+    ...overlapping("gradients[0].into", "gradients[1].into", "bytes 0 to 16 and bytes 4 to 20"),
   ],
   [
     "one into for two gradients",
     shared(apart(0, 4), apart(0, 4)),
-    RangeError,
-    `gradients[0].into and gradients[1].into overlap (bytes 0 to 16 and bytes 0 to 16 of one buffer); ${APART}`,
+    ...overlapping("gradients[0].into", "gradients[1].into", "bytes 0 to 16 and bytes 0 to 16"),
   ],
   [
     "a gradient and its own into",
     shared((buffer) => ({ buffer, length: 4, into: { buffer, byteOffset: 8 } })),
-    RangeError,
-    `gradients[0] and gradients[0].into overlap (bytes 0 to 16 and bytes 8 to 24 of one buffer); ${APART}`,
+    ...overlapping("gradients[0]", "gradients[0].into", "bytes 0 to 16 and bytes 8 to 24"),
   ],
 ];
 

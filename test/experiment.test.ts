@@ -116,9 +116,11 @@ describe("docs/experiment.json", () => {
     expect(Math.abs((webgpu.accuracy.value as number) - (wasm.accuracy.value as number))).toBeLessThan(0.1);
   });
 
-  test("is what README says, number by number", () => {
-    const readme = readFileSync(new URL("README.md", repository), "utf8").replaceAll(/\s+/g, " ");
-    for (const sentence of sentencesOf(summary)) expect(readme).toContain(sentence);
+  test("is what docs/experiment.md and README say, number by number", () => {
+    const read = (page: string) => readFileSync(new URL(page, repository), "utf8").replaceAll(/\s+/g, " ");
+    const sentences = sentencesOf(summary);
+    for (const sentence of sentences) expect(read("docs/experiment.md")).toContain(sentence);
+    expect(read("README.md")).toContain(sentences[0]);
   });
 
   test("is drawn", () => {

@@ -1,26 +1,10 @@
 /** Where gradients live, which buffers serve, and what is unusual but right. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  type ClipOptions,
-  type Clipper,
-  clipByGlobalNorm,
-  clipGradients,
-  createClipper,
-  type Gradients,
-  measureNorm,
-} from "../src/index.ts";
+import { describe, expect, test } from "vitest";
+import { type ClipOptions, clipByGlobalNorm, clipGradients, type Gradients, measureNorm } from "../src/index.ts";
 import { RECORD_BYTES } from "../src/record.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { refused, refusedOnArrays } from "./support/refused.ts";
-import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
+import { COPY_DST, COPY_SRC, MAP_READ, STORAGE } from "./support/workbench.ts";
 
 describe("a clip runs where its gradients live", () => {
   const array = new Float32Array([1, 2]);

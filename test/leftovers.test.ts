@@ -1,5 +1,5 @@
 /** What fails half way leaves no buffer behind, and neither does what a clip has outgrown. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   autoClip,
@@ -8,15 +8,9 @@ import {
   clipByNorm,
   clipByValue,
 } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { STORAGE, Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(() => bench.tidy());
+import { STORAGE } from "./support/workbench.ts";
 
 /** The call with this number, from 1 on, throws as browsers do where there is no memory; returns how many there were. */
 function failingAt(number: number, act: () => unknown): { calls: number; error: unknown } {

@@ -1,17 +1,9 @@
 /** From prepare to destroy: other gradients and targets at encode, use after the end, and what is left behind. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Clip, type Clipper, clipByGlobalNorm, createClipper, type Gradients } from "../src/index.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { refusedOnArrays } from "./support/refused.ts";
 import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type Make = (length: number) => GPUBuffer | Float32Array;
 type Structure = (make: Make) => Gradients;

@@ -1,21 +1,19 @@
 /** What only the GPU process sees, destroyed and foreign buffers, and what happens when the device is gone. */
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { autoClip, type Clip, type ClipOptions, clipByGlobalNorm, type Gradients } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { newDevice, STORAGE, Workbench } from "./support/workbench.ts";
+import { newDevice, STORAGE } from "./support/workbench.ts";
 
-let bench: Workbench;
 let foreign: GPUBuffer;
 
 beforeAll(async () => {
-  bench = await Workbench.open();
   const device = await newDevice();
   foreign = device.createBuffer({ size: 8, usage: STORAGE });
 });
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
-  await bench.tidy();
 });
 
 /** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */

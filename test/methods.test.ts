@@ -1,8 +1,8 @@
 /** What the functions that make methods refuse: their options, by name. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type ClipMethod, clipByGlobalNorm, clipGradients, measureNorm } from "../src/index.ts";
+import { bench } from "./support/bench.ts";
 import { refused, synchronously } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
 
 type Options = Parameters<typeof clipByGlobalNorm>[1];
 type Make = [subject: string, make: (options: unknown) => ClipMethod];
@@ -81,12 +81,6 @@ describe("clipByGlobalNorm's", () => {
 });
 
 describe("a method that is none is refused by prepare:", () => {
-  let bench: Workbench;
-  beforeAll(async () => {
-    bench = await Workbench.open();
-  });
-  afterEach(() => bench.tidy());
-
   test.each([
     ["null", null, "null"],
     ["a number", 1, "1"],

@@ -1,36 +1,23 @@
 /** Gradients with names are matched by name in every step, lists by place; the report speaks of prepare's list. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   type Clip,
-  type Clipper,
   clipByGlobalNorm,
   clipByNorm,
-  createClipper,
   type Gradient,
   type Gradients,
 } from "../src/index.ts";
+import { bench, clipperOn, memoryOn, type Side, sides } from "./support/bench.ts";
 import { type ErrorClass, refused } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type Memory = GPUBuffer | Float32Array;
 type Make = (...values: number[]) => Memory;
 
-const sides = ["GPU", "CPU"] as const;
-type Side = (typeof sides)[number];
-
-const makeOn = (side: Side): Make =>
-  side === "GPU" ? (...values) => bench.buffer(values) : (...values) => Float32Array.from(values);
-const clipperOn = (side: Side) => (side === "GPU" ? bench.clipper : cpu);
+const makeOn =
+  (side: Side): Make =>
+  (...values) =>
+    memoryOn(side, values);
 const valuesOf = async (memory: Memory) => (memory instanceof Float32Array ? [...memory] : await bench.values(memory));
 
 const wrappers: [string, (entries: Record<string, Gradient | null>) => Gradients][] = [

@@ -1,25 +1,16 @@
 /** Every option that is wrong is refused, by its name and with what it takes, before anything happens. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type ClipOptions,
-  type Clipper,
   type ClipperOptions,
   clipByGlobalNorm,
   clipGradients,
   createClipper,
   measureNorm,
 } from "../src/index.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { type ErrorClass, refused, refusedOnArrays, synchronously } from "./support/refused.ts";
-import { COPY_SRC, Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
+import { COPY_SRC } from "./support/workbench.ts";
 
 const LIMITS = "1.1754943508222875e-38 to 3.4028234663852886e+38";
 const BOUND = `pass 0, a positive float32 from ${LIMITS}, or Infinity to only measure.`;

@@ -1,12 +1,11 @@
 /** Everything of the caller's is read once and checked anew: gradients, views, methods, options, a saved state. */
 import { runInNewContext } from "node:vm";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   autoClip,
   type ClipMethod,
   type ClipOptions,
-  type Clipper,
   clipByGlobalNorm,
   clipByNorm,
   clipGradients,
@@ -17,25 +16,16 @@ import {
   NonFiniteGradientError,
   zClip,
 } from "../src/index.ts";
+import { bench, clipperOn, cpu, memoryOn, sides } from "./support/bench.ts";
 import { structuredReads } from "./support/reads.ts";
 import { type ErrorClass, refused, refusedOnArrays } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 describe("everything of the caller's is read once", () => {
   const { counted, expectOnce } = structuredReads();
 
-  test.each(["GPU", "CPU"])("by prepare, run and encode on the %s", async (side) => {
-    const clipper = side === "GPU" ? bench.clipper : cpu;
-    const make = () => (side === "GPU" ? bench.buffer([3, 4]) : new Float32Array([3, 4]));
+  test.each(sides)("by prepare, run and encode on the %s", async (side) => {
+    const clipper = clipperOn(side);
+    const make = () => memoryOn(side, [3, 4]);
     const view = () =>
       counted("view", {
         buffer: make(),
@@ -331,9 +321,9 @@ describe("words", () => {
 });
 
 describe("restore", () => {
-  test.each(["GPU", "CPU"])("takes the bytes of a view, its own only, on the %s", async (side) => {
-    const clipper = side === "GPU" ? bench.clipper : cpu;
-    const make = (...values: number[]) => (side === "GPU" ? bench.buffer(values) : Float32Array.from(values));
+  test.each(sides)("takes the bytes of a view, its own only, on the %s", async (side) => {
+    const clipper = clipperOn(side);
+    const make = (...values: number[]) => memoryOn(side, values);
     const clip = clipper.prepare([make(3, 4)], autoClip({ history: 3, percentile: 100 }));
     clip.run();
     const state = await clip.state();

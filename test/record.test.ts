@@ -1,5 +1,5 @@
 /** The record's bytes: one layout in WGSL and in TypeScript, kernels that bind it, counters that wrap, and the two factors. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import finishShader from "../shaders/finish.wgsl?raw";
 import recordShader from "../shaders/shared/record.wgsl?raw";
 import { finish, writeEntry } from "../src/cpu/finish.ts";
@@ -7,19 +7,13 @@ import { nothing } from "../src/cpu/norm.ts";
 import { type Clip, type ClipMethod, clipByGlobalNorm, clipByNorm } from "../src/index.ts";
 import { type Counters, ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, readReport, recordAt } from "../src/record.ts";
 import { clippedGradient } from "../src/shaders.ts";
-import { COPY_SRC, STORAGE, Workbench } from "./support/workbench.ts";
+import { bench } from "./support/bench.ts";
+import { COPY_SRC, STORAGE } from "./support/workbench.ts";
 
 const WRAPPED = 2 ** 32;
 const HEAD_BYTES = 64;
 const COMPUTE = 4;
 const CLIP_RECORD = "ClipRecord";
-
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(() => bench.tidy());
 
 /** What the types that occur take: bytes, and what they begin at a multiple of. */
 const types: Record<string, readonly [size: number, align: number]> = {

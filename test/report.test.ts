@@ -1,41 +1,18 @@
 /** Reports: of steps since the last one, several in flight, aborted, refused, and out of the caller's error scopes. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  adaptiveGradClip,
-  type Clip,
-  type Clipper,
-  clipByGlobalNorm,
-  createClipper,
-  NonFiniteGradientError,
-} from "../src/index.ts";
+import { describe, expect, test } from "vitest";
+import { adaptiveGradClip, type Clip, clipByGlobalNorm, NonFiniteGradientError } from "../src/index.ts";
+import { bench, clipperOn, memoryOn, type Side, sides } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type ReportOptions = Parameters<Clip["report"]>[0];
-const backends = ["gpu", "cpu"] as const;
-type Backend = (typeof backends)[number];
 
-function memory(backend: Backend, values: number[]): GPUBuffer | Float32Array {
-  return backend === "gpu" ? bench.buffer(values) : Float32Array.from(values);
+function prepared(side: Side, values = [3, 4], maxNorm = 100): Clip {
+  return clipperOn(side).prepare([memoryOn(side, values)], clipByGlobalNorm(maxNorm));
 }
 
-function prepared(backend: Backend, values = [3, 4], maxNorm = 100): Clip {
-  const clipper = backend === "gpu" ? bench.clipper : cpu;
-  return clipper.prepare([memory(backend, values)], clipByGlobalNorm(maxNorm));
-}
-
-describe.each(backends)("steps are counted since the last report, on the %s", (backend) => {
+describe.each(sides)("steps are counted since the last report, on the %s", (side) => {
   test("where reports are in flight together", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     const pending: Promise<{ steps: number; norm: number }>[] = [];
     for (let i = 0; i < 5; i++) {
       for (let step = 0; step <= i; step++) clip.run();
@@ -51,7 +28,7 @@ describe.each(backends)("steps are counted since the last report, on the %s", (b
     ["first", [{ signal }, {}]],
     ["second", [{}, { signal }]],
   ])("where the %s waits for a signal too", async (_, [one, other]) => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     clip.run();
     const first = clip.report(one);
     clip.run();
@@ -61,7 +38,7 @@ describe.each(backends)("steps are counted since the last report, on the %s", (b
   });
 
   test("where nothing ran in between", async () => {
-    const clip = prepared(backend, [3, 4], 1);
+    const clip = prepared(side, [3, 4], 1);
     clip.run();
     const both = await Promise.all([clip.report(), clip.report()]);
     expect(both.map(({ steps, clippedSteps }) => [steps, clippedSteps])).toEqual([
@@ -71,9 +48,9 @@ describe.each(backends)("steps are counted since the last report, on the %s", (b
   });
 
   test("each kind for itself", async () => {
-    const clip = prepared(backend, [3, 4], 1);
-    const small = memory(backend, [0.5, 0]);
-    const bad = memory(backend, [1, Number.NaN]);
+    const clip = prepared(side, [3, 4], 1);
+    const small = memoryOn(side, [0.5, 0]);
+    const bad = memoryOn(side, [1, Number.NaN]);
     clip.run();
     clip.run([small]);
     clip.run([bad]);
@@ -85,7 +62,7 @@ describe.each(backends)("steps are counted since the last report, on the %s", (b
   });
 
   test("after one that was aborted", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     const controller = new AbortController();
     clip.run();
     const aborted = clip.report({ signal: controller.signal });
@@ -96,7 +73,7 @@ describe.each(backends)("steps are counted since the last report, on the %s", (b
   });
 
   test("where the second of three was aborted and the first arrives last", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     const release = holdFirstReadBack();
     const controller = new AbortController();
     const pending: Promise<{ steps: number }>[] = [];
@@ -150,11 +127,11 @@ test("two clips over the same gradients in flight: the second sees what the firs
   expect(await bench.values(buffer)).toEqual([0.75, 1]);
 });
 
-describe.each(backends)("a signal, on the %s", (backend) => {
+describe.each(sides)("a signal, on the %s", (side) => {
   test.each([undefined, new Error("navigated away"), "a string"])(
     "that is aborted already rejects: %s",
     async (reason) => {
-      const clip = prepared(backend);
+      const clip = prepared(side);
       clip.run();
       const submits = bench.count("submit");
       const controller = new AbortController();
@@ -167,14 +144,14 @@ describe.each(backends)("a signal, on the %s", (backend) => {
   );
 
   test("that is aborted in flight rejects, and frees what the report made", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     clip.run();
     await clip.report();
     const made = bench.live.size;
     const controller = new AbortController();
     const reports = [clip.report({ signal: controller.signal }), clip.report()];
     controller.abort();
-    expect(bench.live.size, "at once: only the other report's").toBe(made + (backend === "gpu" ? 1 : 0));
+    expect(bench.live.size, "at once: only the other report's").toBe(made + (side === "GPU" ? 1 : 0));
     await expect(reports[0]).rejects.toMatchObject({ name: "AbortError" });
     expect((await reports[1])?.norm).toBe(5);
     await bench.expectWhole();
@@ -182,7 +159,7 @@ describe.each(backends)("a signal, on the %s", (backend) => {
   });
 
   test("that is aborted too late changes nothing", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     const controller = new AbortController();
     clip.run();
     const report = clip.report({ signal: controller.signal });
@@ -192,7 +169,7 @@ describe.each(backends)("a signal, on the %s", (backend) => {
   });
 
   test("that outlives many reports keeps no listener", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     clip.run();
     const { signal } = new AbortController();
     let listeners = 0;
@@ -212,7 +189,7 @@ describe.each(backends)("a signal, on the %s", (backend) => {
   });
 });
 
-describe.each(backends)("report's options are refused, on the %s", (backend) => {
+describe.each(sides)("report's options are refused, on the %s", (side) => {
   const rows: [string, unknown][] = [
     [
       'report\'s options has an unknown property "throwIfNaN"; it takes throwIfNonFinite and signal.',
@@ -229,18 +206,18 @@ describe.each(backends)("report's options are refused, on the %s", (backend) => 
   ];
 
   test.each(rows)("%s", async (message, options) => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     clip.run();
     await bench.rejects(() => clip.report(options as ReportOptions), TypeError, message);
     expect((await clip.report()).steps).toBe(1);
   });
 });
 
-describe.each(backends)("before the first step a report rejects, on the %s", (backend) => {
+describe.each(sides)("before the first step a report rejects, on the %s", (side) => {
   const message = "There is no report before the first step; call run, or submit what encode recorded.";
 
   test("and counts from the first step on", async () => {
-    const clip = prepared(backend, [3, 4], 1);
+    const clip = prepared(side, [3, 4], 1);
     const early = refused(() => clip.report(), TypeError, message);
     clip.run();
     const both = [clip.report(), clip.report({ throwIfNonFinite: true })];
@@ -253,7 +230,7 @@ describe.each(backends)("before the first step a report rejects, on the %s", (ba
 });
 
 test("a step that is encoded and not submitted is no step", async () => {
-  const clip = prepared("gpu");
+  const clip = prepared("GPU");
   const encoder = bench.device.createCommandEncoder();
   clip.encode(encoder);
   const message = "There is no report before the first step; call run, or submit what encode recorded.";
@@ -265,10 +242,10 @@ test("a step that is encoded and not submitted is no step", async () => {
 const NOT_GRADIENTS =
   "gradScale, totalNorm or a parameter is NaN, infinite or out of range; skip this step and correct that value";
 
-describe.each(backends)("throwIfNonFinite, on the %s", (backend) => {
+describe.each(sides)("throwIfNonFinite, on the %s", (side) => {
   test("rejects with the report where a value is not finite", async () => {
-    const gradients = { a: memory(backend, [3, 4]), w: memory(backend, [1, Infinity, Number.NaN]) };
-    const clip = (backend === "gpu" ? bench.clipper : cpu).prepare(gradients, undefined, { nonFinite: "keep" });
+    const gradients = { a: memoryOn(side, [3, 4]), w: memoryOn(side, [1, Infinity, Number.NaN]) };
+    const clip = clipperOn(side).prepare(gradients, undefined, { nonFinite: "keep" });
     clip.run();
     const error = await refused(
       () => clip.report({ throwIfNonFinite: true }),
@@ -285,7 +262,7 @@ describe.each(backends)("throwIfNonFinite, on the %s", (backend) => {
   });
 
   test("says value of one, and names no gradient without a name", async () => {
-    const clip = prepared(backend, [1, Number.NaN]);
+    const clip = prepared(side, [1, Number.NaN]);
     clip.run();
     const message =
       "The gradients hold 1 NaN or infinite value; the first is gradients[0], element 1; skip this step or lower the loss scale.";
@@ -298,9 +275,9 @@ describe.each(backends)("throwIfNonFinite, on the %s", (backend) => {
   });
 
   test("rejects where the norm given to it is not finite", async () => {
-    const gradients = [memory(backend, [3, 4])];
+    const gradients = [memoryOn(side, [3, 4])];
     const options = { totalNorm: Number.NaN, nonFinite: "keep" } as const;
-    const clip = (backend === "gpu" ? bench.clipper : cpu).prepare(gradients, undefined, options);
+    const clip = clipperOn(side).prepare(gradients, undefined, options);
     clip.run();
     const message = `The gradients are finite, but ${NOT_GRADIENTS}.`;
     await refused(() => clip.report({ throwIfNonFinite: true }), NonFiniteGradientError, message);
@@ -309,18 +286,18 @@ describe.each(backends)("throwIfNonFinite, on the %s", (backend) => {
 
   test("rejects where a parameter is not finite", async () => {
     const gradient = {
-      buffer: memory(backend, [3, 4]),
+      buffer: memoryOn(side, [3, 4]),
       shape: [2],
-      parameter: { buffer: memory(backend, [1, Number.NaN]) },
+      parameter: { buffer: memoryOn(side, [1, Number.NaN]) },
     };
-    const clip = (backend === "gpu" ? bench.clipper : cpu).prepare([gradient], adaptiveGradClip());
+    const clip = clipperOn(side).prepare([gradient], adaptiveGradClip());
     clip.run();
     const message = `The gradients are finite, but ${NOT_GRADIENTS}.`;
     await refused(() => clip.report({ throwIfNonFinite: true }), NonFiniteGradientError, message);
   });
 
   test("reports as ever where all values are finite", async () => {
-    const clip = prepared(backend);
+    const clip = prepared(side);
     clip.run();
     expect(await clip.report({ throwIfNonFinite: true })).toMatchObject({ norm: 5, nonFinite: 0, steps: 1 });
   });
@@ -329,7 +306,7 @@ describe.each(backends)("throwIfNonFinite, on the %s", (backend) => {
 describe("inside the caller's open error scopes", () => {
   test("nothing of a clip is seen, and the stack is as it was", async () => {
     const errors = await bench.errorsIn(async () => {
-      const clip = prepared("gpu");
+      const clip = prepared("GPU");
       await clip.ready;
       clip.run();
       await clip.report();

@@ -1,16 +1,15 @@
 /** The self-test: a device that computes rightly passes, and one that lies about anything it runs does not. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { DeviceLostError, NoWebGPUError, selfTest } from "../src/index.ts";
+import { bench, device } from "./support/bench.ts";
 import { type Lie, LyingDevices, overridden, type ShaderLie } from "./support/lyingDevice.ts";
 import { refused } from "./support/refused.ts";
-import { newDevice, Workbench } from "./support/workbench.ts";
+import { newDevice } from "./support/workbench.ts";
 
-let bench: Workbench;
 let devices: LyingDevices;
 
-beforeAll(async () => {
-  bench = await Workbench.open();
-  devices = new LyingDevices(bench.device);
+beforeAll(() => {
+  devices = new LyingDevices(device);
 });
 
 const NON_FINITE = /if \(bits >= INFINITY_BITS\)/g;

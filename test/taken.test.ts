@@ -1,28 +1,18 @@
 /** What is taken for a list, a view, an array or options, wherever it comes from; all else is refused with what to pass. */
 import { runInNewContext } from "node:vm";
 import tgpu, { d } from "typegpu";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   type ClipOptions,
-  type Clipper,
   type ClipperOptions,
   clipByGlobalNorm,
   clipGradients,
   createClipper,
   type Gradients,
 } from "../src/index.ts";
+import { bench, cpu } from "./support/bench.ts";
 import { refused, refusedOnArrays } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 /** An array of another realm, as an iframe, a vm context or jsdom makes them. */
 const foreign = <T>(code: string): T => runInNewContext(code) as T;

@@ -1,7 +1,7 @@
 import snrm2 from "@stdlib/blas-base-snrm2";
 import { clipByGlobalNorm, createClipper, measureNorm } from "../../src/index.ts";
 import { CPU_CLIP, CPU_NORM, NAIVE_CLIP, NAIVE_NORM, REDUCE_NORM, SNRM2_NORM } from "../names.ts";
-import type { Truth } from "../reference.ts";
+import { SHRINKAGE, type Truth } from "../reference.ts";
 import type { Answer, Contestant, Entry } from "../types.ts";
 import { bytesOf, type Values, type Workload } from "../workloads.ts";
 
@@ -62,9 +62,6 @@ export async function cpuContestants(workload: Workload, truth: Truth): Promise<
     }),
   ];
 }
-
-/** As in contestants/gradclip.ts. */
-const SHRINKAGE = 0.98;
 
 function squaresOf(array: Float32Array): number {
   let sum = 0;

@@ -4,11 +4,8 @@ import type { GpuArena } from "../gpu/arena.ts";
 import { dispatchesOf, type RecordedDispatch, replay } from "../gpu/passFilter.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 import { ALWAYS, CLIP, NORM_PASS, READ, READ_AND_WRITE, RECORD, SCALE_PASS, UNCLIPPED } from "../names.ts";
-import type { Truth } from "../reference.ts";
+import { SHRINKAGE, type Truth } from "../reference.ts";
 import type { Configuration, Contestant, Entry, Work } from "../types.ts";
-
-/** The bound shrinks from step to step, so that every step of a batch clips what the last one left. */
-const SHRINKAGE = 0.98;
 
 export interface Context {
   readonly arena: GpuArena;

@@ -5,16 +5,16 @@ import { type Exam, type Measured, Networks } from "../training/networks.ts";
 import { adam, descent } from "../training/rnn.ts";
 import { bounds, type Cell, goal, type Mode, seeds, stepsPerExam } from "./plan.ts";
 
-/** What became of one seed. */
+/** The outcome of one seed. */
 export interface Outcome {
   seed: number;
   firstNorm: number | string;
   /** The step whose gradient or loss was not finite. */
   explodedAt: number | null;
   stepsToGoal: number | null;
-  /** Share of the steps up to the explosion, of those methods that know it for each seed. */
+  /** The share of clipped steps up to the explosion, for methods that know it for each seed. */
   clippedShare: number | null;
-  /** Held-out, at each exam. */
+  /** On held-out digits, at each exam. */
   accuracy: number[];
   loss: number | string;
 }

@@ -1,5 +1,5 @@
-// What is trained: the configuration that docs/experiment.json repeats. Sizes were chosen so that all of it takes under an
-// hour on one core: 20 seeds a cell, five rates, 1,500 steps; the long runs stop where they have arrived.
+// The plan of the training; docs/experiment.json repeats it. Its sizes (20 seeds a cell, five rates, 1,500 steps) take under an
+// hour on one core. The long runs stop at the goal.
 
 import { batchSize } from "../training/networks.ts";
 import { hiddenUnits } from "../training/rnn.ts";
@@ -16,9 +16,9 @@ export interface Cell {
   mode: Mode;
   learningRate: number;
   steps: number;
-  /** Where every seed has arrived at the goal or has exploded, the cell ends. */
+  /** The cell ends when every seed has reached the goal or has exploded. */
   untilGoal?: boolean;
-  /** Plain gradient descent without it. */
+  /** Without it: plain gradient descent. */
   optimizer?: "adam";
 }
 

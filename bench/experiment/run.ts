@@ -1,5 +1,5 @@
 // npm run experiment: trains every cell of plan.ts that .cache/experiment does not hold yet, and writes docs/experiment.json and
-// docs/experiment.svg. Stopped, it goes on with the cell that it was in. `--webgpu` (a process of its own): the cross-check.
+// docs/experiment.svg. After an interruption it continues with the unfinished cell. `--webgpu` runs the cross-check, in its own process.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export interface Folders {
 
 const everyCell = [...cells, ...longCells, ...adamCells];
 
-/** Trains what is not there yet. */
+/** Trains the cells that are missing. */
 export async function train({ repository, cache }: Folders, onGpu: boolean): Promise<void> {
   const finished = join(cache, "experiment");
   mkdirSync(finished, { recursive: true });
@@ -29,7 +29,7 @@ export async function train({ repository, cache }: Folders, onGpu: boolean): Pro
   await runAll(missing, onGpu, new Digits(readFileSync(join(repository, "bench/training/digits8.bin"))), finished);
 }
 
-/** Writes what is committed, of the cells that are trained; the others are named as missing. */
+/** Writes the files to commit from the trained cells, and names the others as missing. */
 export function write({ repository, cache }: Folders): void {
   const trained = (cell: Cell) => existsSync(fileOf(join(cache, "experiment"), cell, false));
   const read = (onGpu: boolean) => (cell: Cell) =>

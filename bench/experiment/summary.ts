@@ -1,7 +1,7 @@
 import type { CellResult, Outcome } from "./cell.ts";
 import { bounds, type Cell, configuration, learningRates, type Mode, stepsPerExam } from "./plan.ts";
 
-/** A number with its 95 % interval; null where fewer than half of the seeds got there. */
+/** A number with its 95 % interval; null if fewer than half of the seeds reached it. */
 export interface Estimate {
   value: number | null;
   interval: [number | null, number | null];
@@ -19,7 +19,7 @@ export interface CellSummary {
   exploded: number;
   /** As shares. */
   explodedInterval: [number, number];
-  /** Not exploded, and no better than twice guessing at the end. */
+  /** Seeds that did not explode and end at most twice as good as guessing. */
   stuck: number;
   accuracy: Estimate;
   arrived: number;
@@ -92,7 +92,7 @@ function summaryOf({ mode, learningRate, steps, stepsRun, seconds, backend, outc
   };
 }
 
-/** The same cell as it was after so many steps; the loss of then is not known, so an explosion is a step. */
+/** The same cell after so many steps. The loss of that time is not known, so only the step shows an explosion. */
 function until(cell: CellResult, steps: number): CellResult {
   const outcomes = cell.outcomes.map((outcome) => ({
     ...outcome,

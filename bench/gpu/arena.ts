@@ -1,10 +1,7 @@
+import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, UNIFORM } from "../../src/usage.ts";
 import { bytesOf, type Values, type Workload } from "../workloads.ts";
 
-export const STORAGE = 0x80;
-export const UNIFORM = 0x40;
-export const COPY_DST = 0x08;
-export const COPY_SRC = 0x04;
-const MAP_READ = 0x01;
+export { COPY_DST, COPY_SRC, STORAGE, UNIFORM };
 
 /** One workload's gradients on a device: what contestants work on in place, and a copy that stays as it was. */
 export class GpuArena {

@@ -1,4 +1,4 @@
-// Which machinery trains and clips: jax-js and gradclip on one GPUDevice, or jax-js's wasm with gradclip on the CPU.
+// The backend that trains and clips: jax-js and gradclip on one GPUDevice, or jax-js's wasm with gradclip on the CPU.
 
 import { defaultDevice, getWebGPUDevice, init } from "@jax-js/jax";
 import { type Clipper, createClipper } from "../../src/index.ts";

@@ -4,12 +4,12 @@ import type { ClipMethod, ClipReport } from "../../src/index.ts";
 
 type Gradients = Record<string, np.Array>;
 
-/** NaN and infinity stay what they are, so that an explosion shows. */
+/** NaN and infinity are not zeroed: an explosion must show. */
 export function clippingBy(method: ClipMethod): ClippingTransformation {
   return clipUpdates(method, { nonFinite: "propagate" });
 }
 
-/** Between gradients and update, wherever jax-js computes. The report is asked for at once and arrives when it may. */
+/** Runs between gradients and update, on every backend of jax-js. The report is requested immediately and arrives later. */
 export function clipped<T extends Gradients>(
   clipping: ClippingTransformation,
   gradients: T,

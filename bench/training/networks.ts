@@ -25,9 +25,9 @@ export interface Member {
 /** One entry for each member. */
 export interface Measured {
   losses: ArrayLike<number>;
-  /** Before clipping; NaN or infinite where a gradient is. */
+  /** The norms before clipping; NaN or infinite if a gradient is. */
   norms: ArrayLike<number>;
-  /** Whether the method changed anything; missing where only the whole group is known. */
+  /** Whether the method changed a member; missing if that is known for the whole group only. */
   clipped?: boolean[];
 }
 
@@ -38,7 +38,7 @@ export interface Grades {
   guesses: number[];
 }
 
-/** Digits that are never trained on: one array a step on the device, and what they are. */
+/** Digits that are never trained on: one array for each step on the device, and the labels. */
 export interface Exam {
   inputs: readonly np.Array[];
   labels: Uint8Array;
@@ -57,7 +57,7 @@ export class Networks {
   readonly #optimizer: Optimizer;
   #parameters: Parameters;
 
-  /** Without a method, or with one that has no norm of each member, a clip that changes nothing measures the norms. */
+  /** If there is no method, or it has no norm for each member, a clip that changes nothing measures the norms. */
   constructor(
     digits: Digits,
     members: readonly Member[],
@@ -80,8 +80,8 @@ export class Networks {
   }
 
   /**
-   * Queues a whole step and returns at once; what was measured arrives when the device gets there. Losses and reports are
-   * copied out at their place in the queue, so the next steps need not wait for them.
+   * Queues a whole step and returns immediately. The measured numbers arrive when the device has computed them. Losses and reports
+   * are copied at their place in the queue: the next steps do not wait for them.
    */
   step(): Promise<Measured> {
     const batches = this.#uniforms.map((uniform) => this.#digits.draw(batchSize, uniform));
@@ -139,7 +139,7 @@ function grade(logits: Float32Array, labels: Uint8Array): Grades {
   return grades;
 }
 
-/** Traces and compiles what a group of this size needs, without blocking where the backend can. */
+/** Traces and compiles everything for a group of this size, without blocking if the backend can. */
 export async function compile(count: number, digits: Digits, exam: Exam): Promise<void> {
   const uniform = uniformNumbers(0);
   const parameters = upload(Array.from({ length: count }, () => drawInitialValues(uniform)));

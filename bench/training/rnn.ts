@@ -90,7 +90,7 @@ export function uploadSequence({ inputs, size }: Batch): np.Array[] {
 /** Of one member; jax-js has no scan, so the graph holds every step. */
 function logits(parameters: Parameters, inputs: np.Array): np.Array {
   const { inputKernel, recurrentKernel, hiddenBias, outputKernel, outputBias } = parameters;
-  // Not for all steps in one product: the gradient of each slice of it would be an array as large as the whole.
+  // One product for each step: with one product for all, the gradient of each slice would be as large as the whole.
   const driven = (step: number) => np.add(np.matmul(inputs.ref.slice(step), inputKernel.ref), hiddenBias.ref);
   let hidden = nn.relu(driven(0));
   for (let step = 1; step < sequenceLength; step++) {
@@ -196,8 +196,8 @@ const answer = jit(
 );
 
 /**
- * What each member answers to each example, before softmax: [member, example, class]. `inputs` holds one array a step and
- * is kept. One compiled step called 32 times: as one graph, jax-js would compile a large kernel for every step.
+ * Each member's logits for each example: [member, example, class]. `inputs` holds one array for each step and is kept. One compiled
+ * step runs 32 times: as one graph, jax-js would compile a large kernel for every step.
  */
 export function answers({ outputKernel, outputBias, ...cell }: Parameters, inputs: readonly np.Array[]): np.Array {
   const [members, examples] = [outputBias.shape[0] ?? 0, inputs[0]?.shape[0] ?? 0];

@@ -9,7 +9,3 @@ export function element(
   made.append(...children);
   return made;
 }
-
-export function byId<T extends HTMLElement>(id: string): T {
-  return document.getElementById(id) as T;
-}

@@ -5,7 +5,7 @@ import { ratioOf } from "../../bench/statistics.ts";
 import type { Row } from "../../bench/types.ts";
 import { element } from "./elements.ts";
 
-/** The two answers that a visitor came for: how close to the memory, and how far ahead of what else there is. */
+/** The two main answers: how close to the memory's bandwidth, and how much faster than the alternatives. */
 export function headlineOf({ rows, workloads }: Results): HTMLElement[] {
   const find = (workload: string, contestant: string) =>
     rows.find((row) => row.workload === workload && row.contestant === contestant);

@@ -12,7 +12,8 @@ import { bandwidthPlot } from "../../bench/plot.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
 import { copy, showCode } from "../shared/code.ts";
-import { byId, element } from "./elements.ts";
+import { byId } from "../shared/text.ts";
+import { element } from "./elements.ts";
 import { headlineOf } from "./headline.ts";
 import { workloadSection } from "./tables.ts";
 
@@ -49,8 +50,7 @@ function presetOf(): Preset {
 }
 
 function showEnvironment(environment: Environment): void {
-  const { agent, adapter, deviceClass, features, limits, quantumNs, clockQuantumNs, cores } = environment;
-  const isSoftware = deviceClass === "software";
+  const { agent, adapter, isSoftware, features, limits, quantumNs, clockQuantumNs, cores } = environment;
   byId("backend").textContent = gpu
     ? `WebGPU · ${adapter}${isSoftware ? ": emulated in software, so that times say nothing about a GPU" : ""}`
     : "no WebGPU here: the CPU's contestants run instead";
@@ -83,7 +83,7 @@ function showResults(results: Results): void {
   byId("headline").hidden = false;
   const plot = bandwidthPlot(results);
   byId("bandwidth").hidden = plot === undefined;
-  // Made here of numbers and of names that stand in the source.
+  // The plot is made from numbers and from names in the source: it is safe as HTML.
   byId("plot").innerHTML = plot ?? "";
   for (const { contestant, reason } of results.absent) {
     byId("tables").append(element("p", { class: "note" }, `${contestant} could not be started: ${reason}`));
@@ -93,7 +93,7 @@ function showResults(results: Results): void {
 async function run(): Promise<void> {
   showState("running", "Running");
   byId("tables").replaceChildren();
-  // The library and the contestants come when they are asked for: the page is read before.
+  // The library and the contestants load now, not with the page.
   const { runBenchmark } = await import("../../bench/benchmark.ts");
   const results = await runBenchmark({
     engine: "browser",

@@ -10,7 +10,7 @@ interface Line {
 
 const columns = ["", "answer", "a step", "", "ratio", "GB/s", "one step alone"];
 
-/** One workload: whole steps sorted by their time, then the passes and limits, folded. */
+/** One workload: whole steps sorted by time, then passes and limits in a closed fold. */
 export function workloadSection(rows: readonly Row[]): HTMLElement {
   const lines = rows.map((row): Line => ({ row, figures: figuresOf(row, rows) }));
   const isWhole = ({ row }: Line) => row.work === "clip" && !row.contestant.endsWith("pass");

@@ -1,6 +1,6 @@
 import type { Result } from "./report.ts";
 
-/** The cases by the file they are in: one fold for each, open where something failed. */
+/** The cases by file: one fold for each, open if a case failed. */
 export class Groups {
   readonly #container: HTMLElement;
   readonly #groups = new Map<string, Result[]>();

@@ -1,6 +1,7 @@
 // The suite in the visitor's browser: progress, a list by group, a report to copy.
 
 import { copy, showCode } from "../shared/code.ts";
+import { oncePerFrame } from "../shared/frame.ts";
 import { byId } from "../shared/text.ts";
 import { Groups } from "./groups.ts";
 import { canary, type Device, describeDevice, type Result, reportOf } from "./report.ts";
@@ -45,14 +46,9 @@ function receive(message: Message): void {
   requestFrame();
 }
 
-let isFrameRequested = false;
-function requestFrame(): void {
-  if (!isFrameRequested) requestAnimationFrame(draw);
-  isFrameRequested = true;
-}
+const requestFrame = oncePerFrame(draw);
 
 function draw(): void {
-  isFrameRequested = false;
   const failed = results.filter(({ error }) => error !== undefined).length;
   byId("counts").textContent = `${results.length - failed} passed, ${failed} failed`;
   byId<HTMLProgressElement>("progress").value = caseCount ? Math.min(1, results.length / caseCount) : 0;

@@ -8,7 +8,7 @@ export interface Device {
   facts: Record<string, unknown>;
 }
 
-/** What is known about the GPU, or why there is none. */
+/** Describes the GPU, or says why there is none. */
 export async function describeDevice(): Promise<Device | string> {
   if (!navigator.gpu) return isSecureContext ? "This browser has no WebGPU." : "WebGPU needs https or localhost.";
   const adapter = await navigator.gpu.requestAdapter();
@@ -31,12 +31,12 @@ export async function describeDevice(): Promise<Device | string> {
   };
 }
 
-/** A device that is there to be lost when the GPU is: the suite loses devices of its own on purpose. */
+/** A device whose loss shows that the GPU is lost. The suite's own devices are lost on purpose. */
 export async function canary(): Promise<GPUDevice | undefined> {
   return (await navigator.gpu?.requestAdapter())?.requestDevice();
 }
 
-/** The text that is copied: for people above, for programmes below. */
+/** The text to copy: lines for people, then a line for programs. */
 export function reportOf(device: Device | string, results: readonly Result[], ending: string): string {
   const failures = results.filter(({ error }) => error !== undefined);
   const facts = typeof device === "string" ? { adapter: null, reason: device } : device.facts;

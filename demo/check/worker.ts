@@ -1,4 +1,4 @@
-// Runs the suite beside the page, so that cancelling is ending the worker.
+// Runs the suite beside the page. Ending the worker cancels it.
 
 import { runConformance } from "../../test/conformance/index.ts";
 

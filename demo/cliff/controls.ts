@@ -1,7 +1,7 @@
 import { byId, written } from "../shared/text.ts";
 import { boundExponents, rates, roundBound, type Settings, settingsFromAddress, stepCount } from "./settings.ts";
 
-/** Keeps the native inputs and the settings the same. */
+/** Keeps the native inputs and the settings equal. */
 export class Controls {
   readonly #form = byId<HTMLFormElement>("controls");
   readonly #bound = byId<HTMLInputElement>("bound");
@@ -27,7 +27,7 @@ export class Controls {
     this.#bound.valueAsNumber = Math.log10(bound);
     this.#bound.setAttribute("aria-valuetext", written(bound));
     byId<HTMLOutputElement>("bound-output").value = written(bound);
-    // A rate of a link need not be one of the stops.
+    // The rate of a link may be missing from the list.
     if (![...this.#rate.options].some(({ value }) => value === String(rate))) this.#rate.add(new Option(String(rate)));
     this.#rate.value = String(rate);
     this.#step.valueAsNumber = step;

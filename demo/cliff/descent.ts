@@ -10,7 +10,7 @@ const methods: Record<MethodName, (bound: number) => ClipMethod> = {
   none: () => measureNorm(),
 };
 
-/** Gradient descent, every gradient of it through gradclip. */
+/** Gradient descent. Every gradient goes through gradclip. */
 export function descend(
   clipper: Clipper,
   start: Point,

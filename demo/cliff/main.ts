@@ -2,6 +2,7 @@
 
 import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
+import { oncePerFrame } from "../shared/frame.ts";
 import { byId, written } from "../shared/text.ts";
 import { Controls } from "./controls.ts";
 import descentSource from "./descent.ts?raw";
@@ -33,7 +34,7 @@ function change(changed: Partial<Settings>): void {
   requestFrame();
 }
 
-// The worker has one request at a time; what is asked for meanwhile is asked for once, as it stands then.
+// The worker has one request at a time. If settings change meanwhile, one more request follows with the latest settings.
 let isComputing = false;
 let isStale = false;
 
@@ -55,14 +56,9 @@ worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
   if (isStale) requestPaths();
 });
 
-let isFrameRequested = false;
-function requestFrame(): void {
-  if (!isFrameRequested) requestAnimationFrame(draw);
-  isFrameRequested = true;
-}
+const requestFrame = oncePerFrame(draw);
 
 function draw(): void {
-  isFrameRequested = false;
   toAddress(settings);
   if (!paths) return;
   const { w, b, step, method, bound, rate } = settings;

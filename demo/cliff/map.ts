@@ -11,7 +11,7 @@ interface Drawn {
 
 const inset = 14;
 
-/** The paths over the surface, and the start that is dragged. */
+/** The paths over the surface, and the start, which can be dragged. */
 export class CliffMap {
   readonly #canvas: HTMLCanvasElement;
   readonly #handle: HTMLElement;
@@ -99,7 +99,7 @@ export class CliffMap {
     context.stroke();
   }
 
-  /** At the edge, towards where the path ends, if that is off the map. */
+  /** An arrow at the edge, towards the end of a path that leaves the map. */
   #arrow(context: CanvasRenderingContext2D, path: Path, width: number, height: number, ink: string): void {
     const end = lastOf(path);
     if (isInside(end)) return;

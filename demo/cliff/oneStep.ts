@@ -21,13 +21,13 @@ export class OneStep {
 
   constructor(svg: SVGSVGElement, sentences: HTMLElement) {
     svg.setAttribute("viewBox", "-170 -170 340 340");
+    this.#limit = add(svg, "path", { class: "limit" });
     for (let power = decades.least + 1; power <= decades.most; power += 2) {
       const r = lengthOnPaper(10 ** power);
       add(svg, "circle", { class: "ring", r });
       add(svg, "text", { class: "ring-label", x: 3, y: -r - 3 }).textContent =
         power > 2 || power < -1 ? `1e${power}` : `${10 ** power}`;
     }
-    this.#limit = add(svg, "path", { class: "limit" });
     this.#before = add(svg, "path", { class: "before" });
     this.#after = add(svg, "path", { class: "after" });
     this.#sentences = [...sentences.children] as HTMLElement[];
@@ -60,7 +60,7 @@ export class OneStep {
     this.#animation = requestAnimationFrame(frame);
   }
 
-  /** The gradient grows, is measured, is clipped, and the step is taken: a quarter of the time each. */
+  /** Draws four phases of equal length: the gradient grows, is measured, is clipped, and the step is taken. */
   #draw(progress: number): void {
     const { before, after } = this.#vectors;
     const grown = Math.min(1, progress * 4);
@@ -113,7 +113,7 @@ function lengthOnPaper(length: number): number {
   return radius * Math.min(1.08, Math.max(0, height));
 }
 
-/** Where the tip of a vector is on paper; w to the right, b upwards. */
+/** The place of a vector's tip on paper; w to the right, b upwards. */
 function tipOf([byW, byB]: Vector): Vector {
   const length = Math.hypot(byW, byB);
   const onPaper = lengthOnPaper(length);
@@ -140,7 +140,7 @@ function arrowTo([x, y]: Vector): string {
   return `M0 0L${x} ${y}M${side(1)}L${x} ${y}L${side(-1)}`;
 }
 
-/** All vectors that the method leaves alone: a circle for a norm, a square for values, bent by the logarithm. */
+/** The outline of all vectors that the method does not clip: a circle for a norm, a square for values, bent by the logarithm. */
 function limitShape(method: MethodName, bound: number): string {
   if (method === "none") return "";
   const points = Array.from({ length: 181 }, (_, index) => {

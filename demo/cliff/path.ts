@@ -1,4 +1,4 @@
-/** One entry a step: the place before it, the error there, the gradient before and after clipping (two values each). */
+/** One entry for each step: the place before it, the error there, and the gradient before and after clipping (two values each). */
 export interface Path {
   w: Float64Array;
   b: Float64Array;

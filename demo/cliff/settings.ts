@@ -8,7 +8,7 @@ export interface Settings {
   rate: number;
   method: MethodName;
   bound: number;
-  /** The step that cursor and slow motion are at. */
+  /** The step under the cursor and in slow motion. */
   step: number;
 }
 
@@ -16,7 +16,7 @@ export const stepCount = 300;
 export const rates = [0.02, 0.05, 0.1, 0.2, 0.5];
 export const boundExponents = { least: -2, most: 3 } as const;
 
-/** The largest gradient on this way is at step 103. */
+/** On this path the largest gradient is at step 103. */
 export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", bound: 0.5, step: 103 };
 
 const methods: readonly MethodName[] = ["norm", "value", "none"];

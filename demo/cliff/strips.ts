@@ -1,5 +1,5 @@
-import { uPlot } from "../shared/plot.ts";
-import { color } from "../shared/text.ts";
+import type uPlot from "uplot";
+import { curve, markStep, markValue, plotIn } from "../shared/plot.ts";
 import type { Path } from "./path.ts";
 import { roundBound } from "./settings.ts";
 
@@ -8,10 +8,9 @@ interface Events {
   onBound(bound: number): void;
 }
 
-const height = 128;
 const limits = { least: 1e-6, most: 1e6 };
 
-/** Loss, norm and scale over the steps, one above the other with one cursor; the bound in the norm is dragged. */
+/** Loss, norm and scale over the steps, one above the other, with one cursor. The bound in the norm can be dragged. */
 export class Strips {
   readonly #plots: uPlot[];
   #bound = 1;
@@ -19,8 +18,7 @@ export class Strips {
 
   constructor(containers: readonly HTMLElement[], stepCount: number, events: Events) {
     this.#plots = containers.map((container, index) => {
-      const plot = new uPlot(this.#options(container, index, stepCount), [[], [], []], container);
-      new ResizeObserver(() => plot.setSize({ width: container.clientWidth, height })).observe(container);
+      const plot = this.#plotIn(container, index, stepCount);
       plot.over.addEventListener("pointermove", (event) => {
         if (plot.over.hasPointerCapture(event.pointerId)) return;
         const at = plot.posToIdx(event.offsetX);
@@ -29,7 +27,6 @@ export class Strips {
       return plot;
     });
     this.#makeBoundDraggable(this.#plots[1] as uPlot, events);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());
   }
 
   draw(unclipped: Path, clipped: Path): void {
@@ -50,68 +47,33 @@ export class Strips {
 
   mark(step: number, bound: number): void {
     [this.#step, this.#bound] = [step, bound];
-    this.#redraw();
-  }
-
-  #redraw(): void {
     for (const plot of this.#plots) plot.redraw(false, true);
   }
 
-  #options(container: HTMLElement, index: number, stepCount: number): uPlot.Options {
-    const axis = { stroke: () => color("--faint"), font: "12px system-ui, sans-serif", ticks: { show: false } };
-    const line = (property: string): uPlot.Series => ({
-      stroke: () => color(property),
-      width: 1.75,
-      points: { show: false },
-    });
+  #plotIn(container: HTMLElement, index: number, stepCount: number): uPlot {
     const isLast = index === 2;
-    return {
-      width: container.clientWidth,
-      height,
+    return plotIn(container, {
+      height: 128,
       padding: [8, 14, isLast ? 0 : 6, 0],
-      legend: { show: false },
       cursor: { show: false },
       scales: {
         x: { time: false, range: [0, stepCount] },
         y: isLast ? { range: [0, 1.05] } : { distr: 3, range: index === 0 ? [1e-6, 2] : [1e-4, 1e5] },
       },
-      axes: [
-        { ...axis, grid: { show: false }, size: 24, show: isLast },
-        { ...axis, grid: { stroke: () => color("--grid"), width: 1 }, size: 46, ...(!isLast && decades) },
-      ],
-      series: [{}, line("--unclipped"), line("--clipped")],
+      stepsHeight: isLast ? 24 : 0,
+      decades: isLast ? undefined : 2,
+      series: [{}, curve("--unclipped", 1.75), curve("--clipped", 1.75)],
       hooks: { draw: [(plot) => this.#annotate(plot, index)] },
-    };
+    });
   }
 
   #annotate(plot: uPlot, index: number): void {
-    const { ctx, bbox } = plot;
-    const scale = devicePixelRatio;
-    const x = plot.valToPos(this.#step, "x", true);
-    ctx.save();
-    ctx.strokeStyle = color("--faint");
-    ctx.lineWidth = scale;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    if (index === 1) {
-      const y = plot.valToPos(this.#bound, "y", true);
-      ctx.strokeStyle = ctx.fillStyle = color("--ink");
-      ctx.lineWidth = 1.5 * scale;
-      ctx.setLineDash([6 * scale, 4 * scale]);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-      ctx.font = `600 ${12 * scale}px system-ui, sans-serif`;
-      ctx.textAlign = "right";
-      ctx.fillText(`↕ bound ${this.#bound}`, bbox.left + bbox.width - 4 * scale, y - 5 * scale);
-    }
-    ctx.restore();
+    markStep(plot, this.#step, { property: "--faint" });
+    if (index !== 1) return;
+    markValue(plot, this.#bound, { property: "--ink", dash: [6, 4], label: `↕ bound ${this.#bound}`, isBold: true });
   }
 
-  /** Anywhere in the strip: the line goes where the pointer is. */
+  /** A drag anywhere in the strip moves the bound to the pointer. */
   #makeBoundDraggable({ over, posToVal }: uPlot, { onBound }: Events): void {
     over.classList.add("draggable");
     const drag = ({ offsetY }: PointerEvent) => onBound(roundBound(posToVal(offsetY, "y")));
@@ -131,15 +93,3 @@ function lengths(pairs: Float32Array): number[] {
     Math.hypot(pairs[2 * step] as number, pairs[2 * step + 1] as number),
   );
 }
-
-const decades: uPlot.Axis = {
-  splits: (_plot, _axis, lowest, highest) => {
-    const first = Math.ceil(Math.log10(lowest));
-    const count = Math.floor(Math.log10(highest)) - first + 1;
-    return Array.from({ length: count }, (_, index) => 10 ** (first + index)).filter((_, index) => index % 2 === 0);
-  },
-  values: (_plot, powers) =>
-    powers.map((power) => (power < 0.01 || power > 1000 ? `1e${Math.round(Math.log10(power))}` : `${power}`)),
-  // Without a filter of its own uPlot drops labels from logarithmic axes.
-  filter: (_plot, powers) => powers,
-};

@@ -5,7 +5,7 @@ export const unrolled = 50;
 const start = 0.5;
 const target = 0.7;
 
-/** What the map shows of it. */
+/** The part that the map shows. */
 export const view = { w: [3.9, 6.15], b: [-3.1, -1.6] } as const;
 
 export interface Point {

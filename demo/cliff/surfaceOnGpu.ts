@@ -7,7 +7,7 @@ export interface GpuSurface {
   draw(width: number, height: number): Promise<ImageData>;
 }
 
-/** Draws the surface by WebGPU, one invocation a pixel. The reason why not, as a sentence's end, where that cannot be. */
+/** Draws the surface by WebGPU, one invocation for each pixel. Returns the reason, as the end of a sentence, if it cannot. */
 export async function surfaceOnGpu(softwareToo: boolean): Promise<GpuSurface | string> {
   if (!navigator.gpu) return isSecureContext ? "this browser has no WebGPU" : "WebGPU needs https or localhost";
   try {
@@ -42,7 +42,7 @@ async function prepare(device: GPUDevice): Promise<GpuSurface["draw"]> {
   const entries = [{ binding: 0, resource: { buffer: uniform } }];
   const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
 
-  // Into an image and not onto a canvas of WebGPU's: it changes only with its size, and headless browsers present none.
+  // An image, not a WebGPU canvas: it changes only with its size, and headless browsers do not present WebGPU canvases.
   return async (width, height) => {
     const bytesPerRow = Math.ceil((4 * width) / 256) * 256;
     const usage = GPUTextureUsage.RENDER_ATTACHMENT | GPUTextureUsage.COPY_SRC;

@@ -3,7 +3,7 @@ import type { Answer } from "./worker.ts";
 
 const widest = { gpu: 1200, cpu: 600 };
 
-/** Puts the surface behind the paths: by WebGPU, else, or once the GPU is lost, by the worker. */
+/** Draws the surface behind the paths by WebGPU. Without it, or after the GPU is lost, the worker draws. */
 export async function showSurface(
   canvas: HTMLCanvasElement,
   worker: Worker,

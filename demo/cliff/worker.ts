@@ -1,4 +1,4 @@
-// Everything that is computed on the CPU: both descents, and the surface where WebGPU does not draw it.
+// The work on the CPU: both descents, and the surface if WebGPU does not draw it.
 
 import { createClipper } from "../../src/index.ts";
 import { descend, type MethodName } from "./descent.ts";
@@ -22,7 +22,7 @@ const send = (answer: Answer) => postMessage(answer);
 addEventListener("message", async ({ data }: MessageEvent<Request>) => {
   if ("surface" in data) {
     const { width, height } = data.surface;
-    // Something to look at, then the thing itself.
+    // First a coarse image, then the full one.
     send({ image: drawSurface(Math.ceil(width / 6), Math.ceil(height / 6)) });
     send({ image: drawSurface(width, height) });
     return;

@@ -14,9 +14,9 @@ export interface AdamWSettings {
 
 export const defaultSettings: AdamWSettings = { rate: 0.003, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01 };
 
-/** AdamW that takes the scale of the gradients from gradclip's record and leaves the gradients alone. */
+/** AdamW that takes the scale from gradclip's record and never writes the gradients. */
 export interface AdamW {
-  /** Of each buffer of weights: the first and the second moment of every weight, side by side. */
+  /** For each buffer of weights: the first and the second moment of every weight, side by side. */
   readonly moments: readonly GPUBuffer[];
   readonly corrections: GPUBuffer;
   readonly dispatches: readonly Dispatch[];

@@ -1,6 +1,6 @@
 import type { Trainer } from "./trainer.ts";
 
-/** The kernels that one step dispatches, in order: told by the calls themselves, to a pass that only listens. */
+/** The kernels that one step dispatches, in order. A pass that only listens takes them from the calls. */
 export function kernelsOf(trainer: Trainer): string[] {
   const kernels: string[] = [];
   let current = "";
@@ -17,7 +17,7 @@ export function kernelsOf(trainer: Trainer): string[] {
   return kernels;
 }
 
-/** One mark for each kernel; gradclip's stand out. */
+/** Shows one mark for each kernel; gradclip's have another colour. */
 export function showKernels(list: HTMLOListElement, kernels: readonly string[]): void {
   list.replaceChildren(
     ...kernels.map((kernel) => {

@@ -1,19 +1,19 @@
-import { uPlot } from "../shared/plot.ts";
+import type uPlot from "uplot";
+import { curve, markStep, plotIn } from "../shared/plot.ts";
 import type { Reading } from "./training.ts";
 
-/** A batch of 32 is a noisy judge: over the raw curve lies its median of this many readings. */
+/** A batch of 32 gives noisy numbers. The chart also shows the median of so many readings. */
 const medianLength = 15;
-const height = 220;
 
 interface ChartOptions {
   quantity: "loss" | "norm";
-  /** Where the axis begins and ends at least, and at most. */
+  /** The axis covers at least `least` and reaches at most `most`. */
   least: [number, number];
   most: number;
   isLogarithmic?: boolean;
 }
 
-/** One quantity over the steps; of the norm, also the bound that it was held against. */
+/** One quantity over the steps. For the norm it also shows the bound of each step. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #options: ChartOptions;
@@ -22,9 +22,19 @@ export class Chart {
 
   constructor(container: HTMLElement, options: ChartOptions) {
     this.#options = options;
-    this.#plot = new uPlot(this.#plotOptions(container), [[], [], [], []], container);
-    new ResizeObserver(() => this.#plot.setSize({ width: container.clientWidth, height })).observe(container);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw(false, true));
+    const { isLogarithmic } = options;
+    this.#plot = plotIn(container, {
+      height: 220,
+      padding: [10, 20, 0, 0],
+      cursor: { show: false },
+      scales: {
+        x: { time: false, range: () => [0, this.#steps] },
+        y: { distr: isLogarithmic ? 3 : 1, range: (_, lowest, highest) => this.#range(lowest, highest) },
+      },
+      decades: isLogarithmic ? 1 : undefined,
+      series: [{}, curve("--clipped-faint", 1), curve("--clipped", 2), curve("--unclipped", 1.5, [5, 4])],
+      hooks: { draw: [() => this.#markFaults()] },
+    });
   }
 
   draw(readings: readonly Reading[], steps: number): void {
@@ -36,39 +46,6 @@ export class Chart {
     this.#plot.setData([readings.map(({ step }) => step), raw, runningMedian(raw), bounds]);
   }
 
-  #plotOptions(container: HTMLElement): uPlot.Options {
-    const { isLogarithmic } = this.#options;
-    const axis = { stroke: () => color("--faint"), font: "12px system-ui, sans-serif", ticks: { show: false } };
-    const grid = { stroke: () => color("--grid"), width: 1 };
-    const line = (property: string, more: Partial<uPlot.Series>): uPlot.Series => ({
-      stroke: () => color(property),
-      points: { show: false },
-      ...more,
-    });
-    return {
-      width: container.clientWidth,
-      height,
-      padding: [10, 20, 0, 0],
-      legend: { show: false },
-      cursor: { show: false },
-      scales: {
-        x: { time: false, range: () => [0, this.#steps] },
-        y: { distr: isLogarithmic ? 3 : 1, range: (_, lowest, highest) => this.#range(lowest, highest) },
-      },
-      axes: [
-        { ...axis, grid: { show: false }, size: 28 },
-        { ...axis, grid, size: 46, ...(isLogarithmic && decades) },
-      ],
-      series: [
-        {},
-        line("--clipped-faint", { width: 1 }),
-        line("--clipped", { width: 2 }),
-        line("--unclipped", { width: 1.5, dash: [5, 4] }),
-      ],
-      hooks: { draw: [() => this.#markFaults()] },
-    };
-  }
-
   #range(lowest: number | null, highest: number | null): uPlot.Range.MinMax {
     const { least, most, isLogarithmic } = this.#options;
     const [bottom, top] = [Math.min(least[0], lowest ?? least[0]), Math.max(least[1], highest ?? least[1])];
@@ -77,49 +54,19 @@ export class Chart {
   }
 
   #markFaults(): void {
-    const { ctx, bbox } = this.#plot;
-    const scale = devicePixelRatio;
-    ctx.save();
-    ctx.font = `${12 * scale}px system-ui, sans-serif`;
-    ctx.strokeStyle = ctx.fillStyle = color("--unclipped");
-    ctx.lineWidth = scale;
     const faults = this.#readings.filter(({ fault }) => fault !== undefined);
     for (const [index, { step, fault }] of faults.entries()) {
-      const x = this.#plot.valToPos(step, "x", true);
-      const isRight = x > bbox.left + bbox.width / 2;
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
-      ctx.textAlign = isRight ? "right" : "left";
       const label = fault === "nan" ? "NaN" : "wild batch";
-      ctx.fillText(label, x + (isRight ? -5 : 5) * scale, bbox.top + (12 + 14 * (index % 3)) * scale);
+      markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
     }
-    ctx.restore();
   }
 }
 
-/** A mean would keep the trace of one spoiled batch. */
+/** A median, because a mean would show one spoiled batch for long. */
 function runningMedian(values: (number | null)[]): (number | null)[] {
   return values.map((value, index) => {
     if (value === null) return null;
     const window = values.slice(Math.max(0, index + 1 - medianLength), index + 1).filter((item) => item !== null);
     return window.sort((a, b) => a - b)[Math.floor(window.length / 2)] ?? null;
   });
-}
-
-/** uPlot's own logarithmic grid has nine lines a decade, too many for a small chart. */
-const decades: uPlot.Axis = {
-  splits: (_plot, _axis, lowest, highest) => {
-    const [first, last] = [Math.round(Math.log10(lowest)), Math.round(Math.log10(highest))];
-    return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
-  },
-  values: (_plot, powers) =>
-    powers.map((power) => (power < 0.01 || power > 1000 ? `1e${Math.round(Math.log10(power))}` : `${power}`)),
-  // Without a filter of its own uPlot drops labels from logarithmic axes.
-  filter: (_plot, powers) => powers,
-};
-
-function color(property: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(property);
 }

@@ -1,20 +1,21 @@
 // The controls, and the address that mirrors them: any run is a link.
 
+import { nearest, readAddress } from "../shared/address.ts";
 import type { Run } from "./training.ts";
 
-/** The slider's stops: bounds are thought of in factors. */
+/** The slider's stops, in factors as people think of bounds. */
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100, Infinity];
 const defaults: Run = { seed: 8, bound: 1, steps: 2000 };
 
 /** #bound=0.5&seed=3&steps=20, with bound=off for none. */
-export function readAddress(): Run {
-  const address = new URLSearchParams(location.hash.slice(1));
+export function readRun(): Run {
+  const address = readAddress();
   const number = (name: keyof Run) => {
     const text = address.get(name);
     const value = text === "off" ? Infinity : Number(text);
     return text && value > 0 ? value : defaults[name];
   };
-  return { seed: Math.trunc(number("seed")), bound: nearest(number("bound")), steps: Math.trunc(number("steps")) };
+  return { seed: Math.trunc(number("seed")), bound: boundNear(number("bound")), steps: Math.trunc(number("steps")) };
 }
 
 export function connectBound(slider: HTMLInputElement, onChange: (bound: number) => void): (bound: number) => void {
@@ -28,7 +29,7 @@ export function connectBound(slider: HTMLInputElement, onChange: (bound: number)
   slider.addEventListener("input", () => {
     const bound = bounds[slider.valueAsNumber] ?? defaults.bound;
     show(bound);
-    const address = new URLSearchParams(location.hash.slice(1));
+    const address = readAddress();
     address.set("bound", nameOf(bound));
     history.replaceState(null, "", `#${address}`);
     onChange(bound);
@@ -40,8 +41,6 @@ function nameOf(bound: number): string {
   return Number.isFinite(bound) ? String(bound) : "off";
 }
 
-function nearest(wanted: number): number {
-  if (wanted === Infinity) return Infinity;
-  const distance = (bound: number) => Math.abs(Math.log(bound / wanted));
-  return bounds.reduce((best, bound) => (distance(bound) < distance(best) ? bound : best));
+function boundNear(wanted: number): number {
+  return wanted === Infinity ? Infinity : nearest(bounds, wanted);
 }

@@ -1,6 +1,7 @@
-// What the page shows of a run: numbers, charts, the first layer's weights, and what the network reads.
+// Shows a run: numbers, charts, the first layer's weights, and the network's answers.
 
 import type { Digits } from "../../bench/training/digits.ts";
+import { byId } from "../shared/text.ts";
 import { kernelsOf, showKernels } from "./anatomy.ts";
 import { heldOutBatch } from "./batch.ts";
 import { Chart } from "./charts.ts";
@@ -13,18 +14,16 @@ import { Units } from "./units.ts";
 
 const recentReadings = 50;
 
-export const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-
 export class Display {
   readonly #trainer: Trainer;
   readonly #digits: Digits;
   readonly #drawn: Reader;
   readonly #exam: Reader;
   readonly #pad: Pad;
-  readonly #units = new Units(element<HTMLCanvasElement>("units"));
+  readonly #units = new Units(byId<HTMLCanvasElement>("units"));
   readonly #charts = [
-    new Chart(element("loss-chart"), { quantity: "loss", least: [0, 2.6], most: 3.5 }),
-    new Chart(element("norm-chart"), { quantity: "norm", least: [0.1, 10], most: 1e6, isLogarithmic: true }),
+    new Chart(byId("loss-chart"), { quantity: "loss", least: [0, 2.6], most: 3.5 }),
+    new Chart(byId("norm-chart"), { quantity: "norm", least: [0.1, 10], most: 1e6, isLogarithmic: true }),
   ];
   #digit = 0;
 
@@ -39,9 +38,9 @@ export class Display {
     this.#digits = digits;
     this.#drawn = drawn;
     this.#exam = exam;
-    this.#pad = new Pad(element<HTMLCanvasElement>("pad"), () => void this.#readDrawing().catch(onError));
-    element("clear").addEventListener("click", () => this.#pad.clear());
-    element("another").addEventListener("click", () => this.showDigit());
+    this.#pad = new Pad(byId<HTMLCanvasElement>("pad"), () => void this.#readDrawing().catch(onError));
+    byId("clear").addEventListener("click", () => this.#pad.clear());
+    byId("another").addEventListener("click", () => this.showDigit());
   }
 
   static async create(trainer: Trainer, digits: Digits, onError: (error: unknown) => void): Promise<Display> {
@@ -51,14 +50,14 @@ export class Display {
     return new Display(trainer, digits, drawn as Reader, exam as Reader, onError);
   }
 
-  /** Puts one held-out digit after the other on the pad. */
+  /** Puts the next held-out digit on the pad. */
   showDigit(): void {
     this.#pad.show(this.#digits.heldOutImage(this.#digit++ % this.#digits.heldOutLabels().length));
   }
 
   async show({ readings, step, initial: [initial] }: Training, steps: number): Promise<void> {
     showReadings(readings);
-    element<HTMLProgressElement>("progress").value = step / steps;
+    byId<HTMLProgressElement>("progress").value = step / steps;
     write("speed", `· step ${step} of ${steps}`);
     for (const chart of this.#charts) chart.draw(readings, steps);
     const { device, weights } = this.#trainer;
@@ -81,10 +80,10 @@ export class Display {
 
 function showAnatomy(trainer: Trainer): void {
   const kernels = kernelsOf(trainer);
-  showKernels(element<HTMLOListElement>("kernels"), kernels);
+  showKernels(byId<HTMLOListElement>("kernels"), kernels);
   const bytes = trainer.forward.inputs.size + trainer.backward.targets.size;
   const added = kernels.filter((kernel) => kernel.startsWith("gradclip ")).length;
-  element("costs").textContent =
+  byId("costs").textContent =
     `One step: ${kernels.length} dispatches, ${added} of them gradclip's, in 1 pass and 1 submit. ` +
     `${bytes.toLocaleString("en")} bytes go to the GPU, the batch of ${exampleCount} digits; the clip adds none, and none come back.`;
 }
@@ -96,7 +95,7 @@ function number(value: number): string {
 }
 
 export function write(id: string, text: string): void {
-  const target = element(id);
+  const target = byId(id);
   if (target.textContent !== text) target.textContent = text;
 }
 
@@ -127,7 +126,7 @@ function sentenceOn({ fault, step, norm, bound, nonFinite, clippedSteps }: Readi
 
 function showAnswer(probabilities: readonly number[]): void {
   const best = likeliest(probabilities);
-  for (const [digit, item] of [...element("answers").children].entries()) {
+  for (const [digit, item] of [...byId("answers").children].entries()) {
     const share = probabilities[digit] ?? 0;
     (item as HTMLElement).style.setProperty("--share", share.toFixed(3));
     item.classList.toggle("best", digit === best);

@@ -10,7 +10,7 @@ export interface Kernel {
   label: string;
   code: string;
   constants?: Record<string, number>;
-  /** By binding. */
+  /** In the order of the bindings. */
   buffers: readonly GPUBuffer[];
   invocations: number;
 }
@@ -35,13 +35,13 @@ export function record(pass: GPUComputePassEncoder, dispatches: readonly Dispatc
   }
 }
 
-/** Zeros, until something is written. */
+/** A buffer of zeros. */
 export function floatBuffer(device: GPUDevice, label: string, length: number): GPUBuffer {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   return device.createBuffer({ label, size: 4 * length, usage });
 }
 
-/** What the buffer holds after everything that was submitted so far. */
+/** The buffer's content after everything that was submitted so far. */
 export async function readFloats(device: GPUDevice, buffer: GPUBuffer): Promise<Float32Array<ArrayBuffer>> {
   const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
   const staging = device.createBuffer({ label: `${buffer.label}, read`, size: buffer.size, usage });

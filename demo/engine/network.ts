@@ -34,10 +34,10 @@ export function initialWeights(uniform: () => number): Float32Array<ArrayBuffer>
   });
 }
 
-/** The network at work on a number of examples at once: activations of its own, weights shared with others. */
+/** The network on a number of examples. It has its own activations and shares the weights. */
 export interface Forward {
   readonly inputs: GPUBuffer;
-  /** What every layer gets and, last, the logits: [example, unit]. */
+  /** The input of every layer and, last, the logits: [example, unit]. */
   readonly activations: readonly GPUBuffer[];
   readonly logits: GPUBuffer;
   readonly dispatches: readonly Dispatch[];
@@ -67,7 +67,7 @@ export interface Backward {
   readonly targets: GPUBuffer;
   /** One for each example. */
   readonly losses: GPUBuffer;
-  /** One buffer for each layer: what is to be clipped. */
+  /** The gradients to clip, one buffer for each layer. */
   readonly gradients: readonly GPUBuffer[];
   readonly dispatches: readonly Dispatch[];
 }
@@ -81,7 +81,7 @@ export async function createBackward(
   const classCount = widths.at(-1) as number;
   const targets = floatBuffer(device, "targets", exampleCount * classCount);
   const losses = floatBuffer(device, "losses", exampleCount);
-  // Gradients with respect to what a layer gives, on the way back, and to its weights, which stay.
+  // Gradients with respect to a layer's output, used on the way back, and with respect to its weights, which are kept.
   const signals = layers.map(({ outputCount }, i) =>
     floatBuffer(device, `signal ${i + 1}`, exampleCount * outputCount),
   );
@@ -103,7 +103,7 @@ export async function createBackward(
       buffers: [activations[i], signals[i], gradients[i]] as GPUBuffer[],
       invocations: weightCount,
     });
-    // Nobody asks for the gradient of the pixels.
+    // The gradient of the pixels is not needed.
     if (i === 0) return [toWeights];
     const toInputs = dispatchOf(device, {
       label: `gradient of inputs ${i + 1}`,

@@ -1,12 +1,13 @@
-// The page's wiring. For tests and the curious, `gradclipEngine` in the console holds what the page shows, and the trainer.
+// The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
 import { showCode } from "../shared/code.ts";
+import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
-// The file as it is: ?raw would give what is shipped, without its comments.
+// The original file: ?raw would give the shipped text, without comments.
 import optimizerAddress from "./adamw.wgsl?url&no-inline";
-import { connectBound, readAddress } from "./controls.ts";
-import { Display, element, write } from "./display.ts";
+import { connectBound, readRun } from "./controls.ts";
+import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
 import trainerSource from "./trainer.ts?raw";
 import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
@@ -16,22 +17,22 @@ declare global {
 }
 
 const readingsPerExam = 10;
-/** Where less motion is wanted, the page moves on once a second. */
+/** With reduced motion the page updates once a second. */
 const calmInterval = 1000;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const pauseButton = element<HTMLButtonElement>("pause");
-const faultButtons = { wild: element<HTMLButtonElement>("wild"), nan: element<HTMLButtonElement>("nan") };
+const pauseButton = byId<HTMLButtonElement>("pause");
+const faultButtons = { wild: byId<HTMLButtonElement>("wild"), nan: byId<HTMLButtonElement>("nan") };
 
-let run = readAddress();
+let run = readRun();
 
 function showState(state: "unsupported" | "failed" | TrainingState, text: string): void {
   document.body.dataset.state = state;
-  element("state").textContent = text;
+  byId("state").textContent = text;
   const isAlive = state === "training" || state === "paused";
   for (const button of [pauseButton, ...Object.values(faultButtons)]) button.disabled = !isAlive;
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  element<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
+  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
 }
 
 const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
@@ -41,13 +42,13 @@ function fail(error: unknown): void {
   showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
 }
 
-/** The engine is nothing but WGSL: there is no other way to run it. */
+/** The engine is all WGSL and cannot run without a GPU. */
 async function requestDevice(): Promise<GPUDevice | undefined> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (adapter) return adapter.requestDevice();
   const lack = navigator.gpu ? "offers no graphics adapter to WebGPU" : "has no WebGPU";
-  element("backend").textContent = "no WebGPU";
-  element("unsupported").textContent =
+  byId("backend").textContent = "no WebGPU";
+  byId("unsupported").textContent =
     `This engine is nothing but WebGPU shaders, and this browser ${lack}: it cannot run here. Its code is below.`;
   showState("unsupported", "");
   return undefined;
@@ -59,20 +60,20 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
 
 async function showSources(): Promise<void> {
   const optimizer = await fetch(optimizerAddress);
-  showCode(element("adamw-code"), (await optimizer.text()).trimEnd());
-  showCode(element("trainer-code"), trainerSource.trimEnd());
+  showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
+  showCode(byId("trainer-code"), trainerSource.trimEnd());
 }
 
-/** Connects the controls; returns how to begin anew, from what the address says. */
+/** Connects the controls. Returns a function that restarts with the address's settings. */
 function connect(training: Training): () => Promise<void> {
-  const showBound = connectBound(element<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
+  const showBound = connectBound(byId<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
   const restart = () => {
-    run = readAddress();
+    run = readRun();
     showBound(run.bound);
     write("accuracy", "–");
     return training.restart(run).catch(fail);
   };
-  element("restart").addEventListener("click", restart);
+  byId("restart").addEventListener("click", restart);
   addEventListener("hashchange", restart);
   pauseButton.addEventListener("click", () => {
     if (document.body.dataset.state === "paused") training.resume();
@@ -90,7 +91,7 @@ async function start(): Promise<void> {
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
   device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
-  // Only where something trains: the page is painted without them.
+  // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
   const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };

@@ -4,7 +4,7 @@ import type { Trainer } from "./trainer.ts";
 
 const classCount = widths.at(-1) as number;
 
-/** Asks the network, with the weights that it has now, what some images show. */
+/** Classifies images with the network's present weights. */
 export class Reader {
   readonly #device: GPUDevice;
   readonly #forward: Forward;
@@ -18,7 +18,7 @@ export class Reader {
     return new Reader(device, await createForward(device, weights, imageCount));
   }
 
-  /** The probability of every class, for every image. */
+  /** The probability of every class for every image. */
   async read(images: Float32Array<ArrayBuffer>): Promise<number[][]> {
     this.#device.queue.writeBuffer(this.#forward.inputs, 0, images);
     const encoder = this.#device.createCommandEncoder();

@@ -32,7 +32,7 @@ export async function createTrainer(device: GPUDevice, clipper: Clipper, options
   return new Trainer({ device, weights, forward, backward, clip, adamw });
 }
 
-/** Trains the network: all that a step computes is recorded into one open compute pass. */
+/** Trains the network. A whole step is recorded into one open compute pass. */
 export class Trainer implements Parts {
   readonly device: GPUDevice;
   readonly weights: readonly GPUBuffer[];
@@ -50,7 +50,7 @@ export class Trainer implements Parts {
     this.adamw = adamw;
   }
 
-  /** Begins anew, from these weights. */
+  /** Starts again from these weights. */
   load(weights: readonly Float32Array<ArrayBuffer>[]): void {
     const { queue } = this.device;
     weights.forEach((values, i) => {
@@ -61,7 +61,7 @@ export class Trainer implements Parts {
     }
   }
 
-  /** Forward, backward, clip, AdamW. The pass synchronises its dispatches, so each sees what those before it wrote. */
+  /** Forward, backward, clip, AdamW. The pass synchronises its dispatches: each sees all earlier writes. */
   encode(pass: GPUComputePassEncoder): void {
     record(pass, this.forward.dispatches);
     record(pass, this.backward.dispatches);

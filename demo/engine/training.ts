@@ -5,10 +5,10 @@ import { initialWeights } from "./network.ts";
 import type { Trainer } from "./trainer.ts";
 
 export const exampleCount = 32;
-/** Only so often is anything read back: the trainer itself waits for nothing. */
+/** The page reads results back once in so many steps. The trainer itself waits for nothing. */
 export const stepsPerReading = 2;
 
-/** What is known after a few steps. Loss and norm are of the last of them. */
+/** The results of a few steps. Loss and norm are of the last one. */
 export interface Reading {
   step: number;
   loss: number;
@@ -17,7 +17,7 @@ export interface Reading {
   clippedSteps: number;
   skippedSteps: number;
   nonFinite: number;
-  /** What was wrong with the last batch, if it was on purpose. */
+  /** The fault that the visitor put into the last batch, if any. */
   fault?: Fault;
 }
 
@@ -36,7 +36,7 @@ interface Events {
   onError(error: unknown): void;
 }
 
-/** One run after the other on one trainer: starts, pauses, and reads along. */
+/** Runs one training after the other on one trainer: starts, pauses, and takes readings. */
 export class Training {
   readings: Reading[] = [];
   initial: readonly Float32Array<ArrayBuffer>[] = [];
@@ -63,7 +63,7 @@ export class Training {
   async restart(run: Run): Promise<void> {
     const restart = ++this.#restarts;
     await this.pause();
-    // Somebody may have asked again in the meantime.
+    // The visitor may have restarted meanwhile.
     if (restart !== this.#restarts) return;
     this.#run = run;
     this.#uniform = uniformNumbers(run.seed);
@@ -75,7 +75,7 @@ export class Training {
     this.resume();
   }
 
-  /** Holds from the next step on: nothing is compiled or allocated anew. */
+  /** Takes effect at the next step. Nothing is compiled or allocated again. */
   setBound(bound: number): void {
     this.#run.bound = bound;
     this.#trainer.clip.set({ maxNorm: bound });
@@ -96,7 +96,7 @@ export class Training {
     this.#loop = this.#train().catch(this.#events.onError);
   }
 
-  /** Paced by frames, so that a hidden tab pauses by itself. */
+  /** Frames set the pace: a hidden tab pauses by itself. */
   async #train(): Promise<void> {
     this.#events.onState("training");
     while (this.step < this.#run.steps && !this.#isStopping) {
@@ -127,7 +127,7 @@ export function nextFrame(): Promise<number> {
   return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
-/** Wild: 1,000 times too bright, and every label is that of the next example. */
+/** A wild batch is 1,000 times too bright, and every label is that of the next example. */
 function spoiled({ inputs, targets }: Batch, fault: Fault): Batch {
   if (fault === "wild") {
     const shifted = targets.map((_, at) => targets[(at + classCount) % targets.length] as number);

@@ -2,12 +2,12 @@ import { widths } from "./network.ts";
 
 const side = 8;
 const gap = 1;
-/** What is drawn in full colour; the weights begin at about 0.18. */
+/** A change of this size has full colour; weights begin at about 0.18. */
 const fullChange = 0.2;
 const [pixelCount, unitCount] = widths as [number, number];
 const perRow = Math.sqrt(unitCount);
 
-/** What training has changed in the weights of the first layer, as pictures: each unit's 64, where its pixels are. */
+/** Draws how training has changed the weights of the first layer: one picture of 8 by 8 pixels for each unit. */
 export class Units {
   readonly #canvas: HTMLCanvasElement;
 
@@ -16,7 +16,7 @@ export class Units {
     canvas.width = canvas.height = perRow * (side + gap) - gap;
   }
 
-  /** Both are [pixel, unit]. Blue came to want ink, orange came to want paper. */
+  /** Both are [pixel, unit]. Blue looks for ink now, orange for paper. */
   draw(weights: Float32Array, initial: Float32Array): void {
     const context = this.#canvas.getContext("2d");
     if (!context) return;

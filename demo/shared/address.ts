@@ -1,6 +1,6 @@
 // The address mirrors the controls: any situation is a link.
 
-/** What stands behind `#` in the address, as numbers and words. */
+/** The settings after `#` in the address. */
 export function readAddress(): URLSearchParams {
   return new URLSearchParams(location.hash.slice(1));
 }
@@ -10,7 +10,7 @@ export function writeAddress(values: Readonly<Record<string, string | number>>):
   history.replaceState(null, "", `#${text.join("&")}`);
 }
 
-/** A number from the address, where there is a finite one. */
+/** A finite number from the address, or `otherwise`. */
 export function numberIn(address: URLSearchParams, name: string, otherwise: number): number {
   const text = address.get(name);
   const value = Number(text);
@@ -22,7 +22,7 @@ export function nearest(values: readonly number[], wanted: number): number {
   return values.reduce((best, value) => (distance(value) < distance(best) ? value : best));
 }
 
-/** ?backend=webgpu or ?backend=cpu in the address; otherwise what is there decides. */
+/** ?backend=webgpu or ?backend=cpu in the address; "auto" without it. */
 export function requestedBackend(): "auto" | "webgpu" | "cpu" {
   const requested = new URLSearchParams(location.search).get("backend");
   return requested === "webgpu" || requested === "cpu" ? requested : "auto";

@@ -1,6 +1,104 @@
-// uPlot makes a number format of the browser's language as it loads, so that the language comes first.
+// The charts of all pages. uPlot makes a number format of the browser's language while it loads: language.ts comes first.
 
 import "./language.ts";
 import "uplot/dist/uPlot.min.css";
+import uPlot from "uplot";
+import { color } from "./text.ts";
 
-export { default as uPlot } from "uplot";
+interface PlotOptions extends Pick<uPlot.Options, "padding" | "scales" | "series" | "cursor" | "hooks"> {
+  height: number;
+  /** The height of the axis of steps in pixels; 0 hides it. */
+  stepsHeight?: number;
+  /** For a logarithmic axis: 1 labels every power of ten, 2 every second. */
+  decades?: number | undefined;
+}
+
+/** An empty plot over the steps. It follows its container's width and the page's colours. */
+export function plotIn(container: HTMLElement, options: PlotOptions): uPlot {
+  const { height, stepsHeight = 28, decades, ...rest } = options;
+  const axis: uPlot.Axis = {
+    stroke: () => color("--faint"),
+    font: "12px system-ui, sans-serif",
+    ticks: { show: false },
+  };
+  const grid = { stroke: () => color("--grid"), width: 1 };
+  const width = container.clientWidth;
+  const axes = [
+    { ...axis, grid: { show: false }, size: stepsHeight, show: stepsHeight > 0 },
+    { ...axis, grid, size: 46, ...(decades && decadesAxis(decades)) },
+  ];
+  const nothing = rest.series.map(() => []) as unknown as uPlot.AlignedData;
+  const plot = new uPlot({ width, height, legend: { show: false }, axes, ...rest }, nothing, container);
+  new ResizeObserver(() => plot.setSize({ width: container.clientWidth, height })).observe(container);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw(false, true));
+  return plot;
+}
+
+/** A curve in a colour of the style sheet. */
+export function curve(property: string, width: number, dash?: number[]): uPlot.Series {
+  return { stroke: () => color(property), width, points: { show: false }, ...(dash && { dash }) };
+}
+
+/** uPlot's own logarithmic grid has nine lines a decade, too many for a small chart. */
+function decadesAxis(stride: number): uPlot.Axis {
+  return {
+    splits: (_plot, _axis, lowest, highest) => {
+      const [first, last] = [Math.round(Math.log10(lowest)), Math.round(Math.log10(highest))];
+      const count = Math.floor((last - first) / stride) + 1;
+      return Array.from({ length: count }, (_, index) => 10 ** (first + stride * index));
+    },
+    values: (_plot, powers) =>
+      powers.map((power) => (power < 0.01 || power > 1000 ? `1e${Math.round(Math.log10(power))}` : `${power}`)),
+    // Without a filter of its own uPlot drops labels from logarithmic axes.
+    filter: (_plot, powers) => powers,
+  };
+}
+
+/** A straight line across the plot, in a colour of the style sheet. */
+export interface Mark {
+  property: string;
+  dash?: number[];
+  label?: string;
+  isBold?: boolean;
+}
+
+/** Marks a step. The label stands at the top, `row` lines down, on the side with more room. */
+export function markStep(plot: uPlot, step: number, mark: Mark, row = 0): void {
+  const { left, top, width, height } = plot.bbox;
+  const x = plot.valToPos(step, "x", true);
+  const isRight = x > left + width / 2;
+  draw(plot, mark, [x, top, x, top + height], isRight ? "right" : "left", isRight ? -6 : 6, 12 + 14 * row);
+}
+
+/** Marks a value that lies inside the plot. The label stands above the line's right end. */
+export function markValue(plot: uPlot, value: number, mark: Mark): void {
+  const { left, top, width, height } = plot.bbox;
+  const y = plot.valToPos(value, "y", true);
+  if (y >= top && y <= top + height) draw(plot, mark, [left + width, y, left, y], "right", -4, -5);
+}
+
+/** The label is set off from the line's first point. */
+function draw(
+  { ctx }: uPlot,
+  { property, dash = [], label = "", isBold = false }: Mark,
+  [startX, startY, endX, endY]: [number, number, number, number],
+  align: CanvasTextAlign,
+  right: number,
+  down: number,
+): void {
+  const scale = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = color(property);
+  ctx.lineWidth = (isBold ? 1.5 : 1) * scale;
+  ctx.setLineDash(dash.map((length) => length * scale));
+  ctx.beginPath();
+  ctx.moveTo(startX, startY);
+  ctx.lineTo(endX, endY);
+  ctx.stroke();
+  ctx.font = `${isBold ? 600 : 400} ${12 * scale}px system-ui, sans-serif`;
+  ctx.textAlign = align;
+  // uPlot leaves the baseline of its axes, on which a label would touch its line.
+  ctx.textBaseline = "alphabetic";
+  ctx.fillText(label, startX + right * scale, startY + down * scale);
+  ctx.restore();
+}

@@ -1,4 +1,4 @@
-// What every page of the site shares, put into its HTML when Vite serves or builds it: the first paint needs no script.
+// Puts the shared parts of the site into each page's HTML when Vite serves or builds it: the first paint needs no script.
 
 import { basename, dirname, posix } from "node:path";
 import { normalizePath, type Plugin } from "vite";
@@ -59,7 +59,7 @@ export function siteShell(): Plugin {
       handler(html, { filename }) {
         const file = basename(filename);
         const content = contentSecurityPolicy({ training: trainingPages.includes(file) });
-        // Vite finds what lies above the site when it builds; when it serves, under an address of its own.
+        // When building, Vite finds files above the site. When serving, it has another address for them.
         const page = isBuild ? html : html.replaceAll('src="../', `src="${above}`);
         return {
           html: page.replace("<!-- header -->", () => header(file)),

@@ -1,4 +1,4 @@
-/** A number as the pages write it: three digits, or a power of ten where that would be long. */
+/** A number as the pages show it: three digits, or a power of ten if that would be long. */
 export function written(value: number | null | undefined): string {
   if (value === undefined || value === null) return "–";
   if (!Number.isFinite(value)) return String(value);

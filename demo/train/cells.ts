@@ -1,9 +1,9 @@
 import { type EnsembleReport, ensembleMethods, rates } from "./ensembleReport.ts";
 
-/** What is much better than guessing after as few steps as these. */
+/** An accuracy that is far better than guessing after so few steps. */
 const learned = 0.5;
 
-/** One cell a network: it fills as the network learns, or is struck out when it has exploded. */
+/** One cell for each network. It fills while the network learns, and is struck out when it has exploded. */
 export class Cells {
   readonly #cells: HTMLElement[][] = [];
   readonly #summaries: HTMLElement[] = [];

@@ -1,6 +1,6 @@
 import type { MethodName } from "./methods.ts";
 
-/** What the third run may be clipped by. */
+/** The methods for the third run. */
 export const choices: readonly { name: MethodName; label: string }[] = [
   { name: "norm", label: "clipByGlobalNorm: all by one norm" },
   { name: "each tensor", label: "clipByNorm: each tensor by its own" },

@@ -16,7 +16,7 @@ interface Ensemble {
   onReport: (report: EnsembleReport) => void;
 }
 
-/** Trains `seeds` initialisations at each rate by each method, all of a method in one step; whether it came to the end. */
+/** Trains `seeds` initialisations at each rate by each method, all of a method together. Returns whether it finished. */
 export async function trainEnsemble(ensemble: Ensemble): Promise<boolean> {
   const { digits, exam, settings, seeds, steps, isWanted, onReport } = ensemble;
   const members: Member[] = rates.flatMap((learningRate) =>

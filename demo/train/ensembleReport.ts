@@ -1,4 +1,4 @@
-// What the page and its worker both know of the ensemble.
+// Shared by the page and its worker: the ensemble.
 
 export const rates = [0.001, 0.005, 0.02, 0.1, 0.5];
 export const ensembleMethods = ["none", "value", "norm"] as const;

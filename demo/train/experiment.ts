@@ -5,9 +5,9 @@ import { written } from "../shared/text.ts";
 
 const names = { none: "not clipped", value: "by value", norm: "by norm" };
 
-/** The committed experiment: its table; the figure stands in the page. */
+/** Shows the table and the findings of the committed experiment. The page has the figure. */
 export async function showExperiment(container: HTMLElement): Promise<void> {
-  // What scrolls must be reachable by keyboard.
+  // Regions that scroll must be reachable by keyboard.
   for (const region of container.querySelectorAll<HTMLElement>(".scroll")) region.tabIndex = 0;
   (container.querySelector("a.data") as HTMLAnchorElement).href = results;
   const response = await fetch(results);

@@ -4,7 +4,7 @@ import { type Histories, type RunName, runNames } from "./history.ts";
 const shown = 12;
 const side = 8;
 
-/** A table of held-out digits, and below each what each network takes it for. */
+/** A table of held-out digits with each network's answer below. */
 export class Guesses {
   readonly #cells: Record<RunName, HTMLTableCellElement[]>;
   readonly #labels: number[];

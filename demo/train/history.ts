@@ -1,10 +1,10 @@
-/** The three runs that are shown side by side; `chosen` is by norm unless another method was chosen. */
+/** The three runs side by side. `chosen` clips by norm unless the visitor chose another method. */
 export const runNames = ["none", "value", "chosen"] as const;
 export type RunName = (typeof runNames)[number];
 
 export const stepCount = 600;
 
-/** What is known about one run, step by step; loss and norm are null where they were not finite. */
+/** One run step by step. Loss and norm are null where they were not finite. */
 export interface History {
   loss: (number | null)[];
   norm: (number | null)[];
@@ -16,7 +16,7 @@ export interface History {
 
 export type Histories = Record<RunName, History>;
 
-/** What the worker tells of a step of one run. */
+/** The worker's report on a step of one run. */
 export interface StepReport {
   run: RunName;
   loss: number;
@@ -31,7 +31,7 @@ export function emptyHistories(): Histories {
   return { none: empty(), value: empty(), chosen: empty() };
 }
 
-/** A network has exploded when its gradients or its loss are not finite: plain descent never comes back from that. */
+/** A network has exploded when its gradients or its loss are not finite. Plain descent never recovers from that. */
 export function note(histories: Histories, { run, loss, norm, clipped, accuracy, guesses }: StepReport): void {
   const history = histories[run];
   history.loss.push(finite(loss));

@@ -21,7 +21,7 @@ declare global {
 }
 
 const ensembleSize = { seeds: 6, steps: 300 };
-/** Where less motion is wanted, the curves move on once a second. */
+/** With reduced motion the curves update once a second. */
 const calmInterval = 1000;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -57,7 +57,7 @@ const normCurves = new Curves(byId("norm-curves"), {
 });
 const cells = new Cells(byId("ensemble-cells"), ensembleSize.seeds);
 
-/** Of the norm that the chart shows; other methods bound other norms. */
+/** The bound of the norm in the chart. Other methods bound other norms. */
 function boundRule() {
   return settings.method !== "norm" ? undefined : { at: settings.bound, label: `bound ${settings.bound}` };
 }
@@ -146,7 +146,7 @@ function receive(answer: Answer): void {
     showState("compiling", "Compiling the network…");
   } else if ("begun" in answer) {
     startedAt = performance.now();
-    // The runs before may have sent their last steps meanwhile.
+    // The earlier runs may have sent their last steps meanwhile.
     if (answer.begun === "train") forget();
     showState(
       answer.begun === "train" ? "training" : "ensemble",
@@ -169,7 +169,7 @@ function receive(answer: Answer): void {
   }
 }
 
-/** A lost GPU is no end: the CPU goes on from the beginning. */
+/** After the GPU is lost, training starts again on the CPU. */
 function stop(message: string, isLost: boolean): void {
   if (!isLost) {
     console.error(message);
@@ -218,7 +218,7 @@ cancelButton.addEventListener("click", () => {
   byId("ensemble-state").textContent = "Cancelled";
   showState("finished", "Cancelled");
 });
-// A visitor who looks elsewhere gets the machine back.
+// A hidden page does not use the machine.
 document.addEventListener("visibilitychange", () => {
   if (!isPaused) ask({ pause: document.hidden });
 });

@@ -9,7 +9,7 @@ import {
   zClip,
 } from "../../src/index.ts";
 
-/** What may become of gradients on this page. `members`: how many networks share the arrays. */
+/** The methods of this page. `members` is the number of networks that share the arrays. */
 export const methods = {
   none: () => undefined,
   value: (bound: number) => clipByValue(bound),
@@ -18,7 +18,7 @@ export const methods = {
   "block RMS": (bound: number) => clipByBlockRms(bound),
   // For one member: a unit is a column of its kernel, or a whole bias.
   "each unit": (bound: number) => adaptiveGradClip({ clipping: bound, axes: [0, 1] }),
-  // In their first steps they know nothing yet and clip to the bound alone.
+  // In their first steps these have no history and clip to the bound only.
   autoClip: (bound: number) => autoClip({ maxNorm: bound }),
   zClip: (bound: number) => zClip({ maxNorm: bound }),
 } satisfies Record<string, (bound: number, members: number) => ClipMethod | undefined>;

@@ -3,7 +3,7 @@ import { type History, type RunName, stepCount } from "./history.ts";
 
 const meanLength = 20;
 
-/** Writes a run's numbers into its card: the latest ones, or those of the step under the cursor. */
+/** Writes a run's numbers into its card: the latest, or those of the step under the cursor. */
 export function showRun(name: RunName, history: History, hoveredStep: number | undefined): void {
   const card = document.getElementById(name);
   if (!card) return;

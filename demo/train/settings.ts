@@ -7,15 +7,15 @@ import type { MethodName } from "./methods.ts";
 
 export interface Settings {
   rate: number;
-  /** Of the third run. */
+  /** The bound of the third run. */
   bound: number;
-  /** Of the run that is clipped by value. */
+  /** The limit of the run that is clipped by value. */
   value: number;
   seed: number;
   method: MethodName;
 }
 
-/** The sliders' stops: rates and bounds are thought of in factors. */
+/** The sliders' stops, in factors as people think of rates and bounds. */
 const stops = {
   rate: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
   bound: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100],
@@ -24,7 +24,7 @@ const stops = {
 type Stopped = keyof typeof stops;
 const sliders = Object.keys(stops) as Stopped[];
 
-// Seed 8's unclipped run lives long enough to be watched; the page says so.
+// With seed 8 the run without clipping lasts long enough to watch; the page says so.
 const defaults: Settings = { rate: 0.1, bound: 1, value: 0.1, seed: 8, method: "norm" };
 
 export function settingsFromAddress(): Settings {

@@ -1,4 +1,4 @@
-// Trains beside the page: the runs side by side, or the ensemble. One job at a time; a new request ends the one before.
+// Trains beside the page: the three runs, or the ensemble. It has one job at a time; a new request ends the old one.
 
 import { chooseBackend, type Requested } from "../../bench/training/backend.ts";
 import { Digits } from "../../bench/training/digits.ts";
@@ -27,7 +27,7 @@ export type Answer =
   | { failed: string; isLost: boolean };
 
 const stepsPerExam = 25;
-/** Steps that are queued before the oldest one's numbers are awaited: the device never idles, and a pause is prompt. */
+/** So many steps are queued before the oldest one's numbers are awaited: the device never idles, and a pause is prompt. */
 const queueLength = 3;
 const messageInterval = 40;
 
@@ -66,7 +66,7 @@ async function handle(request: Exclude<Request, { pause: boolean }>): Promise<vo
         resume = resolve;
       });
     }
-    // Lets messages in.
+    // Lets messages arrive.
     await new Promise((resolve) => setTimeout(resolve));
     return id === job;
   };

@@ -6,7 +6,7 @@ import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
 import type { GradientView } from "../view.ts";
 
-/** What an engine's optimizer can be told besides the method: the gradients are always written, at once. */
+/** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
 export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: number };
 
 export type ReportOptions = Parameters<Clip["report"]>[0];
@@ -16,11 +16,9 @@ export type AdapterView = GradientView & { name: string; shape: readonly number[
 
 interface Prepared {
   readonly clip: Clip;
-  /** Without the buffers, which go. */
-  readonly gradients: readonly (Likeness | null)[];
+  /** Without the buffers, which an engine may free. */
+  readonly gradients: readonly ({ name: string; shape: readonly number[]; hasInto: boolean } | null)[];
 }
-
-type Likeness = Pick<AdapterView, "name" | "shape"> & { readonly hasInto: boolean };
 
 interface Home {
   readonly clipper: Clipper;
@@ -28,8 +26,8 @@ interface Home {
 }
 
 /**
- * The clips of one optimizer: one for each set of gradients that it is given. A network of which parts are frozen or not
- * reached in some steps has several, and an engine may change its backend.
+ * The clips of one optimizer, one for each set of gradients. A network has several sets if parts of it are frozen or not reached
+ * in some steps, or if the engine changes its backend.
  */
 export class Clips {
   readonly #method: ClipMethod;
@@ -39,7 +37,7 @@ export class Clips {
 
   /**
    * @param caller the adapter's function, for its messages.
-   * @throws as `Clipper.prepare` does, for a method or options that are wrong.
+   * @throws as `Clipper.prepare` does, for a wrong method or wrong options.
    */
   constructor(method: ClipMethod, options: AdapterOptions | undefined, caller: string) {
     const { gradScale } = readOptions(options, `${caller}'s options`, ["nonFinite", "gradScale"]);
@@ -48,7 +46,7 @@ export class Clips {
     }
     this.#method = method;
     this.#options = options;
-    // Whatever is wrong with these is to be told here, not in the first step.
+    // Wrong methods and options throw here, not in the first step.
     clipperOn(undefined).prepare([], method, options);
     if (method.name === "measureNorm") {
       throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
@@ -91,20 +89,18 @@ export class Clips {
   }
 }
 
-/** A buffer does not say what it holds, so that the engine has to. */
+/** A buffer does not know the dtype of its content; the engine's tensor does. */
 export function refuseOtherDtype(dtype: string, label: string): void {
   if (dtype !== "float32") throw new TypeError(`${label} is of ${dtype}; convert it to float32.`);
 }
 
-/** In every step, so it makes no key: comparing takes a fraction of that. */
-function areAlike(known: readonly (Likeness | null)[], gradients: readonly (AdapterView | null)[]): boolean {
+/** Runs in every step. Comparing takes a fraction of the time of making a key. */
+function areAlike(known: Prepared["gradients"], gradients: readonly (AdapterView | null)[]): boolean {
   if (known.length !== gradients.length) return false;
-  return known.every((likeness, i) => {
+  return known.every((kept, i) => {
     const gradient = gradients[i];
-    if (!likeness || !gradient) return !likeness && !gradient;
-    return (
-      likeness.name === gradient.name && likeness.hasInto === !!gradient.into && isSame(likeness.shape, gradient.shape)
-    );
+    if (!kept || !gradient) return !kept && !gradient;
+    return kept.name === gradient.name && kept.hasInto === !!gradient.into && isSame(kept.shape, gradient.shape);
   });
 }
 

@@ -5,15 +5,15 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
 import { type AdapterOptions, Clips, type ReportOptions, refuseOtherDtype } from "./clips.ts";
 
-/** A gradient transformation as Optax has it, for `chain` or between `valueAndGrad` and the update. */
+/** A gradient transformation in the style of Optax, for `chain` or between `valueAndGrad` and the update. */
 export interface ClippingTransformation {
-  /** The state is empty; what a method remembers stays with the transformation. */
+  /** The state is empty: a method's memory stays with the transformation. */
   init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
   /**
-   * Clipped updates in new arrays; consumes what it is given, as everything in jax-js does.
-   * @param params for a method that uses parameters, such as `adaptiveGradClip`: as the updates, in the same tree.
-   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet, for other arrays than float32, and
-   * without the params that the method needs.
+   * Returns clipped updates in new arrays. It consumes its arguments, as everything in jax-js does.
+   * @param params the parameters in the tree of the updates, for a method that uses them, such as `adaptiveGradClip`.
+   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet; for arrays that are not float32; and without
+   * the params that the method needs.
    */
   update<Params extends JsTree<np.Array>>(
     updates: Params,
@@ -21,21 +21,21 @@ export interface ClippingTransformation {
     params?: Params,
   ): [Params, JsTree<np.Array>];
   /**
-   * What the last step found and did; names are paths in the tree, such as "layers/0/kernel".
+   * Reports on the last step. Names are paths in the tree, such as "layers/0/kernel".
    * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
    */
   report(options?: ReportOptions): Promise<ClipReport>;
-  /** Frees what gradclip keeps on the GPU; arrays are not touched. */
+  /** Frees gradclip's buffers on the GPU; does not touch arrays. */
   destroy(): void;
 }
 
 /**
- * A gradient transformation of jax-js that clips: `chain(clipUpdates(clipByGlobalNorm(1)), adam(1e-3))`. Gradients that
- * `vmap` made for n networks take a method with `members: n`.
+ * A jax-js gradient transformation that clips: `chain(clipUpdates(clipByGlobalNorm(1)), adam(1e-3))`. For gradients that `vmap`
+ * made for n networks, use a method with `members: n`.
  *
- * Arrays on WebGPU are clipped on jax-js's device with one submit and nothing read back. jax-js may read an array later
- * than it was asked to, and arrays may share a buffer, so the clipped gradients go to new arrays. Arrays of any other
- * backend are read and clipped on the CPU.
+ * Arrays on WebGPU are clipped on jax-js's device, with one submit and no read-back. jax-js may read an array after the call that
+ * asked for it, and arrays may share a buffer. The clipped gradients are therefore new arrays. Arrays of any other backend are
+ * read and clipped on the CPU.
  *
  * @throws TypeError for `measureNorm` and `clipPerExample`, and as `Clipper.prepare` does for the method and options.
  */
@@ -67,7 +67,7 @@ export function clipUpdates(
   };
 }
 
-/** An array that is the whole tree has no path. */
+/** An array that is the whole tree has an empty path. */
 function labelOf(what: "update" | "parameter", name = ""): string {
   return name === "" ? `The ${what}` : `The ${what} ${JSON.stringify(name)}`;
 }
@@ -79,7 +79,7 @@ function refuse(leaf: unknown, label: string): void {
   refuseOtherDtype(leaf.dtype, label);
 }
 
-/** One for each update. */
+/** The parameters, one for each update. */
 function parametersOf(
   updates: np.Array[],
   structure: JsTreeDef,
@@ -112,8 +112,8 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
     const { size: length, shape } = leaf;
     if (length === 0) return null;
     let buffer = leaf.ref.gpuBufferSync();
-    // The beginning of an array lies in that array's buffer. Beginnings of several lengths would overlap, and one that
-    // is the gradient of two parameters, as that of x + y is, has two bounds.
+    // A part at the start of an array shares that array's buffer, and parts of several lengths would overlap. A gradient of two
+    // parameters, as that of x + y, has two bounds.
     if (lengths.has(buffer) && (parameters.length > 0 || lengths.get(buffer) !== length)) {
       const copy = np.add(leaf.ref, 0);
       copies.push(copy);
@@ -137,7 +137,7 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
 }
 
 function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
-  // Copies: jax-js gives nobody the memory that it computes with.
+  // These are copies: jax-js never gives out the memory that it computes with.
   const dataOf = (array: np.Array) => array.ref.dataSync() as Float32Array<ArrayBuffer>;
   const views = leaves.map((leaf, i) => {
     const parameter = parameters[i] && { buffer: dataOf(parameters[i]) };
@@ -146,7 +146,7 @@ function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
   clips.for(views).run(views);
   return leaves.map((leaf, i) => {
     const { shape, device, size } = leaf;
-    // jax-js makes no array of no data.
+    // jax-js cannot make an array without data.
     return size === 0 ? leaf.ref : np.array((views[i] as (typeof views)[number]).buffer, { shape, device });
   });
 }

@@ -6,11 +6,11 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
 import { type AdapterOptions, Clips, type ReportOptions, refuseOtherDtype } from "./clips.ts";
 
-/** An optimizer of TensorFlow.js that clips. */
+/** A TensorFlow.js optimizer that clips. */
 export type ClippingOptimizer<T extends Optimizer> = T & {
   readonly clip: {
     /**
-     * What the last step found and did; names are those of the variables. Submits what TensorFlow.js has not submitted yet.
+     * Reports on the last step. Names are those of the variables. Submits the commands that TensorFlow.js has recorded.
      * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
      */
     report(options?: ReportOptions): Promise<ClipReport>;
@@ -18,18 +18,19 @@ export type ClippingOptimizer<T extends Optimizer> = T & {
 };
 
 /**
- * Makes a TensorFlow.js optimizer clip gradients before it applies them: in `minimize`, `applyGradients` and `model.fit`.
- * The optimizer itself is changed and returned, so that the one that a loaded model brings can be given too.
+ * Makes a TensorFlow.js optimizer clip gradients before it applies them, in `minimize`, `applyGradients` and `model.fit`. It
+ * changes the optimizer itself and returns it. The optimizer of a loaded model works too.
  *
- * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder: no submit, no copy,
- * nothing read back. A gradient that somebody else still holds is left alone, and a clipped one applied. On any other
- * backend they are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
+ * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder, without a submit, a copy or a
+ * read-back. A gradient that another tensor still shares does not change, and a clipped copy is applied. On any other backend the
+ * gradients are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
- * A method that uses parameters, such as `adaptiveGradClip`, gets the variables of the gradients' names. A step throws a
- * TypeError for a gradient without one, and for one that is no tensor of float32, before anything is clipped or applied.
+ * A method that uses parameters, such as `adaptiveGradClip`, gets the variables with the gradients' names. A step throws a
+ * TypeError for a gradient without such a variable, and for one that is not a float32 tensor, before anything is clipped or
+ * applied.
  *
- * @throws TypeError for what is no optimizer, clips already or has a `clip` of its own, for `measureNorm` and
- * `clipPerExample`, and as `Clipper.prepare` does for the method and options.
+ * @throws TypeError for a value that is not an optimizer, already clips or has its own `clip`; for `measureNorm` and
+ * `clipPerExample`; and as `Clipper.prepare` does for the method and options.
  */
 export function withClipping<T extends Optimizer>(
   optimizer: T,
@@ -76,7 +77,7 @@ export function withClipping<T extends Optimizer>(
       }
     },
     dispose(...how: unknown[]) {
-      // What is recorded but not submitted needs the buffers that go.
+      // Recorded commands still need the buffers that are freed next.
       submit();
       clips.destroy();
       return disposeOptimizer.call(optimizer, ...how);
@@ -84,26 +85,26 @@ export function withClipping<T extends Optimizer>(
   });
 }
 
-/** An optimizer of the user's own may take and give more in these than TensorFlow.js's do. */
+/** These methods of a user's own optimizer may take and return more than those of TensorFlow.js. */
 interface Replaced {
   applyGradients(gradients: Gradients, ...more: unknown[]): unknown;
   dispose(...how: unknown[]): unknown;
 }
 
-/** Those that were given clipping. */
+/** The optimizers that clip. */
 const clipping = new WeakSet<Optimizer>();
 
 /** A variable that the loss does not reach has no tensor. */
 interface Gradient {
   name: string;
   tensor?: Tensor | null;
-  /** For a method that uses parameters. */
+  /** Present for a method that uses parameters. */
   variable?: Tensor;
 }
 
 type Gradients = Gradient[] | Readonly<Record<string, Gradient["tensor"]>>;
 
-/** What is used of tfjs-backend-webgpu 4.22; the last three are private there. */
+/** The members of tfjs-backend-webgpu 4.22 that are used; the last three are private there. */
 interface WebGPUBackend {
   readonly device: GPUDevice;
   readonly tensorMap: { get(dataId: object): { resource?: GPUBuffer; values: unknown; refCount: number } };
@@ -137,13 +138,13 @@ function withVariable({ name, tensor }: Gradient, method: string): Gradient {
   );
 }
 
-/** Puts another tensor into the list where the gradient's own may not be written. */
+/** Replaces a gradient in the list by another tensor if its own may not be written. */
 function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): void {
   const given = [...gradients];
   const dataOf = ({ dataId }: Tensor) => {
     const data = gpu.tensorMap.get(dataId);
     if (!data.resource) gpu.uploadToGPU(dataId); // A small tensor may be on the CPU only.
-    gpu.commandQueueOwnedIds.add(dataId); // Its buffer is not given away before the submit.
+    gpu.commandQueueOwnedIds.add(dataId); // Keeps its buffer from reuse before the submit.
     return data as typeof data & { resource: GPUBuffer };
   };
   const dataInstead = (i: number, tensor: Tensor) => {
@@ -154,14 +155,14 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): voi
     if (!tensor?.size) return null;
     const { shape, size: length } = tensor;
     let source = dataOf(tensor);
-    // The gradient of x + y is that of two variables, and has a bound for each.
+    // The gradient of x + y belongs to two variables and has a bound for each.
     if (variable && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
     let target = source;
     if (source.refCount > 1 && source.refCount > holdersIn(given, tensor)) {
       const info = gpu.makeTensorInfo(shape, "float32");
       target = dataInstead(i, tf.engine().makeTensorFromTensorInfo(info));
     }
-    target.values = null; // What was read before is not what follows.
+    target.values = null; // Values that were read before are out of date.
     const into = target === source ? undefined : { buffer: target.resource };
     const parameter = variable && { buffer: dataOf(variable).resource };
     return { name, shape, length, buffer: source.resource, into, parameter };
@@ -171,17 +172,17 @@ function clipOnGPU(gpu: WebGPUBackend, gradients: Gradient[], clips: Clips): voi
   clip.encode(gpu.computePassEncoder ?? gpu.commandEncoder, views);
 }
 
-/** How many of the tensors have these values. */
+/** The number of tensors that share these values. */
 function holdersIn(gradients: Gradient[], { dataId }: Tensor): number {
   return new Set(gradients.map(({ tensor }) => tensor).filter((tensor) => tensor?.dataId === dataId)).size;
 }
 
-/** Puts new tensors into the list. */
+/** Replaces the gradients in the list by new tensors. */
 function clipOnCPU(gradients: Gradient[], clips: Clips): void {
   const views = gradients.map(({ name, tensor, variable }) => {
     if (!tensor?.size) return null;
     const parameter = variable && { buffer: variable.dataSync<"float32">() };
-    // The cpu backend gives the array that it computes with.
+    // The cpu backend returns the array that it computes with.
     return { name, shape: tensor.shape, length: tensor.size, buffer: tensor.dataSync<"float32">().slice(), parameter };
   });
   clips.for(views).run(views);
@@ -190,7 +191,7 @@ function clipOnCPU(gradients: Gradient[], clips: Clips): void {
   });
 }
 
-/** Without an encoder it would throw; one with nothing in it is fine. */
+/** Without an encoder submitQueue would throw; an empty encoder is fine. */
 function submitQueue(gpu: WebGPUBackend): void {
   gpu.endComputePassEncoder();
   gpu.ensureCommandEncoderReady();

@@ -8,17 +8,17 @@ import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
 import type { Write } from "./scale.ts";
 
-/** The gradients of a clip as elements that the passes work on. */
+/** The gradients of a clip in the form that the passes work on. */
 export interface PreparedArrays {
   readonly bundles: readonly GroupRun[];
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
-  /** Each distinct pair once, those into other arrays first: in place overwrites what they read. */
+  /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
   readonly writes: readonly Write[];
   readonly sums: readonly Sum[];
 }
 
-/** The examples of a gradient, and where their sum goes. */
+/** The examples of a gradient, and the place for their sum. */
 export interface Sum {
   readonly examples: readonly Elements[];
   readonly into: Elements;

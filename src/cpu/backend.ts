@@ -6,12 +6,12 @@ import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
-import { type Decision, decide, finish, writeEntry } from "./finish.ts";
+import { type Decision, decide, finish, type Settings, writeEntry } from "./finish.ts";
 import { nothing } from "./norm.ts";
 import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
 
-/** The passes on typed arrays, at once and in place. */
+/** Runs the passes on typed arrays, immediately and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
   const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
@@ -39,7 +39,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const isEmpty = arrays.parts.length === 0 && options.totalNorm === undefined;
       const settings = settingsOf(method, options, values, isEmpty ? (globalRule as Decider) : decider);
       const decisions = decideEach(found, arrays, settings);
-      // A memory is asked once a step.
+      // A rule with a memory decides once a step.
       const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
       if (several) {
@@ -58,12 +58,10 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   };
 }
 
-/** Whatever Infinity is multiplied with, it bounds nothing. */
+/** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */
 function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
-
-type Settings = Parameters<typeof decide>[3];
 
 function settingsOf(
   method: ClipMethod,
@@ -82,7 +80,7 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
     if (run?.absent) return { norm: Number.NaN, scale: 1, flags: 0, bound: Infinity };
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
-    // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
+    // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
     return decide({ ...mine, flags }, (run && rule.weight?.(run.valuesPerGroup)) ?? 0, parameterNorm, settings);
   });

@@ -27,7 +27,7 @@ export function clamp(
   return found;
 }
 
-/** A float32; beyond the range the largest, as on the GPU. */
+/** A product as float32. Beyond the range it is the largest float32, as on the GPU. */
 function product(value: number, factor: number): number {
   return Math.max(-LARGEST, Math.min(LARGEST, Math.fround(value * factor)));
 }

@@ -5,7 +5,7 @@ import { CLIPPED, type Counters, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from 
 import type { Decider } from "../rules/rule.ts";
 import type { Found } from "./norm.ts";
 
-/** What the finish pass needs besides what was found. */
+/** The finish pass's input besides the findings of the passes before. */
 export interface Settings {
   readonly method: ClipMethod;
   readonly decider: Decider;
@@ -15,7 +15,7 @@ export interface Settings {
   readonly gradScale: number;
 }
 
-/** What the values that share a norm are multiplied by; twin of shaders/shared/decide.wgsl. */
+/** The decision for the values that share a norm; twin of shaders/shared/decide.wgsl. */
 export interface Decision {
   readonly norm: number;
   readonly scale: number;
@@ -31,7 +31,7 @@ export function decide(found: Found, weight: number, parameterNorm: number, sett
   return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
 }
 
-/** Clipped by value: the pass before has decided for each. */
+/** For clipping by value: the pass before has decided for each value. */
 function decideForEach(found: Found, flags: number, settings: Settings): Decision {
   const faults = flags & (NAN_SEEN | INFINITY_SEEN);
   const norm = faults === 0 ? decideFinite(found, 0, 0, settings).norm : nonFiniteOf(faults);
@@ -61,11 +61,11 @@ function decideFinite(found: Found, weight: number, parameterNorm: number, setti
   let scale = gradScale;
   if (clipped && (totalNorm !== undefined || eps > 0)) scale = rounded(gradScale * rounded(bound / divisor));
   else if (clipped) scale = rounded(bound / exactNorm); // gradScale cancels
-  // As on the GPU, a scale that is no two normal factors is 0.
+  // As on the GPU, a scale that is not the product of two normal factors becomes 0.
   return { norm, scale: scale < 2 ** -252 ? 0 : scale, flags: clipped ? CLIPPED : 0, bound };
 }
 
-/** Writes the record; with several norms, what became of each group goes to its entry and there is no one scale. */
+/** Writes the record. With several norms there is no single scale: each group's result is in its entry. */
 export function finish(
   record: DataView,
   all: Found,
@@ -103,13 +103,13 @@ function countStep(record: DataView, flags: number): void {
 
 function keepPlace(record: DataView, { firstPiece, firstElement }: Found): void {
   const steps = record.getUint32(recordAt.steps, true);
-  // 0 says that there is none, so step 2^32 is told as the one before.
+  // 0 means that there is none: step 2^32 counts as step 2^32 - 1.
   put(record, "lastStep", steps === 0 ? 0xffffffff : steps);
   put(record, "lastPiece", firstPiece);
   put(record, "lastElement", firstElement);
 }
 
-/** The first 32 bytes of a record, or the entry of a group. */
+/** Writes the first 32 bytes of a record, or the entry of a group. */
 export function writeEntry(view: DataView, start: number, { norm, scale, flags }: Decision, nonFinite: number): void {
   const f32 = (at: number, value: number) => view.setFloat32(start + at, value, true);
   const power = norm > 0 && norm < Infinity ? exponentOf(norm) + 1 : 0;
@@ -123,7 +123,7 @@ export function writeEntry(view: DataView, start: number, { norm, scale, flags }
   view.setUint32(start + recordAt.nonFinite, nonFinite, true);
 }
 
-/** To 24 bits, as float32 rounds, with any exponent: the precision that the record keeps. */
+/** Rounds to 24 bits as float32 does, with any exponent: the precision of the record. */
 function rounded(value: number): number {
   if (value === 0) return 0;
   const power = exponentOf(value);
@@ -132,7 +132,7 @@ function rounded(value: number): number {
 
 const bits = new DataView(new ArrayBuffer(8));
 
-/** The e of value = m * 2^e with m in [1, 2). */
+/** The e in value = m * 2^e with m in [1, 2). */
 function exponentOf(value: number): number {
   bits.setFloat64(0, value);
   return ((bits.getUint32(0) >>> 20) & 0x7ff) - 1023;

@@ -17,8 +17,8 @@ export function elementsOf(range: Range, dtype: Dtype): Elements {
 }
 
 /**
- * All is worked on a block at a time: V8 compiles a function that is called often, where it leaves one long loop again and
- * again. 16 bits become float32 values in here: the loops are those of float32.
+ * All work is done in blocks. V8 compiles a function that is called often, but leaves the compiled code of one long loop again and
+ * again. 16-bit elements become float32 values here: the passes have loops for float32 only.
  */
 const BLOCK = 4096;
 const values = new Float32Array(BLOCK);
@@ -26,14 +26,14 @@ const bits = new Uint32Array(values.buffer);
 const single = new Float32Array(1);
 const singleBits = new Uint32Array(single.buffer);
 
-/** Hands over all elements as float32, in runs; `first` is a run's first element. */
+/** Passes all elements as float32 to `use`, in runs; `first` is the index of a run's first element. */
 export function read({ dtype, stored }: Elements, use: (values: Float32Array, first: number) => void): void {
   for (let first = 0; first < stored.length; first += BLOCK) {
     use(stored instanceof Float32Array ? stored.subarray(first, first + BLOCK) : decoded(dtype, stored, first), first);
   }
 }
 
-/** Writes what `change` makes of the elements, both as float32; it may have to write over what it reads. */
+/** Writes the results of `change`, which reads and writes float32. Both may be the same memory. */
 export function rewrite(
   source: Elements,
   into: Elements,
@@ -53,7 +53,7 @@ export function rewrite(
   }
 }
 
-/** Writes only the elements that `change` changes: the others keep their bytes, or are copied to where they go. */
+/** Writes only the elements that `change` changes. The others keep their bytes, or are copied to the destination. */
 export function rewriteEach(
   source: Elements,
   into: Elements,
@@ -66,7 +66,7 @@ export function rewriteEach(
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
       const result = change(value, first + i);
-      // Two NaN are the same here.
+      // Two NaN count as equal.
       if (result === value || (Number.isNaN(result) && Number.isNaN(value))) continue;
       if (stored instanceof Float32Array) stored[first + i] = result;
       else stored[first + i] = encodedNumber(result, encoded);
@@ -79,7 +79,7 @@ function encodedNumber(value: number, encoded: (float: number) => number): numbe
   return encoded(singleBits[0] as number);
 }
 
-/** Bytes, not numbers: a copy must keep NaN payloads. */
+/** Copies bytes, not numbers: a copy must keep NaN payloads. */
 export function copyBytes(source: Elements, into: Elements): void {
   bytesOf(into.stored).set(bytesOf(source.stored));
 }
@@ -98,24 +98,24 @@ function decoded(dtype: Dtype, stored: Uint16Array, first: number): Float32Array
   return values.subarray(0, length);
 }
 
-/** Bits of float16 to those of float32. */
+/** Converts bits of float16 to bits of float32. */
 function fromFloat16(half: number): number {
   const magnitude = half & 0x7fff;
   const sign = (half & 0x8000) << 16;
   if (magnitude >= 0x7c00) return sign | 0x7f800000 | (magnitude << 13);
   if (magnitude >= 0x400) return sign | ((magnitude << 13) + 0x38000000);
   if (magnitude === 0) return sign;
-  // A subnormal number: its leading bit moves to where a normal one has it, unwritten.
+  // A subnormal number: its leading bit moves to the place of a normal number's implicit bit.
   const shift = Math.clz32(magnitude) - 8;
   return sign | ((126 - shift) << 23) | ((magnitude << shift) & 0x7fffff);
 }
 
-/** Bits of float32 to those of float16, to the nearest, ties to even. */
+/** Converts bits of float32 to bits of float16, to the nearest, ties to even. */
 function toFloat16(float: number): number {
   const magnitude = float & 0x7fffffff;
   const sign = (float >>> 16) & 0x8000;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // Halfway between the largest number and what would follow it rounds to infinity.
+  // A number halfway between the largest one and the next one rounds to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
   const drop = Math.min(126 - (magnitude >>> 23), 25);
@@ -123,7 +123,7 @@ function toFloat16(float: number): number {
   return sign | ((fraction + (1 << (drop - 1)) - 1 + ((fraction >>> drop) & 1)) >>> drop);
 }
 
-/** Bits of float32 to those of bfloat16, to the nearest, ties to even. */
+/** Converts bits of float32 to bits of bfloat16, to the nearest, ties to even. */
 function toBfloat16(float: number): number {
   if ((float & 0x7fffffff) > 0x7f800000) return (float >>> 16) | 0x40;
   return (float + 0x7fff + ((float >>> 16) & 1)) >>> 16;

@@ -1,12 +1,10 @@
 import { linf } from "../norms/linf.ts";
 import type { NormKind, Sum } from "../norms/norm.ts";
-import { INFINITY_SEEN, NAN_SEEN } from "../record.ts";
+import { INFINITY_SEEN, NAN_SEEN, NONE } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
 
-const NONE = 0xffffffff;
-
-/** The sum of terms and what else one reading finds; twin of shaders/norm.wgsl. */
+/** The sum of the terms, and everything else that one reading finds; twin of shaders/norm.wgsl. */
 export interface Found {
   sum: number;
   largest: number;
@@ -20,12 +18,12 @@ export interface Found {
 export interface Part {
   readonly elements: Elements;
   readonly piece: number;
-  /** Of its values, or of its first unit. */
+  /** The group of its values, or of its first unit. */
   readonly group: number;
   readonly units?: Units;
 }
 
-/** What was found in each group, and in all of them; `unitNorm` for parts with units. */
+/** The findings for each group and for all of them. `unitNorm` is for parts with units. */
 export function norm(
   parts: readonly Part[],
   groups: number,
@@ -55,7 +53,7 @@ function search({ elements, piece }: Part, kind: NormKind, most: number): Found 
     const { sum } = found;
     found.sum = 0;
     kind.add(found, values, most);
-    // A NaN or an infinity cannot hide in a sum, so only then is each value looked at.
+    // A NaN or an infinity makes the sum non-finite. Only then is each value checked.
     if (!Number.isFinite(found.sum)) noteFaults(values, piece, first, found);
     found.sum += sum;
   });
@@ -80,7 +78,7 @@ function isBefore(piece: number, element: number, { firstPiece, firstElement }: 
   return piece < firstPiece || (piece === firstPiece && element < firstElement);
 }
 
-/** Of each group: what its p-norm is relative to. */
+/** The largest magnitude of each group; its p-norm is relative to it. */
 function largestIn(parts: readonly Part[], groups: number): number[] {
   const found = Array.from({ length: groups }, () => ({ sum: 0, largest: 0 }));
   for (const { elements, group } of parts) {

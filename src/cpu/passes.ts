@@ -6,13 +6,13 @@ import { type Scaling, scale, scaleUnits } from "./scale.ts";
 import { sumExamples } from "./sum_examples.ts";
 import { unitNorm } from "./unit_norm.ts";
 
-/** How a method is carried out on arrays: what it looks for before it decides, and what it writes after that. */
+/** A method's work on arrays: `search` runs before the decision and `write` after it. */
 export interface CpuPasses {
   readonly search: (arrays: PreparedArrays, method: ClipMethod, groupCount: number, gradScale: number) => Search;
   readonly write?: (arrays: PreparedArrays, scalings: readonly Scaling[]) => void;
 }
 
-/** What was found in each group, in all of them, and in the parameters of each. */
+/** The findings for each group, for all of them, and for the parameters of each. */
 export interface Search {
   readonly each: readonly Found[];
   readonly all: Found;
@@ -29,7 +29,7 @@ export const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, 
   parameters: norm(parameters, groupCount, method.norm, unitNorm).each,
 });
 
-/** Writes at the same time. */
+/** Searches and writes in one pass. */
 export const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
   const all = clamp(writes, limits ?? (() => [-Infinity, Infinity]), gradScale);
   return { each: [all], all, parameters: [] };

@@ -2,17 +2,17 @@ import type { Units } from "../units.ts";
 import { copyBytes, type Elements, rewrite, rewriteEach } from "./formats.ts";
 import { counter } from "./unit_norm.ts";
 
-/** A run of elements that is written, in place or from elsewhere. */
+/** A run of elements to write, in place or from another array. */
 export interface Write {
   readonly source: Elements;
   readonly into: Elements;
   readonly piece: number;
-  /** Of its values, or of its first unit. */
+  /** The group of its values, or of its first unit. */
   readonly group: number;
   readonly units?: Units;
 }
 
-/** What a group's elements are multiplied by. */
+/** The factor of a group's elements. */
 export interface Scaling {
   readonly factor: number;
   readonly skip: boolean;
@@ -29,7 +29,7 @@ export function scale({ source, into }: Write, { factor, skip }: Scaling): void 
   }
 }
 
-/** Eight at a time, as fewer tests of the loop's end more than double its speed. */
+/** Eight at a time: fewer tests of the loop's end more than double the speed. */
 function multiply(values: Float32Array, results: Float32Array, factor: number): void {
   let i = 0;
   for (; i + 8 <= values.length; i += 8) {

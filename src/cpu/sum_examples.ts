@@ -1,7 +1,7 @@
 import { type Elements, read, rewriteEach } from "./formats.ts";
 import type { Scaling } from "./scale.ts";
 
-/** into = the sum of scale * gradient over the examples, which lie one after the other; twin of shaders/sum_examples.wgsl. */
+/** into = the sum of scale * gradient over consecutive examples; twin of shaders/sum_examples.wgsl. */
 export function sumExamples(examples: readonly Elements[], into: Elements, scalings: readonly Scaling[]): void {
   const sum = new Float64Array(into.stored.length);
   for (const [example, elements] of examples.entries()) {

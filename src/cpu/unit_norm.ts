@@ -2,7 +2,7 @@ import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
 import { type Found, noteFault, nothing } from "./norm.ts";
 
-/** What was found in each unit along the axes of one tensor; twin of shaders/unit_norm.wgsl. */
+/** The findings for each unit along the axes of one tensor; twin of shaders/unit_norm.wgsl. */
 export function unitNorm(elements: Elements, piece: number, { count, axes }: Units): Found[] {
   const found = Array.from({ length: count }, nothing);
   const unitOf = counter(axes);
@@ -21,7 +21,7 @@ export function unitNorm(elements: Elements, piece: number, { count, axes }: Uni
   return found;
 }
 
-/** The unit of an element: as shaders/shared/units.wgsl has it. */
+/** Returns a function from an element to its unit, as in shaders/shared/units.wgsl. */
 export function counter(axes: Units["axes"]): (element: number) => number {
   const [inner = { length: 1, stride: 0 }, ...outer] = axes;
   return (element) => {

@@ -9,27 +9,27 @@ import { adaptiveUnitPasses } from "./passes.ts";
 export interface AdaptiveGradClipOptions {
   /** The largest ratio of a gradient's norm to that of its parameter; default 0.01. `Clip.set({ maxNorm })` changes it. */
   clipping?: number;
-  /** What a smaller norm of a parameter counts as, so that zeros can grow; default 1e-3. */
+  /** The least norm of a parameter that is used, so that zeros can grow; default 1e-3. */
   eps?: number;
   /**
-   * The axes to reduce, for the gradient and its parameter alike; or a function that gives them for a shape. Default, as in
-   * Optax: all where at most one axis is longer than 1, axis 0 of 2 or 3 axes (weights of [in, out]), all but the last of
-   * 4 or 5 (HWIO). timm's, for weights of [out, in, ...]: `(shape) => shape.map((_, axis) =>
+   * The axes to reduce, for the gradient and its parameter, or a function that returns them for a shape. The default is
+   * Optax's: all axes if at most one is longer than 1, axis 0 of 2 or 3 axes (weights of [in, out]), and all but the last of 4
+   * or 5 (HWIO). timm's axes, for weights of [out, in, ...], are `(shape) => shape.map((_, axis) =>
    * axis).slice(shape.length > 1 ? 1 : 0)`.
    */
   axes?: Axes;
 }
 
 /**
- * Adaptive gradient clipping: each unit of a gradient g, with the same unit of its parameter p, to
- * g * min(1, clipping * max(norm(p), eps) / norm(g)), L2 norms over `axes`. A. Brock, S. De, S. L. Smith, K. Simonyan,
- * "High-performance large-scale image recognition without normalization" (NFNets, 2021); Optax's `adaptive_grad_clip`, timm's
- * `agc`, both of which divide by no less than 1e-6 where this divides by the norm. The paper leaves the last linear layer
- * alone: so do you, by not listing its gradient.
+ * Adaptive gradient clipping. Each unit of a gradient g is compared with the same unit of its parameter p and becomes
+ * g * min(1, clipping * max(norm(p), eps) / norm(g)), with L2 norms over `axes`. Source: A. Brock, S. De, S. L. Smith,
+ * K. Simonyan, "High-performance large-scale image recognition without normalization" (NFNets, 2021). Optax has it as
+ * `adaptive_grad_clip` and timm as `agc`. Both divide by at least 1e-6; this divides by the norm. The paper does not clip the
+ * last linear layer: leave its gradient out of the list.
  *
- * Every gradient is a view with `shape` and `parameter`, whose offset and dtype may differ from its own; the parameter is
- * read with the norms and never written: 4 more bytes for each float32. A parameter with a NaN or an infinity gives no
- * bound, which counts as a NaN among the gradients of the unit. The report has `tensorNorms`.
+ * Every gradient is a view with `shape` and `parameter`. The parameter may have another offset and dtype than the gradient. It is
+ * read for the norms, 4 more bytes for each float32, and never written. A parameter with a NaN or an infinity gives no bound:
+ * that counts as a NaN among the gradients of the unit. The report has `tensorNorms`.
  *
  * @example
  * ```ts
@@ -38,8 +38,8 @@ export interface AdaptiveGradClipOptions {
  * gradient; // [0.3, 0.4]
  * ```
  * @throws RangeError for a `clipping` that is not 0, a positive normal float32 or Infinity (measure only), and for an `eps`
- * that is not a positive normal float32; of `prepare`: TypeError for a gradient without shape or parameter and for
- * `totalNorm`, RangeError for a shape with more than 5 axes where `axes` is left out, for an axis that a shape does not have
+ * that is not a positive normal float32. `prepare` throws TypeError for a gradient without shape or parameter and for
+ * `totalNorm`, and RangeError for a shape with more than 5 axes if `axes` is left out, for an axis that a shape does not have
  * and for axes that alternate more than 7 times.
  */
 export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod {

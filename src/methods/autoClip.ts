@@ -4,16 +4,18 @@ import { autoRule } from "../rules/auto.ts";
 import type { ClipMethod } from "./method.ts";
 import { jointPasses } from "./passes.ts";
 
-/** A longer history would need more than 12 * 65,536 bytes on the GPU, and more digits in the place of its percentile. */
+/** So long a history takes 12 * 65,536 bytes on the GPU. A longer one would need more digits for the place of its percentile. */
 const LONGEST = 65_536;
 
 /**
- * Clips by the global L2 norm, to a percentile of the norms seen so far, this one included: g * min(1, bound / norm),
- * bound = min(percentile(last `history` norms), maxNorm), interpolated linearly as numpy.percentile does. After
+ * Clips by the global L2 norm, to a percentile of the norms so far, this one included: g * min(1, bound / norm) with
+ * bound = min(percentile(last `history` norms), maxNorm), interpolated linearly as by numpy.percentile. Source:
  * P. Seetharaman, G. Wichern, B. Pardo, J. Le Roux, "AutoClip: Adaptive gradient clipping for source separation networks"
- * (2020). The norms are kept on the GPU as float32 (12 bytes each); nothing waits for them. Unlike elsewhere, a step with
- * NaN or infinite gradients is left out of the history. `Clip.state()` and `Clip.restore()` save and resume it;
- * `Clip.set({ maxNorm })` changes the cap. Norms of 0 count like all others: a history full of them clips to 0.
+ * (2020).
+ *
+ * The norms stay on the GPU as float32 (12 bytes each); nothing waits for them. Unlike in other implementations, a step with NaN or
+ * infinite gradients does not enter the history. Norms of 0 count like all others: a history full of them clips to 0.
+ * `Clip.state()` and `Clip.restore()` save and resume the history; `Clip.set({ maxNorm })` changes the cap.
  *
  * @example
  * ```ts
@@ -24,8 +26,8 @@ const LONGEST = 65_536;
  * clip.run(); // the median of 5 and 50 is 27.5
  * gradient; // [16.5, 22]
  * ```
- * @param options.percentile over 0 to 100, taken to four decimals; default 10. A high one clips outliers only.
- * @param options.history how many norms count, 1 to 65,536; default 1024. The paper's is unbounded.
+ * @param options.percentile above 0, up to 100, rounded to four decimals; default 10. A high one clips outliers only.
+ * @param options.history the number of norms that count, 1 to 65,536; default 1024. The paper has no limit.
  * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
  * @throws RangeError for any other number, TypeError for anything else and for an unknown option.
  */

@@ -2,7 +2,7 @@ import { shown } from "../check.ts";
 import type { Grouping } from "../pieces.ts";
 import { type Axes, unitsAlong } from "../units.ts";
 
-/** The grouping for an `axes` option: a list for all gradients, or a function of their shapes. */
+/** The grouping for an `axes` option, which is a list for all gradients or a function of their shapes. */
 export function unitsGrouping(
   axes: unknown,
   subject: string,

@@ -5,9 +5,9 @@ import type { ClipMethod } from "./method.ts";
 import { groupPasses } from "./passes.ts";
 
 /**
- * Scales each gradient by its own factor so that its root mean square is at most `threshold`:
- * g / max(1, rms(g) / threshold), rms(g) = sqrt(sum of squares / count). Optax's `clip_by_block_rms`; Adafactor
- * (N. Shazeer, M. Stern, 2018) has it with a threshold of 1. `Clip.set({ maxNorm })` changes the threshold.
+ * Scales each gradient by its own factor so that its root mean square is at most `threshold`: g / max(1, rms(g) / threshold)
+ * with rms(g) = sqrt(sum of squares / count). Optax has it as `clip_by_block_rms`, and Adafactor (N. Shazeer, M. Stern, 2018)
+ * uses a threshold of 1. `Clip.set({ maxNorm })` changes the threshold.
  *
  * @example
  * ```ts

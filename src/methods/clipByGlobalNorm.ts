@@ -6,24 +6,24 @@ import { groupPasses, jointPasses } from "./passes.ts";
 
 export interface GlobalNormOptions {
   /**
-   * The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.05 to 4,194,304. Other
-   * than 1, 2 and Infinity the norm is within 3e-6, below 0.5 within 1.5e-6 / p.
+   * The p of the norm, (sum |g|^p)^(1/p): 1, 2 (default), Infinity (the largest magnitude), or from 0.05 to 4,194,304. For p
+   * other than 1, 2 and Infinity the norm is within 3e-6; for p below 0.5 it is within 1.5e-6 / p.
    */
   normType?: number;
   /** Added to the norm: g * min(1, maxNorm / (norm + eps)); default 0. PyTorch has 1e-6. */
   eps?: number;
   /**
-   * How many networks are trained at once: the leading axis of every gradient, as `vmap` makes it. Each member has its
-   * own norm over all gradients, its own scale, and its own fate when something in it is not finite.
+   * The number of networks that train together: the length of the leading axis of every gradient, as `vmap` makes it. Each member
+   * has its own norm over all gradients, its own scale, and its own verdict on NaN and infinity.
    */
   members?: number;
 }
 
 /**
  * Scales all gradients by one factor so that their joint norm is at most `maxNorm`: g * min(1, maxNorm / norm), with
- * norm = sqrt(sum of all squares) unless `normType` says otherwise. At or under the bound nothing is written. After
- * R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks" (2013); PyTorch's
- * `clip_grad_norm_` without its epsilon, TensorFlow's and Optax's `clip_by_global_norm`.
+ * norm = sqrt(sum of all squares) unless `normType` says otherwise. At or under the bound nothing is written. Source:
+ * R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks" (2013). It is PyTorch's
+ * `clip_grad_norm_` without its epsilon, and TensorFlow's and Optax's `clip_by_global_norm`.
  *
  * @example
  * ```ts

@@ -8,15 +8,15 @@ import { groupPasses, unitPasses } from "./passes.ts";
 
 /**
  * Scales each gradient by its own factor so that its L2 norm is at most `maxNorm`: g * min(1, maxNorm / norm(g)).
- * TensorFlow's `clip_by_norm`, Keras' `clipnorm`. The direction of all gradients together may change; a NaN or an
- * infinity concerns only the gradient that holds it. The report has `tensorNorms`; its `norm` is that of everything.
+ * It is TensorFlow's `clip_by_norm` and Keras' `clipnorm`. The direction of all gradients together may change. A NaN or an
+ * infinity affects only the gradient that holds it. The report has `tensorNorms`; its `norm` is the norm of everything.
  *
- * With `axes` each unit by its own norm: the norm is taken over these axes, and every position along the others has its
- * own (TensorFlow's `axes`): for a matrix of shape [in, out], `[0]` is one norm for each output. The gradients need a
- * `shape`. `clip.scales` has an entry for each unit, tensor by tensor, row by row through the axes that are kept.
+ * With `axes`, each unit is clipped by its own norm. The norm is taken over these axes, and each position along the others has
+ * its own (TensorFlow's `axes`): for a matrix of shape [in, out], `[0]` gives one norm for each output. The gradients need a
+ * `shape`. `clip.scales` has an entry for each unit, tensor by tensor, row by row through the kept axes.
  *
- * `clipByNorm(Infinity)` clips nothing and reports the norm of each gradient; with `apply: "record"` it also writes nothing, which
- * a NaN or an infinity otherwise makes it do.
+ * `clipByNorm(Infinity)` clips nothing and reports the norm of each gradient. It still writes gradients with a NaN or an infinity;
+ * with `apply: "record"` it writes none.
  *
  * @example
  * ```ts
@@ -26,9 +26,9 @@ import { groupPasses, unitPasses } from "./passes.ts";
  * bias; // [0, 0.5]
  * ```
  * @param maxNorm 0 (every gradient becomes 0), a positive normal float32, or Infinity (measure only).
- * @param options.axes the axes to reduce, negative ones from the last; or a function that gives them for a shape.
- * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for `totalNorm` and for a
- * gradient without a shape, RangeError for an axis that a shape does not have and for axes that alternate more than 7 times.
+ * @param options.axes the axes to reduce, or a function that returns them for a shape. Negative axes count from the last.
+ * @throws RangeError for any other number, TypeError for anything else. `prepare` throws TypeError for `totalNorm` and for a
+ * gradient without a shape, and RangeError for an axis that a shape does not have and for axes that alternate more than 7 times.
  */
 export function clipByNorm(maxNorm = 1, options?: { axes?: Axes }): ClipMethod {
   const { axes } = readOptions(options, "clipByNorm's options", ["axes"]);

@@ -6,17 +6,17 @@ import type { ClipMethod } from "./method.ts";
 import { valuePasses } from "./passes.ts";
 
 /**
- * Clips every value by itself, to [-limit, limit] or to [min, max]: PyTorch's `clip_grad_value_`, TensorFlow's
- * `clip_by_value`. The direction of the gradient may change. One pass: 4 bytes read for each float32, and written only
- * where a value changes (all of them with `into`, or with a `gradScale` other than 1, which multiplies first).
+ * Clips every value by itself, to [-limit, limit] or to [min, max]. It is PyTorch's `clip_grad_value_` and TensorFlow's
+ * `clip_by_value`. The direction of the gradient may change. One pass reads 4 bytes for each float32 and writes only values that
+ * change. With `into`, or with a `gradScale` other than 1, it writes all of them. `gradScale` multiplies first.
  *
- * `nonFinite` means nothing here: a NaN stays as it is, payload and all, an infinity becomes the limit, and both are
- * counted in the report. A value at or inside the limits keeps its bytes. No step is skipped. In 16 bits the limits are
- * the outermost numbers of the format that lie inside them.
+ * `nonFinite` has no effect. A NaN keeps its bytes, an infinity becomes the limit, and the report counts both. A value at or
+ * inside the limits keeps its bytes. No step is skipped. For 16-bit formats the limits are rounded inwards to numbers of the
+ * format.
  *
- * In the report `norm` is the largest magnitude before clipping, as is `maxAbs`: that is the norm which limits bound,
- * and no other is taken. `clipped` tells whether any value was outside the limits, `scale` is `gradScale`, and a range
- * that is listed twice is clipped and counted once. In the record the bound is Infinity.
+ * In the report `norm` is the largest magnitude before clipping, as is `maxAbs`; no other norm is computed. `clipped` says
+ * whether any value was outside the limits, and `scale` is `gradScale`. A range that is listed twice is clipped and counted once.
+ * In the record the bound is Infinity.
  *
  * @example
  * ```ts
@@ -25,20 +25,20 @@ import { valuePasses } from "./passes.ts";
  * gradient; // [1, -0.5]
  * ```
  * @param limit 0 (every number becomes 0), a positive normal float32, or Infinity (count and measure only).
- * @throws RangeError for any other number, or if `min` exceeds `max`, TypeError for what is no number; of `prepare`: TypeError for
- * `apply: "record"` and `totalNorm`, RangeError for a `gradScale` in a buffer that holds gradients.
+ * @throws RangeError for any other number, or if `min` exceeds `max`; TypeError for anything else. `prepare` throws TypeError for
+ * `apply: "record"` and `totalNorm`, and RangeError for a `gradScale` in a buffer that holds gradients.
  */
 export function clipByValue(limit: number): ClipMethod;
 /**
- * @param min 0, a normal float32, or -Infinity: no lower limit.
- * @param max 0, a normal float32, or Infinity: no upper limit.
+ * @param min 0, a normal float32, or -Infinity for no lower limit.
+ * @param max 0, a normal float32, or Infinity for no upper limit.
  */
 export function clipByValue(min: number, max: number): ClipMethod;
 export function clipByValue(first: number, second?: number): ClipMethod {
   const [min, max] = limits(first, second);
   return {
     name: "clipByValue",
-    // Its own, so that nothing on Object.prototype can stand in for them.
+    // An own property: one of Object.prototype must not take its place.
     maxNorm: undefined,
     eps: 0,
     norm: linf,
@@ -62,13 +62,13 @@ function limits(first: number, second: number | undefined): [number, number] {
   return [min, max];
 }
 
-/** Digits, the exponent of the smallest normal number, the largest number. */
+/** The number of digits, the exponent of the smallest normal number, and the largest number. */
 const FORMATS = {
   f16: [11, -14, 65_504],
   bf16: [8, -126, 3.3895313892515355e38],
 } as const;
 
-/** The limits as numbers of a format, rounded towards each other: what is rounded to it afterwards stays inside. */
+/** The limits as numbers of a format, rounded inwards: a value that is rounded to the format later stays inside. */
 function inside(min: number, max: number, dtype: Dtype): readonly [number, number] {
   if (dtype === "f32") return [min, max];
   const [digits, leastExponent, largest] = FORMATS[dtype];

@@ -6,19 +6,18 @@ import { examplePasses } from "./passes.ts";
 
 /**
  * Clips the gradient of each example of a batch by its own L2 norm over all tensors, and sums the clipped gradients:
- * sum over m of g[m] * min(1, maxNorm / norm(g[m])). The leading axis of every gradient is the examples, as `vmap` of a
- * gradient makes it; the sum goes into the first example's place, or into `into`, which is as long as one example. The
- * places of the other examples are left as they are. Optax's `per_example_global_norm_clip`, Opacus' flat clipping without
- * its 1e-6.
+ * sum over m of g[m] * min(1, maxNorm / norm(g[m])). The leading axis of every gradient has the examples, as `vmap` of a
+ * gradient makes it. The sum is written to the first example's place, or to `into`, which is as long as one example. The places of
+ * the other examples do not change. It is Optax's `per_example_global_norm_clip`, and Opacus' flat clipping without its 1e-6.
  *
- * This is the first half of DP-SGD: M. Abadi et al., "Deep learning with differential privacy" (2016). The noise,
- * of standard deviation noiseMultiplier * maxNorm on the sum, and the division by the batch are the caller's, and so is the
- * accounting: without noise there is no privacy.
+ * This is the first half of DP-SGD: M. Abadi et al., "Deep learning with differential privacy" (2016). You add noise with a
+ * standard deviation of noiseMultiplier * maxNorm to the sum, divide by the batch size, and keep the accounts. Without noise
+ * there is no privacy.
  *
- * An example with a NaN or an infinity is left out of the sum under `nonFinite: "zero"` (default), and sets the record's
- * skip flag. The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are of float32, 16 examples at a time;
- * a tensor larger than the device's binding is summed in pieces, 16-bit formats being rounded after each; one whose single
- * example is that large needs an `into`.
+ * Under `nonFinite: "zero"` (default) an example with a NaN or an infinity is left out of the sum and sets the record's skip flag.
+ * The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are in float32, 16 examples at a time. A tensor larger
+ * than the device's binding is summed in pieces, and 16-bit formats are rounded after each piece. If a single example is that
+ * large, the tensor needs an `into`.
  *
  * @example
  * ```ts
@@ -27,9 +26,9 @@ import { examplePasses } from "./passes.ts";
  * gradients.subarray(0, 2); // [0.6, 1.3]
  * ```
  * @param maxNorm 0 (the sum is 0), a positive normal float32, or Infinity (the plain sum).
- * @param options.examples how many: the length of the leading axis of every gradient.
- * @throws RangeError for any other number, TypeError for anything else; of `prepare`: RangeError for a gradient that as many
- * examples cannot share, TypeError for `totalNorm` and `apply: "record"`.
+ * @param options.examples the number of examples: the length of the leading axis of every gradient.
+ * @throws RangeError for any other number, TypeError for anything else. `prepare` throws RangeError for a gradient that so many
+ * examples cannot share, and TypeError for `totalNorm` and `apply: "record"`.
  */
 export function clipPerExample(maxNorm: number, options: { examples: number }): ClipMethod {
   const { examples } = readOptions(options, "clipPerExample's options", ["examples"]);

@@ -5,21 +5,21 @@ import type { ClipMethod } from "./method.ts";
 import { measuringPasses } from "./passes.ts";
 
 /**
- * Changes no gradient: their joint norm, sqrt(sum of all squares) unless `normType` says otherwise, goes to the record
- * and the report.
+ * Measures the joint norm of all gradients and changes none. The norm is sqrt(sum of all squares) unless `normType` says
+ * otherwise. The record and the report have it.
  *
  * @example
  * ```ts
  * const { norm } = await clipGradients([new Float32Array([3, 4])], measureNorm());
  * norm; // 5
  * ```
- * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.05 to 4,194,304, TypeError for what is no number.
+ * @throws RangeError for a normType that is not 1, 2, Infinity or from 0.05 to 4,194,304; TypeError if it is not a number.
  */
 export function measureNorm(options?: { normType?: number }): ClipMethod {
   const { normType = 2 } = readOptions(options, "measureNorm's options", ["normType"]);
   return {
     name: "measureNorm",
-    // Its own, so that nothing on Object.prototype can stand in for them.
+    // An own property: one of Object.prototype must not take its place.
     maxNorm: undefined,
     eps: 0,
     norm: normOf(normType, "measureNorm's normType"),

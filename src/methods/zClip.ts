@@ -7,15 +7,18 @@ import { jointPasses } from "./passes.ts";
 const LONGEST_WARMUP = 1_000_000;
 
 /**
- * Clips by the global L2 norm where the norm stands out from those before it, by more than `zThreshold` standard deviations:
- * z = (norm - mean) / (deviation + 1e-6); if z > zThreshold, bound = mean + zThreshold * deviation / (z / zThreshold), and
- * never above maxNorm. The first `warmup` norms give mean and variance, bounded by maxNorm only; then both follow as moving
- * averages, mean = decay * mean + (1 - decay) * n, variance = decay * variance + (1 - decay) * (n - mean)^2 with the new mean,
- * of n, the norm or its z-bound (not the cap). After A. Kumar et al., "ZClip: Adaptive spike mitigation for LLM pre-training"
- * (2025, arXiv:2504.02507), with its defaults. Mean and variance are kept on the GPU, with 32 bits and any exponent: norms of
- * 1e-45 to 1e40 neither overflow nor underflow, but 1e-6, as in the paper's code, is large beside norms below it. A step with
- * NaN or infinite gradients leaves them alone. Where no z-bound applies, the record's bound is maxNorm. `Clip.state()` and
- * `Clip.restore()` save and resume; `Clip.set({ maxNorm })` changes the cap.
+ * Clips by the global L2 norm if the norm exceeds the mean of earlier norms by more than `zThreshold` standard deviations:
+ * z = (norm - mean) / (deviation + 1e-6); if z > zThreshold, bound = mean + zThreshold * deviation / (z / zThreshold). The bound
+ * is never above maxNorm. Source: A. Kumar et al., "ZClip: Adaptive spike mitigation for LLM pre-training" (2025,
+ * arXiv:2504.02507), with its defaults.
+ *
+ * The first `warmup` norms give mean and variance; in that time only maxNorm bounds. Then both are moving averages of n, which is
+ * the norm or its z-bound (not the cap): mean = decay * mean + (1 - decay) * n, and with the new mean
+ * variance = decay * variance + (1 - decay) * (n - mean)^2. Both stay on the GPU, with 32 bits and any exponent. Norms of 1e-45
+ * to 1e40 neither overflow nor underflow, but the 1e-6 of the paper's code dominates norms below it.
+ *
+ * A step with NaN or infinite gradients does not change mean and variance. If no z-bound applies, the record's bound is maxNorm.
+ * `Clip.state()` and `Clip.restore()` save and resume mean and variance; `Clip.set({ maxNorm })` changes the cap.
  *
  * @example
  * ```ts
@@ -29,7 +32,7 @@ const LONGEST_WARMUP = 1_000_000;
  * gradient; // [5.625]
  * ```
  * @param options.zThreshold a positive normal float32; default 2.5.
- * @param options.decay 0 to under 1; default 0.97.
+ * @param options.decay at least 0, below 1; default 0.97.
  * @param options.warmup an integer, 1 to 1,000,000; default 25.
  * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
  * @throws RangeError for any other number, TypeError for anything else and for an unknown option.

@@ -13,8 +13,8 @@ export const l2: NormKind = {
 };
 
 /**
- * Squares of float32 are exact in float64 and stay in its range, so nothing is scaled, and the root of the largest is
- * exact. Eight values at a time: only if their sum is above the largest square so far can one of them be, which is rare.
+ * Squares of float32 are exact in float64 and stay in its range. Nothing is scaled, and the root of the largest square is exact.
+ * Eight values are added at a time: one of them can exceed the largest square so far only if their sum does, which is rare.
  */
 function addSquares(found: Sum, values: Float32Array): void {
   let left = 0;

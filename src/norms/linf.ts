@@ -7,7 +7,7 @@ export const linf: NormKind = {
   terms,
   root,
   fixedPower: 0,
-  // Only tells whether a value is not finite.
+  // The sum only shows whether a value is not finite.
   add: (found, values) => addTerms(found, values, (value) => 0 * value),
   isRelative: false,
   norm: (_, largest) => largest,

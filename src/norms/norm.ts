@@ -1,24 +1,24 @@
-/** How a norm is made of its values: the sum of a term of each, and what the norm is then. */
+/** How to compute a norm: each value gives a term, and the sum of the terms gives the norm. */
 export interface NormKind {
   readonly name: "l1" | "l2" | "linf" | "lp";
-  /** `fn fast_terms`, `fn exact_term` and the range of the first, for norm.wgsl. */
+  /** WGSL for norm.wgsl: `fn fast_terms` with its range, and `fn exact_term`. */
   readonly terms: string;
-  /** `fn norm_of(all: Partial) -> SoftFloat`, for finish.wgsl. */
+  /** WGSL for finish.wgsl: `fn norm_of(all: Partial) -> SoftFloat`. */
   readonly root: string;
-  /** The p of a norm that is none of the others, as a fixed-point number: 23 bits, then how many of them are a fraction. */
+  /** The p of a general norm in fixed point: 23 bits, then the number of fraction bits among them. */
   readonly fixedPower: number;
   /**
-   * On the CPU: adds the terms of some values, and finds the largest magnitude among them. The sum is not finite if a value
-   * is not; `most` is the largest magnitude of what shares the norm.
+   * On the CPU: adds the terms of some values and updates the largest magnitude. The sum becomes non-finite if a value is.
+   * `most` is the largest magnitude of all values that share the norm.
    */
   readonly add: (found: Sum, values: Float32Array, most: number) => void;
-  /** Whether `most` counts: then all gradients are read once more before. */
+  /** Whether `add` uses `most`. All gradients are then read once more to find it. */
   readonly isRelative: boolean;
-  /** From the sum and the largest magnitude of the values that share the norm. */
+  /** The norm, from the sum and the largest magnitude of the values that share it. */
   readonly norm: (sum: number, largest: number) => number;
 }
 
-/** What `add` adds to. */
+/** The result that `add` updates. */
 export interface Sum {
   sum: number;
   largest: number;

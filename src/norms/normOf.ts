@@ -5,9 +5,9 @@ import { linf } from "./linf.ts";
 import { lp } from "./lp.ts";
 import type { NormKind } from "./norm.ts";
 
-/** Below it norms of a million equal values leave the range of a double. */
+/** Below this p the norm of a million equal values exceeds the range of a double. */
 const LEAST_POWER = 0.05;
-/** What a fixed-point number of 23 bits holds; such a norm is the largest magnitude. */
+/** A fixed-point number of 23 bits holds no larger p. So large a p gives the largest magnitude. */
 const MOST_POWER = 2 ** 22;
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */

@@ -1,7 +1,7 @@
 import wgsl from "../../shaders/rules/agc.wgsl?raw";
 import type { Rule } from "./rule.ts";
 
-/** @param eps what a smaller norm of a parameter counts as. */
+/** @param eps the least norm of a parameter that is used. */
 export function agcRule(eps: number): Rule {
   return {
     name: "agc",

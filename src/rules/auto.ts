@@ -17,7 +17,7 @@ class History implements RuleState {
   readonly #percentile: number;
   readonly #capacity: number;
   readonly #subject: string;
-  /** The oldest first. */
+  /** In order, the oldest first. */
   #norms: number[] = [];
   #sorted: number[] = [];
 
@@ -44,7 +44,7 @@ class History implements RuleState {
       counted && norms.every((norm) => norm >= 0 && Math.fround(norm) === norm && norm < Infinity),
       this.#subject,
     );
-    this.#set(norms.slice(0, count).map(Math.abs)); // no -0: the GPU compares bits
+    this.#set(norms.slice(0, count).map(Math.abs)); // not -0: the GPU compares bits
   }
 
   toWords(): Uint32Array<ArrayBuffer> {
@@ -86,7 +86,7 @@ class History implements RuleState {
   }
 }
 
-/** The first place whose number is not smaller. */
+/** The index of the first number that is not smaller than the value. */
 function placeIn(sorted: readonly number[], value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

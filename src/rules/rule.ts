@@ -1,45 +1,40 @@
 /**
- * What bound follows from a norm: once as WGSL and once in TypeScript, so that both backends decide alike. A method
- * carries a reference to its own rule only, so that a page ships just the shaders of the methods that it names.
+ * Gives the bound that follows from a norm, in WGSL and in TypeScript: both backends decide alike. A method refers only to its
+ * own rule, so a page ships only the shaders of the methods that it names.
  */
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares it at
-   * binding 5 of group 0, and defines `fn remember(lane: u32)`, which all lanes call at the end.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares the memory
+   * at binding 5 of group 0 and defines `fn remember(lane: u32)`. All lanes call it at the end.
    */
   readonly wgsl: string;
-  /** Facts.weight, from the number of values that share the norm; default 0. */
+  /** Returns Facts.weight for the number of values that share the norm; default 0. */
   readonly weight?: (count: number) => number;
-} & (Decider | Remembering);
-
-/** For a norm over all gradients only. */
-export interface Remembering {
-  /** A memory for one clip. */
-  readonly begin: () => RuleState;
-}
+  /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
+} & (Decider | { readonly begin: () => RuleState });
 
 export interface Decider {
   boundFor(facts: Facts): number;
 }
 
-/** What a rule may look at. */
+/** The values that a rule may use. */
 export interface Facts {
   readonly norm: number;
   readonly maxNorm: number;
-  /** A number that the rule itself made. */
+  /** The number that the rule's `weight` returned. */
   readonly weight: number;
-  /** The norm of the parameter that belongs to the gradient. */
+  /** The norm of the gradient's parameter. */
   readonly parameterNorm: number;
 }
 
-/** What a rule remembers from step to step: on the CPU it decides by it, for the GPU it is the buffer's content. */
+/** A rule's memory from step to step. The CPU decides with it; for the GPU it converts to and from a buffer's content. */
 export interface RuleState extends Decider {
-  /** For `Clip.state`: the same on both backends. */
+  /** The bytes for `Clip.state`, the same on both backends. */
   save(): ArrayBuffer;
-  /** @throws RangeError for anything but what such a memory has saved; then nothing changes. */
+  /** @throws RangeError unless `save` of such a memory returned the bytes; then nothing changes. */
   load(saved: ArrayBuffer): void;
-  /** The settings and what is remembered, as the rule's WGSL declares them. */
+  /** The settings and the memory, as the rule's WGSL declares them. */
   toWords(): Uint32Array<ArrayBuffer>;
   fromWords(words: Uint32Array): void;
 }

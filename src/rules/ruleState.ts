@@ -1,11 +1,11 @@
 import { counted } from "../check.ts";
 
-/** A saved memory is a list of float64: first a number that stands for the method and the version of its format. */
+/** A saved memory is a list of float64. The first stands for the method and the version of its format. */
 export function packed(tag: number, values: readonly number[]): ArrayBuffer {
   return new Float64Array([tag, ...values]).buffer;
 }
 
-/** The values of a saved memory, whose count is known. */
+/** The values of a saved memory with `count` values. */
 export function unpacked(saved: ArrayBuffer, tag: number, count: number, subject: string): number[] {
   if (saved.byteLength !== 8 * (count + 1)) {
     throw new RangeError(
@@ -19,7 +19,7 @@ export function unpacked(saved: ArrayBuffer, tag: number, count: number, subject
   return values;
 }
 
-/** Throws for a saved memory that no step can have left. */
+/** Throws for a saved memory that no step can produce. */
 export function refuseUnless(sound: boolean, subject: string): void {
   if (!sound) throw new RangeError(`The state of ${subject} is damaged; pass what state() gave, unchanged.`);
 }

@@ -67,7 +67,7 @@ class Statistics implements RuleState {
     this.#variance = number(8);
   }
 
-  /** What a norm counts as: itself, or its bound if it stands out. */
+  /** The norm for the averages: the norm itself, or its bound if it exceeds that. */
   #usual(norm: number): number {
     const deviation = Math.sqrt(this.#variance);
     const z = (norm - this.#mean) / (deviation + EPSILON);
@@ -75,7 +75,7 @@ class Statistics implements RuleState {
     return z > zThreshold ? this.#mean + (zThreshold * deviation) / (z / zThreshold) : norm;
   }
 
-  /** Moved by a part of the difference: a norm that never changes has a deviation of exactly 0. */
+  /** Moves the averages by a part of the difference: norms that never change have a deviation of exactly 0. */
   #note(norm: number, warming: boolean): void {
     if (warming) this.#count += 1;
     const weight = warming ? 1 / this.#count : 1 - this.#settings.decay;
@@ -86,7 +86,7 @@ class Statistics implements RuleState {
   }
 }
 
-/** What the shader takes for 0 too is 0. */
+/** Numbers that the shader takes for 0 become 0. */
 function wordsOf(value: number): [mantissa: number, exponent: number] {
   if (value < LEAST) return [0, 0];
   const { mantissa, exponent } = softFloatOf(value, Math.floor);

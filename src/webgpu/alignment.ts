@@ -1,4 +1,4 @@
-/** Of WebGPU's uniform and storage offsets, in bytes: the core limit, which no device may ask to exceed. */
+/** The alignment of uniform and storage offsets in bytes: WebGPU's default, and no device may require more. */
 export const ALIGNMENT = 256;
 
 export function alignedDown(bytes: number): number {

@@ -6,22 +6,19 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
 import type { RuleState } from "../rules/rule.ts";
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
-import { Faults, faultError, givenBuffers, refusedAmong, type Told, watched } from "./faults.ts";
+import { type Fault, Faults, faultError, givenBuffers, refusedAmong, watched } from "./faults.ts";
 import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
-import { Bindings, type PreparedBuffers } from "./recording.ts";
+import { Bindings, type Step } from "./recording.ts";
 import { pieceElementsOf } from "./segments.ts";
-import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "./usage.ts";
-
-/** Which of the offsets a step takes. */
-type ByteRange = NonNullable<PreparedBuffers["steps"][number]["offsets"]>;
 
 const RECORD_USAGE = STORAGE | UNIFORM | COPY_SRC;
 const STATE_USAGE = STORAGE | COPY_SRC | COPY_DST;
 
-/** The three passes on the GPU: recorded, never waited for. */
+/** Records the passes on the GPU and never waits for them. */
 export function webgpuBackend(
   context: DeviceContext,
   label: string,
@@ -32,8 +29,9 @@ export function webgpuBackend(
   return new WebGPUBackend(context, `${label} ${method.name}`, method, options, groupCount);
 }
 
-/** The bind groups of some gradients, and what they are called if one turns out to be at fault. */
-interface Bound extends PreparedBuffers {
+/** The steps for some gradients, and the gradients themselves: an error names the one that is at fault. */
+interface PreparedBuffers {
+  readonly steps: readonly Step[];
   readonly tensors: readonly Tensor[];
 }
 
@@ -46,7 +44,7 @@ class WebGPUBackend implements ClipBackend {
   readonly #label: string;
   readonly #bindings: Bindings;
   readonly #byteOffsets = new Uint32Array(8);
-  readonly #parts = new WeakMap<ByteRange, Uint32Array>();
+  readonly #parts = new WeakMap<object, Uint32Array>();
   readonly #options: CheckedOptions;
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
@@ -99,8 +97,8 @@ class WebGPUBackend implements ClipBackend {
       throw new TypeError(`${mistaken.label} is the clip's own record or scales; pass buffers that hold gradients.`);
     }
     const { tensors } = list;
-    const { made, fault } = watched(this.#context.device, () => ({ ...this.#bindings.bind(list), tensors }));
-    this.#faults.note(this.#told(fault, made));
+    const { made, fault } = watched(this.#context.device, () => ({ steps: this.#bindings.bind(list), tensors }));
+    this.#faults.note(this.#faultOf(fault, made));
     for (const { kernel } of made.steps) this.#compile(kernel);
     return made;
   }
@@ -111,8 +109,8 @@ class WebGPUBackend implements ClipBackend {
       throw new TypeError(`encode's target is ${shown(target)}; pass a GPUCommandEncoder or a GPUComputePassEncoder.`);
     }
     this.#faults.throwUntold();
-    if (isPass(target)) this.#record(target, prepared as Bound, values);
-    else this.#recordPass(target, prepared as Bound, values);
+    if (isPass(target)) this.#record(target, prepared as PreparedBuffers, values);
+    else this.#recordPass(target, prepared as PreparedBuffers, values);
     this.#faults.encoded(prepared);
   }
 
@@ -122,10 +120,10 @@ class WebGPUBackend implements ClipBackend {
     const { device } = this.#context;
     const { fault } = watched(device, () => {
       const encoder = device.createCommandEncoder({ label: this.#label });
-      this.#recordPass(encoder, prepared as Bound, values);
+      this.#recordPass(encoder, prepared as PreparedBuffers, values);
       device.queue.submit([encoder.finish()]);
     });
-    this.#faults.note(this.#told(fault, prepared as Bound), true);
+    this.#faults.note(this.#faultOf(fault, prepared as PreparedBuffers), true);
   }
 
   readRecord(signal?: AbortSignal): Promise<DataView[]> {
@@ -174,7 +172,7 @@ class WebGPUBackend implements ClipBackend {
     for (const buffer of this.#owned) buffer.destroy();
   }
 
-  #recordPass(encoder: GPUCommandEncoder, prepared: Bound, values: StepValues): void {
+  #recordPass(encoder: GPUCommandEncoder, prepared: PreparedBuffers, values: StepValues): void {
     const pass = encoder.beginComputePass({ label: this.#label });
     this.#record(pass, prepared, values);
     pass.end();
@@ -196,7 +194,7 @@ class WebGPUBackend implements ClipBackend {
     return compiled ?? this.#watched(() => pipelineNow(this.#context, kernel));
   }
 
-  /** The bits of both values, a byte for each binding. */
+  /** Offsets for the bits of both values: one for each byte, and each byte has a binding. */
   #offsetsOf({ maxNorm, gradScale }: StepValues): Uint32Array {
     floats[0] = maxNorm;
     floats[1] = gradScale;
@@ -204,8 +202,8 @@ class WebGPUBackend implements ClipBackend {
     return this.#byteOffsets;
   }
 
-  /** An array of its own, made once: bun-webgpu 0.1.7 takes the whole of it, whatever start and count say. */
-  #partOf(offsets: Uint32Array, range: ByteRange): Uint32Array {
+  /** The offsets of a range as a separate array, made once: bun-webgpu 0.1.7 ignores start and count. */
+  #partOf(offsets: Uint32Array, range: NonNullable<Step["offsets"]>): Uint32Array {
     const known = this.#parts.get(range);
     if (known) return known;
     const part = offsets.subarray(range.start, range.start + range.count);
@@ -220,14 +218,14 @@ class WebGPUBackend implements ClipBackend {
     ready.catch((error) => this.#faults.note(Promise.resolve({ error })));
   }
 
-  /** For objects of the clip itself, whatever its gradients. */
+  /** For objects of the clip itself, not of its gradients. */
   #watched<T>(make: () => T): T {
     const { made, fault } = watched(this.#context.device, make);
-    this.#faults.note(this.#told(fault));
+    this.#faults.note(this.#faultOf(fault));
     return made;
   }
 
-  async #told(fault: ReturnType<typeof watched>["fault"], of?: Bound): Promise<Told | undefined> {
+  async #faultOf(fault: ReturnType<typeof watched>["fault"], of?: PreparedBuffers): Promise<Fault | undefined> {
     const caught = await fault;
     if (!caught) return undefined;
     const given = caught.outOfMemory || !of ? [] : givenBuffers(of.tensors, this.#options);

@@ -1,15 +1,15 @@
+import { STORAGE, UNIFORM } from "../usage.ts";
 import { ALIGNMENT } from "./alignment.ts";
 import { classOf, type GridRow, gridTable } from "./grid.ts";
-import { STORAGE, UNIFORM } from "./usage.ts";
 
-/** What is kept per device, however many clippers and clips use it. */
+/** The state of one device, shared by all its clippers and clips. */
 export interface DeviceContext {
   readonly device: GPUDevice;
-  /** Begins the labels of what is shared. */
+  /** The prefix of the labels of shared objects. */
   readonly label: string;
-  /** Gradient bindings of a dispatch: one of the device's storage buffers is for the partials. */
+  /** The number of gradient bindings in a dispatch: all storage buffers but one, which is for the partials. */
   readonly slots: number;
-  /** Bytes of a binding. */
+  /** The most bytes in a binding. */
   maxBinding: number;
   /** The row of the grid table that fits the device; conformance forces every row. */
   grid: GridRow;
@@ -17,13 +17,13 @@ export interface DeviceContext {
   readonly layouts: Map<string, GPUBindGroupLayout>;
   /** Set once the device is gone. */
   lost?: GPUDeviceLostInfo;
-  /** Called when that happens: a promise chained to device.lost would be kept as long as the device. */
+  /** Called when the device is lost. A promise chained to device.lost would live as long as the device. */
   readonly onLoss: Set<(info: GPUDeviceLostInfo) => void>;
-  /** Clippers that hold the buffers below. */
+  /** The number of clippers that hold the buffers below. */
   users: number;
   /** Entry i, at i * 256, holds the number i: see byteTable. */
   byteTable?: GPUBuffer;
-  /** Stands in for a buffer where a binding is not used. */
+  /** Fills a binding that is not used. */
   placeholder?: GPUBuffer;
 }
 
@@ -54,20 +54,20 @@ export function releaseDevice(context: DeviceContext): void {
   context.placeholder = undefined;
 }
 
-/** The state of a device that is in use. */
+/** The context of a device that is in use. */
 export function contextOf(device: GPUDevice): DeviceContext | undefined {
   return contexts.get(device);
 }
 
-/** What became of a device that is lost by now; undefined while it lives. */
+/** The loss of a device that is already lost; undefined while it lives. */
 export async function lossOf(device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> {
   return Promise.race([device.lost, Promise.resolve(undefined)]);
 }
 
-/** How long a loss may be told after the call that it made fail. */
+/** A loss may be reported so long after the call that failed because of it. */
 const LOSS_MS = 500;
 
-/** For something that failed as if the device were lost: the loss, if it is told by now or soon. */
+/** After a failure that looks like a loss: the loss, if it is reported now or soon. */
 export function lossSoon(context: DeviceContext): Promise<GPUDeviceLostInfo | undefined> {
   return new Promise((resolve) => {
     const tell = (info?: GPUDeviceLostInfo) => {
@@ -102,8 +102,8 @@ function newContext(device: GPUDevice): DeviceContext {
 }
 
 /**
- * 256 entries that hold 0 to 255. A number travels in the command stream as four dynamic offsets into this table, one
- * for each of its bytes: so every encode keeps its own values although nothing is written between them.
+ * 256 entries that hold 0 to 255. The command stream carries a number as four dynamic offsets into this table, one for each of
+ * its bytes. Every encode thus keeps its own values, although no buffer is written between them.
  */
 export function byteTable(context: DeviceContext): GPUBuffer {
   context.byteTable ??= constantBuffer(context, "byte table", UNIFORM, 256 * ALIGNMENT, (words) => {
@@ -136,7 +136,7 @@ export function constantBuffer(
   return buffer;
 }
 
-/** Where there is no memory a browser throws at once what is to be mapped, and tells the rest later. */
+/** Without memory a browser throws immediately for a buffer to be mapped, and reports other buffers later. */
 export function newBuffer({ device }: DeviceContext, descriptor: GPUBufferDescriptor): GPUBuffer {
   try {
     return device.createBuffer(descriptor);

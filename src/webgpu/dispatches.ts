@@ -6,42 +6,40 @@ import type { GridRow } from "./grid.ts";
 import { apartByWord, bytesOf, MOST_SEGMENTS, type Segment, wordOf } from "./segments.ts";
 import { type Buffers, batched, conflictsIn, type FilledSlot, sharesBuffer, slotsOf } from "./windows.ts";
 
-/** What a device allows. */
+/** The limits of a device. */
 export interface Limits {
-  /** Gradient bindings of a dispatch that has one storage buffer besides. */
+  /** The number of gradient bindings in a dispatch with one other storage buffer. */
   readonly slots: number;
-  /** Bytes of a binding. */
+  /** The most bytes in a binding. */
   readonly maxBinding: number;
   readonly grid: GridRow;
 }
 
-/** Whether results replace the gradients or go elsewhere; "shared" where a buffer is read and written in one dispatch. */
-export type Target = "in-place" | "into" | "shared";
-
-/** How a kernel goes through segments. */
+/** How a kernel works through its segments. */
 export interface Walk {
   readonly writes: boolean;
-  /** Storage buffers that it has besides the gradients and one more; default 0. */
+  /** The number of storage buffers besides the gradients and one more; default 0. */
   readonly extraStorage?: number;
   readonly mostWorkgroups: (grid: GridRow) => number;
-  /** In one dispatch; default MOST_SEGMENTS. */
+  /** The most segments in a dispatch; default MOST_SEGMENTS. */
   readonly mostSegments?: number;
-  /** Whether no workgroup may work for two groups. */
+  /** Whether a workgroup must stay within one group. */
   readonly grouped?: boolean;
-  /** How a segment is read; default wordOf. */
+  /** The word to read a segment in; default wordOf. */
   readonly wordOf?: (segment: Segment) => Word;
-  /** What a workgroup does at once; default four words a lane. */
+  /** The number of tiles in a segment. By default a tile has four words for each lane. */
   readonly tilesOf?: (segment: Segment) => number;
-  /** How many tiles of these segments a workgroup may take: see loopLimit.ts. */
+  /** The most tiles of these segments that a workgroup may take: see loopLimit.ts. */
   readonly mostTiles: (segments: readonly Segment[], elementsInWord: number) => number;
 }
 
-/** What one dispatch works on. */
+/** The work of one dispatch. */
 export interface Batch {
   readonly format: Format;
-  readonly target: Target;
+  /** Whether results replace the gradients or go elsewhere; "shared" where the dispatch reads and writes one buffer. */
+  readonly target: "in-place" | "into" | "shared";
   readonly writes: boolean;
-  /** Bindings of sources, and as many of destinations where the results go elsewhere; not all of them are slots. */
+  /** The number of bindings for sources; there are as many for destinations if results go elsewhere. Some may be unused. */
   readonly bindings: number;
   readonly slots: readonly FilledSlot[];
   readonly placed: readonly Placed[];
@@ -61,7 +59,7 @@ export interface Placed {
 /** As in shaders/shared/workgroup.wgsl. */
 const TILE_WORDS_A_LANE = 4;
 
-/** As few dispatches as the limits allow, each for one format. */
+/** Makes as few dispatches as the limits allow, each for one format. */
 export function batchesOf(
   walk: Walk,
   segments: readonly Segment[],
@@ -89,7 +87,7 @@ export function batchesOf(
   });
 }
 
-/** What is to be written. Writes into other buffers come first: an in-place write would change what they read. */
+/** The writes in two lists. Those into other buffers come first: an in-place write would change what they read. */
 export function writesOf(tensors: readonly Tensor[], pieces: readonly Piece[]) {
   const distinct = distinctWrites(tensors);
   return (["into", "in-place"] as const).map((target) => {
@@ -98,7 +96,7 @@ export function writesOf(tensors: readonly Tensor[], pieces: readonly Piece[]) {
   });
 }
 
-/** The tiles of a dispatch over the workgroups of the grid, or more where a workgroup would have too many. */
+/** Spreads the tiles of a dispatch over the grid's workgroups, or over more if a workgroup would get too many tiles. */
 function spread(walk: Walk, slots: readonly FilledSlot[], format: Format, grid: GridRow) {
   const segments = sized(walk, slots, format, grid.lanes);
   const tilesPerWorkgroup = Math.min(
@@ -114,7 +112,7 @@ function spread(walk: Walk, slots: readonly FilledSlot[], format: Format, grid: 
 
 type Sized = Omit<Placed, "tile">;
 
-/** In the order of the bindings: a workgroup goes through them in turn, so that those of one must stand together. */
+/** Orders segments by binding: a workgroup goes through the bindings in turn, so the segments of one must be neighbours. */
 function sized({ grouped, tilesOf }: Walk, slots: readonly FilledSlot[], { word }: Format, lanes: number): Sized[] {
   const tileBytes = TILE_WORDS_A_LANE * lanes * WORD_BYTES[word];
   const segments = slots.flatMap((slot, number) =>

@@ -3,13 +3,13 @@ import type { Tensor } from "../view.ts";
 import type { DeviceContext } from "./device.ts";
 import { layoutOf, READ } from "./layouts.ts";
 
-/** What an error scope caught. */
+/** An error that an error scope caught. */
 export interface Caught {
   readonly error: GPUError;
   readonly outOfMemory: boolean;
 }
 
-/** Runs what makes objects or submits inside error scopes, which are closed before anything else can happen. */
+/** Runs work that makes objects or submits inside error scopes. The scopes close before any other code can run. */
 export function watched<T>(device: GPUDevice, make: () => T): { made: T; fault: Promise<Caught | undefined> } {
   device.pushErrorScope("validation");
   device.pushErrorScope("out-of-memory");
@@ -18,7 +18,7 @@ export function watched<T>(device: GPUDevice, make: () => T): { made: T; fault: 
   try {
     made = make();
   } finally {
-    // A device that is lost may reject; then the loss is what counts.
+    // A lost device may reject. The loss is reported elsewhere.
     const [outOfMemory, validation] = [device.popErrorScope(), device.popErrorScope()].map((scope) =>
       scope.catch(() => null),
     );
@@ -30,7 +30,7 @@ export function watched<T>(device: GPUDevice, make: () => T): { made: T; fault: 
   return { made, fault };
 }
 
-/** As it is told to the caller: whose fault it is, as far as that is known, and the browser's own words. */
+/** The error for the caller. It names the faulty object, if it is known, and quotes the browser. */
 export function faultError(label: string, { error, outOfMemory }: Caught, subject = "something that it uses"): Error {
   const text = (error.message.split("\n")[0] ?? "").replace(/\.$/, "").replaceAll("; ", ", ");
   return outOfMemory
@@ -43,7 +43,7 @@ export function faultError(label: string, { error, outOfMemory }: Caught, subjec
       );
 }
 
-/** A buffer that a clip was given, and what messages call it. */
+/** A buffer of the caller, and its name in messages. */
 export interface Given {
   readonly buffer: GPUBuffer;
   readonly name: string;
@@ -66,7 +66,7 @@ export function givenBuffers(tensors: readonly Tensor[], { gradScale, totalNorm 
   ].filter((given): given is Given => given.buffer !== undefined);
 }
 
-/** The first that the device refuses: once something went wrong, each is bound alone in a pass that dispatches nothing. */
+/** Finds the first buffer that the device refuses, after an error: each is bound alone in a pass without dispatches. */
 export async function refusedAmong(
   context: DeviceContext,
   given: readonly Given[],
@@ -92,25 +92,25 @@ export async function refusedAmong(
   return first < 0 ? undefined : { ...(given[first] as Given), caught: found[first] as Caught };
 }
 
-/** A fault as it is told, and the prepared gradients that it belongs to, if it is theirs alone. */
-export interface Told {
+/** The error for the caller, and the prepared gradients that it belongs to if it is theirs alone. */
+export interface Fault {
   readonly error: Error;
   readonly of?: object;
 }
 
 /**
- * What went wrong in objects or submits of a clip. Only the GPU process sees that, so it becomes known after the call; what
- * came of the calls is worked off in their order.
+ * The faults of a clip's objects and submits. Only the GPU process sees them, so they become known after the call. The results of
+ * calls are handled in the order of the calls.
  */
 export class Faults {
-  #current: Told | undefined;
+  #current: Fault | undefined;
   #untold: Error | undefined;
   #worked = Promise.resolve();
   #waiting = 0;
   readonly #faulty = new WeakSet<object>();
 
-  /** What came of a call; a run without a fault ends what was wrong before. */
-  note(outcome: Promise<Told | undefined>, isRun = false): void {
+  /** Takes the result of a call. A run without a fault clears the current fault. */
+  note(outcome: Promise<Fault | undefined>, isRun = false): void {
     this.#inOrder(async () => {
       const fault = await outcome;
       if (fault) {
@@ -121,7 +121,7 @@ export class Faults {
     });
   }
 
-  /** Gradients that were bound without a fault end what was wrong with others: their submit is the caller's. */
+  /** Gradients that were bound without a fault clear a fault of others. Their submit is the caller's. */
   encoded(prepared: object): void {
     if (!this.#current && this.#waiting === 0) return;
     this.#inOrder(async () => {
@@ -130,14 +130,14 @@ export class Faults {
     });
   }
 
-  /** Once for each, by the first call after it became known. */
+  /** Throws each fault once, in the first call after it became known. */
   throwUntold(): void {
     const error = this.#untold;
     this.#untold = undefined;
     if (error) throw error;
   }
 
-  /** What is wrong after all calls so far. */
+  /** The fault after all calls so far. */
   async current(): Promise<Error | undefined> {
     await this.#worked;
     return this.#current?.error;

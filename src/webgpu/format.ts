@@ -7,12 +7,12 @@ import vec4 from "../../shaders/words/vec4.wgsl?raw";
 import { type Dtype, ELEMENT_BYTES } from "../ranges.ts";
 import type { Texts } from "./template.ts";
 
-/** How a binding is read: ranges that begin and end on 16 bytes as vec4u, others as u32. */
+/** How a binding is read: as vec4u if its ranges begin and end on 16 bytes, else as u32. */
 export type Word = "vec4" | "u32";
 
 export const WORD_BYTES: Record<Word, number> = { vec4: 16, u32: 4 };
 
-/** What a kernel's text depends on: how elements are stored, and how many are read at once. */
+/** The storage of elements and the word that reads them. A kernel's text depends on both. */
 export interface Format {
   readonly dtype: Dtype;
   readonly word: Word;

@@ -1,43 +1,51 @@
-/** How large workgroups are, and how many of them a pass takes at most, by class of device. */
+/** The size of workgroups, and the most that a pass takes, for a class of devices. */
 export interface GridRow {
   readonly lanes: number;
-  /** The fewest tiles that are worth a workgroup of their own. */
+  /** The fewest tiles that are worth a workgroup. */
   readonly minTiles: number;
   readonly normWorkgroups: number;
   readonly scaleWorkgroups: number;
 }
 
-export type DeviceClass = "software" | "integrated" | "discrete";
+export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
 
 /**
- * software: a workgroup is a job for a processor core. SwiftShader starts one for four lanes at a time, at a cost that
- * grows with the kernel's text and the workgroup's memory, so few small ones with much to do: see docs/performance.md.
+ * software: a workgroup is a job for a processor core. SwiftShader runs four lanes at a time. Starting a workgroup costs more
+ * with a longer kernel and more workgroup memory. Few small workgroups with much work are therefore best: see docs/performance.md.
+ * llvmpipe: Mesa's, also called lavapipe, computes eight lanes at a time.
  * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
  * every vendor's unit of execution.
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
   software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
+  llvmpipe: { lanes: 8, minTiles: 64, normWorkgroups: 8, scaleWorkgroups: 8 },
   integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 },
   discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096 },
 };
 
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i;
+const LLVMPIPE = /llvmpipe|lavapipe/i;
+const SOFTWARE = /swiftshader|softpipe|basic render|software/i;
 const INTEGRATED = /intel|apple|arm|qualcomm|img-tec|samsung/i;
 
-/** Without a driver Dawn can have one that accepts all work and does none. */
+/** Without a driver Dawn may offer an adapter that accepts all work and does none. */
 export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>): boolean {
   return /null[ -]backend/i.test(`${device} ${description}`);
 }
 
 export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
-  const names = [info.vendor, info.architecture, info.device, info.description].join(" ");
-  return info.isFallbackAdapter === true || SOFTWARE.test(names);
+  const names = namesOf(info);
+  return info.isFallbackAdapter === true || SOFTWARE.test(names) || LLVMPIPE.test(names);
 }
 
-/** Browsers may hide who made the adapter; then the middle row serves. */
+/** Browsers may hide the adapter's vendor. The middle row is used then. */
 export function classOf(info: Partial<GPUAdapterInfo> | undefined): DeviceClass {
   if (!info) return "integrated";
+  if (LLVMPIPE.test(namesOf(info))) return "llvmpipe";
   if (isSoftware(info)) return "software";
   return !info.vendor || INTEGRATED.test(info.vendor) ? "integrated" : "discrete";
+}
+
+function namesOf({ vendor, architecture, device, description }: Partial<GPUAdapterInfo>): string {
+  return [vendor, architecture, device, description].join(" ");
 }

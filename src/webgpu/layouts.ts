@@ -4,12 +4,12 @@ import type { Slot, Window } from "./windows.ts";
 
 const COMPUTE = 4;
 
-/** What a binding is: "bytes" is a number of the step, chosen by a dynamic offset into the byte table. */
+/** The type of a binding. "bytes" is a number of the step: a dynamic offset into the byte table selects it. */
 export type BindingType = GPUBufferBindingType | "bytes";
 
 export const READ = "read-only-storage";
 
-/** The bind group layout of these bindings; made once per device. */
+/** The bind group layout of these bindings, made once per device. */
 export function layoutOf(context: DeviceContext, types: readonly BindingType[]): GPUBindGroupLayout {
   const key = types.join();
   const known = context.layouts.get(key);
@@ -26,18 +26,18 @@ export function layoutOf(context: DeviceContext, types: readonly BindingType[]):
   return layout;
 }
 
-/** What the slots of a dispatch depend on. */
+/** The facts that the slots of a dispatch depend on. */
 export type SlotKind = Pick<Batch, "target" | "writes" | "bindings">;
 
 export function slotTypes({ target, writes, bindings }: SlotKind): BindingType[] {
   const many = (type: BindingType) => Array<BindingType>(bindings).fill(type);
   if (!writes) return many(READ);
   if (target === "in-place") return many("storage");
-  // WebGPU wants a buffer that is on both sides writable on both.
+  // A buffer that is both read and written in a dispatch must be writable in all its bindings.
   return [...many(target === "into" ? READ : "storage"), ...many("storage")];
 }
 
-/** The gradients of a dispatch, in its slots. */
+/** The bind group of a dispatch's gradients. */
 export function slotGroup(
   context: DeviceContext,
   kind: SlotKind,
@@ -69,12 +69,12 @@ export function bindGroup(
   });
 }
 
-/** The slots that are left over: what is only read may be bound again. */
+/** Fills the unused slots with the first binding: a buffer that is only read may be bound twice. */
 function filledWithFirst(bound: readonly GPUBufferBinding[], count: number): GPUBufferBinding[] {
   return Array.from({ length: count }, (_, slot) => bound[slot] ?? (bound[0] as GPUBufferBinding));
 }
 
-/** What is written may not: each takes a range of its own, from `start` on. */
+/** Fills the unused slots with separate ranges, from `start` on: written buffers must not be bound twice. */
 function filledApart(
   context: DeviceContext,
   bound: readonly GPUBufferBinding[],

@@ -2,8 +2,8 @@ import { NoWebGPUError } from "../errors.ts";
 import { isNullBackend, isSoftware } from "./grid.ts";
 
 /**
- * Some browsers never answer. A machine that is only slow does: where a GPU process starts or hangs, its watchdog (10 to 15 s
- * in Chrome) has ended it by then, and the request with it.
+ * Some browsers never answer. A slow machine answers within this time: if its GPU process hangs, the watchdog (10 to 15 s in
+ * Chrome) has ended it by then, and the request with it.
  */
 const PATIENCE_S = 30;
 
@@ -20,7 +20,7 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
     return await deviceOf(await adapterOf(gpu, softwareToo));
   } catch (cause) {
     if (cause instanceof NoWebGPUError) throw cause;
-    // The adapter may have been consumed by somebody else: one more.
+    // Other code may have consumed the adapter: ask for another.
     const adapter = await adapterOf(gpu, softwareToo);
     return deviceOf(adapter).catch((error) => {
       const message = `The adapter gave no device: ${error}; reload the page, or use the CPU.`;
@@ -30,7 +30,7 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  // What has no core adapter, as an older phone, may have one of compatibility mode; gradclip fits its limits.
+  // A device without a core adapter, such as an older phone, may have one of compatibility mode. gradclip fits its limits.
   const request = async () => (await gpu.requestAdapter()) ?? gpu.requestAdapter({ featureLevel: "compatibility" });
   const adapter = await answerOf(
     request().catch(() => null),
@@ -61,13 +61,13 @@ async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
   };
   const request = adapter.requestDevice({ label: "gradclip", requiredLimits });
   return answerOf(request, "device").catch((error) => {
-    // Nobody waits any more for one that comes too late.
+    // A device that comes too late is not needed.
     request.then((late) => late.destroy()).catch(() => {});
     throw error;
   });
 }
 
-/** Older browsers have no info, or tell a fallback on the adapter itself: there bun-webgpu 0.1.7 throws. */
+/** Older browsers lack info, or have isFallbackAdapter on the adapter itself, where bun-webgpu 0.1.7 throws. */
 function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
   const of = <K extends keyof GPUAdapterInfo>(key: K) => told(() => adapter.info[key]);
   const own = () => told(() => (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter);
@@ -80,7 +80,7 @@ function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
   };
 }
 
-/** What a host tells, or undefined where it throws. */
+/** The host's answer; undefined if it throws. */
 function told<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -1,20 +1,20 @@
 import { DeviceLostError } from "../errors.ts";
 import { type DeviceContext, lossSoon, type PipelineEntry } from "./device.ts";
 
-/** One kernel variant: its name is its key. */
+/** One kernel variant. Its name is its key. */
 export interface Kernel {
   readonly name: string;
   readonly source: () => string;
   readonly layouts: readonly [GPUBindGroupLayout, GPUBindGroupLayout];
 }
 
-/** Begins to compile in the background; a kernel is compiled once per device. */
+/** Starts to compile in the background. A kernel is compiled once per device. */
 export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
   const known = context.pipelines.get(kernel.name);
   if (known) return known;
   const { device } = context;
   const code = kernel.source();
-  // A faulty shader is told through the pipeline's rejection; the scope keeps it from the owner's error handler.
+  // The pipeline's rejection reports a faulty shader. The scope hides it from the owner's error handler.
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: `${context.label} ${kernel.name}`, code });
   const pending = device.createComputePipelineAsync(descriptorOf(context, kernel, module));
@@ -25,7 +25,7 @@ export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
     },
     async (error) => {
       context.pipelines.delete(kernel.name);
-      // A browser that finds the shader wrong says so; for anything else a loss may be the cause.
+      // A browser reports a wrong shader as a validation error. Any other error may come from a loss.
       const loss = error?.reason === "validation" ? context.lost : await lossSoon(context);
       throw loss ? new DeviceLostError(loss, "unknown") : await compileError(kernel, code, module, error);
     },
@@ -37,14 +37,14 @@ export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
   return entry;
 }
 
-/** The pipeline now: compiled on the spot if the background has not finished. */
+/** The pipeline, compiled now if the background has not finished. */
 export function pipelineNow(context: DeviceContext, kernel: Kernel): GPUComputePipeline {
   const entry = compile(context, kernel);
   entry.pipeline ??= context.device.createComputePipeline(descriptorOf(context, kernel, entry.module));
   return entry.pipeline;
 }
 
-/** Somebody else listens to this promise, or nobody has to: an unhandled rejection would end a Node process. */
+/** Other code handles this promise, or no code has to. An unhandled rejection would end a Node process. */
 export function ignoreRejection(promise: Promise<unknown>): void {
   promise.catch(() => {});
 }

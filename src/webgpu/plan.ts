@@ -8,14 +8,14 @@ import type { Dispatch, Gradients, Pass, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
 import { buffersOf } from "./windows.ts";
 
-/** What a clip records for one set of buffers. */
+/** The dispatches that a clip records for one set of buffers. */
 export interface Plan {
   readonly dispatches: readonly Dispatch[];
-  /** How many partials of 32 bytes its dispatches need room for. */
+  /** The number of partials, of 32 bytes each, that the dispatches need. */
   readonly partialCount: number;
 }
 
-/** The passes of a method, each planned in turn: what one leaves is where the next one looks for it. */
+/** Plans the passes of a method in turn. Each one notes in `planning` where the next one finds its results. */
 export function planOf(
   method: ClipMethod,
   options: CheckedOptions,

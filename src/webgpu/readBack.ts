@@ -1,12 +1,12 @@
 import { DeviceLostError } from "../errors.ts";
+import { COPY_DST, MAP_READ } from "../usage.ts";
 import { type DeviceContext, lossSoon, newBuffer } from "./device.ts";
 import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
-import { COPY_DST, MAP_READ } from "./usage.ts";
 
 /**
- * Copies of buffers as of everything submitted so far, through a staging buffer of their own, which an abort frees.
- * @throws DeviceLostError, RangeError where there is no memory, the signal's reason.
+ * Copies buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
+ * @throws DeviceLostError, RangeError if there is no memory, the signal's reason.
  */
 export async function readBack(
   context: DeviceContext,
@@ -31,7 +31,7 @@ export async function readBack(
       const loss = lossSoon(context);
       const caught = await Promise.race([fault, loss.then(() => undefined)]);
       if (caught) throw faultError(`${label} read-back`, caught);
-      // A mapping that is valid fails for no other reason, even if nobody tells of a loss.
+      // A valid mapping fails only after a loss, even if no loss is reported.
       throw new DeviceLostError((await loss) ?? { message: String(error) }, "unknown", { cause: error });
     });
     const copy = made.target.getMappedRange().slice(0);
@@ -42,7 +42,7 @@ export async function readBack(
   }
 }
 
-/** One after the other; returns where each begins. */
+/** Copies the buffers one after the other. Returns where each begins. */
 function submitCopies({ device, label }: DeviceContext, buffers: readonly GPUBuffer[], target: GPUBuffer): number[] {
   const encoder = device.createCommandEncoder({ label: `${label} read-back` });
   let next = 0;
@@ -56,7 +56,7 @@ function submitCopies({ device, label }: DeviceContext, buffers: readonly GPUBuf
   return starts;
 }
 
-/** Settles when the device is lost, even where a browser forgets to. */
+/** Settles when the device is lost, even if the browser never settles the mapping. */
 async function orLost(context: DeviceContext, mapped: Promise<undefined>): Promise<void> {
   let tell: (info: GPUDeviceLostInfo) => void = () => {};
   const lost = new Promise<never>((_, reject) => {

@@ -1,9 +1,9 @@
-import type { Prepared } from "../backend.ts";
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions, Source } from "../options.ts";
 import type { Range } from "../ranges.ts";
 import { Recent } from "../recent.ts";
+import { STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { alignedDown, alignedUp } from "./alignment.ts";
 import { byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder } from "./device.ts";
@@ -11,7 +11,6 @@ import { type BindingType, bindGroup, layoutOf, type SlotKind, slotGroup, slotTy
 import type { BufferName, Dispatch, StepValue } from "./passes/pass.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Plan, planOf } from "./plan.ts";
-import { STORAGE, UNIFORM } from "./usage.ts";
 import { type Buffers, buffersOf, type Slot } from "./windows.ts";
 
 /** One dispatch, ready to be recorded. */
@@ -19,46 +18,42 @@ export interface Step {
   readonly kernel: Kernel;
   readonly first: GPUBindGroup;
   readonly second: GPUBindGroup;
-  /** Which bytes of the values of the step the second group takes. */
+  /** The bytes of the step's values that the second group takes. */
   readonly offsets?: { readonly start: number; readonly count: number };
   readonly workgroups: number;
 }
 
-export interface PreparedBuffers extends Prepared {
-  readonly steps: readonly Step[];
-}
-
-/** Everything of a plan that does not depend on which buffers it is for. */
+/** The part of a plan that does not depend on the buffers. */
 interface Layout {
   readonly tables: GPUBuffer;
   readonly recipes: readonly Recipe[];
 }
 
-/** A step that may lack its gradients. */
-type Recipe = Step | (Omit<Step, "first"> & { readonly gradients: GradientSlots });
-
-/** What its bind group of gradients is made from. */
-interface GradientSlots extends SlotKind {
-  readonly slots: readonly Slot[];
-  readonly readsGradScale: boolean;
-}
+/** A step, or a step without its bind group of gradients but with the slots for it. */
+type Recipe =
+  | Step
+  | (Omit<Step, "first"> & {
+      readonly kind: SlotKind;
+      readonly slots: readonly Slot[];
+      readonly readsGradScale: boolean;
+    });
 
 const PARTIAL_BYTES = 32;
-/** Where the bytes of a value stand among those of a step. */
+/** The place of a value among the bytes of a step. */
 const VALUES_AT: Record<StepValue, number> = { maxNorm: 0, gradScale: 4 };
 const VALUE_BYTES = 4;
-/** Engines that pool their tensors come back to a few layouts. */
+/** Engines that pool their tensors reuse a few layouts. */
 const KEPT_LAYOUTS = 32;
 
-/** What a clip has on the GPU, whatever gradients it is for. */
+/** The clip's buffers that do not depend on its gradients. */
 export interface ClipBuffers {
   readonly record: GPUBuffer;
-  /** One for each group, where there are several norms. */
+  /** With several norms: an entry for each group. */
   readonly entries: GPUBuffer | undefined;
   readonly state: GPUBuffer | undefined;
 }
 
-/** Makes the bind groups of one clip; scratch and record are shared by all of them. */
+/** Makes the bind groups of one clip. All of them share scratch and record. */
 export class Bindings {
   readonly #context: DeviceContext;
   readonly #buffers: ClipBuffers;
@@ -75,14 +70,14 @@ export class Bindings {
     this.#options = options;
   }
 
-  bind(list: TensorList): PreparedBuffers {
+  bind(list: TensorList): Step[] {
     const { tensors } = list;
     const numbers = buffersOf(tensors);
     const buffers = [...numbers.keys()] as GPUBuffer[];
     const { recipes } = this.#layouts.get(structureOf(tensors, numbers), () =>
       this.#makeLayout(planOf(this.#method, this.#options, list, this.#context)),
     );
-    return { steps: recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers)) };
+    return recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers));
   }
 
   destroy(): void {
@@ -91,17 +86,17 @@ export class Bindings {
     for (const retired of this.#retired) retired.deref()?.destroy();
   }
 
-  /** An encoder that is not submitted yet may still use it: it goes with the clip, or before that with the garbage. */
+  /** Keeps an old buffer: an encoder that is not submitted yet may use it. Garbage collection or `destroy` frees it. */
   #retire(buffer: GPUBuffer | undefined): void {
     this.#retired = this.#retired.filter((retired) => retired.deref());
     if (buffer) this.#retired.push(new WeakRef(buffer));
   }
 
   #stepOf(recipe: Recipe, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Step {
-    if (!("gradients" in recipe)) return recipe;
-    const { gradients, ...step } = recipe;
-    if (gradients.readsGradScale) refuseGradScaleAmong(tensors, this.#options.gradScale);
-    return { ...step, first: slotGroup(this.#context, gradients, gradients.slots, buffers) };
+    if (!("slots" in recipe)) return recipe;
+    const { kind, slots, readsGradScale, ...step } = recipe;
+    if (readsGradScale) refuseGradScaleAmong(tensors, this.#options.gradScale);
+    return { ...step, first: slotGroup(this.#context, kind, slots, buffers) };
   }
 
   #makeLayout({ dispatches, partialCount }: Plan): Layout {
@@ -164,7 +159,9 @@ export class Bindings {
     const readsGradScale = bindings.some((binding) => "buffer" in binding && binding.buffer === "gradScale");
     return {
       kernel: kernel(slotTypes(batch), types),
-      gradients: { target, writes, bindings: count, slots, readsGradScale },
+      kind: { target, writes, bindings: count },
+      slots,
+      readsGradScale,
       second: bindGroup(this.#context, "tables", types, [...own.resources, ...ofStep.resources]),
       offsets,
       workgroups,
@@ -179,7 +176,7 @@ export class Bindings {
     return { types: bytes.map(() => "bytes"), resources: bytes };
   }
 
-  /** Grows with the plan. */
+  /** The buffer of partials. It grows with the plan. */
   #partialsFor(count: number): GPUBuffer {
     const size = PARTIAL_BYTES * count;
     const most = this.#context.device.limits.maxStorageBufferBindingSize;
@@ -205,8 +202,8 @@ export class Bindings {
 }
 
 /**
- * What a plan depends on: equal for lists whose gradients lie alike in other buffers, as engines with pooled tensors bring
- * them each step. Such a list takes no planning, only bind groups.
+ * A key for everything that a plan depends on. It is equal for lists with the same layout in other buffers, as engines with pooled
+ * tensors pass in each step. Such a list needs no planning, only bind groups.
  */
 function structureOf(tensors: readonly Tensor[], buffers: Buffers): string {
   const place = (range: Range | undefined) => {
@@ -234,7 +231,7 @@ function offsetsOf(values: readonly StepValue[]): NonNullable<Step["offsets"]> {
   return { start: VALUES_AT[values[0] as StepValue], count: VALUE_BYTES * values.length };
 }
 
-/** All words that dispatches bring, one after the other, each on 256 bytes and with room for what its binding spans. */
+/** Packs the words of all dispatches. Each begins on 256 bytes and has room for all bytes of its binding. */
 function packed(dispatches: readonly Dispatch[]): { words: Uint32Array; startOf: Map<Uint32Array, number> } {
   const startOf = new Map<Uint32Array, number>();
   let [next, end] = [0, 0];

@@ -4,14 +4,14 @@ import type { Units } from "../units.ts";
 import { ALIGNMENT, alignedDown } from "./alignment.ts";
 import type { Word } from "./format.ts";
 
-/** In one dispatch, as in shaders/shared/table.wgsl. */
+/** The most segments in a dispatch, as in shaders/shared/table.wgsl. */
 export const MOST_SEGMENTS = 240;
-/** The same along axes, as in shaders/shared/units.wgsl: a uniform of a compatibility-mode device has 16 KiB. */
+/** The same along axes, as in shaders/shared/units.wgsl: a uniform has 16 KiB on a device of compatibility mode. */
 export const MOST_UNIT_SEGMENTS = 170;
 
 /**
- * The longest piece of float32 whose window fits a binding wherever it begins. Pieces of 16-bit gradients have as many
- * elements, because the numbers of pieces must depend on the lengths alone.
+ * The longest piece of float32 whose window fits a binding at any offset. Pieces of 16-bit gradients have as many elements: the
+ * numbers of pieces must depend on the lengths only.
  */
 export function pieceElementsOf(maxBinding: number): number {
   return pieceBytesOf(maxBinding) / 4;
@@ -21,26 +21,26 @@ function pieceBytesOf(maxBinding: number): number {
   return alignedDown(maxBinding) - ALIGNMENT;
 }
 
-/** A run of bytes that one pass works on: a gradient, a piece of a large one, or several that follow each other. */
+/** A run of bytes that a pass works on: a gradient, a piece of a large one, or several neighbours. */
 export interface Segment {
   readonly dtype: Dtype;
   readonly source: Range;
   readonly into?: Range;
-  /** Of its first piece: what comes first in the caller's order is smaller. */
+  /** The number of its first piece. Numbers follow the caller's order. */
   readonly piece: number;
   readonly group: number;
-  /** Where its values fall into several units: how, and which element of the tensor is the first. */
+  /** Present if its values belong to several units. */
   readonly units?: Units;
   readonly firstElement: number;
-  /** Where it is summed over examples, which lie one after the other. */
+  /** The number of consecutive examples to sum over, if any. */
   readonly examples?: number;
-  /** Of its first gradient, for messages. */
+  /** The label of its first gradient, for messages. */
   readonly label: string;
 }
 
 /**
- * Joins neighbours of one group: fewer segments, and more that are whole 16-byte words. They follow each other in the list too, as a
- * record names an element by its distance from a segment's start.
+ * Joins neighbours of one group. That makes fewer segments, and more of them are whole 16-byte words. The pieces must be neighbours
+ * in the list too: a record names an element by its distance from a segment's start.
  */
 export function segmentsOf(pieces: readonly Piece[], maxBinding: number, withInto = false): Segment[] {
   const pieceBytes = pieceBytesOf(maxBinding);
@@ -61,7 +61,7 @@ export function segmentsOf(pieces: readonly Piece[], maxBinding: number, withInt
   return segments;
 }
 
-/** A word of 4 bytes is read 1.5 to 2.5 times slower than one of 16: not for the sake of one binding less. */
+/** Reading in 4-byte words is 1.5 to 2.5 times slower than in 16-byte words. Saving one binding is not worth that. */
 function isLargeAndWhole(segment: Segment | undefined): boolean {
   return segment !== undefined && wordOf(segment) === "vec4" && segment.source.byteLength >= 65_536;
 }
@@ -79,7 +79,7 @@ function follows(a: Range, b: Range): boolean {
   return isSame({ ...a, byteOffset: a.byteOffset + a.byteLength, byteLength: b.byteLength }, b);
 }
 
-/** Of the destination; the source has as many for each example. */
+/** The bytes of the destination. The source has as many for each example. */
 export function bytesOf({ source, examples = 1 }: Segment): number {
   return source.byteLength / examples;
 }
@@ -90,8 +90,8 @@ export function wordOf(segment: Segment): Word {
 }
 
 /**
- * For dispatches that write: 16-bit elements of two segments may share a 32-bit word, which two invocations must not
- * write at once. A word is shared by no more than two, so that every other one in a second batch keeps them apart.
+ * For dispatches that write. 16-bit elements of two segments may share a 32-bit word, and two invocations must not write it at the
+ * same time. At most two segments share a word: putting every other one into a second batch separates them.
  */
 export function apartByWord(segments: readonly Segment[]): Segment[][] {
   const batches: [Segment[], Segment[]] = [[], []];

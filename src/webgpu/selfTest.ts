@@ -3,16 +3,13 @@ import { DeviceLostError, NoWebGPUError } from "../errors.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { CLIPPED, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "../usage.ts";
 import type { DeviceContext } from "./device.ts";
 import { watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
-import { COPY_DST, COPY_SRC, STORAGE } from "./usage.ts";
 
-/** A clipper's `prepare`. */
-type Prepare = (gradients: readonly GPUBuffer[], method: ClipMethod) => Clip;
-
-/** Gradients of a self-test, one buffer each, side by side in one array. */
+/** The gradients of a self-test. Each has a buffer; one array has all their values side by side. */
 interface Samples {
   readonly buffers: readonly GPUBuffer[];
   readonly starts: readonly number[];
@@ -20,40 +17,40 @@ interface Samples {
   readonly lanes: number;
 }
 
-/** One step with an answer that is known. */
+/** One step with a known answer. */
 interface Trial {
   readonly name: string;
-  /** The values are multiples of a quarter, times 2 to this power. */
+  /** The values are multiples of 1/4, times 2 to this power. */
   readonly power?: number;
-  /** Every so many values are 64 times as large. */
+  /** Every n-th value is 64 times as large. */
   readonly boostEvery?: number;
-  /** Bits that replace values, and which ones. */
+  /** Bits that replace values, and the indices of these values. */
   readonly nonFinite?: { readonly bits: readonly number[]; readonly at: (samples: Samples) => readonly number[] };
   readonly maxNorm?: number;
   readonly gradScale?: number;
-  /** In the same submit, another step before it doubles all values. */
+  /** Another step in the same submit doubles all values first. */
   readonly doubledFirst?: true;
 }
 
-// Each byte of a bound and of a gradScale travels on its own: so none is 0 or like another.
+// Each byte of a bound and of a gradScale has its own offset: no byte may be 0 or equal another.
 const BOUND = Math.fround(5.6789);
 const GRAD_SCALE = Math.fround(1.2345);
 const INFINITY_BITS = 0x7f800000;
 const INFINITIES = [INFINITY_BITS, INFINITY_BITS + 2 ** 31];
 
-/** Of either sign: each bit of the payload alone, quiet and signalling, and all of them. */
+/** NaN of both signs: with each payload bit alone, quiet and signalling, and with all bits. */
 const NANS = [0, 2 ** 31].flatMap((sign) => {
   const payloads = [0x7fffff, ...Array.from({ length: 23 }, (_, bit) => 1 << bit)];
   return payloads.flatMap((payload) => [payload, payload | 0x400000]).map((bits) => sign + INFINITY_BITS + bits);
 });
 
-/** An odd distance, so that every part of a 16-byte word has its turn. */
+/** Indices at an odd distance: every part of a 16-byte word occurs. */
 function everywhere({ starts: [, second = 0], count }: Samples): number[] {
   const [first, distance] = [second + 42, 31];
   return Array.from({ length: Math.ceil((count - first) / distance) }, (_, i) => first + distance * i);
 }
 
-/** Of four loads that a lane makes at once another one in each lane: in words of 16 bytes, and in those of 4. */
+/** A lane makes four loads at once. Each lane gets a bad value in another load: in words of 16 bytes and of 4. */
 function inEachLoad(samples: Samples): number[] {
   return longOnes(samples).flatMap(({ start, width }) =>
     [0, 1, 2, 3].map((k) => start + width * (samples.lanes * (4 + k) + k) + (k % width)),
@@ -86,15 +83,19 @@ const TRIALS: readonly Trial[] = [
 ];
 
 /**
- * Some drivers compute wrongly (Mali's and Adreno's have): steps with known answers, before anybody's gradients.
+ * Runs steps with known answers before any real gradients. Some drivers compute wrongly (Mali's and Adreno's have).
+ * @param prepare a clipper's.
  * @throws NoWebGPUError ("self-test"), DeviceLostError.
  */
-export async function tryOut(prepare: Prepare, context: DeviceContext): Promise<void> {
+export async function tryOut(
+  prepare: (gradients: readonly GPUBuffer[], method: ClipMethod) => Clip,
+  context: DeviceContext,
+): Promise<void> {
   const { buffers, ...places } = samplesFor(context);
   const clips: Clip[] = [];
   try {
     const samples = { buffers, ...places };
-    // Long loops in few workgroups, then as many workgroups as the device is given otherwise.
+    // First long loops in few workgroups, then the usual number of workgroups.
     const { grid } = context;
     for (const row of [{ ...grid, normWorkgroups: 1, scaleWorkgroups: 1 }, grid]) {
       context.grid = row;
@@ -105,7 +106,7 @@ export async function tryOut(prepare: Prepare, context: DeviceContext): Promise<
       }
     }
     await Promise.all(clips.map(({ ready }) => ready));
-    // All at once: the wait for a copy is long, and a step is short.
+    // All trials together: waiting for a copy takes long, a step does not.
     const outcomes = clips.flatMap((clip) =>
       TRIALS.map((trial, i) => {
         const outcome = check(trial, context, clip, samples, i);
@@ -128,7 +129,7 @@ function failed(fact: string, cause?: unknown): NoWebGPUError {
   return new NoWebGPUError("self-test", message, { cause });
 }
 
-/** For every binding of the kernels of 16-byte words, and of those of 4: whole tiles, many in the last one, and a rest. */
+/** For each binding of the kernels with 16-byte and with 4-byte words: whole tiles (many in the last binding), and a rest. */
 function samplesFor({ device, slots, grid: { lanes } }: DeviceContext): Samples {
   const lengths = [16_424, 4131].flatMap((last, i) => [...Array<number>(slots - 1).fill(1336 + i), last]);
   const starts: number[] = [];
@@ -137,7 +138,7 @@ function samplesFor({ device, slots, grid: { lanes } }: DeviceContext): Samples 
     starts.push(count);
     count += length;
   }
-  // What goes wrong here is told by the clip that uses them.
+  // The clip that uses them reports any error here.
   const { made: buffers } = watched(device, () =>
     lengths.map((length) =>
       device.createBuffer({ label: "gradclip self-test", size: 4 * length, usage: STORAGE | COPY_DST | COPY_SRC }),
@@ -146,7 +147,7 @@ function samplesFor({ device, slots, grid: { lanes } }: DeviceContext): Samples 
   return { buffers, starts, count, lanes };
 }
 
-/** Submits a trial at once, and then compares. */
+/** Submits a trial immediately; compares later. */
 async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: Samples, seed: number): Promise<void> {
   const values = valuesOf(trial, samples, seed);
   const { norm, gradScale, ...wanted } = answerOf(trial, values);
@@ -170,7 +171,7 @@ async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: 
   const reported = clip.report();
   ignoreRejection(reported);
   const [record, ...copies] = (await readBack(context, sources)) as [DataView, ...DataView[]];
-  // There is no report of that.
+  // No error reports a step that did not run.
   if (record.getUint32(recordAt.steps, true) === 0) throw failed(`${trial.name}: no step was taken`);
   const report = await reported;
   const flags = record.getUint32(recordAt.flags, true);
@@ -180,7 +181,7 @@ async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: 
     for (let k = 0; k < copy.byteLength; k += 4) {
       const got = copy.getFloat32(k, true);
       const want = trial.nonFinite ? 0 : (values[(starts[i] as number) + k / 4] as number) * scale;
-      // The product, and the scale before it, may be rounded either way.
+      // The scale and the product may be rounded either way.
       if (!(Math.abs(got - want) <= (scale === 1 ? 0 : Math.abs(want) * 2 ** -22))) {
         throw failed(`${trial.name}: ${got} instead of ${want} in buffer ${i}, element ${k / 4}`);
       }
@@ -188,7 +189,7 @@ async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: 
   });
 }
 
-/** Which of the values that are not finite a report has to name. */
+/** The first non-finite value, as a report must name it. */
 function firstOf({ nonFinite }: Trial, samples: Samples): Record<string, number> {
   const place = nonFinite?.at(samples)[0];
   if (place === undefined) return {};
@@ -199,14 +200,14 @@ function firstOf({ nonFinite }: Trial, samples: Samples): Record<string, number>
 function compare(name: string, got: object, expected: Record<string, number | boolean>): void {
   for (const [key, want] of Object.entries(expected)) {
     const value = (got as typeof expected)[key];
-    // The last digit of a quotient is not promised.
+    // The last bit of a quotient is not specified.
     const isSame =
       key === "scale" ? Math.abs(Number(value) - Number(want)) <= Number(want) * 2 ** -23 : Object.is(value, want);
     if (!isSame) throw failed(`${name}: ${key} ${value} instead of ${want}`);
   }
 }
 
-/** Squares of these are exact, and so are their sums, in whatever order they are added: a norm has to be right to the bit. */
+/** Values whose squares are exact, and sums of the squares too, in any order. Their norm must be right to the bit. */
 function valuesOf(
   { power = 0, boostEvery, nonFinite }: Trial,
   samples: Samples,
@@ -226,7 +227,7 @@ function valuesOf(
   return values;
 }
 
-/** What a report has to say, computed in float64; in units of 2^power, where nothing overflows. */
+/** The right answer, computed in float64 and in units of 2^power, where nothing overflows. */
 function answerOf({ power = 0, maxNorm, gradScale = 1, doubledFirst, nonFinite }: Trial, values: Float32Array) {
   const unit = 2 ** power;
   const before = doubledFirst ? 2 : 1;

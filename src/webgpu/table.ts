@@ -19,12 +19,12 @@ export const tableHead = struct(
 /** As in shaders/shared/segment.wgsl. */
 export const segmentStruct = struct("first", "count", "tile", "piece", "into", "slot", "group", "edges");
 
-/** What a kernel binds. It is longer than a short table and may overlap the next one; those words are not read. */
+/** The size of a table's binding. It may be longer than the table and overlap the next one; those words are not read. */
 export const TABLE_BYTES = 4 * (tableHead.words + segmentStruct.words * MOST_SEGMENTS);
 
 type Head = Parameters<typeof tableHead.write>[2];
 
-/** The table of a dispatch: a head, then each segment as the kernel's struct of eight words has it. */
+/** The table of a dispatch: a head, then a struct of eight words for each segment. */
 export function tableOf<Field extends string>(
   { placed, slots, tilesPerWorkgroup }: Batch,
   head: Head,
@@ -40,7 +40,7 @@ export function tableOf<Field extends string>(
   return table;
 }
 
-/** The table of a kernel that has shared/segment.wgsl. */
+/** The table of a kernel that imports shared/segment.wgsl. */
 export function segmentTableOf(batch: Batch, head: Head = {}): Uint32Array {
   return tableOf(batch, head, segmentStruct, (placed, slot) => {
     const { piece, group } = placed.segment;
@@ -48,7 +48,7 @@ export function segmentTableOf(batch: Batch, head: Head = {}): Uint32Array {
   });
 }
 
-/** Whole words are those of the destination; a view of 16-bit elements may begin and end in the middle of one. */
+/** Whole words are counted in the destination. A view of 16-bit elements may begin and end in the middle of a word. */
 export function wordsOf({ format }: Batch, { segment }: Placed, { source, into }: Slot) {
   const wordBytes = WORD_BYTES[format.word];
   const start = segment.source.byteOffset - source.offset;

@@ -1,23 +1,23 @@
-/** By the names of `//#import` lines: a file of shaders/ has a slash in its name, others are for the caller to choose. */
+/** Texts by the names in `//#import` lines. A name with a slash is a file of shaders/; the caller chooses the others. */
 export type Texts = Readonly<Record<string, string>>;
 
-/** What fills the text of a kernel; shaders/README.md has the directives. */
-export interface Filling {
-  /** All that the kernel imports, and what is imported there. */
+/** The values for a kernel's directives; see shaders/README.md. */
+interface Filling {
+  /** All texts that the kernel imports, directly and indirectly. */
   readonly texts: Texts;
-  /** Which `//#if` lines hold; a name that is not here does not. */
+  /** The conditions of `//#if`. A missing name is false. */
   readonly conditions?: Readonly<Record<string, boolean>>;
-  /** How often the lines of a `//#for slot` stand; the bindings of destinations follow those of as many sources. */
+  /** The number of repetitions of `//#for slot`. As many bindings of sources come first, then those of destinations. */
   readonly slots?: number;
-  /** Words to put in the place of others. */
+  /** Words to replace, and their replacements. */
   readonly tokens?: Readonly<Record<string, string>>;
 }
 
-/** A section without another in it. */
+/** A section without an inner section. */
 const SECTION = / *\/\/#(for|if) (\w+)\n((?:(?! *\/\/#(?:for|if) ).*\n)*?) *\/\/#end\n/g;
 const IMPORT = / *\/\/#import (\S+)\n/g;
 
-/** The text of a kernel with all that it imports, each once. */
+/** The text of a kernel with everything that it imports, each once. */
 export function resolved(kernel: string, { texts, conditions = {}, slots = 0, tokens = {} }: Filling): string {
   const emitted = new Set<string>();
   const named = new Set<string>();

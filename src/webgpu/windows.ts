@@ -3,14 +3,14 @@ import type { Tensor } from "../view.ts";
 import { alignedDown, alignedUp } from "./alignment.ts";
 import type { Segment } from "./segments.ts";
 
-/** Part of a buffer that is bound: it begins on 256 bytes. Buffers are numbered, as other ones may take their places. */
+/** The bound part of a buffer; it begins on 256 bytes. Buffers have numbers, because other buffers may replace them. */
 export interface Window {
   readonly buffer: number;
   readonly offset: number;
   readonly size: number;
 }
 
-/** What one slot of a dispatch binds: a source, or a pair of source and destination. */
+/** The windows of one slot of a dispatch: a source, or a source and a destination. */
 export interface Slot {
   readonly source: Window;
   readonly into?: Window;
@@ -23,7 +23,7 @@ export interface FilledSlot extends Slot {
   readonly segments: Segment[];
 }
 
-/** The buffers of a list, numbered in the order in which it names them. */
+/** The buffers of a list, numbered in the order of the list. */
 export type Buffers = ReadonlyMap<Range["buffer"], number>;
 
 export function buffersOf(tensors: readonly Tensor[]): Buffers {
@@ -36,7 +36,7 @@ export function buffersOf(tensors: readonly Tensor[]): Buffers {
   return numbers;
 }
 
-/** As few bindings as possible: everything in one buffer shares one, unless the buffer is also a destination. */
+/** Makes as few bindings as possible: segments in one buffer share a binding, unless the buffer is also a destination. */
 export function slotsOf(
   segments: readonly Segment[],
   buffers: Buffers,
@@ -79,7 +79,7 @@ function byBuffers(segments: readonly Segment[], buffers: Buffers): Map<string, 
   return groups;
 }
 
-/** The windows of a slot that takes another one in; undefined where it may not. */
+/** The windows of a slot extended by another one; undefined if they must stay apart. */
 function widenedBy(
   slot: FilledSlot,
   next: Slot,
@@ -87,7 +87,7 @@ function widenedBy(
   isDestination: boolean,
 ): Slot | undefined {
   if (slot.segments.length >= limits.mostSegments) return undefined;
-  // What is written next to other destinations may not span them.
+  // A window that is written must not cover other destinations.
   if (slot.into && next.into && !near(slot.into, next.into)) return undefined;
   if (isDestination && !near(slot.source, next.source)) return undefined;
   const source = union(slot.source, next.source);
@@ -124,7 +124,7 @@ function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void 
   );
 }
 
-/** First fit, in the caller's order. In one dispatch, what is written may overlap no other binding. */
+/** First fit, in the caller's order. Within a dispatch a written window must not overlap another binding. */
 export function batched(
   slots: readonly FilledSlot[],
   capacity: number,
@@ -155,7 +155,7 @@ export function batched(
   return batches.map((batch) => batch.slots);
 }
 
-/** What is written may overlap nothing; nor may what is read from a buffer that is a destination, as it is bound writable. */
+/** A written window must overlap no other, nor may a window that is read from a destination's buffer: it is bound writable. */
 export function conflictsIn(slots: readonly Slot[]): (a: Slot, b: Slot) => boolean {
   const destinations = new Set(slots.map((slot) => slot.into?.buffer));
   return (a, b) =>

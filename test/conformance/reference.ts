@@ -2,7 +2,7 @@
  * The answers, computed in float64 and independently of src/. Squares of float32 numbers are exact in float64 and neither
  * overflow nor underflow there, so that the plain sum is within 2^-28 of the truth for 2^25 elements.
  */
-import { FLT_MAX, MIN_NORMAL, round24, ulp24, valuesOf } from "./numbers.ts";
+import { FLT_MAX, MIN_NORMAL, mapped, round24, ulp24, valuesOf } from "./numbers.ts";
 import type { Content, Expected, Held, Tensor, Unit, UnitOptions } from "./types.ts";
 
 export interface Summary {
@@ -98,11 +98,8 @@ function unchanged(tensors: Unit["tensors"]): (Content | null)[] {
   return tensors.map((tensor) => (tensor ? { bits: tensor.bits } : null));
 }
 
-function mapped(tensors: Unit["tensors"], map: (value: number) => number): (Content | null)[] {
-  return tensors.map((tensor) => {
-    if (!tensor) return null;
-    return { values: Float64Array.from(valuesOf(tensor), map) };
-  });
+function scaled(tensors: Unit["tensors"], scale: number): (Content | null)[] {
+  return tensors.map((tensor) => (tensor ? { values: mapped(valuesOf(tensor), (value) => value * scale) } : null));
 }
 
 /** Nothing is written, whatever was found. */
@@ -146,7 +143,7 @@ export function referenceGlobalNorm(unit: Unit, maxNorm: number): Expected {
     scale,
     clipped,
     skipped: false,
-    contents: untouched ? unchanged(unit.tensors) : mapped(unit.tensors, (value) => value * scale),
+    contents: untouched ? unchanged(unit.tensors) : scaled(unit.tensors, scale),
     ...(clipped && !onlyRecord && comparable ? { normAfter: bound } : {}),
   };
 }
@@ -164,5 +161,5 @@ function nonFiniteVerdict(unit: Unit, norm: number, policy: "zero" | "keep" | "p
   }
   // As PyTorch: the coefficient is NaN for a NaN norm and 0 for an infinite one, and multiplies everything.
   const scale = Number.isNaN(norm) ? Number.NaN : 0;
-  return { scale, skipped: false, contents: mapped(unit.tensors, (value) => value * scale) };
+  return { scale, skipped: false, contents: scaled(unit.tensors, scale) };
 }

@@ -1,11 +1,13 @@
 /** Methods with several norms, computed in float64 and independently of src/: units along axes, tensors, members. */
-import { FLT_MAX, MIN_NORMAL, round24, ulp24, valuesOf } from "./numbers.ts";
+import { FLT_MAX, MIN_NORMAL, mapped, round24, ulp24, valuesOf } from "./numbers.ts";
 import { scalar, summarise } from "./reference.ts";
 import type { Content, Expected, Tensor, Unit } from "./types.ts";
 
 export interface Groups {
-  /** Which values share a norm: a name for each element. */
-  readonly groupOf: (tensor: Tensor, index: number) => (element: number) => string;
+  /** Which values share a norm: the number of an element's group among those of its tensor. */
+  readonly groupOf: (tensor: Tensor) => (element: number) => number;
+  /** Groups of the same number are one, whatever tensor they are in. */
+  readonly areShared?: true;
   /** From the norm of the parameter's values in that place, and how many they are. */
   readonly boundOf: (parameterNorm: number, count: number) => number;
 }
@@ -14,7 +16,8 @@ interface Group {
   count: number;
   squared: number;
   parameterSquared: number;
-  bad: number[];
+  sawNaN: boolean;
+  sawInfinity: boolean;
 }
 
 interface Verdict {
@@ -24,37 +27,46 @@ interface Verdict {
   readonly zeroed: boolean;
 }
 
-/** The unit of an element: its position along the axes that are kept, by the definition. */
-export function unitAlong(shape: readonly number[], axes: readonly number[]): (element: number) => string {
+/** The unit of an element: its position along the axes that are kept, by the definition, as one number. */
+export function unitAlong(shape: readonly number[], axes: readonly number[]): (element: number) => number {
   const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + shape.length : axis)));
+  const isKept = shape.map((_, axis) => !reduced.has(axis));
   return (element) => {
-    const position: number[] = [];
+    let unit = 0;
+    let units = 1;
     let rest = element;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       const length = shape[axis] as number;
-      position[axis] = reduced.has(axis) ? 0 : rest % length;
+      if (isKept[axis]) {
+        unit += units * (rest % length);
+        units *= length;
+      }
       rest = Math.floor(rest / length);
     }
-    return position.join();
+    return unit;
   };
 }
 
-export function referenceGroups(unit: Unit, { groupOf, boundOf }: Groups): Expected {
+export function referenceGroups(unit: Unit, { groupOf, areShared, boundOf }: Groups): Expected {
   const { options = {} } = unit;
   const gradScale = scalar(options.gradScale, Math.fround) ?? 1;
-  const names = unit.tensors.map((tensor, index) => (tensor ? groupOf(tensor, index) : () => ""));
-  const groups = collect(unit.tensors, names);
-  const verdicts = new Map(
-    [...groups].map(([name, group]) => [name, verdictOf(unit, group, boundOf, gradScale)] as const),
-  );
-  const all = [...verdicts.values()];
+  const groups: Group[] = [];
+  const numbers = unit.tensors.map((tensor) => {
+    if (!tensor) return new Uint32Array();
+    const numberOf = groupOf(tensor);
+    const first = areShared ? 0 : groups.length;
+    const groupsOfTensor = new Uint32Array(tensor.bits.length).map((_, element) => first + numberOf(element));
+    addTensor(groups, tensor, groupsOfTensor);
+    return groupsOfTensor;
+  });
+  const verdicts = groups.map((group) => verdictOf(unit, group, boundOf, gradScale));
   const summary = summarise(unit.tensors);
-  const sawNaN = all.some(({ norm }) => Number.isNaN(norm));
+  const sawNaN = verdicts.some(({ norm }) => Number.isNaN(norm));
   const norm = sawNaN ? Number.NaN : summary.sawInfinity ? Infinity : gradScale * Math.sqrt(summary.sumOfSquares);
   return {
     norm,
-    clipped: all.some(({ clipped }) => clipped),
-    skipped: all.some(({ zeroed }) => zeroed),
+    clipped: verdicts.some(({ clipped }) => clipped),
+    skipped: verdicts.some(({ zeroed }) => zeroed),
     nonFinite: summary.nonFinite,
     first: summary.first,
     maxAbs: Number.isFinite(norm) ? Math.min(FLT_MAX, summary.largest * gradScale) : norm,
@@ -63,35 +75,33 @@ export function referenceGroups(unit: Unit, { groupOf, boundOf }: Groups): Expec
     contents: unit.tensors.map((tensor, index) => {
       if (!tensor) return null;
       if (options.apply === "record") return { bits: tensor.bits };
-      return contentOf(tensor, (element) => verdicts.get(names[index]?.(element) ?? "") as Verdict);
+      return contentOf(tensor, (element) => verdicts[numbers[index]?.[element] as number] as Verdict);
     }),
   };
 }
 
-function collect(tensors: Unit["tensors"], names: readonly ((element: number) => string)[]): Map<string, Group> {
-  const groups = new Map<string, Group>();
-  tensors.forEach((tensor, index) => {
-    if (!tensor) return;
-    const parameter = tensor.parameter && valuesOf(tensor.parameter);
-    valuesOf(tensor).forEach((value: number, element: number) => {
-      const name = names[index]?.(element) ?? "";
-      const group = groups.get(name) ?? { count: 0, squared: 0, parameterSquared: 0, bad: [] };
-      groups.set(name, group);
-      group.count += 1;
-      if (Number.isFinite(value)) group.squared += value * value;
-      else group.bad.push(value);
-      const of = parameter?.[element] ?? 0;
-      group.parameterSquared += of * of;
-      if (!Number.isFinite(of)) group.bad.push(Number.NaN);
-    });
-  });
-  return groups;
+function addTensor(groups: Group[], tensor: Tensor, numbers: Uint32Array): void {
+  const parameter = tensor.parameter && valuesOf(tensor.parameter);
+  const values = valuesOf(tensor);
+  for (let element = 0; element < values.length; element++) {
+    const number = numbers[element] as number;
+    groups[number] ??= { count: 0, squared: 0, parameterSquared: 0, sawNaN: false, sawInfinity: false };
+    const group = groups[number];
+    const value = values[element] as number;
+    group.count += 1;
+    if (Number.isFinite(value)) group.squared += value * value;
+    else if (Number.isNaN(value)) group.sawNaN = true;
+    else group.sawInfinity = true;
+    const of = parameter?.[element] ?? 0;
+    group.parameterSquared += of * of;
+    if (!Number.isFinite(of)) group.sawNaN = true;
+  }
 }
 
 function verdictOf(unit: Unit, group: Group, boundOf: Groups["boundOf"], gradScale: number): Verdict {
   const { nonFinite = "zero" } = unit.options ?? {};
-  if (group.bad.length > 0) {
-    const norm = group.bad.some(Number.isNaN) ? Number.NaN : Infinity;
+  if (group.sawNaN || group.sawInfinity) {
+    const norm = group.sawNaN ? Number.NaN : Infinity;
     const scale = { zero: 0, keep: 1, propagate: Number.isNaN(norm) ? Number.NaN : 0 }[nonFinite];
     return { norm, scale, clipped: false, zeroed: nonFinite === "zero" };
   }
@@ -107,7 +117,7 @@ function verdictOf(unit: Unit, group: Group, boundOf: Groups["boundOf"], gradSca
 
 function contentOf(tensor: Tensor, verdictAt: (element: number) => Verdict): Content {
   return {
-    values: Float64Array.from(valuesOf(tensor), (value, element) => {
+    values: mapped(valuesOf(tensor), (value, element) => {
       const { scale, zeroed } = verdictAt(element);
       return zeroed ? 0 : value * scale;
     }),
@@ -120,8 +130,8 @@ export function tensorNormsOf({ tensors, options }: Unit): number[] {
   const gradScale = scalar(options?.gradScale, Math.fround) ?? 1;
   return tensors.map((tensor) => {
     if (!tensor || tensor.bits.length === 0) return Number.NaN;
-    const values = Float64Array.from(valuesOf(tensor));
-    const parameter = tensor.parameter ? Float64Array.from(valuesOf(tensor.parameter)) : [];
+    const values = new Float64Array(valuesOf(tensor));
+    const parameter = new Float64Array(tensor.parameter ? valuesOf(tensor.parameter) : []);
     if (values.some(Number.isNaN) || parameter.some((value) => !Number.isFinite(value))) return Number.NaN;
     return gradScale * Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
   });

@@ -1,5 +1,5 @@
 /** Clipping each value by itself, computed independently of src/. */
-import { bits16From, bitsFrom, FLT_MAX, MIN_NORMAL, number16, valuesOf } from "./numbers.ts";
+import { bitsIn, FLT_MAX, MIN_NORMAL, number16, valuesOf } from "./numbers.ts";
 import { scalar, summarise } from "./reference.ts";
 import type { Bits, Content, Dtype, Expected, Place, Tensor, Unit } from "./types.ts";
 
@@ -45,8 +45,9 @@ function limitsIn(dtype: Dtype = "f32", min: number, max: number): [number, numb
   if (dtype === "f32") return [min, max];
   const numbers = finiteNumbers(dtype);
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
-  const low = min === -Infinity ? min : numbers.filter((x) => x >= min).reduce((a, b) => Math.min(a, b), last);
-  const high = max === Infinity ? max : numbers.filter((x) => x <= max).reduce((a, b) => Math.max(a, b), first);
+  const low = min === -Infinity ? min : (numbers.find((x) => x >= min) ?? last);
+  const above = max === Infinity ? -1 : numbers.findIndex((x) => x > max);
+  const high = max === Infinity ? max : ((above < 0 ? last : numbers[above - 1]) ?? first);
   return [low, Math.max(low, high)];
 }
 
@@ -65,7 +66,6 @@ function finiteNumbers(dtype: "f16" | "bf16"): number[] {
 
 function clamped(tensor: Tensor, [min, max]: readonly [number, number], gradScale: number) {
   const { bits, dtype = "f32" } = tensor;
-  const encoded = (value: number) => (dtype === "f32" ? bitsFrom([value]) : bits16From(dtype, [value]))[0] as number;
   const result = bits.slice();
   let clipped = false;
   let subnormal = false;
@@ -79,11 +79,11 @@ function clamped(tensor: Tensor, [min, max]: readonly [number, number], gradScal
     }
     const inside = value < min ? min : value > max ? max : value;
     if (inside !== value) clipped = true;
-    if (inside !== value || gradScale !== 1) result[i] = encoded(inside);
+    if (inside !== value || gradScale !== 1) result[i] = bitsIn(dtype, inside);
   });
   // To the bit, but for products that are subnormal.
   const content: Content = subnormal
-    ? { values: Float64Array.from(valuesOf({ bits: result, dtype })) }
+    ? { values: new Float64Array(valuesOf({ bits: result, dtype })) }
     : { bits: result };
   return { content, clipped };
 }

@@ -39,13 +39,14 @@ function watch<T extends object>(
   target: T,
   method: keyof T & string,
   onCall: (result: unknown, values: unknown[]) => void,
-): () => void {
+): () => unknown {
   const original = target[method] as (...values: unknown[]) => unknown;
+  const own = Object.getOwnPropertyDescriptor(target, method);
   const watched = (...values: unknown[]) => {
     const result = original.apply(target, values);
     onCall(result, values);
     return result;
   };
   Object.defineProperty(target, method, { value: watched, configurable: true, writable: true });
-  return () => delete target[method];
+  return () => (own ? Object.defineProperty(target, method, own) : delete target[method]);
 }

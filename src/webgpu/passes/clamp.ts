@@ -20,7 +20,7 @@ const walk: Walk = {
   mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
 };
 
-/** All add to the same partials. The first dispatch overwrites them, so it gets as many workgroups as the largest. */
+/** All dispatches add to the same partials. The first one overwrites them, so it gets as many workgroups as the largest. */
 function planClamp(planning: Planning): Dispatch[] {
   const { tensors, gradients, limits, buffers } = planning;
   const batches = writesOf(tensors, gradients.pieces).flatMap(({ target, pieces }) => {
@@ -56,7 +56,7 @@ function dispatchOf(
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
       { type: "storage", buffer: "partials" },
-      // The placeholder may be among what is written.
+      // The placeholder may be bound for writing.
       { type: READ, buffer: typeof options.gradScale === "number" ? "tables" : "gradScale" },
     ],
     values: ["gradScale"],

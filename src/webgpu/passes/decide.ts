@@ -2,7 +2,7 @@ import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import type { Source } from "../../options.ts";
-import { INFINITY_SEEN, NAN_SEEN } from "../../record.ts";
+import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
 import { ALIGNMENT } from "../alignment.ts";
 import { READ } from "../layouts.ts";
 import { struct } from "../struct.ts";
@@ -28,12 +28,11 @@ export const settingsStruct = struct(
   "rounds",
 );
 const SETTINGS_BYTES = 4 * settingsStruct.words;
-const NONE = 0xffffffff;
 const GIVEN = 0xfffffffe;
 const POLICIES = ["zero", "keep", "propagate"] as const;
 const EACH = 3;
 
-/** What finish and finish_groups need to know, the same for every step; the latter also how it goes through the groups. */
+/** The settings of finish and finish_groups, the same for every step. `ofGroups` is for finish_groups. */
 export function settingsBinding(planning: Planning, ofGroups?: { bundleCount: number; rounds: number }): Binding {
   const { norm, eps = 0, limits } = planning.method;
   const { nonFinite, gradScale, totalNorm } = planning.options;
@@ -60,7 +59,7 @@ export function settingsBinding(planning: Planning, ofGroups?: { bundleCount: nu
   return { type: "uniform", words, bytes: SETTINGS_BYTES };
 }
 
-/** What decide.wgsl binds between the kernel's own: gradScale and totalNorm in buffers. */
+/** The bindings of decide.wgsl: gradScale and totalNorm in buffers. */
 export const sourceBindings: readonly Binding[] = [
   { type: READ, buffer: "gradScale" },
   { type: READ, buffer: "totalNorm" },
@@ -77,16 +76,16 @@ export function decidingText(kernel: string, texts: Texts, { norm, rule }: ClipM
   return withLanes(text, lanes);
 }
 
-/** The word of a binding at which a number stands that the GPU holds. */
+/** The index of a number's word in its binding; NONE if the number is not on the GPU. */
 export function sourceIndex(source: number | Source | undefined): number {
   return typeof source === "object" ? (source.byteOffset % ALIGNMENT) / 4 : NONE;
 }
 
-/** A SoftFloat of 24 bits, and the flags of what is no number. */
+/** A SoftFloat of 24 bits, and flags for NaN and infinity. */
 function wordsOf(norm: number): { mantissa: number; exponent: number; flags: number } {
   if (Number.isNaN(norm)) return { mantissa: 0, exponent: 0, flags: NAN_SEEN };
   if (norm === Infinity) return { mantissa: 0, exponent: 0, flags: INFINITY_SEEN };
-  // No bound is near to so small a norm.
+  // Every bound is far above so small a norm.
   if (norm < 2 ** -900) return { mantissa: 0, exponent: 0, flags: 0 };
   return { ...softFloatOf(norm, Math.fround), flags: 0 };
 }

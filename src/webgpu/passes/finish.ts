@@ -6,7 +6,7 @@ import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
 
-/** One workgroup folds what was found in all gradients, decides, and writes the record. */
+/** One workgroup folds the partials of all gradients, decides, and writes the record. */
 export const finish: Pass = { plan: planFinish };
 
 /** A step without any gradient enters no memory. */
@@ -19,7 +19,7 @@ function planFinish(planning: Planning): Dispatch[] {
   const method = methodOf(planning);
   const { limits } = planning;
   const { lanes, normWorkgroups } = limits.grid;
-  // Other gradients of the same clip seldom need more.
+  // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [
     {

@@ -6,7 +6,7 @@ import { decidingText, decidingValues, settingsBinding, sourceBindings } from ".
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
 
-/** Decides for each group, and leaves what was found in all of them for finish. */
+/** Decides for each group, and leaves partials of all groups together for finish. */
 export const finishGroups: Pass = { plan: planGroups };
 
 /** As in shaders/finish_groups.wgsl. */
@@ -23,7 +23,7 @@ const bundleStruct = struct(
   "unused",
 );
 const rangeStruct = struct("first", "each");
-/** Each leaves one partial for finish.wgsl, whose single workgroup reads them all. */
+/** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
 
 function planGroups(planning: Planning): Dispatch[] {
@@ -51,8 +51,9 @@ function planGroups(planning: Planning): Dispatch[] {
 }
 
 /**
- * For each bundle: its first group, where its ranges of partials stand and how many they are, the same for its parameter,
- * the bits of its weight, and whether its gradient is absent; then the ranges themselves, each its first partial and how many there are for each group.
+ * The head has for each bundle: its first group, the place and the number of its ranges of partials, the same for its parameter,
+ * the bits of its weight, and whether its gradient is absent. The ranges follow: for each its first partial and the number of
+ * partials for each group.
  */
 function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Planning): Uint32Array {
   const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];

@@ -6,7 +6,7 @@ import { segmentTableOf, TABLE_BYTES } from "../table.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText, segmentTexts, spanTexts, storeTexts } from "./texts.ts";
 
-/** The terms of a norm, added up by each workgroup; not of what falls into several units. */
+/** Each workgroup adds up the terms of a norm. Tensors with several units are left to unit_norm. */
 export const norm: Pass = { plan: (planning) => planNorm(planning, "gradients") };
 export const parameterNorm: Pass = { plan: (planning) => planNorm(planning, "parameters") };
 
@@ -30,7 +30,7 @@ function planNorm(planning: Planning, of: "gradients" | "parameters"): Dispatch[
   });
 }
 
-/** All add to the same partials; the largest grid comes first and replaces what is there. */
+/** All dispatches add to the same partials. The largest grid comes first and overwrites them. */
 function together(planning: Planning, batches: Batch[]): Dispatch[] {
   batches.sort((a, b) => b.workgroups - a.workgroups);
   const count = batches[0]?.workgroups ?? 0;
@@ -66,7 +66,7 @@ function dispatchOf({ method, limits }: Planning, batch: Batch, firstPartial: nu
   };
 }
 
-/** A group's segments stand together, and its workgroups too. */
+/** The segments of a group are neighbours, and so are its workgroups. */
 function rangesOf({ placed, tilesPerWorkgroup }: Batch, firstPartial: number): PartialRange[] {
   const ranges: PartialRange[] = [];
   for (const { segment, tile, tiles } of placed) {

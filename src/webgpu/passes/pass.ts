@@ -6,40 +6,40 @@ import type { Batch, Limits } from "../dispatches.ts";
 import type { BindingType } from "../layouts.ts";
 import type { Buffers } from "../windows.ts";
 
-/** One kernel of shaders/: how it is spread over dispatches, what it binds, and its text. */
+/** One kernel of shaders/: its dispatches, its bindings and its text. */
 export interface Pass {
-  /** Notes in the planning what it leaves to the passes after it. */
+  /** Also notes in `planning` where later passes find the results. */
   readonly plan: (planning: Planning) => Dispatch[];
 }
 
-/** What passes plan by, and what they leave to each other. */
+/** The input of planning, and the notes that passes leave for each other. */
 export interface Planning {
   readonly method: ClipMethod;
   readonly options: CheckedOptions;
   readonly limits: Limits;
-  /** The gradients that are there. */
+  /** The gradients that are present. */
   readonly tensors: readonly Tensor[];
   readonly buffers: Buffers;
   readonly gradients: Gradients;
-  /** The parameters that belong to the gradients, for a method that uses them. */
+  /** The gradients' parameters, for a method that uses them. */
   readonly parameters: Gradients;
-  /** Of absent gradients too. */
+  /** Those of absent gradients too. */
   readonly groupRuns: readonly GroupRun[];
-  /** 0 where all gradients share one norm. */
+  /** The number of groups; 0 if all gradients share one norm. */
   readonly groupCount: number;
-  /** The partials of the passes so far: those of the next one follow. */
+  /** The number of partials so far. Those of the next pass follow. */
   partialCount: number;
-  /** The partials that hold what was found in all gradients together. */
+  /** The partials of all gradients together. */
   found: { readonly first: number; readonly count: number };
 }
 
 export interface Gradients {
   readonly pieces: readonly Piece[];
-  /** Which partials belong to which group; empty where all share one norm. */
+  /** Which partials belong to which group; empty if all share one norm. */
   readonly ranges: PartialRange[];
 }
 
-/** The partials of a row of groups: `each` for the first of them, as many for the next, and so on. */
+/** The partials of consecutive groups: the first `each` are for the first group, the next `each` for the second, and so on. */
 export interface PartialRange {
   readonly group: number;
   readonly first: number;
@@ -47,24 +47,24 @@ export interface PartialRange {
 }
 
 export interface Dispatch {
-  /** Says all that its text depends on. */
+  /** Names everything that the text depends on. */
   readonly name: string;
   readonly source: () => string;
-  /** The gradients that it works on, which group 0 binds; its own bindings are then group 1, else group 0. */
+  /** The gradients, bound in group 0. The pass's own bindings are then group 1; without gradients they are group 0. */
   readonly batch?: Batch;
   readonly bindings: readonly Binding[];
-  /** Which values of the step it takes, behind its own bindings in group 1. */
+  /** The step's values that it takes, bound after its own bindings in group 1. */
   readonly values?: readonly StepValue[];
   readonly workgroups: number;
 }
 
-/** A binding of the pass's own: a buffer of the clip, or words that the pass brings. */
+/** A pass's own binding: a buffer of the clip, or words of the pass. */
 export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "gradScale" and "totalNorm": where options name a buffer, else a placeholder; "tables": what all words are in. */
+/** "gradScale" and "totalNorm" are buffers of the options, or a placeholder; "tables" holds all words of passes. */
 export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "tables";
 
-/** In the order in which a step gives them. */
+/** In the order of the step's values. */
 export type StepValue = "maxNorm" | "gradScale";

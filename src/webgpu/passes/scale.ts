@@ -13,9 +13,9 @@ import type { Texts } from "../template.ts";
 import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, segmentTexts, writingText } from "./texts.ts";
 
-/** Where a scale is found. */
+/** Where a kernel finds its scales. */
 export interface Scales {
-  /** Begins the name of the kernel. */
+  /** The beginning of the kernel's name. */
   readonly name: string;
   readonly texts: Texts;
   readonly bindings: (batch: Batch) => readonly Binding[];

@@ -14,7 +14,7 @@ import type { Dispatch, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
 import { nameOf, writingText } from "./texts.ts";
 
-/** The clipped gradients of the examples, summed. */
+/** Sums the clipped gradients of the examples. */
 export const sumExamples: Pass = { plan: planSum };
 
 /** As in shaders/sum_examples.wgsl. */
@@ -27,13 +27,11 @@ const walk: Walk = {
     wordTilesWithin(segments, ({ examples = 0 }) => 2 * (elements + 3) + 2 * examples * (elements + 3)),
 };
 
-/** Segments whose sums a first dispatch sets, and those that later ones add: see `addSegments`. */
-type Rounds = Segment[][];
-
 function planSum(planning: Planning): Dispatch[] {
   const { method, limits } = planning;
   return writesOf(planning.tensors, []).flatMap(({ tensors }) => {
-    const rounds: Rounds = [];
+    // A first round sets the sums; each later round adds to them.
+    const rounds: Segment[][] = [];
     for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);
     return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0));
   });
@@ -64,10 +62,10 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
 }
 
 /**
- * What one binding can hold: as many whole examples as possible, or else a part of one. The first sum of an element is set,
- * each further one is added in a round of its own.
+ * A segment is what one binding can hold: as many whole examples as possible, or a part of one. The first sum of an element is
+ * set; each further sum is added in a round of its own.
  */
-function addSegments(rounds: Rounds, tensor: Tensor, maxBinding: number, examples: number): void {
+function addSegments(rounds: Segment[][], tensor: Tensor, maxBinding: number, examples: number): void {
   const pieceElements = pieceElementsOf(maxBinding);
   const { dtype, label } = tensor;
   const length = tensor.length / examples;
@@ -88,7 +86,7 @@ function addSegments(rounds: Rounds, tensor: Tensor, maxBinding: number, example
   }
 }
 
-/** What is read later from the buffer of the sum must be bound beside it. */
+/** Later examples are read from the buffer of the sum: both must fit into separate bindings. */
 function refuseSharedWindow(into: Range, source: Range, label: string, examples: number): void {
   if (alignedUp(into.byteOffset + into.byteLength) <= alignedDown(source.byteOffset)) return;
   throw new RangeError(

@@ -15,7 +15,7 @@ import type { Batch } from "../dispatches.ts";
 import { formatTexts, hasEdges } from "../format.ts";
 import { resolved, type Texts } from "../template.ts";
 
-/** What makes partials, or folds them. */
+/** Texts for kernels that make or fold partials. */
 export const partialTexts: Texts = {
   "shared/fold": fold,
   "shared/partial": partial,
@@ -29,7 +29,7 @@ export const spanTexts: Texts = { "shared/spans": spans, "shared/unaligned": una
 const walkTexts: Texts = { "shared/slots": slots, "shared/table": table, "shared/workgroup": workgroup };
 const targetTexts: Texts = { "shared/targets": targets, "shared/unaligned_targets": unalignedTargets };
 
-/** A kernel that reads gradients and makes partials of the terms of a norm. */
+/** The text of a kernel that reads gradients and makes partials of the terms of a norm. */
 export function readingText(kernel: string, texts: Texts, { format, bindings }: Batch, lanes: number): string {
   const text = resolved(kernel, {
     texts: { ...formatTexts(format), ...walkTexts, ...partialTexts, "shared/exact": exact, ...texts },
@@ -40,7 +40,7 @@ export function readingText(kernel: string, texts: Texts, { format, bindings }: 
   return withLanes(text, lanes);
 }
 
-/** A kernel that writes gradients. */
+/** The text of a kernel that writes gradients. */
 export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
   const { format, target, bindings } = batch;
   const inPlace = target === "in-place";
@@ -58,15 +58,15 @@ export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: n
 }
 
 /**
- * A literal number wherever a workgroup's size counts. An `override` as the length of an array in workgroup memory was 0 in Safari,
- * without an error (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Make it an `override` when Safari's oldest
- * supported version has that right.
+ * Puts the workgroup's size into the text as a literal number. In Safari an `override` as the length of a workgroup array was 0,
+ * without an error (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Use an `override` when the oldest supported Safari
+ * has that right.
  */
 export function withLanes(source: string, lanes: number): string {
   return source.replaceAll("WORKGROUP_SIZE", String(lanes));
 }
 
-/** Says all that the text of a kernel over gradients depends on. */
+/** Names everything that the text of a kernel over gradients depends on. */
 export function nameOf(kernel: string, { format, target, writes }: Batch, lanes: number): string {
   return `${kernel}${writes ? ` ${target}` : ""} ${format.dtype} ${format.word} by ${lanes}`;
 }

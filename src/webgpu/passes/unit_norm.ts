@@ -10,7 +10,7 @@ import type { Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText } from "./texts.ts";
 import { type UnitPlan, unitsBinding, unitTexts } from "./units.ts";
 
-/** The terms of a norm for each unit along axes, of what falls into several. */
+/** Adds up the terms of a norm for each unit along axes, in tensors with several units. */
 export const unitNorm: Pass = { plan: (planning) => planUnits(planning, "gradients") };
 export const unitParameterNorm: Pass = { plan: (planning) => planUnits(planning, "parameters") };
 
@@ -26,13 +26,13 @@ export const unitSegmentStruct = struct(
   "unused2",
 );
 
-/** Lanes of a workgroup, which share them out among units. */
+/** The lanes of a workgroup. Several lanes may share a unit. */
 const LANES = 64;
-/** What one lane adds up, if there are enough units to keep the device busy. */
+/** The number of values that one lane adds up if there are enough units to keep the device busy. */
 const LANE_VALUES = 256;
-/** Partials that the units of all tensors may take together before there is one for each: 64 KiB. */
+/** The most partials for units that are split, over all tensors: 64 KiB. Beyond that each unit has one. */
 const PARTIALS = 2048;
-/** Of the loops in a tile: finding its segment, folding its lanes, four loops for each of the other bindings. */
+/** Iterations in a tile: finding its segment, folding its lanes, and four loops for each of the other bindings. */
 const ITERATIONS_OF_TILE = 100;
 
 function planUnits(planning: Planning, of: "gradients" | "parameters"): Dispatch[] {
@@ -51,7 +51,7 @@ function planUnits(planning: Planning, of: "gradients" | "parameters"): Dispatch
   return batches.map((batch) => dispatchOf(planning, batch, plans));
 }
 
-/** As many splits of the units' values as keep lanes busy, and no more than there are partials for. */
+/** Splits units so that lanes stay busy, within the number of partials. */
 function plansFor(segments: readonly Segment[], firstPartial: number): Map<Segment, UnitPlan> {
   const plans = new Map<Segment, UnitPlan>();
   const elements = segments.reduce((sum, { units }) => sum + (units ? units.count * units.size : 0), 0);
@@ -73,7 +73,7 @@ function lanesFor({ size, axes: [innermost] }: Units): number {
   return Math.max(1, Math.min(LANES / powerOfTwo(innermost.length), powerOfTwo(size)));
 }
 
-/** The smallest that is not below. */
+/** The smallest power of two that is not below the value. */
 function powerOfTwo(value: number): number {
   return 2 ** Math.ceil(Math.log2(value));
 }
@@ -91,12 +91,12 @@ function walkFor(plans: ReadonlyMap<Segment, UnitPlan>): Walk {
   };
 }
 
-/** A tile is a split of as many units as a workgroup takes at once. */
+/** The number of tiles. A tile is one split of all units that a workgroup takes at once. */
 function tilesOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   return Math.ceil((units.count * lanesPerUnit) / LANES) * splits;
 }
 
-/** Each value twice, the second time exactly, and through the axes each time. */
+/** Each value is read twice, the second time exactly, and each time through the axes. */
 function iterationsOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   const values = Math.ceil(Math.ceil(units.size / splits) / lanesPerUnit);
   return ITERATIONS_OF_TILE + units.axes.length + 2 * values * (units.axes.length + 3);

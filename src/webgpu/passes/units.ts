@@ -19,7 +19,7 @@ export const unitsStruct = struct(
 const axisStruct = struct("length", "stride");
 const UNITS_WORDS = unitsStruct.words + axisStruct.words * MOST_AXES;
 
-/** What a kernel binds, as TABLE_BYTES. */
+/** The size of the binding, as TABLE_BYTES. */
 export const UNITS_BYTES = 4 * UNITS_WORDS * MOST_UNIT_SEGMENTS;
 
 export const unitTexts = { "shared/units": units };
@@ -27,14 +27,14 @@ export const unitTexts = { "shared/units": units };
 /** How unit_norm.wgsl works on the units of a segment. */
 export interface UnitPlan {
   readonly units: Units;
-  /** Lanes that share a unit, a power of two: neighbouring lanes read neighbouring elements. */
+  /** The number of lanes that share a unit, a power of two. Neighbouring lanes read neighbouring elements. */
   readonly lanesPerUnit: number;
-  /** Partials of a unit, each of a share of its values. */
+  /** The number of partials of a unit. Each covers a share of its values. */
   readonly splits: number;
   readonly firstPartial: number;
 }
 
-/** How the segments of a dispatch fall into units, in the order of its table; without a plan only where a unit's elements are. */
+/** The units of a dispatch's segments, in the order of its table. Without plans it has only the places of the elements. */
 export function unitsBinding({ placed }: Batch, plans?: ReadonlyMap<Segment, UnitPlan>): Binding {
   const words = new Uint32Array(UNITS_WORDS * placed.length);
   for (const [number, { segment }] of placed.entries()) {

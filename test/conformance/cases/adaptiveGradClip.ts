@@ -1,7 +1,6 @@
 /** Bounds that follow from the norm of the parameter, unit by unit. */
 import { type Axes, adaptiveGradClip } from "../../../src/index.ts";
-import { gridTable } from "../../../src/webgpu/grid.ts";
-import { range, tensor, unit } from "../build.ts";
+import { GRID_ROWS, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
 import { agc } from "../rules.ts";
@@ -141,7 +140,7 @@ export const cases: Case[] = [
       ),
   },
   { name: "whatever the plan", units: whateverThePlan },
-  ...Object.entries(gridTable).map(([row, grid]) => ({
+  ...GRID_ROWS.map(([row, grid]) => ({
     name: `the grid of ${row} devices`,
     gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
   })),

@@ -1,14 +1,14 @@
 /** Norms other than L2, and eps: the reference sums ratios to the largest magnitude in float64. */
 import { clipByGlobalNorm, measureNorm } from "../../../src/index.ts";
 import { raw, tensor, unit } from "../build.ts";
-import { FLT_MAX, randomSource, valuesOf } from "../numbers.ts";
+import { FLT_MAX, mapped, randomSource, valuesOf } from "../numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
 import type { Case, Expected, Rule, Unit } from "../types.ts";
 
 const TYPES = [0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 100, 5000, 1e6, Infinity];
 
 function pNorm(unit: Unit, p: number): number {
-  const values = unit.tensors.flatMap((entry) => (entry ? [...valuesOf(entry)].map(Math.abs) : []));
+  const values = unit.tensors.flatMap((entry) => (entry ? Array.from(valuesOf(entry), Math.abs) : []));
   const largest = values.reduce((a, b) => Math.max(a, b), 0);
   if (p === Infinity || largest === 0) return largest;
   return largest * values.reduce((sum, value) => sum + (value / largest) ** p, 0) ** (1 / p);
@@ -26,7 +26,7 @@ function expectedOf(unit: Unit, p: number, eps: number, maxNorm?: number): Expec
   const contents = unit.tensors.map((entry) => {
     if (!entry) return null;
     if (scale === 1) return { bits: entry.bits };
-    return { values: Float64Array.from(valuesOf(entry), (value: number) => value * scale) };
+    return { values: mapped(valuesOf(entry), (value) => value * scale) };
   });
   return { ...l2, norm, clipped, scale, contents, normAfter: undefined, ulps: ulpsOf(p) };
 }

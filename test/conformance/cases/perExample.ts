@@ -1,7 +1,6 @@
 /** Clipping each example by its own norm, then the sum: clipPerExample. */
 import { clipPerExample } from "../../../src/index.ts";
-import { gridTable } from "../../../src/webgpu/grid.ts";
-import { range, tensor, unit } from "../build.ts";
+import { GRID_ROWS, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
 import { perExample } from "../rules.ts";
@@ -118,7 +117,7 @@ export const cases: Case[] = [
       }),
     ],
   },
-  ...Object.entries(gridTable).map(([row, grid]) => ({
+  ...GRID_ROWS.map(([row, grid]) => ({
     name: `the grid of ${row} devices`,
     gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
   })),

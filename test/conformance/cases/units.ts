@@ -1,7 +1,6 @@
 /** Norms along axes: clipByNorm(maxNorm, { axes }). */
 import { type Axes, clipByNorm } from "../../../src/index.ts";
-import { gridTable } from "../../../src/webgpu/grid.ts";
-import { guarded, range, tensor, unit } from "../build.ts";
+import { GRID_ROWS, guarded, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, randomBits, randomBits16 } from "../numbers.ts";
 import { alongAxes } from "../rules.ts";
@@ -203,7 +202,7 @@ export const cases: Case[] = [
       return [unit("counted twice, scaled once", [twice, twice], alongAxes(0.6, [0]))];
     },
   },
-  ...Object.entries(gridTable).map(([row, grid]) => ({
+  ...GRID_ROWS.map(([row, grid]) => ({
     name: `the grid of ${row} devices`,
     gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
   })),

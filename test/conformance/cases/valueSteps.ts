@@ -1,7 +1,6 @@
 /** Clipping by value over several steps, whatever the plan. */
 import { clipByValue } from "../../../src/index.ts";
-import { gridTable } from "../../../src/webgpu/grid.ts";
-import { clampTo, guarded, packed, range, raw, tensor, unit } from "../build.ts";
+import { clampTo, GRID_ROWS, guarded, packed, range, raw, tensor, unit } from "../build.ts";
 import { fail, refuses, same, sameWords, untouched } from "../expect.ts";
 import { bitsFrom, bitsOf, randomBits } from "../numbers.ts";
 import { runUnits } from "../suite.ts";
@@ -134,7 +133,7 @@ export const cases: Case[] = [
       for (const memory of memories) sameWords(await wordsOf(memory, "arena"), first, "arena");
     },
   },
-  ...Object.entries(gridTable).map(([row, grid]) => ({
+  ...GRID_ROWS.map(([row, grid]) => ({
     name: `the grid of ${row} devices`,
     gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
   })),

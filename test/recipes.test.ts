@@ -1,0 +1,96 @@
+/** The examples of docs/recipes.md, run as they stand. */
+import { expect, test } from "vitest";
+import * as gradclip from "../src/index.ts";
+import { bench } from "./support/bench.ts";
+import { examplesOf } from "./support/examples.ts";
+import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
+
+const usage = STORAGE | COPY_SRC | COPY_DST;
+
+function run(section: string, context: Record<string, unknown>, result = "undefined", number = 0): Promise<unknown> {
+  const example = examplesOf("docs/recipes.md", {}, section)[number];
+  if (!example) return expect.fail(`the page has no example ${number} under ${section}`);
+  return example({ ...gradclip, device: bench.device, clipper: bench.clipper, ...context }, result);
+}
+
+function close(values: readonly number[]): unknown[] {
+  return values.map((value) => expect.closeTo(value, 6));
+}
+
+test("these are all examples of the page", () => {
+  expect(examplesOf("docs/recipes.md").length).toBe(6);
+});
+
+test("an update is bounded by its root mean square, as in Adafactor", async () => {
+  const update = bench.buffer([3, 4, 12, 0]);
+  await run("Clip the update, not the gradient", { update });
+  expect(await bench.values(update)).toEqual(close([3 / 6.5, 4 / 6.5, 12 / 6.5, 0]));
+  const small = bench.buffer([0.3, -0.4]);
+  await run("Clip the update, not the gradient", { update: small });
+  expect(await bench.values(small)).toEqual([0.3, -0.4].map(Math.fround));
+});
+
+test("a learning rate is divided by the same, as in StableAdamW, and nothing is written", async () => {
+  const ratio = bench.buffer([3, 4, 12, 0]);
+  const rate = (await run("Clip the update, not the gradient", { ratio }, "rate", 1)) as gradclip.Clip;
+  const [first = 0, second = 0] = await bench.values(rate.scales as GPUBuffer);
+  expect(first * second).toBeCloseTo(1 / 6.5, 7);
+  expect(await bench.values(ratio)).toEqual([3, 4, 12, 0]);
+});
+
+test("two optimizers clip by the norm of everything", async () => {
+  const [matrix, bias] = [bench.buffer([3, 4]), bench.buffer([12])];
+  const reports = await run(
+    "One norm over two optimizers",
+    { matrix, bias },
+    "Promise.all([forMuon.report(), forAdam.report()])",
+  );
+  expect(reports).toMatchObject([{ norm: 13 }, { norm: 13 }]);
+  expect(await bench.values(matrix)).toEqual(close([3 / 13, 4 / 13]));
+  expect(await bench.values(bias)).toEqual(close([12 / 13]));
+});
+
+test("a NaN of one optimizer skips both", async () => {
+  const [matrix, bias] = [bench.buffer([3, 4]), bench.buffer([Number.NaN])];
+  const reports = await run(
+    "One norm over two optimizers",
+    { matrix, bias },
+    "Promise.all([forMuon.report(), forAdam.report()])",
+  );
+  expect(reports).toMatchObject([{ skippedSteps: 1 }, { skippedSteps: 1 }]);
+  expect([...(await bench.values(matrix)), ...(await bench.values(bias))]).toEqual([0, 0, 0]);
+});
+
+test("a norm beyond float32's range counts as the largest float32", async () => {
+  const huge = 3e38;
+  const [matrix, bias] = [bench.buffer([huge, huge]), bench.buffer([0])];
+  await run("One norm over two optimizers", { matrix, bias });
+  const largest = (2 - 2 ** -23) * 2 ** 127;
+  expect(await bench.values(matrix)).toEqual(close([huge / largest, huge / largest]));
+});
+
+test("the bound grows with the loss scale", async () => {
+  const gradient = bench.buffer([3 * 1024, 4 * 1024]);
+  await run("A loss scale that the optimizer takes out", { gradient, lossScale: 1024 });
+  const unscaled = (await bench.values(gradient)).map((value) => value / 1024);
+  expect(unscaled).toEqual(close([0.6, 0.8]));
+});
+
+test("each step takes the bound of its schedule", async () => {
+  const gradient = bench.buffer([0], { usage });
+  const after: Promise<number[]>[] = [];
+  const backward = (step: number) => {
+    if (step > 0) after.push(bench.values(gradient));
+    bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(5));
+  };
+  await run("A bound on a schedule", { gradient, backward, steps: 102 });
+  const bounds = (await Promise.all(after)).map(([value]) => value);
+  const exact = Array.from({ length: 101 }, (_, step) => 0.1 + (0.9 * step) / 100);
+  expect(bounds).toEqual(close(exact));
+});
+
+test("complex numbers are bounded by their moduli, or all together", async () => {
+  const gradient = bench.buffer([3, 4, 0, 0.5]);
+  await run("Complex gradients", { gradient });
+  expect(await bench.values(gradient)).toEqual(close([0.6, 0.8, 0, 0.5]));
+});
