@@ -125,7 +125,8 @@ export class GradientClip implements Clip {
     this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {
-      maxNorm: method.maxNorm ?? Infinity,
+      // With a bound for each group the record has no single one.
+      maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
   }
@@ -165,7 +166,7 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { maxNorm, gradScale } = readOptions(values, "set's values", ["maxNorm", "gradScale"]);
     if (maxNorm !== undefined && this.method.maxNorm === undefined) {
-      throw new TypeError(`${this.method.name} has no maxNorm to set; prepare a clip with a method that has a bound.`);
+      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare a clip with other bounds.`);
     }
     if (gradScale !== undefined && typeof this.#options.gradScale !== "number") {
       throw new TypeError(
@@ -262,13 +263,16 @@ export class GradientClip implements Clip {
   }
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
-    const { norms, scales, clipped } = readEntries(entries);
-    if (this.method.grouping.kind === "members") {
-      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
+    const told = readEntries(entries);
+    const { norms, scales, clipped } = told;
+    const { grouping } = this.method;
+    if (grouping.kind === "members") {
+      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }
+    if (grouping.kind === "groups") return { groups: grouping.report(told) };
     const { declared, places } = this.#list;
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
-    groupRunsOf(declared, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
+    groupRunsOf(declared, grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = declared[ordinal] as Declared;
       tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
     });

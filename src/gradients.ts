@@ -128,7 +128,10 @@ export function keyOf({ places }: GivenGradients): string | undefined {
  * @param prepared at a step: prepare's list, which numbers the gradients.
  */
 export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
-  const places = given.places.map(({ name, view }, index) => view && checkView(view, index, name, examples));
+  const places = given.places.map(({ name, view }, index) => {
+    const group = prepared ? prepared.places[index]?.group : view?.group;
+    return view && checkView(view, { index, name, group }, examples);
+  });
   const declared = (prepared?.places ?? places).flatMap((known, index) => {
     if (!known || known.length === 0) return [];
     const place = places[index];

@@ -6,6 +6,7 @@ export { type AdaptiveGradClipOptions, adaptiveGradClip } from "./methods/adapti
 export { autoClip } from "./methods/autoClip.ts";
 export { clipByBlockRms } from "./methods/clipByBlockRms.ts";
 export { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
+export { clipByGroupNorm } from "./methods/clipByGroupNorm.ts";
 export { clipByNorm } from "./methods/clipByNorm.ts";
 export { clipByValue } from "./methods/clipByValue.ts";
 export { clipPerExample } from "./methods/clipPerExample.ts";

@@ -1,4 +1,5 @@
 import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
+import type { ClipReport, Entries } from "./record.ts";
 import type { Units } from "./units.ts";
 import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
 
@@ -6,10 +7,22 @@ import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
 export type Grouping =
   | { readonly kind: "all" | "tensor" }
   | { readonly kind: "members"; readonly count: number }
+  | NamedGroups
   | {
       readonly kind: "units";
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
     };
+
+/** Groups that the caller names. What only they need comes with them, so that other methods ship none of it. */
+export interface NamedGroups {
+  readonly kind: "groups";
+  readonly count: number;
+  /** The number of a gradient's group. */
+  readonly groupOf: (tensor: Declared) => number;
+  /** Refuses a gradient without a bound, and a range in two groups. */
+  readonly check: (tensors: readonly Tensor[], declared: readonly Declared[]) => void;
+  readonly report: (entries: Entries) => ClipReport["groups"];
+}
 
 /** A run of one gradient's elements that is processed as one. */
 export interface Piece<T extends Declared = Tensor> {
@@ -29,7 +42,7 @@ export interface Piece<T extends Declared = Tensor> {
 export interface GroupRun {
   readonly group: number;
   readonly count: number;
-  /** How many values share one norm. */
+  /** How many values share one norm; for members and named groups the average. */
   readonly valuesPerGroup: number;
   /** Whether they are those of a gradient that is absent. */
   readonly absent: boolean;
@@ -44,13 +57,13 @@ export function presentPiecesOf(declared: readonly Declared[], grouping: Groupin
 export function piecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece<Declared>[] {
   const pieces: Piece<Declared>[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
-  const perTensor = grouping.kind === "tensor" || grouping.kind === "units";
-  const runs = perTensor ? groupRunsOf(declared, grouping) : [];
+  const { groupOf } = grouping as Partial<NamedGroups>;
+  const runs = "count" in grouping ? [] : groupRunsOf(declared, grouping);
   declared.forEach((tensor, ordinal) => {
     const length = tensor.length / parts;
     const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
-      const group = runs[ordinal]?.group ?? part;
+      const group = groupOf?.(tensor) ?? runs[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
         const elements = Math.min(pieceElements, length - first);
         pieces.push({ number: pieces.length, tensor, first: part * length + first, length: elements, group, units });
@@ -63,7 +76,7 @@ export function piecesOf(declared: readonly Declared[], grouping: Grouping, piec
 /** Empty if all values share one norm. */
 export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
-  if (grouping.kind === "members") {
+  if ("count" in grouping) {
     const valuesPerGroup = declared.reduce((sum, { length }) => sum + length, 0) / grouping.count;
     return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup, absent: false }));
   }

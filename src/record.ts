@@ -86,6 +86,8 @@ export interface ClipReport extends Counters {
   memberNorms?: Float64Array;
   memberScales?: Float64Array;
   clippedMembers?: number;
+  /** For `clipByGroupNorm`: each group by its name, in the order of the bounds. A group with no gradient has norm 0. */
+  groups?: Readonly<Record<string, { norm: number; scale: number; clipped: boolean }>>;
 }
 
 /** A gradient, by its place in the list, and one of its elements. */
@@ -146,12 +148,18 @@ function scaleAt(view: DataView, start: number): number {
   return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);
 }
 
-/** The result of each group. */
-export function readEntries(entries: DataView): { norms: Float64Array; scales: Float64Array; clipped: number } {
+/** The entries of the groups, by number. */
+export interface Entries {
+  readonly norms: Float64Array;
+  readonly scales: Float64Array;
+  readonly clipped: readonly boolean[];
+}
+
+export function readEntries(entries: DataView): Entries {
   const starts = Array.from({ length: entries.byteLength / ENTRY_BYTES }, (_, group) => group * ENTRY_BYTES);
   return {
     norms: Float64Array.from(starts, (start) => normAt(entries, start)),
     scales: Float64Array.from(starts, (start) => scaleAt(entries, start)),
-    clipped: starts.filter((start) => (entries.getUint32(start + recordAt.flags, true) & CLIPPED) !== 0).length,
+    clipped: starts.map((start) => (entries.getUint32(start + recordAt.flags, true) & CLIPPED) !== 0),
   };
 }

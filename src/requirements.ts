@@ -2,8 +2,8 @@ import { counted } from "./check.ts";
 import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
+import { refuseTwo } from "./overlaps.ts";
 import { groupRunsOf } from "./pieces.ts";
-import { idOf } from "./ranges.ts";
 import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
 /**
@@ -61,9 +61,10 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   }
   if (grouping.kind === "units") {
     refuseMissing(declared, name, "shape", "its dimensions");
-    refuseTwoShapes(tensors);
+    refuseTwo(tensors, "shape", ({ shape }) => `[${shape}]`);
     groupRunsOf(declared, grouping);
   }
+  if (grouping.kind === "groups") grouping.check(tensors, declared);
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
   for (const { label, length, shape } of declared) {
@@ -81,21 +82,6 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   }
 }
 
-/** A range that is listed twice is scaled once, and therefore has one set of units. */
-function refuseTwoShapes(tensors: readonly Tensor[]): void {
-  const first = new Map<string, Tensor>();
-  for (const tensor of tensors) {
-    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
-    const other = first.get(key) ?? tensor;
-    first.set(key, other);
-    if (String(other.shape) !== String(tensor.shape)) {
-      throw new RangeError(
-        `${other.label} and ${tensor.label} are the same bytes with shapes [${other.shape}] and [${tensor.shape}]; pass one shape.`,
-      );
-    }
-  }
-}
-
 function refuseMissing<K extends string>(
   tensors: readonly ({ readonly label: string } & { readonly [P in K]?: unknown })[],
   name: string,
@@ -108,10 +94,10 @@ function refuseMissing<K extends string>(
 
 function refuseUnwritten(
   { tensors }: TensorList,
-  { name, maxNorm, limits }: ClipMethod,
+  { name, maxNorm, limits, grouping }: ClipMethod,
   { apply }: CheckedOptions,
 ): void {
-  if (apply === "scale" && (maxNorm !== undefined || limits)) return;
+  if (apply === "scale" && (maxNorm !== undefined || limits || grouping.kind === "groups")) return;
   const into = tensors.find((tensor) => tensor.into);
   if (!into) return;
   throw new TypeError(

@@ -34,6 +34,8 @@ export interface GradientView {
   /** The gradient's parameter, with as many elements, for `adaptiveGradClip`. It is only read. */
   parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
+  /** For `clipByGroupNorm`. The group that prepare was given holds for all steps. */
+  group?: string;
   /** The dimensions, for methods that work along axes. */
   shape?: readonly number[];
 }
@@ -50,6 +52,8 @@ export interface Declared {
   readonly length: number;
   readonly dtype: Dtype;
   readonly shape?: readonly number[];
+  /** As the caller gave it. */
+  readonly group?: unknown;
 }
 
 /** A gradient that is present, checked. */
@@ -59,9 +63,9 @@ export interface Tensor extends Declared {
   readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
-const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "group", "shape"] as const;
 /** What a view without a buffer may have. */
-const DECLARED_KEYS: readonly string[] = ["length", "dtype", "shape", "name"];
+const DECLARED_KEYS = ["length", "dtype", "name", "group", "shape"] as const;
 const INTO_KEYS = ["buffer", "byteOffset"] as const;
 const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
 export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
@@ -80,8 +84,8 @@ export function isPresent(tensor: Declared | undefined): tensor is Tensor {
   return tensor !== undefined && "source" in tensor;
 }
 
-export function declaredOf({ index, name, label, length, dtype, shape }: Declared): Declared {
-  return { index, name, label, length, dtype, shape };
+export function declaredOf({ index, name, label, length, dtype, shape, group }: Declared): Declared {
+  return { index, name, label, length, dtype, shape, group };
 }
 
 export function labelOf(index: number, name: string | undefined): string {
@@ -98,7 +102,7 @@ export function readView(gradient: unknown, index: number, name: string | undefi
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
-  const given = isPlain(gradient) ? readOptions(gradient, label, VIEW_KEYS) : readInstance(gradient, label);
+  const given = isPlain(gradient) ? readPlain(gradient, label) : readInstance(gradient, label);
   const { name: own, into, parameter, shape } = given;
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
@@ -115,6 +119,11 @@ export function readView(gradient: unknown, index: number, name: string | undefi
 
 function isView(gradient: object): boolean {
   return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
+}
+
+function readPlain(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
+  if (Object.hasOwn(view, "buffer")) return readOptions(view, label, VIEW_KEYS);
+  return readOptions(view, `${label} without a buffer`, DECLARED_KEYS);
 }
 
 /** An engine's view may be an instance of a class with getters. */
@@ -139,9 +148,13 @@ function isHalf(value: unknown): boolean {
 }
 
 /** `into` has room for one of the `examples`: their sum is written there. */
-export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Declared {
-  const label = labelOf(index, name);
-  if (!("buffer" in given)) return checkDeclared(given, index, name, label);
+export function checkView(
+  given: GivenView,
+  known: Pick<Declared, "index" | "name" | "group">,
+  examples: number,
+): Declared {
+  const label = labelOf(known.index, known.name);
+  if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
@@ -150,26 +163,13 @@ export function checkView(given: GivenView, index: number, name: string | undefi
   const shape = checkShape(given.shape, length, label);
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
-  const tensor: Tensor = { index, name, label, length, dtype, shape, source, into, parameter };
+  const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };
   return tensor;
 }
 
-function checkDeclared(given: GivenView, index: number, name: string | undefined, label: string): Declared {
-  const other = Object.keys(given).find(
-    (key) => given[key as keyof GivenView] !== undefined && !DECLARED_KEYS.includes(key),
-  );
-  if (other !== undefined) {
-    throw new TypeError(`${label} has a property ${JSON.stringify(other)} and no buffer; pass its buffer too.`);
-  }
+function checkDeclared(given: GivenView, label: string) {
   const length = readLength(given.length, label);
-  return {
-    index,
-    name,
-    label,
-    length,
-    dtype: dtypeOf(given.dtype, undefined, label),
-    shape: checkShape(given.shape, length, label),
-  };
+  return { length, dtype: dtypeOf(given.dtype, undefined, label), shape: checkShape(given.shape, length, label) };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {

@@ -97,7 +97,7 @@ describe.each(sides)("on the %s", (side) => {
 
   test.each(["byteOffset", "into", "parameter"])("a view with no buffer and %s is refused", async (key) => {
     const view = { length: 2, [key]: key === "byteOffset" ? 0 : { buffer: make(1, 2) } };
-    const message = `gradients[0] has a property "${key}" and no buffer; pass its buffer too.`;
+    const message = `gradients[0] without a buffer has an unknown property "${key}"; it takes length, dtype, name, group and shape.`;
     await refused(() => clipper().prepare([view]), TypeError, message);
   });
 

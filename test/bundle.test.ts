@@ -34,8 +34,8 @@ const everything = 'export * from "/src/index.ts";';
 const oneMethod = 'export { clipByGlobalNorm, createClipper } from "/src/index.ts";';
 
 test.each([
-  ["with every method", everything, 42 * 1024],
-  ["with one method", oneMethod, 33 * 1024],
+  ["with every method", everything, 43 * 1024],
+  ["with one method", oneMethod, 34 * 1024],
 ])("the library %s stays within its bytes, minified and gzipped", async (_, code, budget) => {
   const bytes = await bytesOf(code);
   expect(bytes).toBeGreaterThan(10_000);

@@ -36,11 +36,12 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      const isEmpty = arrays.parts.length === 0 && options.totalNorm === undefined;
+      // A step without any gradient does not enter the memory.
+      const isEmpty = state && arrays.parts.length === 0 && options.totalNorm === undefined;
       const settings = settingsOf(method, options, values, isEmpty ? (globalRule as Decider) : decider);
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
-      const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
+      const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
       if (several) {
         decisions.forEach((decision, group) => {
@@ -82,7 +83,7 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...mine, flags }, (run && rule.weight?.(run.valuesPerGroup)) ?? 0, parameterNorm, settings);
+    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, settings);
   });
 }
 

@@ -45,7 +45,7 @@ const KEYS = Object.keys({
   usesParameters: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 
-const GROUPINGS = ["all", "tensor", "members", "units"] as const;
+const GROUPINGS = ["all", "tensor", "members", "units", "groups"] as const;
 
 /** A method as it is now: somebody may have made it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {

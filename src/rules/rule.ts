@@ -1,3 +1,5 @@
+import type { GroupRun } from "../pieces.ts";
+
 /**
  * Gives the bound that follows from a norm, in WGSL and in TypeScript: both backends decide alike. A method refers only to its
  * own rule, so a page ships only the shaders of the methods that it names.
@@ -9,8 +11,8 @@ export type Rule = {
    * at binding 5 of group 0 and defines `fn remember(lane: u32)`. All lanes call it at the end.
    */
   readonly wgsl: string;
-  /** Returns Facts.weight for the number of values that share the norm; default 0. */
-  readonly weight?: (count: number) => number;
+  /** Returns Facts.weight for a group of a run: by how many values share its norm, or by its number; default 0. */
+  readonly weight?: (run: GroupRun) => number;
   /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
 } & (Decider | { readonly begin: () => RuleState });
 

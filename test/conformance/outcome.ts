@@ -99,7 +99,18 @@ function checkNorms(report: Outcome["report"], expected: Expected, ulps: number)
       near(found[i], value, ulps, `${key}[${i}]`);
     });
   }
+  if (expected.groups) checkGroups(report.groups, expected.groups, ulps);
   if (expected.clippedMembers !== undefined) same(report.clippedMembers, expected.clippedMembers, "clippedMembers");
+}
+
+function checkGroups(found: ClipReport["groups"], wanted: NonNullable<ClipReport["groups"]>, ulps: number): void {
+  same(Object.keys(found ?? {}).join(), Object.keys(wanted).join(), "names of the groups");
+  for (const [name, { norm, scale, clipped }] of Object.entries(wanted)) {
+    const group = found?.[name];
+    near(group?.norm, norm, ulps, `norm of group ${name}`);
+    near(group?.scale, scale, clipped ? ulps : 0, `scale of group ${name}`);
+    same(group?.clipped, clipped, `whether group ${name} was clipped`);
+  }
 }
 
 function checkByHand(unit: Unit, { report, after }: Outcome, ulps: number): void {

@@ -22,6 +22,7 @@ export interface Tensor {
   readonly into?: Place;
   readonly name?: string;
   readonly shape?: readonly number[];
+  readonly group?: string;
   /** What the gradient is of: as many elements. Without a place in memory of its own. */
   readonly parameter?: { readonly bits: Bits; readonly dtype?: Dtype; readonly place?: Place };
   /** How long `into` is, where that is not as the tensor. */
@@ -119,6 +120,7 @@ export interface Expected {
   readonly memberNorms?: readonly number[];
   readonly memberScales?: readonly number[];
   readonly clippedMembers?: number;
+  readonly groups?: ClipReport["groups"];
 }
 
 /** Every memory of a unit as words, by name. */

@@ -69,7 +69,8 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
     }
     return place;
   };
-  for (const [number, { group, valuesPerGroup, absent }] of bundles.entries()) {
+  for (const [number, run] of bundles.entries()) {
+    const { group, absent } = run;
     const ranges = written(own.get(group));
     const parameterRanges = written(owned.get(group));
     bundleStruct.write(words, bundleStruct.words * number, {
@@ -78,7 +79,7 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
       rangeCount: ranges.count,
       parameterRangesAt: parameterRanges.at,
       parameterRangeCount: parameterRanges.count,
-      weight: floatBits(method.rule.weight?.(valuesPerGroup) ?? 0),
+      weight: floatBits(method.rule.weight?.(run) ?? 0),
       absent: Number(absent),
     });
   }

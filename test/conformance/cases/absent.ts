@@ -3,7 +3,7 @@ import { autoClip, type ClipMethod, clipByNorm, type Gradient, zClip } from "../
 import { clampTo, clipTo, packed, range, tensor, unit } from "../build.ts";
 import { fail, near, same, sameWords } from "../expect.ts";
 import { bitsFrom, floatsOf, randomBits } from "../numbers.ts";
-import { agc, alongAxes, perExample, perMember, perTensor, perTensorRms } from "../rules.ts";
+import { agc, alongAxes, perExample, perGroup, perMember, perTensor, perTensorRms } from "../rules.ts";
 import type { Allocation, Case, Harness, Rule, Tensor, Unit, WebGpuHarness } from "../types.ts";
 
 const SHAPES = [[2, 12], [2, 3], [2], [2, 2, 4], [2, 18]] as const;
@@ -23,6 +23,7 @@ function model(spoilt = false): Tensor[] {
     ...(i === 2 ? { place: undefined } : {}),
     name: `layer ${i}`,
     shape: SHAPES[i] as readonly number[],
+    group: ["encoder", undefined, "head"][i % 3],
     parameter: { bits: randomBits(one.bits.length, 20 + i) },
   }));
 }
@@ -31,6 +32,7 @@ const RULES: Record<string, Rule> = {
   clipByGlobalNorm: clipTo(1),
   clipByNorm: perTensor(1),
   clipByBlockRms: perTensorRms(0.5),
+  clipByGroupNorm: perGroup({ head: 0.5, unused: 1, encoder: 1.5 }, 0.25),
   "clipByNorm along axes": alongAxes(0.7, [-1]),
   members: perMember(1, 2),
   clipPerExample: perExample(1, 2),
