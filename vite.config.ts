@@ -2,16 +2,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import { siteShell } from "./demo/shared/shell.ts";
-import { type Files, type Names, shortened, shortNamesOf } from "./shaders/shorten.ts";
+import { type Files, shortened, shortNamesOf } from "./shaders/shorten.ts";
+import type { Names } from "./src/webgpu/realNames.ts";
 
 const repository = import.meta.dirname;
 const manifest = JSON.parse(readFileSync(resolve(repository, "package.json"), "utf8"));
 
 const shaderFolder = resolve(repository, "shaders");
 
-/** The shipped shaders without comments other than directives, and those of the library with short names. */
+/** The shipped shaders without comments other than directives, and those of the library with short names, which src/shaderNames.ts gets. */
 export function strippedShaders(): Plugin {
-  let names: Names = new Map();
+  let names: Names = {};
   return {
     name: "stripped-shaders",
     apply: "build",
@@ -20,8 +21,9 @@ export function strippedShaders(): Plugin {
       names = shortNamesOf(shaderFiles());
     },
     load: {
-      filter: { id: /\.wgsl\?raw$/ },
+      filter: { id: /\.wgsl\?raw$|\/src\/shaderNames\.ts$/ },
       handler(id) {
+        if (id.endsWith(".ts")) return `export const shaderNames = ${JSON.stringify(names)};`;
         const file = id.slice(0, -"?raw".length);
         this.addWatchFile(file);
         const text = stripShader(readFileSync(file, "utf8"));
@@ -32,14 +34,22 @@ export function strippedShaders(): Plugin {
   };
 }
 
-/** What the short names stand for, for whoever reads the message of a WGSL compiler. */
-function shaderNames(): Plugin {
+/** For the build of an entry that has one half only: what the other half's files export is undefined, and a shader is empty. */
+export function omitted(half: "webgpu" | "cpu"): Plugin {
+  const id = half === "webgpu" ? /\/src\/webgpu\/|\.wgsl\?raw$/ : /\/src\/cpu\//;
   return {
-    name: "shader-names",
-    generateBundle() {
-      const names = Object.fromEntries(shortNamesOf(shaderFiles()));
-      this.emitFile({ type: "asset", fileName: "shaderNames.json", source: JSON.stringify(names, undefined, 1) });
-    },
+    name: `omitted-${half}`,
+    enforce: "pre",
+    load: { filter: { id }, handler: (id) => (id.endsWith(".wgsl?raw") ? 'export default "";' : "export {};") },
+  };
+}
+
+/** Imports dist/errors.js, which the build of the library makes. */
+function sharedErrors(): Plugin {
+  return {
+    name: "shared-errors",
+    enforce: "pre",
+    resolveId: { filter: { id: /\/errors\.ts$/ }, handler: () => ({ id: "./errors.js", external: "relative" }) },
   };
 }
 
@@ -73,20 +83,41 @@ export const ownPackage: UserConfig["resolve"] = {
   alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
 };
 
+const forPackage: UserConfig["build"] = { target: "es2022", minify: false, sourcemap: true };
+
+/** Entries that have one half only are builds of their own. */
+const isHalf = (name: string) => name.endsWith("Only");
+
+/** The error classes are a file of their own, which every entry imports. */
 const library: UserConfig = {
   publicDir: false,
-  plugins: [shaderNames()],
   build: {
-    lib: { entry: Object.fromEntries(sources.map(({ name, path }) => [name, path])), formats: ["es"] },
-    target: "es2022",
-    minify: false,
-    sourcemap: true,
+    ...forPackage,
+    lib: {
+      entry: Object.fromEntries([
+        ...sources.filter(({ name }) => !isHalf(name)).map(({ name, path }) => [name, path]),
+        ["errors", resolve(repository, "src/errors.ts")],
+      ]),
+      formats: ["es"],
+    },
     rolldownOptions: {
       external: Object.keys(manifest.peerDependencies ?? {}).map((name) => new RegExp(`^${name}(/|$)`)),
       output: { chunkFileNames: "shared/[name]-[hash].js" },
     },
   },
 };
+
+/** An entry without the files of a half, beside what the library's build made. */
+const entryWithout = (half: "webgpu" | "cpu", name: string): UserConfig => ({
+  publicDir: false,
+  plugins: [omitted(half), sharedErrors()],
+  build: {
+    ...forPackage,
+    emptyOutDir: false,
+    lib: { entry: { [name]: resolve(repository, `src/${name}.ts`) }, formats: ["es"] },
+    rolldownOptions: { shimMissingExports: true, checks: { shimmedExport: false } },
+  },
+});
 
 /** One file, for engines that know neither Vite nor npm. Bun's suite alone imports packages. */
 const conformance: UserConfig = {
@@ -122,7 +153,15 @@ const site = (): UserConfig => ({
   server: { host: "127.0.0.1", port: 5173, fs: { allow: [repository] } },
 });
 
+/** By mode; any other is the site. */
+const configurations: Record<string, UserConfig> = {
+  library,
+  webgpuOnly: entryWithout("cpu", "webgpuOnly"),
+  cpuOnly: entryWithout("webgpu", "cpuOnly"),
+  conformance,
+};
+
 export default defineConfig(({ mode }) => {
-  const configuration = mode === "library" ? library : mode === "conformance" ? conformance : site();
-  return { ...configuration, resolve: ownPackage, plugins: [strippedShaders(), ...(configuration.plugins ?? [])] };
+  const configuration = configurations[mode] ?? site();
+  return { ...configuration, resolve: ownPackage, plugins: [...(configuration.plugins ?? []), strippedShaders()] };
 });

@@ -9,6 +9,7 @@ import type { WasmPaths } from "./contestants/tfjsCpu.ts";
 import { type Counts, countsFor } from "./counts.ts";
 import { type Environment, environmentOf } from "./environment.ts";
 import { GpuArena } from "./gpu/arena.ts";
+import { dispatchesDuring } from "./gpu/dispatchesDuring.ts";
 import { ownDevice } from "./gpu/ownDevice.ts";
 import { Recorder } from "./gpu/recorder.ts";
 import { encodeCost, type HostCost } from "./hostCost.ts";
@@ -24,7 +25,7 @@ export interface Results {
   readonly workloads: readonly Measured[];
   readonly rows: readonly Row[];
   readonly hostCosts: readonly HostCost[];
-  /** Contestants that could not be started at all, and why. */
+  /** Contestants that could not start, and the reasons. */
   readonly absent: readonly { readonly contestant: string; readonly reason: string }[];
 }
 
@@ -35,7 +36,7 @@ export interface Measured {
   readonly isArena: boolean;
   readonly tensors: number;
   readonly elements: number;
-  /** On a GPU. */
+  /** Present on a GPU. */
   readonly counts?: Counts;
   /** The most dispatches that a step may take. */
   readonly mostDispatches?: number;
@@ -44,9 +45,9 @@ export interface Measured {
 export interface Options {
   readonly engine: string;
   readonly preset: Preset;
-  /** Undefined: the contestants without a GPU. */
+  /** Undefined for the contestants without a GPU. */
   readonly gpu?: GPU;
-  /** Only workloads whose names contain it. */
+  /** Part of the names of the workloads to run. */
   readonly filter?: string;
   readonly wasmPaths?: WasmPaths;
   readonly onTurn?: (workload: string, contestant: string) => void;
@@ -89,8 +90,9 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
       sweep: sweepOf(options, environment, workload),
     };
     const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
+    const count = (work: () => Promise<unknown>) => dispatchesDuring(device, work);
     try {
-      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn);
+      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn, count);
       const found = await Promise.race([race, lost]);
       rows.push(...found);
       measured.push(countedFor(context));
@@ -105,7 +107,7 @@ async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts, absent };
 }
 
-/** The hand-written kernels and the engines know float32 only. */
+/** The hand-written kernels and the engines take float32 only. */
 function contestantsFor(context: Context, peers: readonly Peer[]): Contestant[] {
   const { workload } = context.arena;
   const own = [...gradclipContestants(context), ...limitContestants(context)];
@@ -157,18 +159,18 @@ function countedFor({ arena: { workload, gradients, device } }: Context): Measur
   };
 }
 
-/** Each gradient in one binding. */
+/** Whether each gradient fits in one binding. */
 function fits(workload: Workload, { limits }: GPUDevice): boolean {
   const size = workload.dtype === "f32" ? 4 : 2;
   return Math.max(...workload.lengths) * size <= Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 }
 
-/** Those that work out of place hold many copies, on a software adapter in the memory of the machine. */
+/** Contestants that work out of place hold many copies; a software adapter keeps them in the machine's memory. */
 function hasRoomForPeers({ workload, device }: GpuArena): boolean {
   return bytesOf(workload) <= (isSoftware(device.adapterInfo) ? 2 ** 26 : 2 ** 29);
 }
 
-/** Where every try takes seconds, few of them. */
+/** Few configurations if every try takes seconds. */
 function sweepOf({ preset }: Options, { isSoftware }: Environment, workload: Workload): Context["sweep"] {
   const lanes = isSoftware ? [4, 8] : [64, 256];
   if (preset === "quick") return { lanes: lanes.slice(0, 1), workgroups: isSoftware ? [8, 16] : [512, 2048] };
@@ -178,7 +180,7 @@ function sweepOf({ preset }: Options, { isSoftware }: Environment, workload: Wor
 
 type Peer = (context: Context) => Contestant[];
 
-/** jax-js cannot be given a device, so that its device is everybody's, where it starts. */
+/** jax-js accepts no device: if it starts, all contestants use its device. */
 async function deviceAndPeers(gpu: GPU) {
   const absent: { contestant: string; reason: string }[] = [];
   const peers: Peer[] = [];

@@ -4,16 +4,16 @@ import { checkOptions } from "../src/options.ts";
 import type { Limits } from "../src/webgpu/dispatches.ts";
 import { type Plan, planOf } from "../src/webgpu/plan.ts";
 
-/** What one step does, counted from its plan; bytes are those of gradients. */
+/** The counts of one step, from its plan. Bytes are those of gradients. */
 export interface Counts {
   readonly dispatches: number;
-  /** Read by the norm pass: all that a step touches when it is under its bound. */
+  /** Bytes that the norm pass reads. A step under its bound touches no others. */
   readonly normReads: number;
-  /** Read by the scale pass when it has to multiply, and as many are written. */
+  /** Bytes that the scale pass reads if it multiplies. It writes as many. */
   readonly scaleReads: number;
 }
 
-/** What goes through gradients before the decision is the norm pass, and what does so after it the scale pass. */
+/** Dispatches over gradients before the decision are the norm pass; those after it are the scale pass. */
 export function countsOf({ dispatches }: Plan): Counts {
   const decision = dispatches.findIndex(({ batch }) => batch === undefined);
   const bytesIn = (some: Plan["dispatches"]) =>

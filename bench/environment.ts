@@ -1,7 +1,7 @@
 import { classOf, type DeviceClass, isSoftware } from "../src/webgpu/grid.ts";
 import { COPY_DST, COPY_SRC, readBuffers } from "./gpu/arena.ts";
 
-/** Where results were taken. */
+/** The machine and the engine of the results. */
 export interface Environment {
   readonly engine: string;
   /** The browser, or the program and the processor. */
@@ -11,9 +11,9 @@ export interface Environment {
   readonly isSoftware?: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
-  /** The smallest step of the device's timestamps that was seen, in nanoseconds; undefined without timestamps. */
+  /** The smallest step of the device's timestamps, in nanoseconds; undefined without timestamps. */
   readonly quantumNs?: number;
-  /** The same of the host's clock. */
+  /** The smallest step of the host's clock, in nanoseconds. */
   readonly clockQuantumNs: number;
   readonly cores?: number;
 }
@@ -46,7 +46,7 @@ export async function environmentOf(engine: string, device?: GPUDevice): Promise
   };
 }
 
-/** The smallest difference between two readings of the clock that differ. */
+/** The smallest non-zero difference between two readings of the clock. */
 function clockQuantum(): number {
   let smallest = Infinity;
   for (let i = 0; i < 20; i++) {
@@ -60,7 +60,7 @@ function clockQuantum(): number {
 
 const SAMPLES = 64;
 
-/** The largest power of two that divides all differences between timestamps, or their smallest if that is odd. */
+/** The largest power of two that divides all differences between timestamps, or the smallest difference if it is odd. */
 async function timestampQuantum(device: GPUDevice): Promise<number | undefined> {
   if (!device.features.has("timestamp-query")) return undefined;
   const queries = device.createQuerySet({ type: "timestamp", count: 2 * SAMPLES });

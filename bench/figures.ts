@@ -3,13 +3,13 @@ import type { Row } from "./types.ts";
 
 /** A row's figures, derived from its samples. */
 export interface Figures {
-  /** Milliseconds of a step, many of them in a submit. */
+  /** Milliseconds of a step among many in a submit. */
   readonly step: Spread;
   readonly timer: "timestamps" | "clock";
   readonly gigabytesPerSecond: number;
-  /** How many times as long as what it is compared with, pair by pair. */
+  /** The time in multiples of the compared contestant's, pair by pair. */
   readonly ratio?: Spread;
-  /** Milliseconds of a step alone, waited for. */
+  /** Milliseconds of one step alone, with the wait for it. */
   readonly latency?: Spread;
 }
 
@@ -29,14 +29,14 @@ export function figuresOf(row: Row, rows: readonly Row[]): Figures | undefined {
   };
 }
 
-/** By timestamps if both have them: most of the peers have a clock only, and that counts what the host does too. */
+/** Timestamps if both have them. Most peers have only the clock, which includes the host's work. */
 export function stepsOfPair(row: Row, other: Row): [readonly number[], readonly number[]] | undefined {
   if (!row.throughput || !other.throughput) return undefined;
   const [gpu, otherGpu] = [timestampsOf(row), timestampsOf(other)];
   return gpu && otherGpu ? [gpu, otherGpu] : [row.throughput.clock, other.throughput.clock];
 }
 
-/** None where a step is shorter than what the timestamps can tell. */
+/** Undefined if a step is shorter than the timestamps can measure. */
 function timestampsOf({ throughput }: Row): readonly number[] | undefined {
   return throughput?.gpu?.every((ms) => ms > 0) ? throughput.gpu : undefined;
 }

@@ -3,7 +3,7 @@ import type { Context } from "./contestants/gradclip.ts";
 import { finished } from "./gpu/arena.ts";
 import { dispatchesOf, replay } from "./gpu/passFilter.ts";
 
-/** What one encode costs the host, and what the bare calls cost: setBindGroup and dispatch, by turns. */
+/** The host's time for an encode, and for the bare calls setBindGroup and dispatch in turns. */
 export interface HostCost {
   readonly workload: string;
   readonly dispatches: number;
@@ -13,7 +13,7 @@ export interface HostCost {
 }
 
 const BATCHES = 15;
-/** As many calls as one pass may hold without growing large. */
+/** A number of calls that one pass can hold without growing large. */
 const DISPATCHES = 2000;
 
 export async function encodeCost({ arena, clipper, truth }: Context): Promise<HostCost> {
@@ -30,7 +30,7 @@ export async function encodeCost({ arena, clipper, truth }: Context): Promise<Ho
   const encode: number[] = [];
   const bare: number[] = [];
   const time = (record: (pass: GPUComputePassEncoder) => void) => {
-    // Never submitted: what a device would do with it is not asked here.
+    // Never submitted: the device's work is not measured here.
     const pass = device.createCommandEncoder().beginComputePass();
     const start = performance.now();
     for (let i = 0; i < repeats; i++) record(pass);

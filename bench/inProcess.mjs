@@ -11,7 +11,7 @@ let gpu;
 if (engine === "deno") gpu = navigator.gpu;
 else {
   if (engine === "node") gpu = await dawn();
-  // Where browsers have it, and where jax-js looks for WebGPU.
+  // The place where browsers have WebGPU and jax-js looks for it.
   const userAgent = `Node ${process.version}, ${cpus()[0]?.model}`;
   const value = { gpu, hardwareConcurrency: availableParallelism(), userAgent };
   Object.defineProperty(globalThis, "navigator", { value });

@@ -1,3 +1,3 @@
-/** What the command line bundles. */
+/** The exports that the command line bundles. */
 export { runBenchmark } from "./benchmark.ts";
 export { rowsAsMarkdown, targetsAsMarkdown } from "./markdown.ts";

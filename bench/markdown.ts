@@ -46,7 +46,7 @@ export function targetsAsMarkdown(results: Results, targets = targetsOf(results)
   return ["**Targets**", "", table(["what", "wanted", "measured", "met"], body)].join("\n");
 }
 
-/** How right an answer was, or why there is none. */
+/** The error of an answer, or the reason for having none. */
 export function verdictOf({ verdict, reason, error = 0 }: Row): string {
   if (verdict !== "right") return `${verdict}: ${reason}`;
   return error === 0 ? "exact" : `right to ${error.toExponential(0)}`;
@@ -57,6 +57,6 @@ export function spreadText({ median, low, high }: Spread): string {
   return `${median.toPrecision(3)} (${low.toPrecision(3)} to ${high.toPrecision(3)})`;
 }
 
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], body: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -1,4 +1,4 @@
-/** What the contestants are called, in results and in comparisons. */
+/** The names of the contestants in results and comparisons. */
 
 export const CLIP = "gradclip";
 export const UNCLIPPED = "gradclip, under the bound";

@@ -2,7 +2,7 @@ import { figuresOf } from "./figures.ts";
 import { CLIP, COPY, READ, READ_AND_WRITE, UNCLIPPED } from "./names.ts";
 import type { Row } from "./types.ts";
 
-/** What the plot needs of results. */
+/** The results that the plot needs. */
 export interface Plotted {
   readonly workloads: readonly {
     readonly name: string;
@@ -16,7 +16,7 @@ export interface Plotted {
 interface Line {
   readonly contestant: string;
   readonly label: string;
-  /** Of the style sheet; without one, see `standalone`. */
+  /** A class of the style sheet; without a style sheet see `standalone`. */
   readonly name: "clipped" | "kept" | "read" | "write" | "copy";
 }
 
@@ -33,7 +33,7 @@ const box = { left: 58, right: 700, top: 14, bottom: 320 };
 
 type Point = readonly [bytes: number, gigabytesPerSecond: number];
 
-/** Bandwidth against the size of the gradients, both logarithmic, as an SVG; undefined where fewer than two sizes ran. */
+/** An SVG of bandwidth against the size of the gradients, both logarithmic; undefined if fewer than two sizes ran. */
 export function bandwidthPlot({ workloads, rows }: Plotted): string | undefined {
   const arenas = workloads.filter(({ isArena, dtype }) => isArena && dtype === "f32");
   const series = lines.map((line) => ({
@@ -111,7 +111,7 @@ function legendOf(series: readonly Line[]): string[] {
   });
 }
 
-/** The plot with colours of its own, for where no style sheet is. */
+/** The plot with its own colours, for use without a style sheet. */
 export function standalone(svg: string): string {
   const style = `<style>
 svg { font: 12px system-ui, sans-serif; background: #fbfaf8 }

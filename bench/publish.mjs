@@ -10,21 +10,18 @@ const vite = await createServer({
   root,
   configFile: false,
   server: { middlewareMode: true, ws: false },
+  optimizeDeps: { noDiscovery: true },
   logLevel: "error",
 });
 const { bandwidthPlot, standalone } = await vite.ssrLoadModule("/bench/plot.ts");
-const { withMeasured } = await vite.ssrLoadModule("/bench/publish.ts");
+const { publishedFrom, withMeasured } = await vite.ssrLoadModule("/bench/publish.ts");
 await vite.close();
 
 const folder = new URL("results/", import.meta.url);
-const recorded = readdirSync(folder)
-  .filter((name) => name.endsWith(".json"))
-  .sort()
-  .map((name) => {
-    const results = JSON.parse(readFileSync(new URL(name, folder), "utf8"));
-    const plot = bandwidthPlot(results);
-    if (plot) writeFileSync(new URL(name.replace(/json$/, "svg"), folder), `${standalone(plot)}\n`);
-    return results;
-  });
+const published = publishedFrom(readdirSync(folder), (/** @type {string} */ name) =>
+  readFileSync(new URL(name, folder), "utf8"),
+);
+const plot = bandwidthPlot(published.gpu[0]);
+if (plot) writeFileSync(new URL("bandwidth.svg", folder), `${standalone(plot)}\n`);
 const page = new URL("../docs/performance.md", import.meta.url);
-writeFileSync(page, withMeasured(readFileSync(page, "utf8"), recorded));
+writeFileSync(page, withMeasured(readFileSync(page, "utf8"), published));

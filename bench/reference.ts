@@ -1,7 +1,7 @@
 import type { Answer, Work } from "./types.ts";
 import type { Values } from "./workloads.ts";
 
-/** What the answers are held against, in float64. */
+/** The right answer, in float64. */
 export interface Truth {
   readonly values: Values;
   readonly norm: number;
@@ -11,16 +11,16 @@ export interface Truth {
 
 export interface Verdict {
   readonly right: boolean;
-  /** The largest relative error of a number; 0 where bytes are compared. */
+  /** The largest relative error of a number; 0 if bytes are compared. */
   readonly error: number;
 }
 
 /** The bound shrinks by this factor from step to step: every step of a batch clips what the last one left. */
 export const SHRINKAGE = 0.98;
 
-/** Naive float32 sums pass this, and what forgets a tensor does not. */
+/** Naive float32 sums are within this limit; a result that omits a tensor is not. */
 const FLOAT32_LIMIT = 1e-3;
-/** Half a unit in the last place of a float16, and what a naive norm adds. */
+/** Half a unit in the last place of a float16, plus the error of a naive norm. */
 const FLOAT16_LIMIT = 2 ** -11 + FLOAT32_LIMIT;
 
 export function truthOf(values: Values): Truth {
@@ -33,7 +33,7 @@ export function truthOf(values: Values): Truth {
   return { values, norm, bound: Math.fround(norm / 2) };
 }
 
-/** Judges what one step made of fresh values. */
+/** Judges the result of one step on fresh values. */
 export function judge(work: Work, answer: Answer, truth: Truth): Verdict {
   const limit = truth.values[0] instanceof Uint16Array ? FLOAT16_LIMIT : FLOAT32_LIMIT;
   const errors = {
@@ -62,14 +62,14 @@ function clippedError({ values, norm }: Answer, truth: Truth): number {
     const [was, is] = [numbersOf(before), numbersOf(after)];
     for (let k = 0; k < before.length; k++) {
       const error = Math.abs(is(k) / (was(k) * factor) - 1);
-      // A NaN is no error that any comparison would find.
+      // No comparison finds a NaN.
       if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
     }
   }
   return worst;
 }
 
-/** 0 if each 32-bit word of the answer is what it was and `more`; bytes beyond whole words are left out. */
+/** 0 if each 32-bit word has grown by `more`. Bytes beyond whole words are ignored. */
 function sameWords({ values }: Answer, truth: Truth, more: number): number {
   if (values?.length !== truth.values.length) return Infinity;
   const isSame = truth.values.every((before, i) => {
@@ -101,7 +101,7 @@ function numbersOf(array: Values[number]): (i: number) => number {
   return (i) => table[array[i] as number] as number;
 }
 
-/** The normal float16 numbers; the others would be a mistake here, and are NaN. */
+/** The value of a normal float16. Any other number would be a mistake here, and gives NaN. */
 function half(bits: number): number {
   const exponent = (bits >> 10) & 31;
   if (exponent === 0 || exponent === 31) return Number.NaN;

@@ -1,4 +1,4 @@
-// npm run bench [-- --engine node|chromium|deno|cpu] [--quick] [--filter text] [--json file]
+// npm run bench [-- --engine node|chromium|deno|cpu] [--quick] [--filter text] [--json file] [--times 3]
 // Bundles bench/index.ts and runs it in one engine. With --isa it counts instructions instead: see bench/isa/main.mjs.
 
 import { spawn } from "node:child_process";
@@ -47,7 +47,7 @@ async function bundleFor(engine) {
       write: false,
       minify: false,
       target: "es2022",
-      // TensorFlow.js asks Node and Deno for modules that a page has not.
+      // TensorFlow.js requests modules from Node and Deno that a page does not have.
       ...(isPage ? { lib: { entry, formats: ["es"] } } : { ssr: entry }),
       rolldownOptions: { output: { codeSplitting: false } },
     },
@@ -103,12 +103,13 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     filter: { type: "string" },
     json: { type: "string" },
+    times: { type: "string", default: "1" },
     isa: { type: "boolean", default: false },
     ...isaOptions,
   },
 });
 if (values.isa) process.exit(await runIsa(values));
-const { engine, quick, filter, json } = values;
+const { engine, quick, filter, json, times } = values;
 if (!["node", "chromium", "deno", "cpu"].includes(engine)) {
   console.error("--engine must be one of node, chromium, deno, cpu.");
   process.exit(2);
@@ -119,37 +120,49 @@ function showTurn(turn) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${turn}`);
 }
 
-/** @type {import("./benchmark.ts").Results | undefined} */
-let results;
-/** @param {Message} message */
-const send = (message) => {
-  if ("turn" in message) showTurn(message.turn);
-  else if ("markdown" in message) console.log(`\n${message.markdown}\n(${message.done} of ${message.total})`);
-  else if ("results" in message) {
-    results = message.results;
-    console.log(`\n${message.targets}`);
-  } else console.error(`\n${message.crash}`);
-};
-const bundle = await bundleFor(engine);
-const request = { engine, preset: /** @type {"quick" | "full"} */ (quick ? "quick" : "full"), filter };
-await (engine === "chromium" ? runInChromium : runInProcess)(request, bundle, send);
-showTurn("");
-if (!results) process.exit(1);
-for (const { contestant, reason } of results.absent) console.log(`Not started: ${contestant}: ${reason}`);
-if (json) {
+/** @param {string} bundle @returns {Promise<import("./benchmark.ts").Results | undefined>} */
+async function measured(bundle) {
+  /** @type {import("./benchmark.ts").Results | undefined} */
+  let results;
+  /** @param {Message} message */
+  const send = (message) => {
+    if ("turn" in message) showTurn(message.turn);
+    else if ("markdown" in message) console.log(`\n${message.markdown}\n(${message.done} of ${message.total})`);
+    else if ("results" in message) {
+      results = message.results;
+      console.log(`\n${message.targets}`);
+    } else console.error(`\n${message.crash}`);
+  };
+  const request = { engine, preset: /** @type {"quick" | "full"} */ (quick ? "quick" : "full"), filter };
+  await (engine === "chromium" ? runInChromium : runInProcess)(request, bundle, send);
+  showTurn("");
+  return results;
+}
+
+/** @param {import("./benchmark.ts").Results} results @param {string} file */
+function save(results, file) {
   const command = ["npm run bench --", ...process.argv.slice(2).map(quoted)].join(" ");
-  const file = resolve(json);
   mkdirSync(dirname(file), { recursive: true });
   const text = JSON.stringify({ command, date: new Date().toISOString(), ...results }, rounded, 1);
   // The samples of a row in one line.
   writeFileSync(file, `${text.replace(/\[[-+.,e\d\s]*\]/g, (list) => list.replace(/\s+/g, " "))}\n`);
 }
-// A contestant that is right or nothing: ours must not be wrong.
-const wrong = results.rows.filter(
-  ({ verdict, contestant }) => verdict !== "right" && contestant.startsWith("gradclip"),
-);
-for (const { workload, contestant, reason } of wrong) console.error(`${workload}: ${contestant}: ${reason}`);
-process.exit(wrong.length > 0 ? 1 : 0);
+
+const bundle = await bundleFor(engine);
+let failures = 0;
+for (let run = 1; run <= Number(times); run++) {
+  const results = await measured(bundle);
+  if (!results) process.exit(1);
+  for (const { contestant, reason } of results.absent) console.log(`Not started: ${contestant}: ${reason}`);
+  if (json) save(results, resolve(Number(times) > 1 ? json.replace(/(\.json)?$/, `-${run}.json`) : json));
+  // A contestant that is right or nothing: ours must not be wrong.
+  const wrong = results.rows.filter(
+    ({ verdict, contestant }) => verdict !== "right" && contestant.startsWith("gradclip"),
+  );
+  for (const { workload, contestant, reason } of wrong) console.error(`${workload}: ${contestant}: ${reason}`);
+  failures += wrong.length;
+}
+process.exit(failures > 0 ? 1 : 0);
 
 /** As a shell takes it. @param {string} argument */
 function quoted(argument) {

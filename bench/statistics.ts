@@ -16,7 +16,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }
 
-/** Of values that were taken in pairs: what disturbs the machine for a while disturbs both of a pair. */
+/** The ratios of values that were taken in pairs: a disturbance of the machine affects both of a pair. */
 export function ratioOf(values: readonly number[], others: readonly number[]): Spread {
   return spreadOf(values.map((value, i) => value / (others[i] as number)));
 }

@@ -13,7 +13,11 @@ interface Runner {
   readonly configuration: Configuration;
   readonly sweep: readonly Tried[];
   readonly steps: number;
+  readonly dispatches?: number;
 }
+
+/** How many dispatches some work asks for. */
+type Count = (work: () => Promise<unknown>) => Promise<number>;
 
 /** Verifies all contestants, lets each find its best configuration, then times them in turns. */
 export async function compete(
@@ -22,13 +26,14 @@ export async function compete(
   contestants: readonly Contestant[],
   pace: Pace,
   onTurn: (contestant: string) => void,
+  count?: Count,
 ): Promise<Row[]> {
   const out: Row[] = [];
   const runners: Runner[] = [];
   for (const contestant of contestants) {
     onTurn(contestant.name);
     const entered = await enter(contestant, truth, pace);
-    if ("entry" in entered) runners.push(entered);
+    if ("entry" in entered) runners.push({ ...entered, dispatches: await count?.(() => entered.entry.time(1)) });
     else out.push({ ...rowOf(workload, contestant), ...entered });
   }
   try {
@@ -40,6 +45,7 @@ export async function compete(
       verdict: "right" as const,
       error: runner.verdict.error,
       configuration: runner.configuration,
+      dispatches: runner.dispatches,
       ...(runner.sweep.length > 1 && { sweep: runner.sweep }),
       throughput: throughput.get(runner),
       latency: latency.get(runner),
@@ -56,7 +62,7 @@ function rowOf(workload: Workload, { name, work, against, bytes, shipped }: Cont
   return { workload: workload.name, contestant: name, work, against, bytes, shipped };
 }
 
-/** Tries every configuration; one whose answer is wrong gets no time. */
+/** Tries every configuration. A wrong answer gets no time. */
 async function enter(
   contestant: Contestant,
   truth: Truth,
@@ -77,7 +83,7 @@ async function enter(
       }
       const { ms, steps } = await warmUp(entry, pace, best?.ms);
       sweep.push({ configuration, ms });
-      // The shipped configuration is the first; what looks a little faster in three batches is noise.
+      // The shipped configuration comes first. A slightly faster one in three batches is noise.
       const most = best?.runner.configuration === contestant.shipped ? CLEARLY_FASTER : 1;
       if (best && ms >= most * best.ms) {
         entry.destroy();
@@ -95,15 +101,15 @@ async function enter(
 }
 
 /**
- * How many steps fill a batch, and the best of three batches, which is what configurations are compared by; one that is
- * far behind the best so far, or whose steps are longer than a batch, is not asked again.
+ * Finds how many steps fill a batch, and the best time of three batches, which compares configurations. A configuration that is far
+ * behind the best so far, or whose steps are longer than a batch, is not measured further.
  */
 async function warmUp(entry: Entry, { batchMs }: Pace, best = Infinity): Promise<{ ms: number; steps: number }> {
   await entry.time(1);
   const one = await entry.time(1);
   if (timeOf(one) > 2 * batchMs || timeOf(one) > 2 * best) return { ms: timeOf(one), steps: 1 };
   const five = await entry.time(5);
-  // What does not grow with the steps, waiting for the answer, does not count.
+  // The wait for the answer does not grow with the steps and does not count.
   const growth = five.gpu || (5 * five.clock - one.clock) / 4;
   const steps = growth > 0 ? Math.min(MOST_STEPS, Math.max(1, Math.ceil(batchMs / growth))) : MOST_STEPS;
   let ms = Infinity;
@@ -115,7 +121,7 @@ function timeOf({ clock, gpu }: Sample): number {
   return gpu || clock;
 }
 
-/** In every round each runner once; another one begins each round, so that none always follows the same. */
+/** Each runner runs once in every round. Another one begins each round: no runner always follows the same one. */
 async function turns(
   runners: readonly Runner[],
   rounds: number,

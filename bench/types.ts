@@ -1,9 +1,9 @@
 import type { Workload } from "./workloads.ts";
 
 /**
- * What a contestant does in a step, and so what its answer must be. clip: all values scaled to the bound; keep: the norm
- * is under its bound and no byte changes; measure: the norm alone; read: all words are added up; rewrite: 1 is added to
- * every 32-bit word; copy: the bytes, elsewhere.
+ * A contestant's work in a step, which gives the right answer. clip: all values are scaled to the bound; keep: the norm is under
+ * its bound and no byte changes; measure: only the norm; read: the sum of all words; rewrite: 1 is added to every 32-bit word;
+ * copy: the bytes are copied.
  */
 export type Work = "clip" | "keep" | "measure" | "read" | "rewrite" | "copy";
 
@@ -13,7 +13,7 @@ export interface Configuration {
   readonly workgroups?: number;
 }
 
-/** What one step made of fresh gradients. */
+/** The result of one step on fresh gradients. */
 export interface Answer {
   readonly norm?: number;
   /** Modulo 2^32. */
@@ -22,7 +22,7 @@ export interface Answer {
   readonly values?: readonly (Float32Array | Uint16Array)[];
 }
 
-/** Milliseconds of one step: by the clock of the host, and by the timestamps of the device where there are any. */
+/** Milliseconds of one step, by the host's clock and by the device's timestamps if there are any. */
 export interface Sample {
   readonly clock: number;
   readonly gpu?: number;
@@ -32,7 +32,7 @@ export interface Sample {
 export interface Entry {
   /** One step on fresh gradients. */
   answer(): Promise<Answer>;
-  /** Many steps in one submit, where the contestant can; the mean of them. */
+  /** The mean time of many steps, in one submit if the contestant can. */
   time(steps: number): Promise<Sample>;
   destroy(): void;
 }
@@ -40,14 +40,14 @@ export interface Entry {
 export interface Contestant {
   readonly name: string;
   readonly work: Work;
-  /** The contestant to whose time its time is compared. */
+  /** The contestant to compare its time with. */
   readonly against?: string;
   /** Bytes that one step reads and writes at least. */
   readonly bytes: number;
-  /** Whether it is one pass of a step, or a limit: then one step alone is not timed. */
+  /** Whether it is only one pass of a step, or a limit. Then one step alone is not timed. */
   readonly isPart?: boolean;
   readonly configurations: readonly Configuration[];
-  /** The one of them that is shipped, where the sweep is to be compared with it. */
+  /** The shipped configuration, to compare the sweep with. */
   readonly shipped?: Configuration;
   enter(configuration: Configuration): Promise<Entry>;
 }
@@ -61,7 +61,7 @@ export interface Timing {
 
 export interface Tried {
   readonly configuration: Configuration;
-  /** Undefined where the answer was wrong. */
+  /** Undefined if the answer was wrong. */
   readonly ms?: number;
 }
 
@@ -76,6 +76,8 @@ export interface Row {
   readonly error?: number;
   readonly reason?: string;
   readonly configuration?: Configuration;
+  /** Of one step, counted at the device's calls. */
+  readonly dispatches?: number;
   readonly shipped?: Configuration;
   readonly sweep?: readonly Tried[];
   readonly throughput?: Timing;

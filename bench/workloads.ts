@@ -1,12 +1,12 @@
 import { gpt2, mobileNetV2, smallGru } from "./models.ts";
 import { normalNumbers, uniformNumbers } from "./training/random.ts";
 
-/** Gradients to be clipped: their sizes; each tensor has a buffer of its own. */
+/** The sizes of the gradients to clip. Each tensor has its own buffer. */
 export interface Workload {
   readonly name: string;
   readonly dtype: "f32" | "f16";
   readonly lengths: readonly number[];
-  /** For the plot of bandwidth against size: one tensor, named by its size alone. */
+  /** Whether it is for the plot of bandwidth against size: one tensor, named by its size. */
   readonly isArena: boolean;
 }
 
@@ -33,7 +33,7 @@ function arena(elements: number, dtype: Workload["dtype"] = "f32"): Workload {
 
 const alike = (count: number) => Array<number>(count).fill(1000);
 
-/** Of the language models: a software adapter would take seconds for a step of the real ones. */
+/** Narrower language models: a software adapter would take seconds for a step of the real ones. */
 const quarter = { width: 192, vocabulary: 12_564, context: 256 };
 
 export type Preset = "quick" | "page" | "full";
@@ -67,7 +67,7 @@ export function workloadsOf(preset: Preset, isSoftware: boolean): Workload[] {
 
 const BLOCK = 65_536;
 
-/** Normal values, one block of them over and over, each tensor's of another size; the same for a seed on every machine. */
+/** Normal values: one block repeated, scaled differently for each tensor. A seed gives the same values on every machine. */
 export function valuesOf({ lengths, dtype }: Workload, seed = 1): Values {
   const uniform = uniformNumbers(seed);
   const normal = normalNumbers(uniform);
@@ -90,7 +90,7 @@ function repeated<T extends Float32Array | Uint16Array>(values: T, block: T): T 
   return values;
 }
 
-/** Bits of a float16 between 2^-9 and 2^-1, which stays normal under the scales that are used here. */
+/** Bits of a float16 between 2^-9 and 2^-1. It stays normal under the scales of the benchmark. */
 function half(uniform: () => number): number {
   const exponent = 6 + Math.floor(8 * uniform());
   return (Math.floor(2 * uniform()) << 15) | (exponent << 10) | Math.floor(1024 * uniform());

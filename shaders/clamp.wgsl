@@ -116,7 +116,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
-    let segment = table.segments[s];
+    let segment = segment_at(s);
     if (has_edge(segment, firstTile, lane)) {
       clamp_edge(&mine, segment, lane, factor);
     }
@@ -135,14 +135,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
   //#for slot
   while (slot == SLOTu) {
-    let segment = table.segments[s];
-    var span = span_of(segment, firstTile, endTile);
+    let segment = segment_at(s);
+    let shift = segment.into - segment.first; // wraps around where it is negative
+    var span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     //#if EDGES
     if ((segment.edges & HALF_OFF) != 0u) {
       span.end = span.begin;
     }
     //#end
-    let shift = segment.into - segment.first; // wraps around where it is negative
     for (var i = span.begin + lane; i < span.end; i += TILE) {
       if (i + 3u * WORKGROUP < span.end) {
         let a = gradients_SLOT[i];

@@ -25,7 +25,7 @@ fn word_terms(word: Word) -> Values {
 // The lane's words once more, value by value.
 fn add_exactly(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane: u32) {
   for (var s = first_segment(firstTile); is_met(s, endTile); s += 1u) {
-    let segment = table.segments[s];
+    let segment = segment_at(s);
     let span = span_of(segment, firstTile, endTile);
     //#if EDGES
     if (has_edge(segment, firstTile, lane)) {
@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var s = select(first_segment(firstTile), table.segmentCount, EXACT_ONLY);
   //#if EDGES
   for (var e = s; is_met(e, endTile); e += 1u) {
-    let segment = table.segments[e];
+    let segment = segment_at(e);
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane) & 0x7fffffffu;
       atEdge = max(atEdge, bits);
@@ -72,7 +72,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
   //#for slot
   while (slot == SLOTu) {
-    let span = span_of(table.segments[s], firstTile, endTile);
+    let span = within(span_of(segment_at(s), firstTile, endTile), arrayLength(&gradients_SLOT));
     let wholeEnd = whole_end(span.begin, span.end);
     var i = span.begin + lane;
     while (i < wholeEnd) {

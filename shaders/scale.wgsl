@@ -48,7 +48,7 @@ fn exact_word(word: Word, scaling: Scaling) -> Word {
 fn is_fast(s: u32, work: u32) -> bool {
   var fast = work == COPY || work == FAST;
   //#if EDGES
-  fast = fast && (table.segments[s].edges & HALF_OFF) == 0u;
+  fast = fast && (segment_at(s).edges & HALF_OFF) == 0u;
   //#end
   //#if UNITS
   fast = fast && !has_units(s);
@@ -60,12 +60,12 @@ fn is_fast(s: u32, work: u32) -> bool {
 fn is_slow(s: u32) -> bool {
   var slow = false;
   //#if EDGES
-  slow = table.segments[s].edges != 0u;
+  slow = segment_at(s).edges != 0u;
   //#end
   //#if UNITS
   slow = slow || has_units(s);
   //#end
-  return slow || work_of(scaling_of(s, 0u)) == EXACT;
+  return slow || work_of(segment_scaling(s)) == EXACT;
 }
 
 fn next_slow(start: u32, endTile: u32) -> u32 {
@@ -78,8 +78,11 @@ fn next_slow(start: u32, endTile: u32) -> u32 {
 
 //#if EDGES
 fn scale_edge(s: u32, lane: u32) {
-  let segment = table.segments[s];
-  let scaling = scaling_of(s, edge_element(segment, lane));
+  let segment = segment_at(s);
+  var scaling = segment_scaling(s);
+  //#if UNITS
+  scaling = element_scaling(s, edge_element(segment, lane));
+  //#end
   if (work_of(scaling) != LEAVE) {
     set_edge(segment, lane, clipped_bits(edge_bits(segment, lane), scaling.scale, scaling.flags));
   }
@@ -88,7 +91,7 @@ fn scale_edge(s: u32, lane: u32) {
 
 // What the fast loop leaves of a segment.
 fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
-  let segment = table.segments[s];
+  let segment = segment_at(s);
   let span = span_of(segment, firstTile, endTile);
   let shift = segment.into - segment.first; // wraps around where it is negative
   var isHalfOff = false;
@@ -104,7 +107,7 @@ fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
     return;
   }
   //#end
-  let scaling = scaling_of(s, 0u);
+  let scaling = segment_scaling(s);
   if (work_of(scaling) == EXACT || isHalfOff) {
     for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
       var word = word_of(segment.slot, i);
@@ -138,14 +141,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
   //#for slot
   while (slot == SLOTu) {
-    let segment = table.segments[s];
-    let scaling = scaling_of(s, 0u);
+    let segment = segment_at(s);
+    let scaling = segment_scaling(s);
     let work = work_of(scaling);
-    var span = span_of(segment, firstTile, endTile);
+    let shift = segment.into - segment.first;
+    var span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     if (!is_fast(s, work)) {
       span.end = span.begin;
     }
-    let shift = segment.into - segment.first;
     let factor = bitcast<f32>(scaling.scale.x);
     let wholeEnd = whole_end(span.begin, span.end);
     var i = span.begin + lane;

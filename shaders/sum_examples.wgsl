@@ -88,8 +88,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
   //#if EDGES
   for (var s = start; is_met(s, endTile); s += 1u) {
-    if (has_edge(table.segments[s], firstTile, lane)) {
-      sum_edge(table.segments[s], lane);
+    if (has_edge(segment_at(s), firstTile, lane)) {
+      sum_edge(segment_at(s), lane);
     }
   }
   //#end
@@ -98,9 +98,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
   //#for slot
   while (slot == SLOTu) {
-    let segment = table.segments[s];
-    let span = span_of(segment, firstTile, endTile);
+    let segment = segment_at(s);
     let shift = segment.into - segment.first;
+    let span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     let stride = example_elements(segment);
     var halfOff = 0u;
     //#if EDGES

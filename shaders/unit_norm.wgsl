@@ -14,95 +14,128 @@
 struct Segment {
   firstElement: u32, // counted from the start of the binding
   elementCount: u32,
-  tile: u32,  // the number of its first tile in the dispatch
-  piece: u32, // the number of its piece in the caller's order
+  tile: u32,     // the number of its first tile in the dispatch
+  piece: u32,    // the number of its piece in the caller's order
+  inTensor: u32, // the number of its first element in the tensor
+  slot: u32,     // which binding
   unused0: u32,
-  slot: u32,  // which binding
   unused1: u32,
-  unused2: u32,
+}
+
+// How the tensor of a segment is divided into units. A run is a row of values of one unit along the innermost reduced axis.
+struct Units {
+  count: u32,
+  size: u32,        // values in each
+  team: u32,        // lanes that share a unit
+  chunks: u32,      // partials of a unit
+  firstPartial: u32,
+  runLength: u32,   // values in a run
+  valueStride: u32, // elements from one of them to the next
+  runShift: u32,    // 2^runShift lanes share a run
+  runs: Numbering,  // tells a run of a unit by its first element, counted from the unit's first element
+  units: Numbering, // tells a unit by its first element
 }
 
 @group(1) @binding(1) var<storage, read_write> partials: array<Partial>;
+@group(1) @binding(2) var<uniform> unitTable: array<vec4u, 1020>; // six for each segment
 
-const REDUCED = false;
-const KEPT = true;
+// As segment_at of shared/table.wgsl.
+fn units_at(s: u32) -> Units {
+  let a = unitTable[6u * s];
+  let b = unitTable[6u * s + 1u];
+  let c = unitTable[6u * s + 2u];
+  let d = unitTable[6u * s + 3u];
+  let e = unitTable[6u * s + 4u];
+  let f = unitTable[6u * s + 5u];
+  return Units(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, Numbering(c.xyz, c.w, d.xyz), Numbering(e.xyz, e.w, f.xyz));
+}
+
 // How many values in a row a lane sums in float32, and how many with 32 bits: see norm.wgsl.
-const STRETCH = 8u;
+const STRETCH = 16u;
 const BLOCK = 256u;
 
-// The values of a unit that a lane looks at.
-struct Share {
-  base: u32, // the unit's first element in the tensor
-  begin: u32,
-  end: u32,
-  step: u32,
+// Some values of a lane, `pitch` elements apart. Those outside of the segment belong to another segment.
+struct Block {
+  first: u32, // counted from the segment's first element; before it the number wraps around
+  pitch: u32,
+  count: u32,
 }
 
-fn share_of(s: u32, unit: u32, chunk: u32, lane: u32) -> Share {
-  let team = units[s].team;
-  let values = (units[s].size + units[s].chunks - 1u) / units[s].chunks;
-  return Share(
-    element_at(s, unit, KEPT),
-    chunk * values + lane % team,
-    min((chunk + 1u) * values, units[s].size),
-    team,
-  );
-}
-
-// The lane's values once more, on the exact path.
-fn add_exactly(mine: ptr<function, Partial>, s: u32, share: Share) {
-  let segment = table.segments[s];
-  for (var begin = share.begin; begin < share.end; begin += BLOCK * share.step) {
-    let end = min(begin + BLOCK * share.step, share.end);
-    var block = SoftFloat(0u, 0);
-    for (var r = begin; r < end; r += share.step) {
-      let element = share.base + element_at(s, r, REDUCED);
-      let inSegment = element - units[s].firstElement; // wraps around where it is negative
-      if (inSegment < segment.elementCount) {
-        let at = segment.firstElement + inSegment;
-        let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-        block = sum(block, counted_term(mine, bits, segment.piece, inSegment));
-      }
+// The values on the exact path.
+fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> SoftFloat {
+  var total = SoftFloat(0u, 0);
+  for (var k = 0u; k < block.count; k += 1u) {
+    let element = block.first + k * block.pitch;
+    if (element < segment.elementCount) {
+      let at = segment.firstElement + element;
+      let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
+      total = sum(total, counted_term(mine, bits, segment.piece, element));
     }
-    (*mine).sum = sum((*mine).sum, block);
   }
+  return total;
 }
 
-fn gathered(s: u32, share: Share) -> Partial {
-  let segment = table.segments[s];
-  var mine = nothing();
+fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
+  let steps = vec4u(0u, 1u, 2u, 3u) * block.pitch;
+  var total = SoftFloat(0u, 0);
+  var largest = vec4u();
   switch (segment.slot) {
     // Repeated for every binding: a switch inside the loop over values costs 6 times the time (see README.md).
     //#for slot
     case SLOTu: {
-      var r = share.begin;
-      while (r < share.end) {
-        let blockEnd = min(r + BLOCK * share.step, share.end);
-        var block = SoftFloat(0u, 0);
-        while (r < blockEnd) {
-          let stop = min(r + STRETCH * share.step, blockEnd);
-          var stretch = Values();
-          for (; r < stop; r += share.step) {
-            let element = share.base + element_at(s, r, REDUCED);
-            let inSegment = element - units[s].firstElement;
-            if (inSegment < segment.elementCount) {
-              let at = segment.firstElement + inSegment;
-              let bits = element_of(gradients_SLOT[at / ELEMENTS], at % ELEMENTS) & 0x7fffffffu;
-              mine.largest = max(mine.largest, bits);
-              stretch += fast_terms(bitcast<Values>(bits));
-            }
-          }
-          block = sum(block, soft_float(bitcast<u32>(sum_of(stretch))));
+      // As `within` of shared/spans.wgsl.
+      let end = min(segment.elementCount, arrayLength(&gradients_SLOT) * ELEMENTS - segment.firstElement);
+      var first = block.first;
+      for (var k = 0u; k < block.count;) {
+        let stop = min(k + STRETCH, block.count);
+        var stretch = Values();
+        for (; k < stop; k += 4u) {
+          let elements = first + steps;
+          let isMine = (vec4u(0u, 1u, 2u, 3u) < vec4u(stop - k)) & (elements < vec4u(end));
+          let at = segment.firstElement + min(elements, vec4u(end - 1u));
+          let a = element_of(gradients_SLOT[at.x / ELEMENTS], at.x % ELEMENTS);
+          let b = element_of(gradients_SLOT[at.y / ELEMENTS], at.y % ELEMENTS);
+          let c = element_of(gradients_SLOT[at.z / ELEMENTS], at.z % ELEMENTS);
+          let d = element_of(gradients_SLOT[at.w / ELEMENTS], at.w % ELEMENTS);
+          let bits = select(vec4u(), vec4u(a, b, c, d) & vec4u(0x7fffffffu), isMine);
+          largest = max(largest, bits);
+          let values = bitcast<vec4f>(bits);
+          stretch += (fast_terms(values.x) + fast_terms(values.y)) + (fast_terms(values.z) + fast_terms(values.w));
+          first += 4u * block.pitch;
         }
-        mine.sum = sum(mine.sum, block);
+        total = sum(total, soft_float(bitcast<u32>(sum_of(stretch))));
       }
     }
     //#end
     default: {}
   }
-  if (needs_exact(mine.largest)) {
-    mine.sum = SoftFloat(0u, 0);
-    add_exactly(&mine, s, share);
+  let top = max(max(largest.x, largest.y), max(largest.z, largest.w));
+  if (needs_exact(top)) {
+    total = exact_block(mine, segment, block);
+  }
+  (*mine).largest = max((*mine).largest, top);
+  (*mine).sum = sum((*mine).sum, total);
+}
+
+// What a lane finds in its share of a chunk of a unit. `member` is the number of the lane in its team.
+fn gathered(segment: Segment, units: Units, unit: u32, chunk: u32, member: u32) -> Partial {
+  let values = (units.size + units.chunks - 1u) / units.chunks;
+  let begin = chunk * values;
+  let end = min(begin + values, units.size);
+  let first = renumbered(units.units, unit) - segment.inTensor;
+  let lanes = 1u << units.runShift;
+  let pitch = lanes * units.valueStride;
+  var mine = nothing();
+  var run = begin / units.runLength + (member >> units.runShift);
+  for (; run * units.runLength < end; run += units.team >> units.runShift) {
+    let start = run * units.runLength;
+    let runEnd = min(end - start, units.runLength);
+    let place = max(begin, start) - start + member % lanes;
+    let count = (max(runEnd + lanes - 1u, place) - place) >> units.runShift;
+    let firstOfRun = first + renumbered(units.runs, run) + place * units.valueStride;
+    for (var k = 0u; k < count; k += BLOCK) {
+      add_block(&mine, segment, Block(firstOfRun + k * pitch, pitch, min(BLOCK, count - k)));
+    }
   }
   return mine;
 }
@@ -112,17 +145,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   for (var t = 0u; t < table.tilesPerWorkgroup; t += 1u) {
     let tile = workgroup.x * table.tilesPerWorkgroup + t;
     let s = first_segment(tile);
-    let team = units[s].team;
-    let row = (tile - table.segments[s].tile) / units[s].chunks;
-    let chunk = (tile - table.segments[s].tile) % units[s].chunks;
-    let unit = row * (WORKGROUP / team) + lane / team;
+    let segment = segment_at(s);
+    let units = units_at(s);
+    let row = (tile - segment.tile) / units.chunks;
+    let chunk = (tile - segment.tile) % units.chunks;
+    let unit = row * (WORKGROUP / units.team) + lane / units.team;
     var mine = nothing();
-    if (unit < units[s].count) {
-      mine = gathered(s, share_of(s, unit, chunk, lane));
+    if (unit < units.count) {
+      mine = gathered(segment, units, unit, chunk, lane % units.team);
     }
-    let all = folded(mine, lane, WORKGROUP, team);
-    if (unit < units[s].count && lane % team == 0u) {
-      partials[units[s].firstPartial + unit * units[s].chunks + chunk] = all;
+    let all = folded(mine, lane, WORKGROUP, units.team);
+    if (unit < units.count && lane % units.team == 0u) {
+      partials[units.firstPartial + unit * units.chunks + chunk] = all;
     }
   }
 }

@@ -1,7 +1,8 @@
-import { counted } from "./check.ts";
 import type { ClipReport } from "./record.ts";
 
-/** There is no WebGPU here, or none that may be used; `reason` says why, as `Clipper.fallbackReason` does. */
+// Every entry imports this file as it is, so `instanceof` holds across entries.
+
+/** There is no WebGPU, or none that may be used. `reason` says why, as `Clipper.fallbackReason` does. */
 export class NoWebGPUError extends Error {
   override readonly name = "NoWebGPUError";
   readonly reason: string;
@@ -12,10 +13,10 @@ export class NoWebGPUError extends Error {
   }
 }
 
-/** The GPU device is gone. Its buffers are too: prepare again on a new device. */
+/** The GPU device is gone, with its buffers. Prepare again on a new device. */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
-  /** `"destroyed"` by its owner, or `"unknown"` (a crash, a reset, too little memory). */
+  /** `"destroyed"` (by the owner) or `"unknown"` (a crash, a reset, too little memory). */
   readonly reason: string;
   /** Whether a clip may have been under way: `"unchanged"` if nothing was submitted by this call. */
   readonly gradientsState: "unchanged" | "unknown";
@@ -52,5 +53,5 @@ const BESIDE_GRADIENTS =
 function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
   const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;
   const where = first ? `; the first is gradients[${first.index}]${name}, element ${first.element}` : "";
-  return `The gradients hold ${counted(nonFinite, "NaN or infinite value")}${where}; skip this step or lower the loss scale.`;
+  return `The gradients hold ${nonFinite} NaN or infinite value${nonFinite === 1 ? "" : "s"}${where}; skip this step or lower the loss scale.`;
 }

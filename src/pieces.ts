@@ -11,7 +11,15 @@ export type Grouping =
   | {
       readonly kind: "units";
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
+      /** @throws TypeError or RangeError for gradients that have no such units; `name` is the method's. */
+      readonly check: (list: CheckedGradients, name: string) => void;
     };
+
+/** Gradients that are checked one by one: those that are present, and all that are declared. */
+export interface CheckedGradients {
+  readonly tensors: readonly Tensor[];
+  readonly declared: readonly Declared[];
+}
 
 /** Groups that the caller names. What only they need comes with them, so that other methods ship none of it. */
 export interface NamedGroups {
@@ -20,7 +28,7 @@ export interface NamedGroups {
   /** The number of a gradient's group. */
   readonly groupOf: (tensor: Declared) => number;
   /** Refuses a gradient without a bound, and a range in two groups. */
-  readonly check: (tensors: readonly Tensor[], declared: readonly Declared[]) => void;
+  readonly check: (list: CheckedGradients) => void;
   readonly report: (entries: Entries) => ClipReport["groups"];
 }
 

@@ -2,8 +2,6 @@ import { counted } from "./check.ts";
 import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { refuseTwo } from "./overlaps.ts";
-import { groupRunsOf } from "./pieces.ts";
 import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
 /**
@@ -59,12 +57,7 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if (grouping.kind === "units") {
-    refuseMissing(declared, name, "shape", "its dimensions");
-    refuseTwo(tensors, "shape", ({ shape }) => `[${shape}]`);
-    groupRunsOf(declared, grouping);
-  }
-  if (grouping.kind === "groups") grouping.check(tensors, declared);
+  if ("check" in grouping) grouping.check({ tensors, declared }, name);
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
   for (const { label, length, shape } of declared) {
@@ -82,7 +75,7 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   }
 }
 
-function refuseMissing<K extends string>(
+export function refuseMissing<K extends string>(
   tensors: readonly ({ readonly label: string } & { readonly [P in K]?: unknown })[],
   name: string,
   key: K,

@@ -11,7 +11,12 @@ export interface Units {
    * From the innermost axis out. Neighbours of one kind are merged and axes of length 1 left out. The stride is what a step
    * along the axis adds to the unit's number; 0 where the axis is reduced.
    */
-  readonly axes: readonly { readonly length: number; readonly stride: number }[];
+  readonly axes: readonly Axis[];
+}
+
+export interface Axis {
+  readonly length: number;
+  readonly stride: number;
 }
 
 /** The shaders have room for so many axes. Axes that alternate more often are refused. */

@@ -1,4 +1,4 @@
-/** What the adapters refuse: in the same words on every backend, with nothing applied and nothing left behind. */
+/** The adapters refuse wrong input in the same words on every backend. Nothing is applied and nothing is left behind. */
 import "./support/navigatorGpu.ts";
 import { jit, numpy as np, tree } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs-core";
@@ -128,7 +128,7 @@ describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
   test("that a method refuses leave nothing behind", async () => {
     const optimizer = idle(clipByGlobalNorm(1, { members: 3 }));
     const w = tf.tensor([3, 4]);
-    // Held by somebody else, so that the clipped one goes to a new tensor.
+    // A clone shares the values: the clipped ones go to a new tensor.
     const held = w.clone();
     const before = tf.memory();
     await refused(
@@ -164,7 +164,7 @@ describe.each(jaxBackends)("updates of jax-js on %s", (backend) => {
     const refusal = () =>
       refused(() => clip.update({ w }, []), RangeError, /^gradients\[0\] "w" has a leading axis of 200, but /);
     const storage = () => (backend === "webgpu" ? counterOfDevice().storage() : {});
-    // jax-js keeps what was freed for the next array of this size.
+    // jax-js keeps freed memory for the next array of this size.
     await refusal();
     const before = storage();
     for (let step = 0; step < 5; step++) await refusal();

@@ -1,4 +1,4 @@
-/** What autoClip and zClip refuse; what they decide is in the conformance suite. */
+/** Options that autoClip and zClip refuse. The conformance suite tests their decisions. */
 import { describe, expect, test } from "vitest";
 import { autoClip, type ClipMethod, createClipper, zClip } from "../src/index.ts";
 

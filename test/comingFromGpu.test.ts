@@ -1,4 +1,4 @@
-/** What docs/coming-from.md shows on the GPU: its edges, its code as it stands, and what it says beside the code. */
+/** docs/coming-from.md on the GPU: its edges, its code, and the claims beside the code. */
 import { expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import { edges, outcome } from "./comingFrom/page.ts";
@@ -110,7 +110,7 @@ test("the sum of two workers' norms is not the norm of their sum", async () => {
   expect(norms).toEqual([5, 5, 6]);
 });
 
-/** Two workers that run the page's code at the same time; what both measured is what `exchange` gives each. */
+/** Two workers run the page's code at the same time. `exchange` gives each the norms of both. */
 async function clipShards(buffers: readonly GPUBuffer[]): Promise<{ norms: number[]; after: number[][] }> {
   const norms: number[] = [];
   let allThere = () => {};

@@ -25,7 +25,7 @@ const hypot = (values: readonly number[]) => Math.hypot(...values);
 const A = [3, 4, 6, 8];
 const P = [30, 40, 60, 80];
 
-/** What [[3, 4], [6, 8]] becomes. */
+/** The expected results for [[3, 4], [6, 8]]. */
 const methods: [name: string, method: ClipMethod, expected: number[]][] = [
   ["clipByGlobalNorm", clipByGlobalNorm(1), A.map((v) => v / hypot(A))],
   ["clipByNorm along axes", clipByNorm(5, { axes: [1] }), [3, 4, 3, 4]],
@@ -54,7 +54,7 @@ test("methods run in compatibility mode", { timeout: 120_000 }, async () => {
 test("more tensors with units than a dispatch has room for", { timeout: 120_000 }, async () => {
   const bench = await Workbench.open(await compatibilityDevice());
   const count = 175;
-  // 8 values of each tensor lie apart, so that each is a segment of its own.
+  // 8 values of each tensor lie apart: each is a segment.
   const values = Array.from({ length: 8 * count }, (_, i) => (i % 8 < 4 ? (A[i % 8] as number) : 100));
   const buffer = bench.buffer(values);
   const gradients = Array.from({ length: count }, (_, i) => ({ buffer, byteOffset: 32 * i, length: 4, shape: [2, 2] }));

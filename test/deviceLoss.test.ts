@@ -13,7 +13,7 @@ afterEach(() => {
 /** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */
 const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); call createClipper again, for a new device\.$/;
 
-/** No timer ends any more: what would wait for one, and not for the loss itself, waits for ever. */
+/** Stops all timers: code that waits for one, and not for the loss itself, waits for ever. */
 function stopTimers(): void {
   vi.useFakeTimers({ toFake: ["setTimeout"] });
 }
@@ -57,7 +57,7 @@ describe("a device that its owner has destroyed", () => {
     await lost(() => clip.run(), "unchanged");
     await lost(() => clip.encode(encoder), "unchanged");
     await lost(() => clip.encode(pass), "unchanged");
-    // What was submitted before, a report cannot know.
+    // A report cannot know what was submitted before it.
     await lost(() => clip.report(), "unknown");
     expect(requestAdapter, "a device in place of the caller's").not.toHaveBeenCalled();
   });
@@ -127,7 +127,7 @@ describe("a device that its owner has destroyed", () => {
 });
 
 describe("what fails as if the device were lost", () => {
-  /** A failure of ours and a loss, which is told a moment later, if at all. */
+  /** A failure of the test's, and a loss that is reported a moment later, if at all. */
   function failing(device: GPUDevice, isLost: boolean): Promise<never> {
     if (isLost) setImmediate(() => device.destroy());
     return Promise.reject(new DOMException("gone", "OperationError"));

@@ -17,7 +17,7 @@ test.each([
       const encoder = bench.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       const setBindGroup = pass.setBindGroup.bind(pass);
-      // As bun-webgpu 0.1.7 does it: the whole array, whatever start and count say.
+      // As bun-webgpu 0.1.7 does: it takes the whole array and ignores start and count.
       const whole = (index: number, group: GPUBindGroup, offsets?: Uint32Array<ArrayBuffer>) => {
         if (offsets) passed.push(offsets);
         if (offsets) setBindGroup(index, group, offsets, 0, offsets.length);

@@ -1,4 +1,4 @@
-/** What docs/engines.md says on engines without an adapter, run as it stands. */
+/** Runs the code of docs/engines.md for engines without an adapter. */
 import { readFileSync } from "node:fs";
 import * as gradclip from "gradclip";
 import tgpu, { d } from "typegpu";

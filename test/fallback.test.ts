@@ -101,7 +101,7 @@ const rows: [name: string, reason: string, message: string, stub: () => void][] 
   ],
 ];
 
-/** Settles what waits 30 s, without waiting. */
+/** Settles a promise that waits 30 s, without waiting. */
 async function hurried<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   for (let second = 0; second < 40; second++) await vi.advanceTimersByTimeAsync(1000);
@@ -137,7 +137,7 @@ test("a slow machine is waited for, a browser that does not answer within 30 s i
   vi.useFakeTimers();
   const after = (milliseconds: number) => () =>
     new Promise((resolve) => setTimeout(() => resolve(adapter(() => Promise.reject(new Error("no")))), milliseconds));
-  stubAdapters(after(14_000)); // and once more, as it gives no device
+  stubAdapters(after(14_000)); // a second request, as the first gives no device
   expect((await hurried(createClipper())).fallbackReason).toBe("no-device");
   stubAdapters(after(31_000));
   expect((await hurried(createClipper())).fallbackReason).toBe("no-answer");

@@ -1,4 +1,4 @@
-/** Where gradients live, which buffers serve, and what is unusual but right. */
+/** Where gradients live, which buffers are accepted, and input that is unusual but right. */
 import { describe, expect, test } from "vitest";
 import { type ClipOptions, clipByGlobalNorm, clipGradients, type Gradients, measureNorm } from "../src/index.ts";
 import { RECORD_BYTES } from "../src/record.ts";
@@ -194,7 +194,7 @@ describe("a gradient and its into in one GPUBuffer", () => {
 
 describe("unusual gradients that are served", () => {
   type Both = (make: (values: number[]) => GPUBuffer | Float32Array) => unknown;
-  // Norms are told apart from 0 by a gradient of norm 5 where anything is there at all.
+  // Every case with a gradient has a norm of 5: it differs from 0.
   const rows: [string, Both, number][] = [
     ["an empty list", () => [], 0],
     ["an empty object", () => ({}), 0],

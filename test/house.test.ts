@@ -41,7 +41,7 @@ function reachedFrom(file: string): Map<string, string[]> {
 
 test("imports are found", () => {
   expect(imports.get("src/webgpu/recording.ts")).toContain("src/webgpu/plan.ts");
-  expect(imports.get("src/index.ts")).toContain("src/clipper.ts");
+  expect(imports.get("src/index.ts")).toContain("src/createClipper.ts");
 });
 
 test("no imports go round in a circle", () => {

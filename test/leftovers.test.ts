@@ -1,4 +1,4 @@
-/** What fails half way leaves no buffer behind, and neither does what a clip has outgrown. */
+/** A call that fails half way leaves no buffer behind, and neither does a scratch buffer that a clip has outgrown. */
 import { describe, expect, test } from "vitest";
 import {
   adaptiveGradClip,
@@ -45,7 +45,7 @@ describe("prepare that runs out of memory", () => {
 
   test.each(rows)("at any buffer, with %s", async (_, method) => {
     const gradients = one();
-    bench.clipper.prepare([]).destroy(); // what clips share is there
+    bench.clipper.prepare([]).destroy(); // makes the buffers that clips share
     const before = [...bench.live.values()];
     for (let number = 1; ; number++) {
       const { calls, error } = failingAt(number, () => bench.clipper.prepare(gradients, method).destroy());
@@ -88,7 +88,7 @@ test("what a clip has outgrown goes with it", async () => {
   const sizeOf = (label: string) =>
     [...bench.live.keys()].filter((buffer) => buffer.label === label).map(({ size }) => size);
   const first = sizeOf("gradclip partials");
-  // Bound before the target is looked at, so that nothing has to compile.
+  // The gradients are bound before the target is checked: nothing compiles.
   expect(() => clip.encode(undefined as never, apart)).toThrow(TypeError);
   expect(Math.max(...sizeOf("gradclip partials")), "the scratch has grown").toBeGreaterThan(Math.max(...first));
   clip.destroy();

@@ -1,4 +1,4 @@
-/** From prepare to destroy: other gradients and targets at encode, use after the end, and what is left behind. */
+/** From prepare to destroy: other gradients and targets at encode, use after the end, and leftovers. */
 import { describe, expect, test } from "vitest";
 import { type Clip, type Clipper, clipByGlobalNorm, createClipper, type Gradients } from "../src/index.ts";
 import { bench, cpu } from "./support/bench.ts";

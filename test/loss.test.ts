@@ -1,4 +1,4 @@
-/** What only the GPU process sees, destroyed and foreign buffers, and what happens when the device is gone. */
+/** Faults that only the GPU process sees (destroyed and foreign buffers), and the loss of the device. */
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { autoClip, type Clip, type ClipOptions, clipByGlobalNorm, type Gradients } from "../src/index.ts";
 import { bench } from "./support/bench.ts";
@@ -172,7 +172,7 @@ describe("a buffer of another device", () => {
     await faultOf(() => clip.report(), "gradients[0]", FOREIGN);
     encode();
     await expect(clip.report()).rejects.toThrow(/before the first step/);
-    encode(foreign); // is known, and told
+    encode(foreign); // the fault is known, and thrown
     encode(bench.buffer([1, 2]));
     await clip.ready;
     await bench.expectWhole();

@@ -1,4 +1,4 @@
-/** What the functions that make methods refuse: their options, by name. */
+/** Options that the functions of methods refuse, by name. */
 import { describe, expect, test } from "vitest";
 import { type ClipMethod, clipByGlobalNorm, clipGradients, measureNorm } from "../src/index.ts";
 import { bench } from "./support/bench.ts";

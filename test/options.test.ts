@@ -1,4 +1,4 @@
-/** Every option that is wrong is refused, by its name and with what it takes, before anything happens. */
+/** Every wrong option is refused before anything happens. The message has its name and the accepted values. */
 import { describe, expect, test } from "vitest";
 import {
   type ClipOptions,
@@ -64,7 +64,7 @@ describe("maxNorm", () => {
     }
     for (const values of [await bench.values(buffer), [...array]]) {
       expect(values).toHaveLength(2);
-      // What is subnormal may be flushed; a zero may have either sign.
+      // A subnormal number may be flushed; a zero may have either sign.
       values.forEach((value, i) => {
         expect(Math.abs(value - (wanted[i] as number))).toBeLessThanOrEqual(
           Math.max((wanted[i] as number) * 1e-6, 2 ** -126),
@@ -302,7 +302,7 @@ describe("options objects", () => {
       const clipper = await createClipper({ backend: "cpu" });
       const clips = [clipper.prepare([array], method, {}), clipper.prepare([view], method), clipper.prepare([bad])];
       clips.push(clipper.prepare([array], measureNorm()));
-      // GPU dictionaries do inherit, so that not every key can be planted there.
+      // GPU dictionaries inherit properties: some keys cannot be planted there.
       if (!["label", "offset", "buffer"].includes(key)) clips.push(bench.clipper.prepare([buffer], method, {}));
       for (const clip of clips) {
         if (clip !== clips[2]) clip.set({});

@@ -1,4 +1,4 @@
-/** What a plan promises for any list of gradients: two invocations of a dispatch never write to one 32-bit word. */
+/** Plans for random lists of gradients: two invocations of a dispatch never write to the same 32-bit word. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -46,7 +46,7 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, method 
   return planned(method, list, { ...LIMITS, maxBinding });
 }
 
-/** What reads the gradients, and what writes them. */
+/** The dispatches that read the gradients, and those that write them. */
 function planned(method: ClipMethod, list: Parameters<typeof planOf>[2], limits: Limits) {
   const { dispatches, partialCount } = planOf(method, checkOptions(undefined, method), list, limits);
   const batches = dispatches.flatMap(({ batch, bindings: [first] }) =>

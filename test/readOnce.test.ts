@@ -1,4 +1,4 @@
-/** Everything of the caller's is read once and checked anew: gradients, views, methods, options, a saved state. */
+/** Every property of the caller's objects is read once and then checked: gradients, views, methods, options, a saved state. */
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import {

@@ -1,4 +1,4 @@
-/** The examples of docs/recipes.md, run as they stand. */
+/** Runs the examples of docs/recipes.md. */
 import { expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import { bench } from "./support/bench.ts";

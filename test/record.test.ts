@@ -15,7 +15,7 @@ const HEAD_BYTES = 64;
 const COMPUTE = 4;
 const CLIP_RECORD = "ClipRecord";
 
-/** What the types that occur take: bytes, and what they begin at a multiple of. */
+/** Size and alignment of the types that occur, in bytes. */
 const types: Record<string, readonly [size: number, align: number]> = {
   u32: [4, 4],
   i32: [4, 4],
@@ -137,7 +137,7 @@ describe("counters wrap at 2^32", () => {
       nonFiniteSteps: 2,
       badStepsInARow: 1,
     });
-    // Number 2^32 is 0 in 32 bits, which says that there is none: it is told as the one before.
+    // Number 2^32 is 0 in 32 bits, which means none: it counts as the number before.
     expect(wrapping?.lastNonFinite).toMatchObject({ step: WRAPPED + 1, index: 0, element: 1 });
     expect(wrapping?.totals).toMatchObject({ steps: WRAPPED + 1, nonFiniteSteps: WRAPPED + 1 });
     expect(after).toMatchObject({ steps: 1, clippedSteps: 1, skippedSteps: 0, nonFiniteSteps: 0, badStepsInARow: 0 });

@@ -105,7 +105,7 @@ describe("a device is refused whose shader", { timeout: 60_000 }, () => {
   });
 });
 
-/** Encoders of which passes and copies go through what is given. */
+/** Encoders whose passes and copies go through `change`. */
 function encoders(change: (encoder: GPUCommandEncoder) => object) {
   return (real: GPUDevice) => ({
     createCommandEncoder: (descriptor: GPUObjectDescriptorBase) => {

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { shortened, shortNamesOf } from "../shaders/shorten.ts";
+import { unshortened } from "../src/webgpu/realNames.ts";
 import { resolved } from "../src/webgpu/template.ts";
+import { renamed } from "../src/webgpu/wgslNames.ts";
 import { shaderFiles, stripShader } from "../vite.config.ts";
 
 test("comments, blank lines and indentation go, lines stay lines", () => {
@@ -70,33 +72,59 @@ test("declared names become short; tokens, components, attributes, address space
     ],
     [
       "kernel",
-      "@group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<u32>;\nfn sum_of(value: vec4f, record: ClipRecord) -> f32 {\nlet x = -value.x;\nreturn x - 0x1p-24f * f32(record.scale.y);\n}",
+      "@group(0) @binding(SLOT) var<storage, ACCESS> gradients_SLOT: array<u32>;\nfn sum_of(value: vec4f, record: ClipRecord) -> f32 {\nlet scale = -value.x;\nreturn scale - 0x1p-24f * f32(record.scale.y);\n}",
     ],
   ]);
   const names = shortNamesOf(files);
-  expect([...names.values()].sort()).toEqual(["Partial", "group", "record", "sum_of", "value", "workgroup"]);
-  const { Partial, group, record, sum_of, value, workgroup } = Object.fromEntries([...names].map(([a, b]) => [b, a]));
+  // Three local names, so that no global one is a, b or c.
+  expect(names).toEqual({
+    global: { d: "Partial", e: "sum_of", f: "workgroup" },
+    member: { a: "group" },
+    "fn sum_of": { a: "value", b: "record", c: "scale" },
+  });
   expect(shortened(files.get("units") as string, names)).toBe(
-    `//#import shared/record\nvar<workgroup>${workgroup}:array<${Partial},WORKGROUP_SIZE>;\nstruct ${Partial}{\n@size(16)${group}:u32,\n}`,
+    "//#import shared/record\nvar<workgroup>f:array<d,WORKGROUP_SIZE>;\nstruct d{\n@size(16)a:u32,\n}",
   );
   expect(shortened(files.get("kernel") as string, names)).toBe(
-    `@group(0)@binding(SLOT)var<storage,ACCESS>gradients_SLOT:array<u32>;\nfn ${sum_of}(${value}:vec4f,${record}:ClipRecord)->f32{\nlet x=-${value}.x;\nreturn x-0x1p-24f*f32(${record}.scale.y);\n}`,
+    "@group(0)@binding(SLOT)var<storage,ACCESS>gradients_SLOT:array<u32>;\nfn e(a:vec4f,b:ClipRecord)->f32{\nlet c=-a.x;\nreturn c-0x1p-24f*f32(b.scale.y);\n}",
   );
 });
 
 test("a line that would mean something else without its spaces is refused", () => {
-  expect(() => shortened("let a = b - -c;", new Map())).toThrow("b - -c");
+  expect(() => shortened("let a = b - -c;", {})).toThrow("b - -c");
 });
+
+const spaceless = (text: string) => shortened(text, {});
 
 test("the map of short names gives every shader back, but for spaces", () => {
   const files = shaderFiles();
   const names = shortNamesOf(files);
-  const shortOf = new Map([...names].map(([short, name]) => [name, short]));
-  expect(names.size).toBeGreaterThan(100);
-  expect(shortOf.size).toBe(names.size);
+  expect(Object.keys(names.global ?? {}).length).toBeGreaterThan(100);
   for (const [file, text] of files) {
     const short = shortened(text, names);
-    expect(short.length, file).toBeLessThanOrEqual(text.length);
-    expect(shortened(short, shortOf), file).toBe(shortened(text, new Map()));
+    expect(short.length, file).toBeLessThan(text.length);
+    expect(unshortened(short, names), file).toBe(spaceless(text));
   }
+});
+
+test("no function has a local name that it uses as a global one too", () => {
+  const files = shaderFiles();
+  const names = shortNamesOf(files);
+  for (const text of [...files.values()].flatMap((text) => [text, shortened(text, names)])) {
+    const globals = new Set<string>();
+    const hidden: string[] = [];
+    renamed(text, (name, scope) => {
+      if (name === "fn") globals.clear();
+      if (scope === "global") globals.add(name);
+      else if (scope !== "member" && globals.has(name)) hidden.push(name);
+      return name;
+    });
+    expect(hidden).toEqual([]);
+  }
+});
+
+test("short names are global or local, never both", () => {
+  const { global, member: _, ...locals } = shortNamesOf(shaderFiles());
+  const local = Object.values(locals).flatMap((names) => Object.keys(names ?? {}));
+  expect(local.filter((name) => name in (global ?? {}))).toEqual([]);
 });

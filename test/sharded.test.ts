@@ -15,7 +15,7 @@ const page = "docs/engines.md";
 const section = "Sharded training";
 const steps = 20;
 const rate = 0.9;
-/** Where each parameter's gradient, the distance from it, vanishes: 17 away in all, so that the first steps are clipped. */
+/** The gradient of a parameter is its distance from the target. The total distance is 17: the first steps are clipped. */
 const targets = [500, 37, 1000, 1].map((length, i) =>
   Array.from({ length }, (_, k) => Math.fround([1, 0.1, 0.02, 3][i] as number) * Math.sin(k + i + 1)),
 );
@@ -40,7 +40,7 @@ interface Result {
   report: ClipReport;
 }
 
-/** A worker for each share of the parameters, told what to run and how to reach the others. */
+/** Starts a worker for a share of the parameters. It gets the code to run and a port to the others. */
 function start(example: string | undefined, share: number[][], port: MessagePort): Promise<Result> {
   const worker = new Worker(new URL("support/shard.mjs", import.meta.url), {
     workerData: { library, example, targets: share, steps, rate, port },

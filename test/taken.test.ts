@@ -1,4 +1,4 @@
-/** What is taken for a list, a view, an array or options, wherever it comes from; all else is refused with what to pass. */
+/** Which values are accepted as a list, a view, an array or options, from any realm. Others are refused with a remedy. */
 import { runInNewContext } from "node:vm";
 import tgpu, { d } from "typegpu";
 import { describe, expect, test } from "vitest";
@@ -20,7 +20,7 @@ const foreign = <T>(code: string): T => runInNewContext(code) as T;
 /** As the halves of a float16: 3 and 4. */
 const HALVES = [0x4200, 0x4400];
 
-/** As an engine with Float16Array has them: Node 20 has none, and what is looked at is the tag. */
+/** Imitates Float16Array, which Node 20 lacks. gradclip looks at the tag. */
 class Float16 extends Uint16Array {
   override get [Symbol.toStringTag]() {
     return "Float16Array" as "Uint16Array";

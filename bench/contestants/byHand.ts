@@ -10,7 +10,7 @@ import type { Configuration, Contestant, Entry } from "../types.ts";
 import type { Context } from "./gradclip.ts";
 import { configurationsOf, workgroupsFor } from "./limits.ts";
 
-/** The usual ways to write it by hand; each multiplies whether the scale is 1 or not. float32 only. */
+/** The usual hand-written ways. Each multiplies even if the scale is 1. float32 only. */
 export function handWrittenContestants(context: Context): Contestant[] {
   const bytes = 3 * context.arena.bytes;
   const configurations = configurationsOf(context);
@@ -22,7 +22,7 @@ export function handWrittenContestants(context: Context): Contestant[] {
   ];
 }
 
-/** Where the kernels leave the norm and the scale. */
+/** The size of the buffer for norm and scale. */
 const RESULT_BYTES = 8;
 
 function uniformOf(device: GPUDevice, fill: (view: DataView) => void): GPUBuffer {
@@ -84,7 +84,7 @@ async function enterAtomic(context: Context, configuration: Configuration): Prom
   ]);
 }
 
-/** A norm by its own dispatches, then one dispatch a tensor that multiplies. */
+/** Dispatches for the norm, then one dispatch for each tensor that multiplies. */
 async function entryOf(
   { arena, recorder }: Context,
   configuration: Configuration,

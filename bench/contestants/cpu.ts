@@ -5,7 +5,7 @@ import { SHRINKAGE, type Truth } from "../reference.ts";
 import type { Answer, Contestant, Entry } from "../types.ts";
 import { bytesOf, type Values, type Workload } from "../workloads.ts";
 
-/** float32 arrays; every contestant works on a copy of its own. */
+/** float32 arrays. Every contestant works on its own copy. */
 export async function cpuContestants(workload: Workload, truth: Truth): Promise<Contestant[]> {
   const bytes = bytesOf(workload);
   const clipper = await createClipper({ backend: "cpu" });

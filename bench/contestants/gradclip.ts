@@ -78,7 +78,7 @@ async function entryOf(context: Context, kind: Kind): Promise<Entry> {
       await recorder.time(1, encode);
       const { norm } = await clip.report();
       const isRead = kind !== "record" && kind !== "norm";
-      // Reported is the norm after gradScale, which here is the whole scale.
+      // The report has the norm after gradScale, which is the whole scale here.
       return {
         norm: kind === "always" ? undefined : norm,
         values: isRead ? await arena.read(arena.gradients) : undefined,
@@ -86,7 +86,7 @@ async function entryOf(context: Context, kind: Kind): Promise<Entry> {
     },
     async time(steps) {
       await arena.reset();
-      // The record of a clipped step is there from the answer.
+      // The answer has left the record of a clipped step.
       return recorder.time(steps, part ? (pass) => replay(pass, part) : encode);
     },
     destroy: () => clip.destroy(),
@@ -102,7 +102,7 @@ function prepare({ arena, clipper, truth }: Context, kind: Kind): Clip {
     case "record":
       return clipper.prepare(gradients, clipByGlobalNorm(truth.bound), { apply: "record" });
     case "always":
-      // Any scale but 1 multiplies, whatever the norm is.
+      // Every scale other than 1 multiplies.
       return clipper.prepare(gradients, clipByGlobalNorm(Infinity), { gradScale: truth.bound / truth.norm });
     default:
       return clipper.prepare(gradients, clipByGlobalNorm(kind === "under" ? 2 * truth.norm : truth.bound));
@@ -118,7 +118,7 @@ function encoderOf({ truth }: Context, clip: Clip, kind: Kind) {
   };
 }
 
-/** The dispatches of one pass, told by their pipelines' labels, "gradclip scale f32 vec4 in-place" for one. */
+/** The dispatches of one pass, found by their pipelines' labels, such as "gradclip scale f32 vec4 in-place". */
 function partOf(clip: Clip, kind: "norm" | "scale"): RecordedDispatch[] {
   const all = dispatchesOf((pass) => clip.encode(pass));
   const part = all.filter(({ pipeline }) => pipeline.label.split(" ").includes(kind));

@@ -43,7 +43,7 @@ async function enter({ arena }: Context, clip: Clip): Promise<Entry> {
       const start = performance.now();
       for (let step = 0; step < steps; step++) {
         const { norm, clipped } = run();
-        // Work is begun when somebody asks for a result; this asks and waits for nothing.
+        // Work starts when a result is requested. This requests results and does not wait.
         for (const array of [norm, ...clipped]) array.gpuBufferSync();
       }
       await finished(arena.device);

@@ -8,7 +8,7 @@ import type { Context } from "./gradclip.ts";
 
 const COPY_SRC_DST = 0x04 | 0x08;
 
-/** What no clip can be faster than: the same bytes in as many dispatches, and nothing else done. */
+/** Lower limits for a clip: the same bytes in as many dispatches, and no other work. */
 export function limitContestants(context: Context): Contestant[] {
   const { bytes } = context.arena;
   const configurations = configurationsOf(context);
@@ -30,7 +30,7 @@ export function configurationsOf({ sweep }: Context): Configuration[] {
   return sweep.lanes.flatMap((lanes) => sweep.workgroups.map((workgroups) => ({ lanes, workgroups })));
 }
 
-/** No more workgroups than there are words for. */
+/** At most as many workgroups as there are words. */
 export function workgroupsFor(buffers: readonly GPUBuffer[], { lanes = 1, workgroups = 1 }: Configuration): number {
   const words = Math.max(...buffers.map(({ size }) => size)) / 16;
   return Math.min(workgroups, Math.ceil(words / lanes));

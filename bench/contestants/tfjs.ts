@@ -7,7 +7,7 @@ import type { Context } from "./gradclip.ts";
 
 tf.enableProdMode();
 
-/** TensorFlow.js has no clipByGlobalNorm; these are the operations that its users write. float32 only, out of place. */
+/** TensorFlow.js has no clipByGlobalNorm. These are the operations that its users write. float32 only, out of place. */
 export function tfjsContestants(context: Context): Contestant[] {
   const bytes = 3 * context.arena.bytes;
   return [{ name: TFJS, work: "clip", against: CLIP, bytes, configurations: [{}], enter: () => enter(context) }];
@@ -40,7 +40,7 @@ async function enter({ arena, truth }: Context): Promise<Entry> {
   const webgpu = await backendOn(arena.device);
   const gradients = arena.values.map((values) => {
     const tensor = tf.tensor1d(values as Float32Array);
-    // Gradients come from kernels and are on the GPU; without this, small ones would be worked on by the CPU.
+    // Real gradients come from kernels and are on the GPU. Without this the CPU would process small ones.
     webgpu.uploadToGPU(tensor.dataId);
     return tensor;
   });

@@ -13,7 +13,7 @@ export type WasmPaths = Parameters<typeof setWasmPaths>[0];
 
 let hasPaths = false;
 
-/** TensorFlow.js's two backends without a GPU. In a browser, wasm needs to be told where its binaries are. */
+/** TensorFlow.js's two backends without a GPU. In a browser, wasm needs the paths of its binaries. */
 export function tfjsCpuContestants(workload: Workload, truth: Truth, paths?: WasmPaths): Contestant[] {
   if (paths && !hasPaths) setWasmPaths(paths);
   hasPaths = true;

@@ -1,5 +1,5 @@
 // npm run experiment: trains every cell of plan.ts that .cache/experiment does not hold yet, and writes docs/experiment.json and
-// docs/experiment.svg. After an interruption it continues with the unfinished cell. `--webgpu` runs the cross-check, in its own process.
+// docs/experiment.svg. After an interruption it continues with the unfinished cell. `--webgpu`: the cross-check, in its own process.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

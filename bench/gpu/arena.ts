@@ -3,12 +3,12 @@ import { bytesOf, type Values, type Workload } from "../workloads.ts";
 
 export { COPY_DST, COPY_SRC, STORAGE, UNIFORM };
 
-/** One workload's gradients on a device: what contestants work on in place, and a copy that stays as it was. */
+/** One workload's gradients on a device: buffers that contestants change in place, and a copy that never changes. */
 export class GpuArena {
   readonly device: GPUDevice;
   readonly workload: Workload;
   readonly values: Values;
-  /** A buffer for each tensor, of whole 16-byte words; what is beyond the tensor is 0. */
+  /** A buffer for each tensor, of whole 16-byte words. The rest after the tensor is 0. */
   readonly gradients: readonly GPUBuffer[];
   readonly bytes: number;
   readonly #pristine: readonly GPUBuffer[];
@@ -31,7 +31,7 @@ export class GpuArena {
     });
   }
 
-  /** The gradients as they were. */
+  /** Restores the gradients. */
   async reset(): Promise<void> {
     const encoder = this.device.createCommandEncoder();
     for (const [i, buffer] of this.gradients.entries()) {
@@ -41,7 +41,7 @@ export class GpuArena {
     await finished(this.device);
   }
 
-  /** What is in buffers that are laid out as the gradients are. */
+  /** The contents of buffers with the layout of the gradients. */
   async read(buffers: readonly GPUBuffer[]): Promise<Values> {
     const contents = await readBuffers(this.device, buffers);
     return this.values.map((array, i) => {
@@ -79,7 +79,7 @@ export async function readBuffers(device: GPUDevice, buffers: readonly GPUBuffer
 
 const flags = new WeakMap<GPUDevice, { source: GPUBuffer; staging: GPUBuffer }>();
 
-/** When everything submitted so far is done. Not onSubmittedWorkDone, which wgpu once resolved at once. */
+/** Resolves when everything submitted so far is done. wgpu once resolved onSubmittedWorkDone too early. */
 export async function finished(device: GPUDevice): Promise<void> {
   const made = flags.get(device) ?? {
     source: device.createBuffer({ size: 4, usage: COPY_SRC }),

@@ -1,4 +1,4 @@
-/** The fastest adapter's device, with its timers and all of its room. */
+/** The fastest adapter's device, with timestamps and its highest limits. */
 export async function ownDevice(gpu: GPU): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error("WebGPU has no adapter here.");

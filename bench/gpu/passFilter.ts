@@ -1,4 +1,4 @@
-/** One dispatch as it was recorded: its pipeline's label says which kernel it is. */
+/** One recorded dispatch. Its pipeline's label names the kernel. */
 export interface RecordedDispatch {
   readonly pipeline: GPUComputePipeline;
   readonly groups: readonly (readonly unknown[])[];
@@ -7,7 +7,7 @@ export interface RecordedDispatch {
 
 type RecordingPass = Pick<GPUComputePassEncoder, "setPipeline" | "setBindGroup" | "dispatchWorkgroups">;
 
-/** What a clip records, without recording it: with it one pass can be timed apart from the others. */
+/** The dispatches that a clip would record. They allow timing one pass separately. */
 export function dispatchesOf(encode: (pass: GPUComputePassEncoder) => void): RecordedDispatch[] {
   const dispatches: RecordedDispatch[] = [];
   let pipeline: GPUComputePipeline | undefined;
@@ -30,7 +30,7 @@ export function dispatchesOf(encode: (pass: GPUComputePassEncoder) => void): Rec
   return dispatches;
 }
 
-/** Records dispatches again: setPipeline where the pipeline changes, and all bind groups. */
+/** Records dispatches again: setPipeline when the pipeline changes, and all bind groups. */
 export function replay(pass: GPUComputePassEncoder, dispatches: readonly RecordedDispatch[]): void {
   let last: GPUComputePipeline | undefined;
   for (const { pipeline, groups, workgroups } of dispatches) {

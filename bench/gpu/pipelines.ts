@@ -2,7 +2,7 @@ import { resolved } from "../../src/webgpu/template.ts";
 
 const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
 
-/** The pipeline of a kernel with so many lanes and bindings of gradients: shaders/README.md has its directives. */
+/** The pipeline of a kernel with this number of lanes and of gradient bindings. shaders/README.md has the directives. */
 export function pipelineOf(device: GPUDevice, source: string, lanes: number, slots = 0): Promise<GPUComputePipeline> {
   const code = resolved(source, { texts: {}, slots, tokens: { LANES: `${lanes}u` } });
   const known = pipelines.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();

@@ -3,8 +3,8 @@
 // Where scale.wgsl finds the scale: every group has an entry.
 @group(1) @binding(1) var<storage, read> entries: array<Entry>;
 
-fn scaling_of(s: u32, element: u32) -> Scaling {
-  let entry = entries[table.segments[s].group];
+fn segment_scaling(s: u32) -> Scaling {
+  let entry = entries[segment_at(s).group];
   return Scaling(entry.scale, entry.flags);
 }
 

@@ -3,10 +3,10 @@
 // Where scale.wgsl finds the scale: the record has one for all gradients.
 @group(1) @binding(1) var<uniform> record: ClipRecord;
 
-fn scaling_of(s: u32, element: u32) -> Scaling {
+fn segment_scaling(s: u32) -> Scaling {
   return Scaling(record.scale, record.flags);
 }
 
 fn is_untouched() -> bool {
-  return work_of(scaling_of(0u, 0u)) == LEAVE;
+  return work_of(segment_scaling(0u)) == LEAVE;
 }

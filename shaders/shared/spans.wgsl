@@ -17,12 +17,12 @@ struct Span {
 // has a loop of its own, and all these loops together go through the segments once. If each segment chose its binding, devices
 // that compute in vectors, with masks for branches, would go through as many cases as there are bindings for each segment.
 fn is_met(s: u32, endTile: u32) -> bool {
-  return s < table.segmentCount && table.segments[s].tile < endTile;
+  return s < table.segmentCount && segment_at(s).tile < endTile;
 }
 
 fn slot_met(s: u32, endTile: u32) -> u32 {
   if (is_met(s, endTile)) {
-    return table.segments[s].slot;
+    return segment_at(s).slot;
   }
   return NO_SLOT;
 }
@@ -32,6 +32,12 @@ fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {
   let begin = min(skipped * TILE, segment.count);
   let end = min((endTile - segment.tile) * TILE, segment.count);
   return Span(segment.first + begin, segment.first + end);
+}
+
+// Every span ends within its bindings anyway. But the question for their lengths makes RADV load their descriptors before the loop.
+// Without it RADV loads them in every turn and waits for them.
+fn within(span: Span, length: u32) -> Span {
+  return Span(span.begin, min(span.end, length));
 }
 
 // Where the whole tiles end.

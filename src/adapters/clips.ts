@@ -1,6 +1,7 @@
 import { readOptions, shown } from "../check.ts";
 import type { Clip } from "../clip.ts";
-import { type Clipper, clipperOn } from "../clipper.ts";
+import type { Clipper } from "../clipper.ts";
+import { clipperOn } from "../createClipper.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";

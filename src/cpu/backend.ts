@@ -7,8 +7,8 @@ import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type Settings, writeEntry } from "./finish.ts";
+import type { CpuPasses, Search } from "./methodPasses.ts";
 import { nothing } from "./norm.ts";
-import type { CpuPasses, Search } from "./passes.ts";
 import type { Scaling } from "./scale.ts";
 
 /** Runs the passes on typed arrays, immediately and in place. */

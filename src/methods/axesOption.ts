@@ -1,5 +1,7 @@
 import { shown } from "../check.ts";
-import type { Grouping } from "../pieces.ts";
+import { refuseTwo } from "../overlaps.ts";
+import type { CheckedGradients, Grouping } from "../pieces.ts";
+import { refuseMissing } from "../requirements.ts";
 import { type Axes, unitsAlong } from "../units.ts";
 
 /** The grouping for an `axes` option, which is a list for all gradients or a function of their shapes. */
@@ -23,5 +25,11 @@ export function unitsGrouping(
 }
 
 function along(axesOf: (shape: readonly number[], label: string) => readonly number[]): Grouping {
-  return { kind: "units", unitsOf: (shape, label) => unitsAlong(shape, axesOf(shape, label), label) };
+  const unitsOf = (shape: readonly number[], label: string) => unitsAlong(shape, axesOf(shape, label), label);
+  const check = ({ tensors, declared }: CheckedGradients, name: string) => {
+    refuseMissing(declared, name, "shape", "its dimensions");
+    refuseTwo(tensors, "shape", ({ shape }) => `[${shape}]`);
+    for (const { shape = [], label } of declared) unitsOf(shape, label);
+  };
+  return { kind: "units", unitsOf, check };
 }

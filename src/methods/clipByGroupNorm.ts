@@ -82,7 +82,7 @@ function groupsNamed(names: readonly string[]): NamedGroups {
     kind: "groups",
     count: names.length,
     groupOf,
-    check(tensors, declared) {
+    check({ tensors, declared }) {
       declared.forEach(groupOf);
       refuseTwo(tensors, "group", ({ group = OTHERS }) => JSON.stringify(group));
     },

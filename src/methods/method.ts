@@ -6,29 +6,30 @@ import type { Rule } from "../rules/rule.ts";
 
 /**
  * The passes that carry out a method on each backend, in order: of a type that only the backend knows. A method carries a
- * reference to its own only, so that a page ships just the shaders of the methods that it names.
+ * reference to its own only, so that a page ships just the shaders of the methods that it names. An entry for one backend has
+ * none for the other.
  */
 export interface Passes {
-  readonly webgpu: object;
-  readonly cpu: object;
+  readonly webgpu?: object;
+  readonly cpu?: object;
 }
 
-/** How to clip: plain data, made by `clipByGlobalNorm(...)` and its like. */
+/** A method of clipping: plain data that `clipByGlobalNorm(...)` and similar functions return. */
 export interface ClipMethod {
   readonly name: string;
-  /** The bound to begin with; `Clip.set({ maxNorm })` changes it. Undefined for a method without one. */
+  /** The first bound; `Clip.set({ maxNorm })` changes it. Undefined for a method without a bound. */
   readonly maxNorm?: number;
-  /** Added to the norm before the bound is divided by it; default 0. */
+  /** A number that is added to the norm before the division; default 0. */
   readonly eps?: number;
   readonly norm: NormKind;
   readonly grouping: Grouping;
   readonly rule: Rule;
   readonly passes: Passes;
-  /** Where each value is clipped by itself: to what, as such numbers hold them. */
+  /** For clipping each value by itself: the limits as numbers of the dtype. */
   readonly limits?: (dtype: Dtype) => readonly [low: number, high: number];
-  /** Where the clipped gradients are summed: how many examples lie along the leading axis. */
+  /** For summing the clipped gradients: the number of examples along the leading axis. */
   readonly examples?: number;
-  /** Whether the bound follows from the parameter that a gradient is of. */
+  /** Whether the bound follows from the gradient's parameter. */
   readonly usesParameters?: true;
 }
 
@@ -47,7 +48,7 @@ const KEYS = Object.keys({
 
 const GROUPINGS = ["all", "tensor", "members", "units", "groups"] as const;
 
-/** A method as it is now: somebody may have made it from another one by hand. */
+/** Reads a method and checks it: a caller may have built it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {
   if (!isPlain(value) || !("rule" in value)) throw notMade(value, "method");
   const read = readOptions(value, "method", KEYS);

@@ -1,43 +1,37 @@
-import { clampAll, searchNorms, searchUnits, sumAll, writeScaled, writeUnits } from "../cpu/passes.ts";
-import { clamp } from "../webgpu/passes/clamp.ts";
-import { finish } from "../webgpu/passes/finish.ts";
-import { finishGroups } from "../webgpu/passes/finish_groups.ts";
-import { norm, parameterNorm } from "../webgpu/passes/norm.ts";
-import { groupScale, scale } from "../webgpu/passes/scale.ts";
-import { sumExamples } from "../webgpu/passes/sum_examples.ts";
-import { unitNorm, unitParameterNorm } from "../webgpu/passes/unit_norm.ts";
-import { unitScale } from "../webgpu/passes/unit_scale.ts";
+// The builds of gradclip/webgpu and gradclip/cpu leave the other half empty: what comes from there is undefined.
+import {
+  examplesOnCpu,
+  groupsOnCpu,
+  jointOnCpu,
+  measuringOnCpu,
+  unitsOnCpu,
+  valuesOnCpu,
+} from "../cpu/methodPasses.ts";
+import {
+  adaptiveUnitsOnGpu,
+  examplesOnGpu,
+  groupsOnGpu,
+  jointOnGpu,
+  measuringOnGpu,
+  unitsOnGpu,
+  valuesOnGpu,
+} from "../webgpu/methodPasses.ts";
 import type { Passes } from "./method.ts";
 
 /** One norm over all gradients. */
-export const jointPasses: Passes = {
-  webgpu: [norm, finish, scale],
-  cpu: { search: searchNorms, write: writeScaled },
-};
+export const jointPasses: Passes = { webgpu: jointOnGpu, cpu: jointOnCpu };
 
-export const measuringPasses: Passes = { webgpu: [norm, finish], cpu: { search: searchNorms } };
+export const measuringPasses: Passes = { webgpu: measuringOnGpu, cpu: measuringOnCpu };
 
 /** A norm for each tensor or member. */
-export const groupPasses: Passes = {
-  webgpu: [norm, finishGroups, finish, groupScale],
-  cpu: { search: searchNorms, write: writeScaled },
-};
+export const groupPasses: Passes = { webgpu: groupsOnGpu, cpu: groupsOnCpu };
 
 /** A norm for each unit along axes. */
-export const unitPasses: Passes = {
-  webgpu: [norm, unitNorm, finishGroups, finish, unitScale],
-  cpu: { search: searchUnits, write: writeUnits },
-};
+export const unitPasses: Passes = { webgpu: unitsOnGpu, cpu: unitsOnCpu };
 
 /** The same, and one for each unit of the parameters. */
-export const adaptiveUnitPasses: Passes = {
-  webgpu: [norm, unitNorm, parameterNorm, unitParameterNorm, finishGroups, finish, unitScale],
-  cpu: { search: searchUnits, write: writeUnits },
-};
+export const adaptiveUnitPasses: Passes = { webgpu: adaptiveUnitsOnGpu, cpu: unitsOnCpu };
 
-export const valuePasses: Passes = { webgpu: [clamp, finish], cpu: { search: clampAll } };
+export const valuePasses: Passes = { webgpu: valuesOnGpu, cpu: valuesOnCpu };
 
-export const examplePasses: Passes = {
-  webgpu: [norm, finishGroups, finish, sumExamples],
-  cpu: { search: searchNorms, write: sumAll },
-};
+export const examplePasses: Passes = { webgpu: examplesOnGpu, cpu: examplesOnCpu };

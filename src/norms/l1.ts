@@ -1,6 +1,7 @@
 import root from "../../shaders/norms/l1_root.wgsl?raw";
 import terms from "../../shaders/norms/l1_terms.wgsl?raw";
-import { addTerms, type NormKind } from "./norm.ts";
+import { addTerms } from "../cpu/terms.ts";
+import type { NormKind } from "./norm.ts";
 
 export const l1: NormKind = {
   name: "l1",

@@ -1,6 +1,7 @@
 import root from "../../shaders/norms/linf_root.wgsl?raw";
 import terms from "../../shaders/norms/linf_terms.wgsl?raw";
-import { addTerms, type NormKind } from "./norm.ts";
+import { addTerms } from "../cpu/terms.ts";
+import type { NormKind } from "./norm.ts";
 
 export const linf: NormKind = {
   name: "linf",

@@ -1,6 +1,7 @@
 import root from "../../shaders/norms/lp_root.wgsl?raw";
 import terms from "../../shaders/norms/lp_terms.wgsl?raw";
-import { addTerms, type NormKind } from "./norm.ts";
+import { addTerms } from "../cpu/terms.ts";
+import type { NormKind } from "./norm.ts";
 
 export function lp(p: number): NormKind {
   const shift = 22 - Math.floor(Math.log2(p));

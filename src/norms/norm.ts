@@ -23,15 +23,3 @@ export interface Sum {
   sum: number;
   largest: number;
 }
-
-export function addTerms(found: Sum, values: Float32Array, term: (value: number) => number): void {
-  let { sum, largest } = found;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    sum += term(value);
-    if (value > largest) largest = value;
-    else if (-value > largest) largest = -value;
-  }
-  found.sum = sum;
-  found.largest = largest;
-}

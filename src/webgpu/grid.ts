@@ -11,7 +11,7 @@ export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
 
 /**
  * software: a workgroup is a job for a processor core. SwiftShader runs four lanes at a time. Starting a workgroup costs more
- * with a longer kernel and more workgroup memory. Few small workgroups with much work are therefore best: see docs/performance.md.
+ * with a longer kernel and more workgroup memory. Few small workgroups with much work are therefore best: see docs/tried.md.
  * llvmpipe: Mesa's, also called lavapipe, computes eight lanes at a time.
  * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
  * every vendor's unit of execution.

@@ -26,7 +26,7 @@ export function wordTilesWithin(segments: readonly Segment[], iterationsOfWord: 
   return tilesWithin(OF_TILE + WORDS * most, OF_WORKGROUP + segments.length * OF_SEGMENT);
 }
 
-/** Iterations over a word element by element, as for exceptional values; each element may need `ofElement` more. */
-export function iterationsOfElements(elements: number, ofElement = 0): number {
-  return 2 + elements * (1 + ofElement);
+/** Iterations over a word element by element, as for exceptional values. */
+export function iterationsOfElements(elements: number): number {
+  return 2 + elements;
 }

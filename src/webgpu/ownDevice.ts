@@ -9,7 +9,7 @@ const PATIENCE_S = 30;
 
 /** A device with room for many gradients in a dispatch. */
 export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice> {
-  const gpu = told(() => (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu);
+  const gpu = attempt(() => (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu);
   if (!gpu) {
     const insecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
     throw insecure
@@ -69,8 +69,8 @@ async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
 
 /** Older browsers lack info, or have isFallbackAdapter on the adapter itself, where bun-webgpu 0.1.7 throws. */
 function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
-  const of = <K extends keyof GPUAdapterInfo>(key: K) => told(() => adapter.info[key]);
-  const own = () => told(() => (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter);
+  const of = <K extends keyof GPUAdapterInfo>(key: K) => attempt(() => adapter.info[key]);
+  const own = () => attempt(() => (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter);
   return {
     vendor: of("vendor"),
     architecture: of("architecture"),
@@ -81,7 +81,7 @@ function infoOf(adapter: GPUAdapter): Partial<GPUAdapterInfo> {
 }
 
 /** The host's answer; undefined if it throws. */
-function told<T>(read: () => T): T | undefined {
+function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {

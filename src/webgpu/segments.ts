@@ -6,7 +6,7 @@ import type { Word } from "./format.ts";
 
 /** The most segments in a dispatch, as in shaders/shared/table.wgsl. */
 export const MOST_SEGMENTS = 240;
-/** The same along axes, as in shaders/shared/units.wgsl: a uniform has 16 KiB on a device of compatibility mode. */
+/** The same along axes, as in shaders/unit_norm.wgsl and shaders/scales/unit.wgsl: a uniform has 16 KiB on a device of compatibility mode. */
 export const MOST_UNIT_SEGMENTS = 170;
 
 /**

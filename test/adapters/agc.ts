@@ -1,4 +1,4 @@
-/** A linear layer that learns under adaptive gradient clipping, in float64: what the engines are compared with. */
+/** A linear layer that learns under adaptive gradient clipping, in float64: the reference for the engines. */
 import { numbers } from "./task.ts";
 
 const [examples, inputs, outputs] = [16, 6, 3];
@@ -54,7 +54,7 @@ export function trainByAgc64(clipping = agcTask.clipping): Layer & { clipped: nu
         }
       }
     }
-    // A unit is what leads to one output; a bias is one unit.
+    // A unit has the weights of one output; a bias is one unit.
     for (let output = 0; output < outputs; output++) {
       descend(
         kernel,
@@ -71,7 +71,7 @@ export function trainByAgc64(clipping = agcTask.clipping): Layer & { clipped: nu
   return { kernel, bias, clipped, units };
 }
 
-/** What AGC does to one gradient that is one unit. */
+/** AGC of one gradient that is one unit. */
 export function agc64(gradient: number[], parameter: number[], clipping: number): number[] {
   const bound = clipping * Math.max(Math.hypot(...parameter), agcTask.eps);
   return gradient.map((value) => value * Math.min(1, bound / Math.hypot(...gradient)));

@@ -1,4 +1,4 @@
-/** What an engine makes of a device: everything it records, submits and moves, counted by wrapping the device's methods. */
+/** Counts an engine's use of a device (objects, commands, submits, copies) by wrapping the device's methods. */
 
 export interface Counts {
   dispatches: number;
@@ -8,7 +8,7 @@ export interface Counts {
   writes: number;
   writtenBytes: number;
   copiedBytes: number;
-  /** Buffers made, and those filled by the host as they are made. */
+  /** Buffers, and buffers that the host fills when it makes them. */
   buffers: number;
   mappedBytes: number;
   bindGroups: number;
@@ -31,7 +31,7 @@ export class Counter {
   };
   /** Buffers that were made since and not destroyed, by label. */
   readonly live = new Map<GPUBuffer, string>();
-  /** What reached the device's error handler. */
+  /** The errors that reached the device's error handler. */
   readonly errors: string[] = [];
 
   constructor(device: GPUDevice) {
@@ -73,7 +73,7 @@ export class Counter {
     return { buffers: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   }
 
-  /** What the work takes, as long as it runs synchronously. */
+  /** The counts of synchronous work. */
   of(work: () => void): Counts {
     const before = { ...this.#now };
     work();

@@ -1,4 +1,4 @@
-/** What both engines' tests expect, and float64 references for it. */
+/** Expectations of both engines' tests, and their float64 references. */
 import { expect } from "vitest";
 import { largest } from "../support/largest.ts";
 import { type Layer, trainByAgc64 } from "./agc.ts";
@@ -54,7 +54,7 @@ function furthest(a: Trained, b: Trained): number {
   return largest(differences);
 }
 
-/** What a step takes, and what is left after it, stays as it is once everything was made. */
+/** Once everything is made, each step has the same counts and leaves the same objects. */
 export function expectSteady(counts: readonly Counts[], kept: readonly object[]): void {
   const after = 100;
   expect(counts.length).toBeGreaterThan(after);

@@ -64,7 +64,7 @@ export interface GradientTransformation {
   ): [Params, JsTree<np.Array>];
 }
 
-/** Optax's chain: each takes what the one before gives, and keeps its own state. */
+/** Optax's chain: each part takes the updates of the part before, and keeps its own state. */
 export function chain(...parts: GradientTransformation[]): GradientTransformation {
   return {
     init(params) {
@@ -89,7 +89,7 @@ export function chain(...parts: GradientTransformation[]): GradientTransformatio
   };
 }
 
-/** What `update` of a transformation does; consumes the gradients. */
+/** The work of a transformation's `update`; consumes the gradients. */
 export type Clipping = (gradients: Arrays) => Arrays;
 
 /** As Optax does it, by the operations that jax-js has. */
@@ -135,7 +135,7 @@ export async function trainOn(backend: "webgpu" | "wasm" | "cpu", steps: number)
   return { gradclip, operations: await train(clipByOperations, steps), none: await train((g) => g, steps), report };
 }
 
-/** What clipping takes when everything is compiled, up to its submits. */
+/** The counts of clipping when everything is compiled, up to its submits. */
 export async function countClipping(clip: Clipping, gradients: () => Arrays): Promise<Counts> {
   const counts: Counts[] = [];
   for (let i = 0; i < 3; i++) {

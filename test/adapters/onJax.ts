@@ -1,4 +1,4 @@
-/** What a file of tests on jax-js begins and ends with; its device may complain of nothing. */
+/** Set-up and end of a file of tests on jax-js. Its device must report no error. */
 import { afterAll, beforeEach, expect } from "vitest";
 import { counterOfDevice, use } from "./jax.ts";
 

@@ -1,4 +1,4 @@
-/** What a file of tests on TensorFlow.js begins and ends with; its device may complain of nothing. */
+/** Set-up and end of a file of tests on TensorFlow.js. Its device must report no error. */
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeEach, expect } from "vitest";
@@ -16,7 +16,7 @@ export function onTfjs(backend: string): void {
   });
 }
 
-/** Clips, and keeps what it is given. */
+/** An optimizer that clips and keeps the gradients. */
 export function idle(method?: ClipMethod) {
   return withClipping(new Idle(), method);
 }

@@ -1,4 +1,4 @@
-/** What a page offers to its test: the training of both engines. */
+/** A page's functions for its test: the training of both engines. */
 import "@tensorflow/tfjs-backend-webgl";
 import * as jax from "./jax.ts";
 import * as tfjs from "./tfjs.ts";

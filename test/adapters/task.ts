@@ -53,7 +53,7 @@ export function initialWeights(seed = 1): Weight[] {
   });
 }
 
-/** Inputs, and what the teacher makes of them: three times its output, so that the first gradients are large. */
+/** Inputs, and three times the teacher's output for them: the first gradients are large. */
 export function examples(): { x: Float32Array<ArrayBuffer>; y: Float32Array<ArrayBuffer> } {
   const x = numbers(100, batchSize * inputs);
   const teacher = initialWeights(50);

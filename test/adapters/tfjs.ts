@@ -17,13 +17,13 @@ export function counterOfBackend(): Counter {
   return counted.counter;
 }
 
-/** Submits what TensorFlow.js has recorded. */
+/** Submits the commands that TensorFlow.js has recorded. */
 export function flush(): void {
   const gpu = tf.backend() as unknown as Record<string, () => void>;
   for (const name of ["endComputePassEncoder", "ensureCommandEncoderReady", "submitQueue"]) gpu[name]?.();
 }
 
-/** An optimizer that only keeps what it is given, so that clipping is all that happens. */
+/** An optimizer that only keeps the gradients: only clipping happens. */
 export class Idle extends tf.Optimizer {
   static readonly className = "Idle";
   seen: tf.NamedTensorMap = {};
@@ -83,7 +83,7 @@ function network(): LayersModel {
   return model;
 }
 
-/** One batch an epoch, so that an epoch is a step. */
+/** An epoch has one batch: it is a step. */
 async function train(optimizer: tf.Optimizer, steps: number): Promise<Trained> {
   const model = network();
   model.compile({ optimizer, loss: "meanSquaredError" });
@@ -101,7 +101,7 @@ function batch(): [tf.Tensor, tf.Tensor] {
   return [tf.tensor(x, [y.length, inputs]), tf.tensor(y, [y.length, 1])];
 }
 
-/** WebGPU: what one step takes when everything is compiled, up to its submit. */
+/** WebGPU: the counts of one step when everything is compiled, up to its submit. */
 function countStep(optimizer: tf.Optimizer): Counts {
   const counter = counterOfBackend();
   const model = network();

@@ -1,4 +1,4 @@
-// What holds for every page of the site.
+// Tests that hold for every page of the site.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";

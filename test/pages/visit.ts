@@ -6,12 +6,12 @@ import { cache } from "../engines/packaged.mjs";
 
 export interface Visit {
   page: Page;
-  /** What the page complained about. */
+  /** The page's errors and warnings. */
   errors: string[];
 }
 
 interface Options {
-  /** The address of the site: the built one unless told otherwise. */
+  /** The address of the site; default: the built site. */
   site?: string;
   hasWebGpu?: boolean;
   width?: number;
@@ -20,10 +20,10 @@ interface Options {
   isCalm?: boolean;
 }
 
-/** For whatever a page is waited for: only one that hangs takes so long. */
+/** The longest wait for a page: only a page that hangs takes so long. */
 const patience = 120_000;
 
-/** Opens a page of the site, by its file's name and what follows it. */
+/** Opens a page of the site. The address is the file's name with query and hash. */
 export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
   const { site = inject("site"), hasWebGpu = true, width = 1280, height = 800 } = options;
   const { scheme = "light", isCalm = false } = options;
@@ -114,14 +114,14 @@ interface Drawing {
   draws: number;
   /** The most of them in one frame. */
   drawsAFrame: number;
-  /** What its canvases were asked for. */
+  /** The number of calls of its canvases. */
   calls: number;
   /** Those among the calls that move pixels. */
   pixelCalls: number;
   layouts: number;
 }
 
-/** Counts from here on what it takes the page to draw; returns how to ask. */
+/** Starts to count the page's drawing. Returns a function that reads the counts. */
 export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> {
   await page.evaluate(() => {
     const counts = { draws: 0, drawsAFrame: 0, calls: 0, pixelCalls: 0 };

@@ -1,4 +1,4 @@
-/** What a piece of work asks of a device, counted at its WebGPU calls. */
+/** The WebGPU calls of a piece of work, counted. */
 export interface Counts {
   submits: number;
   passes: number;

@@ -1,4 +1,4 @@
-/** The examples of the documentation, run as they stand. */
+/** Runs the examples of the documentation. */
 import { readFileSync } from "node:fs";
 
 const repository = new URL("../../", import.meta.url);
@@ -6,8 +6,8 @@ const repository = new URL("../../", import.meta.url);
 type Example = (context: Record<string, unknown>, result: string) => Promise<unknown>;
 
 /**
- * The examples of a page, or of one of its sections, as functions of what the reader is supposed to have and returning
- * what `result` names. `packages` holds what the examples import, by name.
+ * The examples of a page, or of one of its sections, as functions. A function takes the reader's variables and returns the
+ * expression `result`. `packages` holds the imported packages by name.
  */
 export function examplesOf(page: string, packages: Record<string, unknown> = {}, section?: string): Example[] {
   return bodiesOf(page, section).map((body) => async (context, result) => {
@@ -17,7 +17,7 @@ export function examplesOf(page: string, packages: Record<string, unknown> = {},
   });
 }
 
-/** The examples as the text of a function's body, which takes what they import from `packages`. */
+/** The examples as texts of function bodies. They take their imports from `packages`. */
 export function bodiesOf(page: string, section?: string): string[] {
   const whole = readFileSync(new URL(page, repository), "utf8");
   const text =

@@ -1,11 +1,11 @@
-/** A device that computes wrongly in one way, on a real one; what it does not spoil is compiled once for all of them. */
+/** Devices that compute wrongly in one way, on a real device. They share the pipelines that they do not spoil. */
 
-/** Text of a shader that must be there, and what is compiled in its place. */
+/** Text that a shader must have, and the text that replaces it. */
 export type ShaderLie = readonly [pattern: RegExp, replacement: string];
 
 export interface Lie {
   readonly shaders?: readonly ShaderLie[];
-  /** Methods of the device in place of its own; `real` has those. */
+  /** Methods that replace those of the device; `real` has the originals. */
   readonly device?: (real: GPUDevice) => Partial<GPUDevice>;
   readonly queue?: (real: GPUQueue) => Partial<GPUQueue>;
 }

@@ -1,4 +1,4 @@
-/** Gives Node a navigator.gpu, for engines that look for one as they are loaded: import this before them. */
+/** Gives Node a navigator.gpu. Import this before engines that look for one while they load. */
 import { processGpu } from "./workbench.ts";
 
 Object.defineProperty(globalThis, "navigator", {

@@ -1,4 +1,4 @@
-/** The network of demo/engine once more, in float64 and from its formulas alone: what its weights have to become. */
+/** The network of demo/engine in float64, from its formulas only: the reference for its weights. */
 
 export interface Hyperparameters {
   maxNorm: number;
@@ -103,7 +103,7 @@ export class Perceptron {
     return inputs.map((input, k) => (input > 0 ? sum(signal.map((s, o) => s * at(weights, k * outputs + o))) : 0));
   }
 
-  /** What each layer gets, and the logits. */
+  /** The input of each layer, and the logits. */
   #outputs(image: number[]): number[][] {
     const values = [image];
     this.#layers.forEach(({ inputs, outputs, weights }, l) => {

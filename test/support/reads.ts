@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** Objects whose properties are counted as they are read. */
+/** Objects that count the reads of their properties. */
 export function structuredReads() {
   const reads = new Map<string, number>();
 
@@ -17,7 +17,7 @@ export function structuredReads() {
     });
   }
 
-  /** Runs a call that has to read each property of what is counted exactly once. */
+  /** Runs a call that must read each counted property exactly once. */
   function expectOnce<T>(act: () => T): T {
     reads.clear();
     const result = act();

@@ -24,7 +24,7 @@ async function failureOf(act: () => unknown): Promise<Error> {
   throw new Error(`Nothing was thrown; the call returned ${String(result)}.`);
 }
 
-/** What JavaScript can see is thrown before the call returns, not left to a promise. */
+/** A fault that JavaScript can see must be thrown before the call returns, not reject a promise. */
 export function synchronously(act: () => unknown): () => unknown {
   return () => {
     const result = act();

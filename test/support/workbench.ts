@@ -1,4 +1,4 @@
-/** A device that is watched: what is made, submitted and reported on it, and that it is whole after every test. */
+/** A watched device: it counts objects, submits and errors, and checks after every test that the device is whole. */
 import { expect } from "vitest";
 import { type Clipper, clipByGlobalNorm, createClipper } from "../../src/index.ts";
 import { dawn } from "../engines/dawn.mjs";
@@ -15,7 +15,7 @@ const FILTERS = ["validation", "out-of-memory", "internal"] as const;
 export interface BufferExtras {
   usage?: number;
   label?: string;
-  /** Bytes; as many as the values take, unless told otherwise. */
+  /** The size in bytes; default: that of the values. */
   size?: number;
 }
 
@@ -40,7 +40,7 @@ export class Workbench {
   readonly calls: string[] = [];
   /** Buffers that were made and not destroyed, by label. */
   readonly live = new Map<GPUBuffer, string>();
-  /** What reached the owner's error handler. */
+  /** The errors that reached the owner's error handler. */
   readonly uncaptured: string[] = [];
   deviceDestroyed = 0;
   readonly #contents = new Map<GPUBuffer, Uint8Array>();
@@ -113,7 +113,7 @@ export class Workbench {
     return error;
   }
 
-  /** Every buffer that `buffer` made holds what it held, nothing was reported to the owner, and clipping works. */
+  /** Every buffer that `buffer` made has its first content, no error reached the owner, and clipping works. */
   async expectWhole(): Promise<void> {
     for (const [buffer, bytes] of this.#contents) {
       expect(await this.bytes(buffer), `bytes of "${buffer.label}"`).toEqual(bytes);
@@ -122,7 +122,7 @@ export class Workbench {
     expect(this.uncaptured, "uncaptured errors").toEqual([]);
   }
 
-  /** What the GPU has still to tell is told, and Node knows of the rejections that nobody has taken. */
+  /** Waits until the GPU has reported everything and Node knows all unhandled rejections. */
   async settled(): Promise<void> {
     await this.device.queue.onSubmittedWorkDone();
     await new Promise((resolve) => setImmediate(resolve));

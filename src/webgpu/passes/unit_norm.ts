@@ -1,14 +1,14 @@
 import kernel from "../../../shaders/unit_norm.wgsl?raw";
 import { ELEMENT_BYTES } from "../../ranges.ts";
-import type { Units } from "../../units.ts";
+import type { Axis, Units } from "../../units.ts";
 import { type Batch, batchesOf, type Walk } from "../dispatches.ts";
 import { tilesWithin } from "../loopLimit.ts";
 import { MOST_UNIT_SEGMENTS, type Segment, segmentsOf } from "../segments.ts";
 import { struct } from "../struct.ts";
 import { TABLE_BYTES, tableOf } from "../table.ts";
-import type { Dispatch, Pass, Planning } from "./pass.ts";
+import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText } from "./texts.ts";
-import { type UnitPlan, unitsBinding, unitTexts } from "./units.ts";
+import { numberingOf, numberingStruct, unitTexts } from "./units.ts";
 
 /** Adds up the terms of a norm for each unit along axes, in tensors with several units. */
 export const unitNorm: Pass = { plan: (planning) => planUnits(planning, "gradients") };
@@ -20,20 +20,52 @@ export const unitSegmentStruct = struct(
   "elementCount",
   "tile",
   "piece",
-  "unused0",
+  "inTensor",
   "slot",
+  "unused0",
   "unused1",
-  "unused2",
 );
+/** As there too. Two numberings follow: that of the runs, and that of the units. */
+export const unitsStruct = struct(
+  "count",
+  "size",
+  "team",
+  "chunks",
+  "firstPartial",
+  "runLength",
+  "valueStride",
+  "runShift",
+);
+const RUNS_AT = unitsStruct.words;
+const UNITS_AT = RUNS_AT + numberingStruct.words;
+const UNITS_WORDS = UNITS_AT + numberingStruct.words;
+/** What the kernel binds, as TABLE_BYTES. */
+export const UNITS_BYTES = 4 * UNITS_WORDS * MOST_UNIT_SEGMENTS;
 
 /** The lanes of a workgroup. Several lanes may share a unit. */
 const LANES = 64;
+/** The number of values that a lane reads at once. */
+const AT_ONCE = 4;
 /** The number of values that one lane adds up if there are enough units to keep the device busy. */
 const LANE_VALUES = 256;
 /** The most partials for units that are split, over all tensors: 64 KiB. Beyond that each unit has one. */
 const PARTIALS = 2048;
-/** Iterations in a tile: finding its segment, folding its lanes, and four loops for each of the other bindings. */
-const ITERATIONS_OF_TILE = 100;
+/** The number of values that a lane adds up before it adds that to the rest, as in shaders/unit_norm.wgsl. */
+const BLOCK = 256;
+/** Iterations in a tile: finding its segment, folding its lanes. */
+const ITERATIONS_OF_TILE = 24;
+/** Iterations in a block: two loops of one iteration for each of the other bindings, and the exact loop. */
+const ITERATIONS_OF_BLOCK = 70;
+
+/** How the kernel works on the units of a segment. */
+interface UnitPlan {
+  readonly units: Units;
+  /** The number of lanes that share a unit, a power of two. Neighbouring lanes read neighbouring elements. */
+  readonly lanesPerUnit: number;
+  /** The number of partials of a unit. Each covers a share of its values. */
+  readonly splits: number;
+  readonly firstPartial: number;
+}
 
 function planUnits(planning: Planning, of: "gradients" | "parameters"): Dispatch[] {
   const { limits, buffers } = planning;
@@ -69,8 +101,13 @@ function plansFor(segments: readonly Segment[], firstPartial: number): Map<Segme
 }
 
 function lanesFor({ size, axes: [innermost] }: Units): number {
-  if (!innermost || innermost.stride === 0) return Math.min(LANES, powerOfTwo(size));
-  return Math.max(1, Math.min(LANES / powerOfTwo(innermost.length), powerOfTwo(size)));
+  const abreast = innermost && innermost.stride > 0 ? Math.min(LANES, powerOfTwo(innermost.length)) : 1;
+  return Math.min(LANES / abreast, lanesWorth(size));
+}
+
+/** The number of lanes that so many values keep busy. */
+function lanesWorth(values: number): number {
+  return powerOfTwo(Math.ceil(values / AT_ONCE));
 }
 
 /** The smallest power of two that is not below the value. */
@@ -96,10 +133,26 @@ function tilesOf({ units, lanesPerUnit, splits }: UnitPlan): number {
   return Math.ceil((units.count * lanesPerUnit) / LANES) * splits;
 }
 
-/** Each value is read twice, the second time exactly, and each time through the axes. */
+/** Each value is read twice, the second time exactly. */
 function iterationsOf({ units, lanesPerUnit, splits }: UnitPlan): number {
-  const values = Math.ceil(Math.ceil(units.size / splits) / lanesPerUnit);
-  return ITERATIONS_OF_TILE + units.axes.length + 2 * values * (units.axes.length + 3);
+  const { length } = runsOf(units);
+  const lanesPerRun = Math.min(lanesPerUnit, lanesWorth(length));
+  const runs = Math.ceil(((units.size / splits / length + 1) * lanesPerRun) / lanesPerUnit);
+  const values = Math.ceil(Math.min(length, units.size / splits) / lanesPerRun);
+  return ITERATIONS_OF_TILE + runs * (Math.ceil(values / BLOCK) * ITERATIONS_OF_BLOCK + 2 * values);
+}
+
+/** Where the runs and the units of a tensor lie, with strides in elements. A run is a row of values along the innermost reduced axis. */
+function runsOf({ axes }: Units) {
+  let stride = 1;
+  const kept: Axis[] = [];
+  const reduced: Axis[] = [];
+  for (const axis of axes) {
+    (axis.stride > 0 ? kept : reduced).push({ length: axis.length, stride });
+    stride *= axis.length;
+  }
+  const [run = { length: 1, stride: 0 }, ...runs] = reduced;
+  return { ...run, runs, units: kept };
 }
 
 function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segment, UnitPlan>): Dispatch {
@@ -107,7 +160,8 @@ function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segme
   const words = tableOf(batch, { power: fixedPower }, unitSegmentStruct, ({ segment, tile, slot }, { source }) => {
     const bytes = ELEMENT_BYTES[segment.dtype];
     const firstElement = (segment.source.byteOffset - source.offset) / bytes;
-    return { firstElement, elementCount: segment.source.byteLength / bytes, tile, piece: segment.piece, slot };
+    const elementCount = segment.source.byteLength / bytes;
+    return { firstElement, elementCount, tile, piece: segment.piece, inTensor: segment.firstElement, slot };
   });
   return {
     name: nameOf(`unit norm ${name}`, batch, LANES),
@@ -120,4 +174,20 @@ function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segme
     ],
     workgroups: batch.workgroups,
   };
+}
+
+/** How the segments of a dispatch fall into units, in the order of its table. */
+function unitsBinding({ placed }: Batch, plans: ReadonlyMap<Segment, UnitPlan>): Binding {
+  const words = new Uint32Array(UNITS_WORDS * placed.length);
+  for (const [number, { segment }] of placed.entries()) {
+    const { units, lanesPerUnit: team, splits: chunks, firstPartial } = plans.get(segment) as UnitPlan;
+    const { length: runLength, stride: valueStride, runs, units: kept } = runsOf(units);
+    const runShift = Math.log2(Math.min(team, lanesWorth(runLength)));
+    const { count, size } = units;
+    const at = UNITS_WORDS * number;
+    unitsStruct.write(words, at, { count, size, team, chunks, firstPartial, runLength, valueStride, runShift });
+    numberingStruct.write(words, at + RUNS_AT, numberingOf(runs));
+    numberingStruct.write(words, at + UNITS_AT, numberingOf(kept));
+  }
+  return { type: "uniform", words, bytes: UNITS_BYTES };
 }

@@ -1,51 +1,32 @@
 import units from "../../../shaders/shared/units.wgsl?raw";
-import { MOST_AXES, type Units } from "../../units.ts";
-import type { Batch } from "../dispatches.ts";
-import { MOST_UNIT_SEGMENTS, type Segment } from "../segments.ts";
+import { type Axis, MOST_AXES } from "../../units.ts";
 import { struct } from "../struct.ts";
-import type { Binding } from "./pass.ts";
+import type { Texts } from "../template.ts";
 
-/** As in shaders/shared/units.wgsl, before the axes. */
-export const unitsStruct = struct(
-  "count",
-  "size",
-  "team",
-  "chunks",
-  "firstElement",
-  "firstPartial",
-  "runCount",
+export const unitTexts: Texts = { "shared/units": units };
+
+/** As in shaders/shared/units.wgsl. */
+export const numberingStruct = struct(
+  "period0",
+  "period1",
+  "period2",
+  "stride",
+  "change0",
+  "change1",
+  "change2",
   "unused",
 );
-const axisStruct = struct("length", "stride");
-const UNITS_WORDS = unitsStruct.words + axisStruct.words * MOST_AXES;
+const NEVER = 0xffffffff;
 
-/** The size of the binding, as TABLE_BYTES. */
-export const UNITS_BYTES = 4 * UNITS_WORDS * MOST_UNIT_SEGMENTS;
-
-export const unitTexts = { "shared/units": units };
-
-/** How unit_norm.wgsl works on the units of a segment. */
-export interface UnitPlan {
-  readonly units: Units;
-  /** The number of lanes that share a unit, a power of two. Neighbouring lanes read neighbouring elements. */
-  readonly lanesPerUnit: number;
-  /** The number of partials of a unit. Each covers a share of its values. */
-  readonly splits: number;
-  readonly firstPartial: number;
-}
-
-/** The units of a dispatch's segments, in the order of its table. Without plans it has only the places of the elements. */
-export function unitsBinding({ placed }: Batch, plans?: ReadonlyMap<Segment, UnitPlan>): Binding {
-  const words = new Uint32Array(UNITS_WORDS * placed.length);
-  for (const [number, { segment }] of placed.entries()) {
-    if (!segment.units) continue;
-    const at = UNITS_WORDS * number;
-    const { count, size, axes } = segment.units;
-    const { lanesPerUnit: team = 0, splits: chunks = 0, firstPartial = 0 } = plans?.get(segment) ?? {};
-    const { firstElement } = segment;
-    unitsStruct.write(words, at, { count, size, team, chunks, firstElement, firstPartial, runCount: axes.length });
-    for (const [i, axis] of axes.entries())
-      axisStruct.write(words, at + unitsStruct.words + axisStruct.words * i, axis);
+/** The fields of a numberingStruct for axes from the innermost out, with the periods and changes of further axes. */
+export function numberingOf(axes: readonly Axis[]): Readonly<Record<string, number>> {
+  const values: Record<string, number> = { stride: axes[0]?.stride ?? 0 };
+  let period = 1;
+  for (let i = 0; i < MOST_AXES - 1; i++) {
+    const [axis, next] = axes.slice(i);
+    period *= axis?.length ?? 1;
+    values[`period${i}`] = next ? period : NEVER;
+    values[`change${i}`] = axis && next ? next.stride - axis.length * axis.stride : 0;
   }
-  return { type: "uniform", words, bytes: UNITS_BYTES };
+  return values;
 }

@@ -57,6 +57,15 @@ const AXES: readonly (readonly [shape: readonly number[], axes: readonly number[
   [[70, 300], [1]],
   [[5000, 2], [0]],
   [[130, 64], [0]],
+  // Eight axes as short as can be: words of 16 bytes cross several at once.
+  [
+    [2, 2, 2, 2, 2, 2, 2, 2],
+    [0, 2, 4, 6],
+  ],
+  [
+    [2, 2, 2, 2, 2, 2, 2, 2],
+    [1, 3, 5, 7],
+  ],
 ];
 
 const LAYOUTS: readonly (readonly [string, Partial<Tensor>])[] = [
@@ -110,10 +119,21 @@ function whateverThePlan(): Unit[] {
     unit("a NaN at the end of one of them", [lastNaN([3, 9000])], alongAxes(2, [1])),
     unit("many short units", [random([2000, 3], 3)], alongAxes(0.8, [1])),
     unit("in between", [random([20, 30, 40], 4)], alongAxes(2, [1])),
+    unit("rows of one unit, apart", [random([40, 3, 500], 9)], alongAxes(2, [0, 2])),
+    unit("short rows of one unit, apart", [random([900, 3, 5], 10)], alongAxes(2, [0, 2])),
+    unit("columns of one unit, apart", [random([40, 7, 30, 5], 11)], alongAxes(2, [0, 2])),
+    unit("long columns that begin with smaller values", [smallerFirst([600, 64])], alongAxes(2e-11, [0])),
     unit("40 tensors", many(40), alongAxes(0.8, rows)),
     unit("a long one with its last unit too large", [guardedLast([500, 20])], alongAxes(10, [1])),
     unit("off 16 bytes", [{ ...guarded(randomBits(6000, 5), 260), shape: [60, 100] }], alongAxes(0.8, [0])),
   ];
+}
+
+/** A lane sums a column in blocks of 256 values. The first block is too small for float32, and yet 3 % of the sum. */
+function smallerFirst(shape: readonly number[]): Tensor {
+  const bits = randomBits(size(shape), 12, 4e-12);
+  bits.set(randomBits(size(shape) / 2, 13, 8e-13));
+  return { bits, shape };
 }
 
 function lastNaN(shape: readonly number[]): Tensor {

@@ -19,33 +19,40 @@ export interface Search {
   readonly parameters: readonly Found[];
 }
 
-export const searchNorms: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
+const searchNorms: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
   ...norm(parts, groupCount, method.norm),
   parameters: norm(parameters, groupCount, method.norm).each,
 });
 
-export const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
+const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
   ...norm(parts, groupCount, method.norm, unitNorm),
   parameters: norm(parameters, groupCount, method.norm, unitNorm).each,
 });
 
 /** Searches and writes in one pass. */
-export const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
+const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
   const all = clamp(writes, limits ?? (() => [-Infinity, Infinity]), gradScale);
   return { each: [all], all, parameters: [] };
 };
 
-export const writeScaled: CpuPasses["write"] = ({ writes }, scalings) => {
+const writeScaled: CpuPasses["write"] = ({ writes }, scalings) => {
   for (const one of writes) scale(one, scalings[one.group] as Scaling);
 };
 
-export const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
+const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
   for (const one of writes) {
     if (one.units) scaleUnits(one, scalings.slice(one.group, one.group + one.units.count));
     else scale(one, scalings[one.group] as Scaling);
   }
 };
 
-export const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
+const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
   for (const { examples, into } of sums) sumExamples(examples, into, scalings);
 };
+
+export const jointOnCpu: CpuPasses = { search: searchNorms, write: writeScaled };
+export const measuringOnCpu: CpuPasses = { search: searchNorms };
+export const groupsOnCpu = jointOnCpu;
+export const unitsOnCpu: CpuPasses = { search: searchUnits, write: writeUnits };
+export const valuesOnCpu: CpuPasses = { search: clampAll };
+export const examplesOnCpu: CpuPasses = { search: searchNorms, write: sumAll };

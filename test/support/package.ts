@@ -1,0 +1,46 @@
+/** The package as its users get it: built, in the node_modules of a folder of .cache. */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "vite";
+import { cache, repository } from "../engines/packaged.mjs";
+
+const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+
+/** What `npm run build` runs. @param user the folder's name. @returns where the package is. */
+export async function builtPackage(user: string): Promise<string> {
+  const folder = join(cache, user, "node_modules", manifest.name);
+  rmSync(join(cache, user), { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["package.json", "README.md", "LICENSE"]) copyFileSync(join(repository, file), join(folder, file));
+  const modes = [...manifest.scripts.build.matchAll(/vite build --mode (\w+)/g)].map(([, mode]) => mode as string);
+  for (const mode of modes) {
+    await build({
+      root: repository,
+      mode,
+      logLevel: "warn",
+      build: { outDir: join(folder, "dist"), sourcemap: false },
+    });
+  }
+  return folder;
+}
+
+/** The types beside it. */
+export function addTypes(folder: string): void {
+  compile("-p", join(repository, "tsconfig.build.json"), "--outDir", join(folder, "dist"));
+}
+
+/** @throws with what the compiler says, but for what it says of other packages' types. */
+export function compile(...options: string[]): void {
+  const compiler = join(repository, "node_modules/typescript/bin/tsc");
+  const { stdout } = spawnSync(process.execPath, [compiler, ...options], { cwd: repository, encoding: "utf8" });
+  const errors = stdout.split("\n").filter((line) => line.trim() && !/^node_modules\/@|^ /.test(line));
+  if (errors.length > 0) throw new Error(errors.join("\n"));
+}
+
+/** The file of an export: ".", "./webgpu". */
+export function fileOf(folder: string, key: string): string {
+  return join(folder, manifest.exports[key].default);
+}
+
+export const exported: readonly string[] = Object.keys(manifest.exports);
