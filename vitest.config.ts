@@ -13,7 +13,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "unit",
+          include: ["test/*.test.ts"],
+          setupFiles: "test/engines/pausedPolls.mjs",
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,

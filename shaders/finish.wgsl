@@ -18,30 +18,16 @@ struct WholeRecord {
   reserved: vec4u,
 }
 
-// The norm of everything; flags of the groups came with the partials; there is no one scale.
-fn sum_up(all: Partial) -> Decision {
-  var decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
-  decision.scale = vec2u(NAN_BITS, ONE_BITS);
-  decision.flags = all.flags;
-  decision.bound = max_norm_bits();
-  return decision;
-}
-
-// Clipped by value: what every gradient was multiplied by before.
-fn each_scale() -> vec2u {
-  let bits = grad_scale_bits();
-  return vec2u(select(NAN_BITS, bits, bits >= HIDDEN && bits < INFINITY_BITS), ONE_BITS);
-}
-
 fn conclude(all: Partial) {
-  var decision: Decision;
-  if (settings.groupCount > 0u) {
-    decision = sum_up(all);
-  } else {
-    decision = decide(all, SoftFloat(0u, 0), SoftFloat(0u, 0));
+  let gradScale = grad_scale_bits();
+  var decision = decide(all, SoftFloat(), SoftFloat());
+  if (settings.groupCount > 0u) { // there is no one scale; flags of the groups came with the partials
+    decision.scale = vec2u(NAN_BITS, ONE_BITS);
+    decision.flags = all.flags;
+    decision.bound = max_norm_bits();
   }
-  if (settings.nonFinite == EACH) {
-    decision.scale = each_scale();
+  if (settings.nonFinite == EACH) { // the pass before has multiplied by this
+    decision.scale = vec2u(select(NAN_BITS, gradScale, is_factor(gradScale)), ONE_BITS);
     decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);
   }
   whole.record.scale = decision.scale;
@@ -56,13 +42,13 @@ fn conclude(all: Partial) {
   if (nonFinite != 0u) {
     whole.record.maxAbs = non_finite_bits(nonFinite);
   } else {
-    whole.record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(grad_scale_bits())));
+    whole.record.maxAbs = float_bits(product(soft_float(all.largest), soft_float(gradScale)));
   }
   whole.record.steps += 1u;
-  whole.record.clippedSteps += select(0u, 1u, (decision.flags & CLIPPED) != 0u);
-  whole.record.skippedSteps += select(0u, 1u, (decision.flags & SKIP) != 0u);
+  whole.record.clippedSteps += u32((decision.flags & CLIPPED) != 0u);
+  whole.record.skippedSteps += u32((decision.flags & SKIP) != 0u);
   whole.record.maxNorm = decision.bound;
-  whole.record.nonFiniteSteps += select(0u, 1u, nonFinite != 0u);
+  whole.record.nonFiniteSteps += u32(nonFinite != 0u);
   let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
   whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
   if (all.nonFinite > 0u) {
@@ -73,12 +59,25 @@ fn conclude(all: Partial) {
   }
 }
 
+fn partial_before(i: u32, end: u32) -> Partial {
+  var found = partials[min(i, end - 1u)];
+  if (i >= end) {
+    found = nothing();
+  }
+  return found;
+}
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var mine = nothing();
   let end = settings.firstPartial + settings.partialCount;
-  for (var i = settings.firstPartial + lane; i < end; i += WORKGROUP) {
-    mine = combined(mine, partials[i]);
+  for (var i = settings.firstPartial + lane; i < end; i += 4u * WORKGROUP) {
+    // Four loads in flight: one workgroup waits for memory more than it computes.
+    let a = partials[i];
+    let b = partial_before(i + WORKGROUP, end);
+    let c = partial_before(i + 2u * WORKGROUP, end);
+    let d = partial_before(i + 3u * WORKGROUP, end);
+    mine = combined(mine, combined(combined(a, b), combined(c, d)));
   }
   let all = folded(mine, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {

@@ -10,8 +10,8 @@
 @group(0) @binding(5) var<storage, read> bundles: array<u32>;
 
 // A bundle is a row of groups, in order: its first group, where its ranges of partials stand in `bundles` and how many, the
-// same for its parameter, the bits of its groups' weight, and 1 where its gradient is absent. A range is the first partial of the bundle's first group, and
-// how many partials each group has: those of the next follow.
+// same for its parameter, the bits of its groups' weight, and 1 where its gradient is absent. A range is the first partial of
+// the bundle's first group, and how many partials each group has: those of the next follow.
 const BUNDLE_WORDS = 8u;
 const LANES = 8u;
 const GROUPS = WORKGROUP / LANES;

@@ -9,10 +9,9 @@
 // w's tiles. Every gradient is read once. Everything is decided on integer bits, because a compiler may assume that no value
 // is a NaN.
 
-// Long float32 sums lose digits. So a lane sums short stretches in float32, and their sums with 32 bits.
-const STRETCH = 8u * TILE;
-// The exact path's sums have 32 bits; it sums blocks, then their sums.
-const BLOCK = 256u * TILE;
+// Long float32 sums lose digits. So a lane sums short stretches in float32, and their sums with 63 bits. Of equal
+// values, of which all rounding errors have the same sign, sums of four are exact.
+const STRETCH = 4u * TILE;
 
 fn word_terms(word: Word) -> Values {
   var terms = fast_terms(values_of(word));
@@ -30,20 +29,17 @@ fn add_exactly(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane:
     //#if EDGES
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane) & 0x7fffffffu;
-      (*mine).sum = sum((*mine).sum, counted_term(mine, bits, segment.piece, edge_element(segment, lane)));
+      let term = counted_term(mine, bits, segment.piece, edge_element(segment, lane));
+      (*mine).sum = added((*mine).sum, wide(term));
     }
     //#end
-    for (var begin = span.begin; begin < span.end; begin += BLOCK) {
-      let end = min(begin + BLOCK, span.end);
-      var block = SoftFloat(0u, 0);
-      for (var i = begin + lane; i < end; i += WORKGROUP) {
-        let word = word_of(segment.slot, i);
-        for (var k = 0u; k < ELEMENTS; k += 1u) {
-          let bits = element_of(word, k) & 0x7fffffffu;
-          block = sum(block, counted_term(mine, bits, segment.piece, element_number(segment, i) + k));
-        }
+    for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
+      let word = word_of(segment.slot, i);
+      for (var k = 0u; k < ELEMENTS; k += 1u) {
+        let bits = element_of(word, k) & 0x7fffffffu;
+        let term = counted_term(mine, bits, segment.piece, element_number(segment, i) + k);
+        (*mine).sum = added((*mine).sum, wide(term));
       }
-      (*mine).sum = sum((*mine).sum, block);
     }
   }
 }
@@ -52,7 +48,7 @@ fn add_exactly(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane:
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
-  var total = SoftFloat(0u, 0);
+  var total = Sum();
   var largest = Word();
   var atEdge = 0u; // bits of the largest magnitude there
 
@@ -64,7 +60,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       let bits = edge_bits(segment, lane) & 0x7fffffffu;
       atEdge = max(atEdge, bits);
       let terms = fast_terms(Values(bitcast<f32>(bits)));
-      total = sum(total, soft_float(bitcast<u32>(sum_of(terms))));
+      total = added(total, wide_sum(terms));
     }
   }
   //#end
@@ -75,7 +71,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let span = within(span_of(segment_at(s), firstTile, endTile), arrayLength(&gradients_SLOT));
     let wholeEnd = whole_end(span.begin, span.end);
     var i = span.begin + lane;
-    while (i < wholeEnd) {
+    while (i < span.end) {
       let stop = min(i + STRETCH, wholeEnd);
       var stretch = Values();
       for (; i < stop; i += TILE) {
@@ -86,15 +82,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         largest = max(largest, max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d))));
         stretch += (word_terms(a) + word_terms(b)) + (word_terms(c) + word_terms(d));
       }
-      total = sum(total, soft_float(bitcast<u32>(sum_of(stretch))));
+      var rest = Values();
+      for (; i >= wholeEnd && i < span.end; i += WORKGROUP) {
+        let a = gradients_SLOT[i];
+        largest = max(largest, magnitude(a));
+        rest += word_terms(a);
+      }
+      total = added(total, wide_sum(stretch + rest));
     }
-    var rest = Values();
-    for (; i < span.end; i += WORKGROUP) {
-      let a = gradients_SLOT[i];
-      largest = max(largest, magnitude(a));
-      rest += word_terms(a);
-    }
-    total = sum(total, soft_float(bitcast<u32>(sum_of(rest))));
     s += 1u;
     slot = slot_met(s, endTile);
   }
@@ -103,7 +98,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   mine.sum = total;
   mine.largest = max(atEdge, largest_of(largest));
   if (needs_exact(mine.largest)) {
-    mine.sum = SoftFloat(0u, 0);
+    mine.sum = Sum();
     add_exactly(&mine, firstTile, endTile, lane);
   }
   let all = folded(mine, lane, WORKGROUP, WORKGROUP);

@@ -50,7 +50,7 @@ fn units_at(s: u32) -> Units {
   return Units(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, Numbering(c.xyz, c.w, d.xyz), Numbering(e.xyz, e.w, f.xyz));
 }
 
-// How many values in a row a lane sums in float32, and how many with 32 bits: see norm.wgsl.
+// How many values in a row a lane sums in float32: see norm.wgsl. And how many it looks at before it may take the exact path.
 const STRETCH = 16u;
 const BLOCK = 256u;
 
@@ -62,14 +62,14 @@ struct Block {
 }
 
 // The values on the exact path.
-fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> SoftFloat {
-  var total = SoftFloat(0u, 0);
+fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> Sum {
+  var total = Sum();
   for (var k = 0u; k < block.count; k += 1u) {
     let element = block.first + k * block.pitch;
     if (element < segment.elementCount) {
       let at = segment.firstElement + element;
       let bits = element_of(word_of(segment.slot, at / ELEMENTS), at % ELEMENTS) & 0x7fffffffu;
-      total = sum(total, counted_term(mine, bits, segment.piece, element));
+      total = added(total, wide(counted_term(mine, bits, segment.piece, element)));
     }
   }
   return total;
@@ -77,7 +77,7 @@ fn exact_block(mine: ptr<function, Partial>, segment: Segment, block: Block) -> 
 
 fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
   let steps = vec4u(0u, 1u, 2u, 3u) * block.pitch;
-  var total = SoftFloat(0u, 0);
+  var total = Sum();
   var largest = vec4u();
   switch (segment.slot) {
     // Repeated for every binding: a switch inside the loop over values costs 6 times the time (see README.md).
@@ -103,7 +103,7 @@ fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
           stretch += (fast_terms(values.x) + fast_terms(values.y)) + (fast_terms(values.z) + fast_terms(values.w));
           first += 4u * block.pitch;
         }
-        total = sum(total, soft_float(bitcast<u32>(sum_of(stretch))));
+        total = added(total, wide_sum(stretch));
       }
     }
     //#end
@@ -114,7 +114,7 @@ fn add_block(mine: ptr<function, Partial>, segment: Segment, block: Block) {
     total = exact_block(mine, segment, block);
   }
   (*mine).largest = max((*mine).largest, top);
-  (*mine).sum = sum((*mine).sum, total);
+  (*mine).sum = added((*mine).sum, total);
 }
 
 // What a lane finds in its share of a chunk of a unit. `member` is the number of the lane in its team.

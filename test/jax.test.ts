@@ -224,7 +224,7 @@ test("a thousand steps, each with new arrays, take the same and keep nothing", a
     const gradients = Object.fromEntries([100, 30, 7].map((length) => [`w${length}`, np.ones([length])]));
     for (const array of Object.values(gradients)) array.ref.gpuBufferSync();
     counts.push(counter.of(() => tree.dispose(clip.update(gradients, [])[0])));
-    await counter.device.queue.onSubmittedWorkDone();
+    if (step % 20 === 0) await counter.device.queue.onSubmittedWorkDone();
     kept.push(counter.storage());
   }
   expectSteady(counts, kept);

@@ -9,7 +9,7 @@ import type { Batch, Limits } from "../src/webgpu/dispatches.ts";
 import { planOf } from "../src/webgpu/plan.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
-const LIMITS = { slots: 7, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8 } };
+const LIMITS = { slots: 7, grid: { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 64 } };
 const STORAGE = 0x80;
 
 interface Pieces {
@@ -164,7 +164,7 @@ test("the example of src/webgpu/README.md is as planned", () => {
       { buffer: second as GPUBuffer, byteOffset: 512, length: 300 },
     ]),
   );
-  const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 };
+  const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 64 };
   const { reads } = planned(clipByGlobalNorm(1), list, { slots: 7, maxBinding: 2 ** 27, grid });
   expect(reads.map(({ slots, workgroups }) => [slots.length, workgroups])).toEqual([[2, 2]]);
   const rows = reads.flatMap(({ placed, slots, table }) =>

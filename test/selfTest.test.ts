@@ -18,13 +18,16 @@ const norm: Record<string, ShaderLie> = {
   "whose plain sums are 0": [/stretch \+= .*;/g, "stretch += Values();"],
   "whose plain sums lack one load of four": [/\(word_terms\(c\) \+ word_terms\(d\)\)/g, "word_terms(c)"],
   "whose plain sums forget all but the last stretch": [
-    /total = sum\(total, (soft_float\(bitcast<u32>\(sum_of\(stretch\)\)\))\);/g,
+    /total = added\(total, (wide_sum\(stretch \+ rest\))\);/g,
     "total = $1;",
   ],
   "whose plain sums lack the rest behind whole tiles": [/rest \+= word_terms\(a\);/g, ""],
   "that reads one binding for another": [/gradients_1\[/g, "gradients_0["],
-  "whose exact sums are 0": [/\(\*mine\)\.sum = sum\(\(\*mine\)\.sum, block\);/g, ""],
-  "whose exact sums keep the last value of a word": [/block = sum\(block, (counted_term\(.*\))\);/g, "block = $1;"],
+  "whose exact sums are 0": [/\(\*mine\)\.sum = added\(.*\);/g, ""],
+  "whose exact sums keep the last value of a word": [
+    /\(\*mine\)\.sum = added\(\(\*mine\)\.sum, (wide\(term\))\);/g,
+    "(*mine).sum = select((*mine).sum, $1, all($1 != Sum()));",
+  ],
   "whose largest value ignores one load of four": [/max\(magnitude\(c\), magnitude\(d\)\)/g, "magnitude(c)"],
   "whose largest value ignores the rest behind whole tiles": [/largest = max\(largest, magnitude\(a\)\);/g, ""],
   "that flushes subnormal values": [
@@ -59,9 +62,12 @@ const told: Record<string, ShaderLie> = {
 };
 
 const finish: Record<string, ShaderLie> = {
-  "sees the partials of the first workgroups only": [/mine = combined\(mine, partials\[i\]\);/g, "if (i < 2u) { $& }"],
-  "loses digits of a root": [/i < 28u/g, "i < 20u"],
-  "loses digits of a quotient": [/i < 26u/g, "i < 20u"],
+  "sees the partials of the first workgroups only": [
+    /let a = partials\[i\];/g,
+    "var a = nothing(); if (i < 2u) { a = partials[i]; }",
+  ],
+  "loses digits of a root": [/let digits = \(first << 14u\) \+ .*;/g, "let digits = first << 14u;"],
+  "loses digits of a quotient": [/let digits = \(first\.x << 13u\) \+ second\.x;/g, "let digits = first.x << 13u;"],
   "clips what is at the bound": [
     /let clipped = bounded && exceeds\(divisor, bound\);/g,
     "let clipped = bounded && !exceeds(bound, divisor);",

@@ -128,3 +128,31 @@ test("short names are global or local, never both", () => {
   const local = Object.values(locals).flatMap((names) => Object.keys(names ?? {}));
   expect(local.filter((name) => name in (global ?? {}))).toEqual([]);
 });
+
+/** The reserved words of www.w3.org/TR/WGSL, which no name may be. */
+const RESERVED = new Set(
+  (
+    "NULL Self abstract active alignas alignof as asm asm_fragment async attribute auto await become cast catch class " +
+    "co_await co_return co_yield coherent column_major common compile compile_fragment concept const_cast consteval " +
+    "constexpr constinit crate debugger decltype delete demote demote_to_helper do dynamic_cast enum explicit export " +
+    "extends extern external fallthrough filter final finally friend from fxgroup get goto groupshared highp impl " +
+    "implements import inline instanceof interface layout lowp macro macro_rules match mediump meta mod module move " +
+    "mut mutable namespace new nil noexcept noinline nointerpolation non_coherent noncoherent noperspective null " +
+    "nullptr of operator package packoffset partition pass patch pixelfragment precise precision premerge priv " +
+    "protected pub public readonly ref regardless register reinterpret_cast require resource restrict self set shared " +
+    "sizeof smooth snorm static static_assert static_cast std subroutine super target template this thread_local " +
+    "throw trait try type typedef typeid typename typeof union unless unorm unsafe unsized use using varying virtual " +
+    "volatile wgsl where with writeonly yield"
+  ).split(" "),
+);
+
+// The build gives names short ones, so that only those who compile the files as they are would find out.
+test("no name that a shader declares is a reserved word of WGSL", () => {
+  for (const [file, text] of shaderFiles()) {
+    const declared = [...text.matchAll(/\b(?:fn|struct|alias|const|let|var(?:<[^>]*>)?) +(\w+)|(\w+):/g)];
+    expect(
+      declared.map(([, name, typed]) => name ?? typed).filter((name) => RESERVED.has(name as string)),
+      file,
+    ).toEqual([]);
+  }
+});

@@ -113,7 +113,11 @@ export type Add = (
 export function deviceWith(bindings: number, add: Add): GPUDevice {
   const same = <T>(descriptor: T) => descriptor;
   return {
-    limits: { maxStorageBuffersPerShaderStage: bindings + 1, maxStorageBufferBindingSize: 2 ** 27 },
+    limits: {
+      maxStorageBuffersPerShaderStage: bindings + 1,
+      maxStorageBufferBindingSize: 2 ** 27,
+      maxComputeInvocationsPerWorkgroup: 256,
+    },
     adapterInfo: { vendor: VENDOR },
     lost: new Promise(() => {}),
     queue: {},

@@ -2,5 +2,5 @@
 
 // L1: the sum of magnitudes.
 fn norm_of(all: Partial) -> SoftFloat {
-  return all.sum;
+  return narrow(all.sum);
 }

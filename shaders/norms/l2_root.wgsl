@@ -2,5 +2,5 @@
 
 // L2: the square root of the sum of squares.
 fn norm_of(all: Partial) -> SoftFloat {
-  return root(all.sum);
+  return root(narrow(all.sum));
 }

@@ -2,13 +2,14 @@
 
 // Lp: sum^(1/p) = 2^(e / p) * 2^(log2(f) / p) with sum = f * 2^e; e / p in integers, as in lp_terms.wgsl.
 fn norm_of(all: Partial) -> SoftFloat {
-  if (all.sum.mantissa == 0u) {
-    return all.sum;
+  let total = narrow(all.sum);
+  if (total.mantissa == 0u) {
+    return total;
   }
   let power = settings.power & 0x7fffffu;
   let shift = settings.power >> 23u;
   // |e| / p digit by digit, because |e| * 2^shift may leave 32 bits.
-  let e = all.sum.exponent + 31;
+  let e = total.exponent + 31;
   var quotient = u32(abs(e)) / power;
   var remainder = u32(abs(e)) % power;
   for (var i = 0u; i < shift; i += 1u) {
@@ -26,7 +27,7 @@ fn norm_of(all: Partial) -> SoftFloat {
     remainder = select(0u, power - remainder, remainder > 0u);
   }
   let fraction = f32(remainder) / f32(power);
-  let f = bitcast<f32>(0x3f800000u | ((all.sum.mantissa >> 8u) & FRACTION));
+  let f = bitcast<f32>(0x3f800000u | ((total.mantissa >> 8u) & FRACTION));
   let exponent = fraction + log2(f) / (f32(power) * bitcast<f32>((127u - shift) << 23u));
   let rest = exponent - floor(exponent);
   let result = soft_float(bitcast<u32>(exp2(rest)));

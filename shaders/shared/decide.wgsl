@@ -82,14 +82,16 @@ fn total_norm_bits() -> u32 {
 }
 
 // NAN_SEEN and INFINITY_SEEN, of the gradients and of what else goes into the norm.
-fn non_finite_flags(all: Partial) -> u32 {
-  let gradScale = grad_scale_bits();
-  let totalNorm = total_norm_bits();
+fn non_finite_flags(all: Partial, gradScale: u32, totalNorm: u32) -> u32 {
   // Anything but a positive normal factor, and a negative total norm, counts as a NaN among the gradients.
   return (all.flags & (NAN_SEEN | INFINITY_SEEN)) | settings.totalNormFlags
-    | select(NAN_SEEN, 0u, gradScale >= HIDDEN && gradScale < INFINITY_BITS)
+    | select(NAN_SEEN, 0u, is_factor(gradScale))
     | select(0u, NAN_SEEN, totalNorm > INFINITY_BITS)
     | select(0u, INFINITY_SEEN, totalNorm == INFINITY_BITS);
+}
+
+fn is_factor(bits: u32) -> bool {
+  return bits >= HIDDEN && bits < INFINITY_BITS;
 }
 
 fn non_finite_bits(flags: u32) -> u32 {
@@ -102,10 +104,9 @@ fn factors(scale: SoftFloat) -> vec2u {
   if (scale.mantissa == 0u || power < -252) {
     return vec2u(0u, ONE_BITS);
   }
-  if (power < -126) {
-    return vec2u(HIDDEN, float_bits(SoftFloat(scale.mantissa, scale.exponent + 126))); // 2^-126 first, the smaller one
-  }
-  return vec2u(float_bits(scale), ONE_BITS);
+  let isSmall = power < -126;
+  let factor = float_bits(SoftFloat(scale.mantissa, scale.exponent + select(0, 126, isSmall)));
+  return select(vec2u(factor, ONE_BITS), vec2u(HIDDEN, factor), isSmall); // 2^-126 first, the smaller one
 }
 
 fn decide_non_finite(flags: u32) -> Decision {
@@ -121,28 +122,33 @@ fn decide_non_finite(flags: u32) -> Decision {
   return decision;
 }
 
-fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
-  let gradScale = soft_float(grad_scale_bits());
+fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, factor: u32, totalNorm: u32) -> Decision {
+  let gradScale = soft_float(factor);
   let exactNorm = norm_of(all);
   var norm = product(rounded(exactNorm), gradScale);
   if (settings.totalNormIndex == GIVEN) {
     norm = SoftFloat(settings.totalNormMantissa, settings.totalNormExponent);
   } else if (settings.totalNormIndex != NONE) {
-    norm = soft_float(total_norm_bits());
+    norm = soft_float(totalNorm);
   }
   let maxNormBits = max_norm_bits();
-  let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm));
-  let divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
+  let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm)); // of 24 bits
+  var divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
   var bounded = maxNormBits != INFINITY_BITS;
   //#if REMEMBERS
   bounded = bounded || exceeds(soft_float(INFINITY_BITS), bound);
   //#end
   let clipped = bounded && exceeds(divisor, bound);
   var scale = gradScale;
-  if (clipped && (settings.totalNormIndex != NONE || settings.epsMantissa != 0u)) {
-    scale = product(gradScale, quotient(bound, divisor));
-  } else if (clipped) {
-    scale = quotient(bound, exactNorm); // gradScale cancels
+  if (clipped) {
+    let cancels = settings.totalNormIndex == NONE && settings.epsMantissa == 0u; // gradScale does
+    if (cancels) {
+      divisor = exactNorm;
+    }
+    scale = quotient(bound, divisor);
+    if (!cancels) {
+      scale = product(gradScale, scale);
+    }
   }
   let isZero = norm.mantissa == 0u;
   return Decision(
@@ -151,14 +157,16 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> D
     float_bits(norm),
     select(0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), 0u, isZero),
     select(norm.exponent + 32, 0, isZero),
-    select(INFINITY_BITS, float_bits(rounded(bound)), bounded),
+    select(INFINITY_BITS, float_bits(bound), bounded),
   );
 }
 
 fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
-  let flags = non_finite_flags(all);
+  let gradScale = grad_scale_bits();
+  let totalNorm = total_norm_bits();
+  let flags = non_finite_flags(all, gradScale, totalNorm);
   if (flags != 0u) {
     return decide_non_finite(flags);
   }
-  return decide_finite(all, weight, parameterNorm);
+  return decide_finite(all, weight, parameterNorm, gradScale, totalNorm);
 }

@@ -3,7 +3,7 @@ alias Word = u32;
 alias Values = f32;
 const WIDTH = 1u;
 
-fn sum_of(values: Values) -> f32 { return values; }
+fn sum_of(word: Word) -> u32 { return word; }
 fn largest_lane(word: Word) -> u32 { return word; }
 fn lane_of(word: Word, k: u32) -> u32 { return word; }
 fn with_lane(word: Word, k: u32, bits: u32) -> Word { return bits; }

@@ -3,7 +3,7 @@ alias Word = vec4u;
 alias Values = vec4f;
 const WIDTH = 4u;
 
-fn sum_of(values: Values) -> f32 { return (values.x + values.y) + (values.z + values.w); }
+fn sum_of(word: Word) -> u32 { return (word.x + word.y) + (word.z + word.w); }
 fn largest_lane(word: Word) -> u32 { return max(max(word.x, word.y), max(word.z, word.w)); }
 fn lane_of(word: Word, k: u32) -> u32 { return word[k]; }
 fn with_lane(word: Word, k: u32, bits: u32) -> Word {

@@ -1,6 +1,6 @@
 import { STORAGE, UNIFORM } from "../usage.ts";
 import { ALIGNMENT } from "./alignment.ts";
-import { classOf, type GridRow, gridTable } from "./grid.ts";
+import { type GridRow, gridOf } from "./grid.ts";
 
 /** The state of one device, shared by all its clippers and clips. */
 export interface DeviceContext {
@@ -88,7 +88,7 @@ function newContext(device: GPUDevice): DeviceContext {
     label: "gradclip",
     slots: Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS),
     maxBinding: limits.maxStorageBufferBindingSize,
-    grid: gridTable[classOf(device.adapterInfo)],
+    grid: gridOf(device),
     pipelines: new Map(),
     layouts: new Map(),
     onLoss: new Set(),

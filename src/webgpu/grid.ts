@@ -5,6 +5,8 @@ export interface GridRow {
   readonly minTiles: number;
   readonly normWorkgroups: number;
   readonly scaleWorkgroups: number;
+  /** The lanes of the one workgroup that decides. */
+  readonly finishLanes: number;
 }
 
 export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
@@ -16,12 +18,15 @@ export type DeviceClass = "software" | "llvmpipe" | "integrated" | "discrete";
  * integrated: enough lanes in flight for the memory of a laptop or a phone. On hardware 64 lanes are the least that fill
  * every vendor's unit of execution.
  * discrete: 131,072 lanes with 64 bytes each in flight cover latency times bandwidth of the largest cards.
+ * A workgroup of hardware with one tile would compute more for itself than for the data, and leave one more partial. Two tiles
+ * on a discrete card still give 512 workgroups for a million values, four on an integrated one 256.
+ * The workgroup that decides waits for memory most of its time. 256 lanes with four loads each take 1,024 partials at once.
  */
 export const gridTable: Record<DeviceClass, GridRow> = {
-  software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8 },
-  llvmpipe: { lanes: 8, minTiles: 64, normWorkgroups: 8, scaleWorkgroups: 8 },
-  integrated: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 },
-  discrete: { lanes: 64, minTiles: 1, normWorkgroups: 2048, scaleWorkgroups: 4096 },
+  software: { lanes: 4, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 4 },
+  llvmpipe: { lanes: 8, minTiles: 128, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 8 },
+  integrated: { lanes: 64, minTiles: 4, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 256 },
+  discrete: { lanes: 64, minTiles: 2, normWorkgroups: 2048, scaleWorkgroups: 4096, finishLanes: 256 },
 };
 
 const LLVMPIPE = /llvmpipe|lavapipe/i;
@@ -36,6 +41,12 @@ export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>):
 export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
   const names = namesOf(info);
   return info.isFallbackAdapter === true || SOFTWARE.test(names) || LLVMPIPE.test(names);
+}
+
+/** The row for a device. Its workgroups have no more lanes than the device allows. */
+export function gridOf({ adapterInfo, limits }: GPUDevice): GridRow {
+  const row = gridTable[classOf(adapterInfo)];
+  return { ...row, finishLanes: Math.min(row.finishLanes, limits.maxComputeInvocationsPerWorkgroup) };
 }
 
 /** Browsers may hide the adapter's vendor. The middle row is used then. */

@@ -31,6 +31,7 @@ export class Counter {
   };
   /** Buffers that were made since and not destroyed, by label. */
   readonly live = new Map<GPUBuffer, string>();
+  readonly #storage = { buffers: 0, bytes: 0 };
   /** The errors that reached the device's error handler. */
   readonly errors: string[] = [];
 
@@ -50,11 +51,15 @@ export class Counter {
       now.writtenBytes += size === undefined ? data.byteLength - start * unit : size * unit;
     });
     wrap(device, "createBindGroup", () => now.bindGroups++);
-    wrap(device, "createBuffer", (buffer, [{ size, mappedAtCreation, label = "" }]) => {
+    wrap(device, "createBuffer", (buffer, [{ size, usage, mappedAtCreation, label = "" }]) => {
       now.buffers++;
       if (mappedAtCreation) now.mappedBytes += size;
       this.live.set(buffer, label);
-      wrap(buffer, "destroy", () => this.live.delete(buffer));
+      const count = (usage & STORAGE) !== 0 ? 1 : 0;
+      this.#countStorage(count, size);
+      wrap(buffer, "destroy", () => {
+        if (this.live.delete(buffer)) this.#countStorage(-count, size);
+      });
     });
     wrap(device, "createCommandEncoder", (encoder) => {
       wrap(encoder, "copyBufferToBuffer", (_, args: unknown[]) => {
@@ -69,8 +74,12 @@ export class Counter {
 
   /** Live storage buffers. The small uniform buffers that jax-js drops are left to the garbage collector. */
   storage(): { buffers: number; bytes: number } {
-    const sizes = [...this.live.keys()].filter(({ usage }) => (usage & STORAGE) !== 0).map(({ size }) => size);
-    return { buffers: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    return { ...this.#storage };
+  }
+
+  #countStorage(buffers: number, bytes: number): void {
+    this.#storage.buffers += buffers;
+    this.#storage.bytes += buffers * bytes;
   }
 
   /** The counts of synchronous work. */

@@ -61,8 +61,10 @@ export class Player {
     this.#views = this.#memory.gradients as unknown as object[];
   }
 
-  clip(method: ClipMethod): Clip {
-    return this.#harness.prepare(this.#gradients(0), method);
+  async clip(method: ClipMethod): Promise<Clip> {
+    const clip = this.#harness.prepare(this.#gradients(0), method);
+    await clip.ready;
+    return clip;
   }
 
   async play(clip: Clip, from = 0, to = this.norms.length): Promise<Step[]> {

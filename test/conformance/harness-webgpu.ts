@@ -14,9 +14,15 @@ export const STORAGE = 0x80;
 
 const ERROR_FILTERS = ["validation", "out-of-memory", "internal"] as const;
 
-export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<WebGpuHarness> {
+/** `storageBuffers`: plan as if the device had no more in a stage. WebGPU gives no fewer than its default, which is 8. */
+export async function createWebGpuHarness(
+  gpu: GPU,
+  device: GPUDevice,
+  storageBuffers = Infinity,
+): Promise<WebGpuHarness> {
   const clipper = await createClipper({ device });
   const context = contextOf(device) ?? fail("the library holds no state for the device");
+  Object.assign(context, { slots: Math.min(context.slots, storageBuffers - 1) });
   const { grid, maxBinding } = context;
   const clips: Clip[] = [];
   const buffersOfCase: GPUBuffer[] = [];
@@ -119,7 +125,7 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
     });
   };
 
-  return {
+  const harness: WebGpuHarness = {
     backend: "webgpu",
     clipper,
     device,
@@ -136,6 +142,8 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
     bufferOf,
     readBuffers,
     async withDevice(limits, use) {
+      const { maxStorageBuffersPerShaderStage: buffers } = limits;
+      if (buffers === storageBuffers) return use(harness);
       const adapter = (await gpu.requestAdapter()) ?? fail("no adapter for another device");
       const requiredLimits: Record<string, number> = {};
       for (const [name, wanted] of Object.entries(limits)) {
@@ -145,14 +153,15 @@ export async function createWebGpuHarness(gpu: GPU, device: GPUDevice): Promise<
       }
       const other = await adapter.requestDevice({ requiredLimits });
       try {
-        const harness = await createWebGpuHarness(gpu, other);
-        await withoutErrors(other, () => use(harness).finally(harness.release));
-        harness.clipper.destroy();
+        const another = await createWebGpuHarness(gpu, other, buffers);
+        await withoutErrors(other, () => use(another).finally(another.release));
+        another.clipper.destroy();
       } finally {
         other.destroy();
       }
     },
   };
+  return harness;
 }
 
 type BufferAllocation = Allocation & { readonly buffers: ReadonlyMap<string, GPUBuffer> };

@@ -159,7 +159,10 @@ export interface Harness {
 export interface WebGpuHarness extends Harness {
   readonly backend: "webgpu";
   readonly device: GPUDevice;
-  /** Another device, for the time of the callback; limits above the adapter's are lowered to it. */
+  /**
+   * A device with these limits, for the time of the callback: another one, unless the harness plans for them anyway. Limits
+   * above the adapter's are lowered to it.
+   */
   withDevice(limits: Readonly<Record<string, number>>, use: (harness: WebGpuHarness) => Promise<void>): Promise<void>;
   /** Hook into the library: clips that the case prepares from now on plan for this grid and for bindings of so many bytes. */
   force(plan: { readonly grid?: GridRow; readonly maxBinding?: number }): void;

@@ -25,10 +25,14 @@ export class LyingDevices {
   /** The device, and how many shaders it has spoilt so far. */
   device(lie: Lie): { device: GPUDevice; spoilt: () => number } {
     const real = this.#real;
-    const { maxStorageBufferBindingSize } = real.limits;
+    const { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup } = real.limits;
     let spoilt = 0;
     const device = overridden(real, {
-      limits: { maxStorageBuffersPerShaderStage: STORAGE_BUFFERS, maxStorageBufferBindingSize },
+      limits: {
+        maxStorageBuffersPerShaderStage: STORAGE_BUFFERS,
+        maxStorageBufferBindingSize,
+        maxComputeInvocationsPerWorkgroup,
+      },
       queue: lie.queue ? overridden(real.queue, lie.queue(real.queue)) : real.queue,
       createShaderModule: ({ code }: GPUShaderModuleDescriptor) => {
         const text = (lie.shaders ?? []).reduce((before, [pattern, by]) => before.replaceAll(pattern, by), code);

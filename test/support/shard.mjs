@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { dawn } from "../engines/dawn.mjs";
+import "../engines/pausedPolls.mjs";
 
 /**
  * @typedef {object} Shard

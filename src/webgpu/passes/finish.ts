@@ -18,7 +18,7 @@ function methodOf({ method, options, tensors }: Planning): ClipMethod {
 function planFinish(planning: Planning): Dispatch[] {
   const method = methodOf(planning);
   const { limits } = planning;
-  const { lanes, normWorkgroups } = limits.grid;
+  const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [

@@ -27,7 +27,7 @@ function autoCase(percentile: number, history: number, scale = 1, count = FEWER_
     name: `autoClip, percentile ${percentile} of the last ${history}, ${count} norms of about ${scale}`,
     script: async (harness) => {
       const player = new Player(harness, recordedNorms(percentile + history, scale, count));
-      const steps = await player.play(player.clip(autoClip({ percentile, history })));
+      const steps = await player.play(await player.clip(autoClip({ percentile, history })));
       check(steps, percentiles(player.norms, percentile, history), inUlps);
     },
   };
@@ -38,7 +38,7 @@ function zCase(scale: number, zThreshold = 2.5, decay = 0.97, warmup = 25, count
     name: `zClip, threshold ${zThreshold}, decay ${decay}, warm-up ${warmup}, ${count} norms of about ${scale}`,
     script: async (harness) => {
       const player = new Player(harness, recordedNorms(warmup, scale, count));
-      const steps = await player.play(player.clip(zClip({ zThreshold, decay, warmup })));
+      const steps = await player.play(await player.clip(zClip({ zThreshold, decay, warmup })));
       check(steps, zBounds(player.norms, zThreshold, decay, warmup), inParts);
       if (scale > 1e-3 && !steps.some((step) => step.clipped)) fail("nothing was clipped");
     },
@@ -63,16 +63,16 @@ function resumeCases(name: keyof typeof methods): Case[] {
       name: `${name}: a run that is saved and resumed takes the same steps, to the bit`,
       script: async (harness) => {
         const player = new Player(harness, recordedNorms(7, 1, FEWER_STEPS));
-        const whole = await player.play(player.clip(method));
+        const whole = await player.play(await player.clip(method));
         // In the warm-up, before the history is full, later, and just after a step that was not finite.
         const bad = player.norms.findIndex((norm, i) => i > 300 && !Number.isFinite(norm)) + 1;
         for (const at of [0, 1, 17, 149, 300, bad]) {
           const again = new Player(harness, player.norms);
-          const before = again.clip(method);
+          const before = await again.clip(method);
           sameSteps(await again.play(before, 0, at), whole.slice(0, at), `before ${at}`);
           const state = await before.state();
           const to = Math.min(at + 160, FEWER_STEPS);
-          const after = again.clip(method);
+          const after = await again.clip(method);
           after.restore(state);
           sameSteps(await again.play(after, at, to), whole.slice(at, to), `resumed at ${at}`);
         }
@@ -82,7 +82,7 @@ function resumeCases(name: keyof typeof methods): Case[] {
       name: `${name}: a clip goes back to a state, and a state that is given back is the same`,
       script: async (harness) => {
         const norms = recordedNorms(8).slice(0, 300);
-        const clip = new Player(harness, norms).clip(method);
+        const clip = await new Player(harness, norms).clip(method);
         const fresh = await clip.state();
         const first = await new Player(harness, norms).play(clip);
         const later = await clip.state();
@@ -96,10 +96,10 @@ function resumeCases(name: keyof typeof methods): Case[] {
       name: `${name}: steps that are not finite leave no trace`,
       script: async (harness) => {
         const norms = Float32Array.of(Number.NaN, 3, Infinity, 4, -Infinity, Number.NaN, 5);
-        const clip = new Player(harness, norms).clip(method);
+        const clip = await new Player(harness, norms).clip(method);
         await new Player(harness, norms).play(clip);
         const clean = new Player(harness, Float32Array.of(3, 4, 5));
-        const other = clean.clip(method);
+        const other = await clean.clip(method);
         await clean.play(other);
         sameBytes(await clip.state(), await other.state(), "state");
       },
@@ -108,7 +108,7 @@ function resumeCases(name: keyof typeof methods): Case[] {
       name: `${name}: a state goes from the CPU to the GPU and back`,
       gpuScript: async (harness) => {
         const norms = recordedNorms(9).slice(0, 600);
-        const whole = await new Player(harness, norms).play(new Player(harness, norms).clip(method));
+        const whole = await new Player(harness, norms).play(await new Player(harness, norms).clip(method));
         const array = new Float32Array(1);
         const cpu = harness.prepare([array], method);
         for (const norm of norms.slice(0, 300)) {
@@ -116,7 +116,7 @@ function resumeCases(name: keyof typeof methods): Case[] {
           cpu.run();
         }
         const player = new Player(harness, norms);
-        const gpu = player.clip(method);
+        const gpu = await player.clip(method);
         const state = await cpu.state();
         gpu.restore(state);
         const steps = await player.play(gpu, 300);
@@ -132,11 +132,11 @@ function resumeCases(name: keyof typeof methods): Case[] {
       name: `${name}: restore refuses what is not a state of its own`,
       script: async (harness) => {
         const player = new Player(harness, recordedNorms(1).slice(0, 50));
-        const clip = player.clip(method);
+        const clip = await player.clip(method);
         await player.play(clip);
         const state = await clip.state();
         const wrong = { autoClip: autoClip({ history: 151 }), zClip: autoClip({ history: 2 }) }[name];
-        const foreign = await player.clip(wrong).state();
+        const foreign = await (await player.clip(wrong)).state();
         const marked = state.slice(0);
         new Uint8Array(marked)[7] = 1;
         const negative = state.slice(0);
@@ -188,7 +188,7 @@ export const cases: Case[] = [
     name: "autoClip after numpy's example, by hand",
     script: async (harness) => {
       const player = new Player(harness, Float32Array.of(4, 1, 3, 2, 10));
-      const steps = await player.play(player.clip(autoClip({ percentile: 50, history: 4 })));
+      const steps = await player.play(await player.clip(autoClip({ percentile: 50, history: 4 })));
       // Medians of 4; 4 1; 4 1 3; 4 1 3 2; 1 3 2 10.
       const wanted = [4, 2.5, 3, 2.5, 2.5];
       steps.forEach((step, i) => {
@@ -202,7 +202,7 @@ export const cases: Case[] = [
     script: async (harness) => {
       // Mean 3, variance 1; then z = 5, so 3 + 2 * 1 / 2.5; then the mean is 3.4 and the variance 0.5 * 1 + 0.5 * 0.16.
       const player = new Player(harness, Float32Array.of(2, 4, 8, 8));
-      const steps = await player.play(player.clip(zClip({ zThreshold: 2, decay: 0.5, warmup: 2 })));
+      const steps = await player.play(await player.clip(zClip({ zThreshold: 2, decay: 0.5, warmup: 2 })));
       same(steps[1]?.clipped, false, "clipped in the warm-up");
       checkWithin(steps[2]?.after as number, 3.8, 4e-6, "the first bound");
       const deviation = Math.sqrt(0.58);
@@ -215,7 +215,7 @@ export const cases: Case[] = [
       script: async (harness) => {
         for (const norm of [0, 1, 0.1, 1e30, FLT_MAX, 2 ** -149, 1e-8, 123456.789]) {
           const player = new Player(harness, new Float32Array(260).fill(norm));
-          const steps = await player.play(player.clip(method));
+          const steps = await player.play(await player.clip(method));
           for (const step of steps) same(step.clipped, false, `clipped ${norm}`);
         }
       },
@@ -226,7 +226,7 @@ export const cases: Case[] = [
     script: async (harness) => {
       const wavering = recordedNorms(5).slice(0, 100);
       const player = new Player(harness, Float32Array.from([...wavering, ...Array(900).fill(1.7)]));
-      const steps = await player.play(player.clip(zClip()));
+      const steps = await player.play(await player.clip(zClip()));
       for (const [i, step] of steps.slice(300).entries()) same(step.clipped, false, `clipped at ${300 + i}`);
     },
   },
@@ -235,7 +235,7 @@ export const cases: Case[] = [
       name: `${name}: maxNorm caps the bound, and set changes it`,
       script: async (harness) => {
         const player = new Player(harness, Float32Array.of(1, 4, 8, 8, 8, Number.NaN));
-        const clip = player.clip(method);
+        const clip = await player.clip(method);
         const steps = await player.play(clip, 0, 2);
         clip.set({ maxNorm: 5 });
         steps.push(...(await player.play(clip, 2, 3)));
@@ -317,7 +317,7 @@ export const cases: Case[] = [
     name: "state sees what is submitted, restore holds for what is submitted later",
     gpuScript: async (harness) => {
       const player = new Player(harness, Float32Array.of(1, 2, 3));
-      const clip = player.clip(autoClip({ percentile: 100, history: 3 }));
+      const clip = await player.clip(autoClip({ percentile: 100, history: 3 }));
       const empty = await clip.state();
       await player.play(clip, 0, 1);
       const one = await clip.state();

@@ -60,8 +60,9 @@ function checkCounts(actual: object, wanted: Readonly<Record<string, number>>, w
   }
 }
 
-function play({ allocate, prepare }: Harness, method: ClipMethod, nonFinite: NonFinite) {
+async function play({ allocate, prepare }: Harness, method: ClipMethod, nonFinite: NonFinite) {
   const clip = prepare(allocate(good()).gradients, method, { nonFinite });
+  await clip.ready;
   const run = (tensors: Tensor[]) => clip.run(allocate(tensors).gradients);
   for (const tensors of STEPS) run(tensors());
   return { clip, run };
@@ -72,7 +73,7 @@ export const cases: Case[] = [
     ([name, method, nonFinite]): Case => ({
       name: `non-finite steps leave a trace: ${name}`,
       script: async (harness) => {
-        const { clip, run } = play(harness, method, nonFinite);
+        const { clip, run } = await play(harness, method, nonFinite);
         const skippedSteps = nonFinite === "zero" ? 3 : 0;
         const first = await clip.report();
         const counts = { steps: 5, nonFiniteSteps: 3, spikeSteps: 0, skippedSteps };
@@ -118,7 +119,7 @@ export const cases: Case[] = [
   {
     name: "the bytes of the counters",
     gpuScript: async (harness) => {
-      const { clip, run } = play(harness, clipByNorm(1), "keep");
+      const { clip, run } = await play(harness, clipByNorm(1), "keep");
       const bytes = async () => {
         const [words] = (await harness.readBuffers([clip.record ?? fail("no record")])) as [Uint32Array];
         return readRecord(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));

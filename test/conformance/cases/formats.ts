@@ -180,8 +180,8 @@ function stacked(dtype: Half, members: number): Tensor[] {
 }
 
 const FORCED = [
-  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1 } },
-  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024 } },
+  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } },
+  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 64 } },
   { maxBinding: 4096 },
   { maxBinding: 65_536 },
 ];

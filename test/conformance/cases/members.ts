@@ -138,6 +138,7 @@ export const cases: Case[] = [
         const values = [1, 1, 1e-5, 1e-5, 3, 4, Infinity, 1];
         const memory = allocate([tensor(values)]);
         const clip = prepare(memory.gradients, clipByGlobalNorm(1e-6, { normType: p, members: 4 }));
+        await clip.ready;
         clip.run();
         const { memberNorms = fail("no norms"), clippedMembers } = await clip.report();
         [0, 1, 2].forEach((member) => {

@@ -140,7 +140,7 @@ export const cases: Case[] = [
   {
     name: "a grid of one workgroup",
     gpuScript: (harness) =>
-      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1 } }),
+      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } }),
   },
   {
     name: "ranges cut for bindings of 8192 bytes",

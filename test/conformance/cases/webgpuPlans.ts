@@ -74,7 +74,7 @@ export const cases: Case[] = [
   {
     name: "a grid of one workgroup",
     gpuScript: (harness) =>
-      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1 } }),
+      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } }),
   },
   ...[8192, 65_536].map((maxBinding) => ({
     name: `ranges cut for bindings of ${maxBinding} bytes`,

@@ -1,0 +1,117 @@
+/** Sums whose rounding errors all have the same sign: the norm stays within 2 ULP, and what is clipped within 4e-7 of the bound. */
+import { clipByGlobalNorm } from "../../../src/index.ts";
+import { gridTable } from "../../../src/webgpu/grid.ts";
+import { range } from "../build.ts";
+import { fail, near } from "../expect.ts";
+import { FLT_MAX, floatsOf, randomSource } from "../numbers.ts";
+import type { Case, Harness } from "../types.ts";
+
+const ULPS = 2;
+const ABOVE = 4e-7;
+const BOUND = 1;
+
+interface Sample {
+  readonly label: string;
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly p: 1 | 2;
+}
+
+function equal(count: number, value: number, p: 1 | 2): Sample {
+  return { label: `L${p} of ${count} times ${value}`, values: new Float32Array(count).fill(value), p };
+}
+
+/** Numbers from 2^power to 2^(power + 1) with every first byte of a mantissa and none of the other bits 0. */
+function bytes(power: number, step: number): number[] {
+  return range(256 / step).map((k) => (1 + (step * k) / 256 + 0x5a5b / 2 ** 23) * 2 ** power);
+}
+
+/** As a pattern that repeats, other values in each part of a word. */
+function repeated(count: number, pattern: readonly number[], p: 1 | 2): Sample {
+  const values = Float32Array.from({ length: count }, (_, i) => pattern[i % pattern.length] as number);
+  return { label: `L${p} of ${count}, by turns ${pattern}`, values, p };
+}
+
+function halfNormal(count: number, unit: number): Sample {
+  const random = randomSource(5);
+  const values = new Float32Array(count).map(() => {
+    const radius = Math.sqrt(-2 * Math.log(Math.abs(random())));
+    return unit * Math.abs(radius * Math.cos(Math.PI * random()));
+  });
+  return { label: `half normal, ${count} times ${unit}`, values, p: 2 };
+}
+
+function normOf(values: Float32Array, p: 1 | 2): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i] as number) ** p;
+  return sum ** (1 / p);
+}
+
+async function check(harness: Harness, { label, values, p }: Sample): Promise<void> {
+  const memory = harness.allocate([{ bits: new Uint32Array(values.buffer) }]);
+  const clip = harness.prepare(memory.gradients, clipByGlobalNorm(BOUND, { normType: p }));
+  clip.run();
+  const { norm } = await clip.report();
+  near(norm, normOf(values, p), ULPS, `${label}: norm`);
+  for (const words of (await memory.read()).values()) {
+    const after = normOf(floatsOf(words), p);
+    if (!(after <= BOUND * (1 + ABOVE))) fail(`${label}: the norm after clipping is ${after}`);
+  }
+  harness.release();
+}
+
+const LANES = [4, 64] as const;
+
+/** One workgroup, so that few values make a long chain. */
+function oneWorkgroup(lanes: number) {
+  return { lanes, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 8, finishLanes: lanes };
+}
+
+function cases4and64(name: string, samples: (lanes: number) => Sample[]): Case[] {
+  return LANES.map((lanes) => ({
+    name: `${name}, ${lanes} lanes`,
+    gpuScript: async (harness) => {
+      for (const sample of samples(lanes)) {
+        harness.force({ grid: oneWorkgroup(lanes) });
+        await check(harness, sample);
+      }
+    },
+  }));
+}
+
+export const cases: Case[] = [
+  // A lane has 4,096 values.
+  ...cases4and64("equal values with every mantissa byte, values beyond float32's squares", (lanes) =>
+    bytes(60, lanes / 4).map((value) => equal(4096 * lanes, value, 2)),
+  ),
+  ...cases4and64("equal values with every mantissa byte, sums of float32", (lanes) =>
+    bytes(0, lanes / 4).flatMap((value) => [equal(8192 * lanes, value, 1), equal(8192 * lanes, value, 2)]),
+  ),
+  ...cases4and64("by turns four values, sums of float32", (lanes) =>
+    range(32).flatMap((seed) => {
+      const random = randomSource(seed);
+      const pattern = range(4).map(() => Math.fround(3 + 2 * random()));
+      return ([1, 2] as const).map((p) => repeated(1024 * lanes, pattern, p));
+    }),
+  ),
+  ...(["software", "discrete"] as const).map(
+    (row): Case => ({
+      name: `a million equal values, ${row}`,
+      gpuScript: async (harness) => {
+        const samples = [
+          equal(1_000_000, FLT_MAX, 2),
+          equal(917_504, 1841310066716704800, 2),
+          equal(917_504, 1841310066716704800, 1),
+        ];
+        for (const sample of samples) {
+          harness.force({ grid: gridTable[row] });
+          await check(harness, sample);
+        }
+      },
+    }),
+  ),
+  {
+    name: "ten million half normal values times 1e-30",
+    heavy: true,
+    script: (harness) => check(harness, halfNormal(10_000_000, 1e-30)),
+  },
+];
