@@ -173,8 +173,10 @@ export class GradientClip implements Clip {
         "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
       );
     }
+    const boundOf = (value: unknown) =>
+      (this.method.rule.isScaled ? readNormalFloat : checkBound)(value, "set's maxNorm");
     this.#values = {
-      maxNorm: maxNorm === undefined ? this.#values.maxNorm : checkBound(maxNorm, "set's maxNorm"),
+      maxNorm: maxNorm === undefined ? this.#values.maxNorm : boundOf(maxNorm),
       gradScale: gradScale === undefined ? this.#values.gradScale : readNormalFloat(gradScale, "set's gradScale"),
     };
   }

@@ -13,6 +13,7 @@ export { clipByValue } from "./methods/clipByValue.ts";
 export { clipPerExample } from "./methods/clipPerExample.ts";
 export { measureNorm } from "./methods/measureNorm.ts";
 export type { ClipMethod } from "./methods/method.ts";
+export { normalizeByGlobalNorm } from "./methods/normalizeByGlobalNorm.ts";
 export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
 export { readRecord } from "./readRecord.ts";

@@ -93,7 +93,8 @@ describe.each(rows)("$call", ({ call, dispatches, bytes }) => {
 });
 
 test("every method has a row", () => {
-  const isMethodMaker = (name: string) => /^(clip[A-Z]\w*By|clipBy|clipPer|adaptive|auto|z|measure)\w*$/.test(name);
+  const isMethodMaker = (name: string) =>
+    /^(clip[A-Z]\w*By|clipBy|clipPer|adaptive|auto|z|normalize|measure)\w*$/.test(name);
   const makers = Object.keys(gradclip).filter(isMethodMaker);
   expect(makers).toContain(adaptiveGradClip.name);
   expect(makers).toContain(autoClip.name);

@@ -71,7 +71,7 @@ export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 export function decidingText(kernel: string, texts: Texts, { norm, rule }: ClipMethod, lanes: number): string {
   const text = resolved(kernel, {
     texts: { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts },
-    conditions: { REMEMBERS: "begin" in rule },
+    conditions: { REMEMBERS: "begin" in rule, NORMALIZES: rule.isScaled !== undefined },
   });
   return withLanes(text, lanes);
 }

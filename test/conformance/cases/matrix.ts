@@ -1,6 +1,6 @@
 /** Every method in every format: with and without gradScale, with a NaN that is named, and how far off the answers are. */
 import { autoClip, type ClipMethod, measureNorm, zClip } from "../../../src/index.ts";
-import { clampTo, clipTo, range, unit } from "../build.ts";
+import { clampTo, clipTo, normalizedTo, range, unit } from "../build.ts";
 import { fail, same } from "../expect.ts";
 import { bitsAt, destination, written } from "../memory.ts";
 import { bits16From, floatsOf, randomBits, round16, ulp24, valuesOf } from "../numbers.ts";
@@ -34,6 +34,7 @@ const METHODS: Readonly<Record<string, Rule>> = {
   "clipPerExample(1, { examples })": perExample(1, STACKED),
   "autoClip({ maxNorm: 1 })": capped(autoClip({ maxNorm: 1 })),
   "zClip({ maxNorm: 1 })": capped(zClip({ maxNorm: 1 })),
+  "normalizeByGlobalNorm(100)": normalizedTo(100),
   "measureNorm()": { method: measureNorm(), expected: referenceMeasure },
 };
 const DTYPES: readonly Dtype[] = ["f32", "f16", "bf16"];
