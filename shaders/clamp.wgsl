@@ -2,6 +2,7 @@
 //#import shared/segment
 //#import shared/spans
 //#import shared/store
+//#import shared/multiplied
 //#import shared/targets
 //#if EDGES
 //#import shared/unaligned_targets
@@ -21,6 +22,7 @@
 const CLIPPED = 1u;
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
+const SIGN = 0x80000000u;
 
 // A positive normal number; anything else makes every value a NaN.
 fn grad_scale_bits() -> u32 {
@@ -31,19 +33,68 @@ fn grad_scale_bits() -> u32 {
   return select(NAN_BITS, bits, bits >= HIDDEN && bits < INFINITY_BITS);
 }
 
-// Numbers are in the order of these integers; both zeros are 0.
-fn order(bits: u32) -> i32 {
-  let magnitude = i32(bits & 0x7fffffffu);
-  return select(magnitude, -magnitude, bits > 0x7fffffffu);
+// Numbers are in the order of these integers; both zeros are the same one.
+fn order(bits: Word) -> Word {
+  return select(bits | Word(SIGN), Word(0u) - bits, bits >= Word(SIGN));
 }
 
-// Words whose largest magnitude is below this do not change, and nothing in them is counted.
-fn exact_from(factor: u32) -> u32 {
-  let nearer = min(-order(table.low), order(table.high));
-  if (factor != ONE_BITS || nearer < 0) {
-    return 0u;
+fn is_above(bits: u32, limit: u32) -> bool {
+  return any(order(Word(bits)) > order(Word(limit)));
+}
+
+// What is to be done, the same in all lanes.
+struct Clamping {
+  factor: u32,
+  low: Word, // as `order` has it
+  high: Word,
+  unchangedBelow: u32, // words do not change whose largest magnitude is below
+  // In plain words no value is to be counted, and each product is a normal number or 0: magnitudes are below the first of
+  // these, and above the other or 0.
+  plainBelow: u32,
+  tiny: u32,
+}
+
+fn clamping() -> Clamping {
+  let factor = grad_scale_bits();
+  var found = Clamping(factor, order(Word(table.low)), order(Word(table.high)), 0u, INFINITY_BITS, 0u);
+  let exponent = i32(factor >> 23u) - 127;
+  if (factor == NAN_BITS) {
+    found.plainBelow = 0u;
+  } else if (factor != ONE_BITS) {
+    found.plainBelow = u32(min(254 - exponent, 255)) << 23u;
+    found.tiny = (u32(max(1 - exponent, 1)) << 23u) - 1u;
+  } else if (table.low > SIGN && table.high < SIGN) {
+    found.unchangedBelow = min(min(table.low & ~SIGN, table.high) + 1u, INFINITY_BITS);
   }
-  return min(u32(nearer) + 1u, INFINITY_BITS);
+  return found;
+}
+
+fn has_tiny(bits: Word, tiny: u32) -> bool {
+  return any(((bits & Word(~SIGN)) - Word(1u)) < Word(tiny)); // 0 wraps around
+}
+
+fn is_plain(word: Word, all: Clamping) -> bool {
+  let hasTiny = has_tiny(bits_of(word), all.tiny) || (PACKED && has_tiny(more_bits_of(word), all.tiny));
+  return largest_of(magnitude(word)) < all.plainBelow && !hasTiny;
+}
+
+// Elements of plain words.
+fn clamped_plainly(mine: ptr<function, Partial>, bits: Word, all: Clamping) -> Word {
+  let scaled = multiplied(bits, bitcast<f32>(all.factor), 0u);
+  let place = order(scaled);
+  let isLow = place < all.low;
+  let isHigh = place > all.high;
+  (*mine).flags |= select(0u, CLIPPED, any(isLow | isHigh));
+  return select(select(scaled, Word(table.high), isHigh), Word(table.low), isLow);
+}
+
+fn clamped_plain_word(mine: ptr<function, Partial>, word: Word, all: Clamping) -> Word {
+  let bits = clamped_plainly(mine, bits_of(word), all);
+  var more = Word();
+  if (PACKED) {
+    more = clamped_plainly(mine, more_bits_of(word), all);
+  }
+  return word_with(bits, more);
 }
 
 // Products that leave float32's range become its largest number, which is at or beyond every finite limit.
@@ -75,8 +126,8 @@ fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, piece: u
   if ((bits & 0x7fffffffu) > INFINITY_BITS) {
     return bits;
   }
-  let isLow = order(bits) < order(table.low);
-  let isHigh = order(bits) > order(table.high);
+  let isLow = is_above(table.low, bits);
+  let isHigh = is_above(bits, table.high);
   (*mine).flags |= select(0u, CLIPPED, isLow || isHigh);
   return select(select(bits, table.high, isHigh), table.low, isLow);
 }
@@ -103,33 +154,48 @@ fn clamp_edge(mine: ptr<function, Partial>, segment: Segment, lane: u32, factor:
 }
 //#end
 
+// Edges, words that lie half a word off, and what follows the first word of the lane that is not plain: that is
+// the word `i` of segment `rest`.
+fn clamp_slowly(mine: ptr<function, Partial>, factor: u32, s: u32, rest: u32, restWord: u32, firstTile: u32, endTile: u32, lane: u32) {
+  let segment = segment_at(s);
+  let span = span_of(segment, firstTile, endTile);
+  var i = select(span.begin + lane, restWord, s == rest);
+  var isHalfOff = false;
+  //#if EDGES
+  if (has_edge(segment, firstTile, lane)) {
+    clamp_edge(mine, segment, lane, factor);
+  }
+  isHalfOff = (segment.edges & HALF_OFF) != 0u;
+  if (s < rest && !isHalfOff) {
+    return;
+  }
+  //#end
+  for (; i < span.end; i += WORKGROUP) {
+    var word = word_of(segment.slot, i);
+    //#if EDGES
+    if (isHalfOff) {
+      word = half_off_word(segment.slot, i);
+    }
+    //#end
+    let changed = clamped_word(mine, word, factor, segment.piece, element_number(segment, i));
+    if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
+      set_word(segment.slot, i + segment.into - segment.first, changed);
+    }
+  }
+}
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let factor = grad_scale_bits();
-  let exactFrom = exact_from(factor);
+  let all = clamping();
   let firstTile = workgroup.x * table.tilesPerWorkgroup;
   let endTile = firstTile + table.tilesPerWorkgroup;
   var mine = nothing();
   var largest = Word();
+  // The first word of the lane that is not plain.
+  var rest = NONE;
+  var restWord = 0u;
 
   let start = first_segment(firstTile);
-
-  //#if EDGES
-  for (var s = start; is_met(s, endTile); s += 1u) {
-    let segment = segment_at(s);
-    if (has_edge(segment, firstTile, lane)) {
-      clamp_edge(&mine, segment, lane, factor);
-    }
-    if ((segment.edges & HALF_OFF) != 0u) {
-      let span = span_of(segment, firstTile, endTile);
-      for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
-        let word = half_off_word(segment.slot, i);
-        let changed = clamped_word(&mine, word, factor, segment.piece, element_number(segment, i));
-        set_word(segment.slot, i + segment.into - segment.first, changed);
-      }
-    }
-  }
-  //#end
   var s = start;
   var slot = slot_met(s, endTile);
   // Repeated for every binding: a switch inside the loop over words costs 6 times the time (see README.md).
@@ -143,40 +209,62 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       span.end = span.begin;
     }
     //#end
-    for (var i = span.begin + lane; i < span.end; i += TILE) {
-      if (i + 3u * WORKGROUP < span.end) {
-        let a = gradients_SLOT[i];
-        let b = gradients_SLOT[i + WORKGROUP];
-        let c = gradients_SLOT[i + 2u * WORKGROUP];
-        let d = gradients_SLOT[i + 3u * WORKGROUP];
-        let top = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
-        if (largest_of(top) < exactFrom) {
-          largest = max(largest, top);
-          if (!IN_PLACE) {
-            TARGET_SLOT[i + shift] = a;
-            TARGET_SLOT[i + shift + WORKGROUP] = b;
-            TARGET_SLOT[i + shift + 2u * WORKGROUP] = c;
-            TARGET_SLOT[i + shift + 3u * WORKGROUP] = d;
-          }
-          continue;
-        }
+    let wholeEnd = whole_end(span.begin, span.end);
+    var i = span.begin + lane;
+    while (i < span.end && rest == NONE) {
+      // Of a whole tile, four words are on their way at once.
+      var word = gradients_SLOT[i];
+      var second = word;
+      var third = word;
+      var fourth = word;
+      var stop = i + WORKGROUP;
+      if (i < wholeEnd) {
+        second = gradients_SLOT[i + WORKGROUP];
+        third = gradients_SLOT[i + 2u * WORKGROUP];
+        fourth = gradients_SLOT[i + 3u * WORKGROUP];
+        stop = i + TILE;
       }
-      for (var j = i; j < min(i + TILE, span.end); j += WORKGROUP) {
-        let word = gradients_SLOT[j];
-        let changed = clamped_word(&mine, word, factor, segment.piece, element_number(segment, j));
-        if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
-          TARGET_SLOT[j + shift] = changed;
+      let top = max(max(magnitude(word), magnitude(second)), max(magnitude(third), magnitude(fourth)));
+      let isUnchanged = largest_of(top) < all.unchangedBelow;
+      if (isUnchanged && IN_PLACE) {
+        largest = max(largest, top);
+        i = stop;
+      }
+      for (; i < stop; i += WORKGROUP) {
+        var changed = word;
+        if (!isUnchanged) {
+          if (!is_plain(word, all)) {
+            rest = s;
+            restWord = i;
+            break;
+          }
+          changed = clamped_plain_word(&mine, word, all);
         }
+        largest = max(largest, magnitude(word));
+        if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
+          TARGET_SLOT[i + shift] = changed;
+        }
+        word = second;
+        second = third;
+        third = fourth;
       }
     }
     s += 1u;
     slot = slot_met(s, endTile);
   }
   //#end
-  mine.largest = max(mine.largest, largest_of(largest));
+  mine.largest = largest_of(largest);
 
-  let all = folded(mine, lane, WORKGROUP, WORKGROUP);
+  s = rest;
+  //#if EDGES
+  s = start;
+  //#end
+  for (; is_met(s, endTile); s += 1u) {
+    clamp_slowly(&mine, all.factor, s, rest, restWord, firstTile, endTile, lane);
+  }
+
+  let found = folded(mine, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
-    store(all, workgroup.x);
+    store(found, workgroup.x);
   }
 }

@@ -22,9 +22,18 @@ fn conclude(all: Partial) {
   let gradScale = grad_scale_bits();
   var decision = decide(all, SoftFloat(), SoftFloat());
   if (settings.groupCount > 0u) { // there is no one scale; flags of the groups came with the partials
+    //#if SKIPS
+    let isSpike = (decision.flags & SPIKE) != 0u;
+    //#end
     decision.scale = vec2u(NAN_BITS, ONE_BITS);
     decision.flags = all.flags;
     decision.bound = max_norm_bits();
+    //#if SKIPS
+    if (isSpike) {
+      decision.scale = vec2u(0u, ONE_BITS);
+      decision.flags = (all.flags & ~CLIPPED) | SKIP | SPIKE;
+    }
+    //#end
   }
   if (settings.nonFinite == EACH) { // the pass before has multiplied by this
     decision.scale = vec2u(select(NAN_BITS, gradScale, is_factor(gradScale)), ONE_BITS);
@@ -48,6 +57,9 @@ fn conclude(all: Partial) {
   whole.record.clippedSteps += u32((decision.flags & CLIPPED) != 0u);
   whole.record.skippedSteps += u32((decision.flags & SKIP) != 0u);
   whole.record.maxNorm = decision.bound;
+  //#if SKIPS
+  whole.spikeSteps += u32((decision.flags & SPIKE) != 0u);
+  //#end
   whole.record.nonFiniteSteps += u32(nonFinite != 0u);
   let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
   whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
@@ -69,6 +81,9 @@ fn partial_before(i: u32, end: u32) -> Partial {
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
+  //#if SKIPS
+  prepare_skip(lane);
+  //#end
   var mine = nothing();
   let end = settings.firstPartial + settings.partialCount;
   for (var i = settings.firstPartial + lane; i < end; i += 4u * WORKGROUP) {

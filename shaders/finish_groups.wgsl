@@ -46,8 +46,8 @@ fn gathered(rangesAt: u32, rangeCount: u32, inBundle: u32, lane: u32) -> Partial
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   var share = nothing();
-  for (var round = 0u; round < settings.rounds; round += 1u) {
-    let g = (workgroup.x * settings.rounds + round) * GROUPS + lane / LANES;
+  for (var turn = 0u; turn < settings.rounds; turn += 1u) {
+    let g = (workgroup.x * settings.rounds + turn) * GROUPS + lane / LANES;
     let isGroup = g < settings.groupCount;
     let at = bundle_of(g);
     var mine = nothing();

@@ -152,6 +152,30 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let factor = bitcast<f32>(scaling.scale.x);
     let wholeEnd = whole_end(span.begin, span.end);
     var i = span.begin + lane;
+    // Of whole tiles, four words are on their way at once.
+    //#if PACKED
+    // What becomes of a word is long, so it stands here once.
+    while (i < span.end) {
+      var word = gradients_SLOT[i];
+      var second = word;
+      var third = word;
+      var fourth = word;
+      var stop = i + WORKGROUP;
+      if (i < wholeEnd) {
+        second = gradients_SLOT[i + WORKGROUP];
+        third = gradients_SLOT[i + 2u * WORKGROUP];
+        fourth = gradients_SLOT[i + 3u * WORKGROUP];
+        stop = i + TILE;
+      }
+      for (; i < stop; i += WORKGROUP) {
+        TARGET_SLOT[i + shift] = fast_word(word, factor, work == COPY);
+        word = second;
+        second = third;
+        third = fourth;
+      }
+    }
+    //#end
+    //#if UNPACKED
     for (; i < wholeEnd; i += TILE) {
       let a = gradients_SLOT[i];
       let b = gradients_SLOT[i + WORKGROUP];
@@ -165,6 +189,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     for (; i < span.end; i += WORKGROUP) {
       TARGET_SLOT[i + shift] = fast_word(gradients_SLOT[i], factor, work == COPY);
     }
+    //#end
     s += 1u;
     slot = slot_met(s, endTile);
   }

@@ -110,6 +110,7 @@ export class GradientClipper implements Clipper {
         `${method.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
       );
     }
+    options.skip?.check(method, where);
     const backend = backendFor(method, options, groupCount(list.declared, method.grouping));
     try {
       const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip));

@@ -18,5 +18,8 @@ export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
 export { readRecord } from "./readRecord.ts";
 export type { ClipReport } from "./record.ts";
+export type { SkipRule } from "./skips/skip.ts";
+export { skipAbove } from "./skips/skipAbove.ts";
+export { skipSpikes } from "./skips/skipSpikes.ts";
 export type { Axes } from "./units.ts";
 export type { Gradient, GradientView } from "./view.ts";

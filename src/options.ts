@@ -1,6 +1,8 @@
-import { readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
+import { isPlain, readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
-import { byteOffsetOf, checkBuffer, isGPUBuffer } from "./ranges.ts";
+import { isGPUBuffer } from "./ranges.ts";
+import type { SkipRule } from "./skips/skip.ts";
+import { type Source, sourceIn } from "./source.ts";
 
 export interface ClipOptions {
   /**
@@ -19,25 +21,25 @@ export interface ClipOptions {
   gradScale?: number | GPUBuffer;
   /** A norm computed elsewhere, used instead of the clip's own: after gradScale, and not its square. */
   totalNorm?: number | { buffer: GPUBuffer; byteOffset?: number };
+  /**
+   * When to leave a step out although its gradients are finite: `skipAbove(norm)` or `skipSpikes(...)`, decided on the device. Every
+   * gradient then becomes 0 (`apply: "scale"`), and the record has the skip flag, the spike flag and scale 0.
+   */
+  skip?: SkipRule;
 }
 
-export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm"] as const;
-
-/** One float32 on the GPU. */
-export interface Source {
-  readonly buffer: GPUBuffer;
-  readonly byteOffset: number;
-}
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip"] as const;
 
 export interface CheckedOptions {
   readonly nonFinite: "zero" | "keep" | "propagate";
   readonly apply: "scale" | "record";
   readonly gradScale: number | Source;
   readonly totalNorm: number | Source | undefined;
+  readonly skip: SkipRule | undefined;
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm } = readOptions(given, "options", OPTIONS);
+  const { nonFinite, apply, gradScale, totalNorm, skip } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.limits || method.examples)) {
     const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -51,11 +53,12 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     apply: apply === undefined ? "scale" : readOneOf(apply, "options.apply", ["scale", "record"]),
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
+    skip: skip === undefined ? undefined : readSkip(skip),
   };
 }
 
 function readGradScale(value: unknown): number | Source {
-  if (isGPUBuffer(value)) return readSource(value, 0, "options.gradScale");
+  if (isGPUBuffer(value)) return sourceIn(value, 0, "options.gradScale");
   refuseTypeGPU(value, "options.gradScale");
   if (typeof value !== "number") {
     throw new TypeError(`options.gradScale is ${shown(value)}; pass a number, or a GPUBuffer that holds one float32.`);
@@ -70,19 +73,14 @@ function readTotalNorm(value: unknown): number | Source {
     if (!isGPUBuffer(buffer)) {
       throw new TypeError(`options.totalNorm.buffer is ${shown(buffer)}; pass a GPUBuffer that holds one float32.`);
     }
-    return readSource(buffer, byteOffsetOf(byteOffset, 4, "options.totalNorm"), "options.totalNorm");
+    return sourceIn(buffer, byteOffset, "options.totalNorm");
   }
   const norm = readNumber(value, "options.totalNorm");
   if (norm < 0) throw new RangeError(`options.totalNorm is ${norm}; pass a norm, which is at least 0.`);
   return norm;
 }
 
-function readSource(buffer: GPUBuffer, byteOffset: number, subject: string): Source {
-  checkBuffer(buffer, subject);
-  if (byteOffset + 4 > buffer.size) {
-    throw new RangeError(
-      `${subject} needs 4 bytes from byte ${byteOffset}, but the buffer has ${buffer.size}; pass a buffer that holds one float32.`,
-    );
-  }
-  return { buffer, byteOffset };
+function readSkip(value: unknown): SkipRule {
+  if (isPlain(value) && typeof (value as Partial<SkipRule>).begin === "function") return { ...(value as SkipRule) };
+  throw new TypeError(`options.skip is ${shown(value)}; pass what skipAbove(100) or skipSpikes() returns.`);
 }

@@ -25,6 +25,8 @@ export interface CheckedGradients {
 export interface NamedGroups {
   readonly kind: "groups";
   readonly count: number;
+  /** The groups whose bound is Infinity. */
+  readonly measured: readonly string[];
   /** The number of a gradient's group. */
   readonly groupOf: (tensor: Declared) => number;
   /** Refuses a gradient without a bound, and a range in two groups. */

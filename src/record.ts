@@ -34,6 +34,7 @@ export const CLIPPED = 1;
 export const SKIP = 2;
 export const NAN_SEEN = 4;
 export const INFINITY_SEEN = 8;
+export const SPIKE = 16;
 
 /** Stands for no index. */
 export const NONE = 0xffffffff;
@@ -43,11 +44,11 @@ export interface Counters {
   steps: number;
   /** Steps that clipped. */
   clippedSteps: number;
-  /** Steps that were skipped for non-finite gradients: `nonFinite: "zero"`. */
+  /** Those that were skipped: for non-finite gradients (`nonFinite: "zero"`), or by a skip rule. */
   skippedSteps: number;
   /** Steps with a NaN or an infinity in a gradient, a parameter, gradScale or totalNorm, under every `nonFinite`. */
   nonFiniteSteps: number;
-  /** Steps that a skip rule called spikes; 0 without such a rule. */
+  /** Those that a skip rule called spikes, by their norm or their loss; 0 without such a rule. */
   spikeSteps: number;
 }
 

@@ -1,6 +1,6 @@
 /** clipByGroupNorm: what is refused, what the report says, and what groups cost. */
 import { describe, expect, test } from "vitest";
-import { type ClipMethod, clipByGroupNorm, clipByNorm, type Gradients } from "../src/index.ts";
+import { type ClipMethod, clipByGroupNorm, clipByNorm, type Gradients, skipAbove } from "../src/index.ts";
 import { bench, clipperOn, cpu, device, memoryOn, sides } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
 
@@ -110,6 +110,24 @@ describe.each(sides)("on the %s", (side) => {
       TypeError,
       total,
     );
+  });
+
+  test("a skip rule judges everything, and so takes no group that is only measured", async () => {
+    const skip = skipAbove(7);
+    const measured = clipByGroupNorm({ encoder: Infinity, head: 1 });
+    const message =
+      'options.skip is skipAbove, which judges the norm of everything, but clipByGroupNorm only measures "encoder"; give each group a bound, or leave skip out.';
+    await refused(() => clipperOn(side).prepare([gradient("head")], measured, { skip }), TypeError, message);
+    const gradients = [gradient("head"), gradient("encoder")];
+    const clip = clipperOn(side).prepare(gradients, clipByGroupNorm({ encoder: 1, head: 2 }), { skip });
+    clip.run([gradients[0], null]);
+    expect(await clip.report()).toMatchObject({ spikeSteps: 0, clipped: true });
+    clip.run(gradients.map(({ buffer }) => buffer as GPUBuffer));
+    expect(await clip.report()).toMatchObject({ spikeSteps: 0, norm: Math.fround(Math.hypot(2, 5)) });
+    clip.run([gradient(), gradient()]);
+    const report = await clip.report();
+    expect(report).toMatchObject({ spikeSteps: 1, skippedSteps: 1, scale: 0, clipped: false });
+    expect(report.groups?.head).toEqual({ norm: 5, scale: 0, clipped: false });
   });
 
   test("groups are told in the order of the bounds, others last, those without a gradient too", async () => {

@@ -1,13 +1,17 @@
 /** Structs written by name have the fields of the shader's struct, in the same order. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { autoStruct } from "../src/rules/auto.ts";
+import { zStruct } from "../src/rules/z.ts";
+import { aboveStruct } from "../src/skips/skipAbove.ts";
+import { spikesStruct } from "../src/skips/skipSpikes.ts";
+import type { Struct } from "../src/struct.ts";
 import { settingsStruct } from "../src/webgpu/passes/decide.ts";
 import { exampleSegmentStruct } from "../src/webgpu/passes/sum_examples.ts";
 import { UNITS_BYTES, unitSegmentStruct, unitsStruct } from "../src/webgpu/passes/unit_norm.ts";
 import { ELEMENT_UNITS_BYTES, elementUnitsStruct, outerStruct } from "../src/webgpu/passes/unit_scale.ts";
 import { numberingOf, numberingStruct } from "../src/webgpu/passes/units.ts";
 import { MOST_SEGMENTS, MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
-import type { Struct } from "../src/webgpu/struct.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
 type AnyStruct = Pick<Struct<string>, "fields" | "words" | "write">;
@@ -32,7 +36,8 @@ function textOf(file: string): string {
 function fieldsOf(file: string, name: string): Field[] {
   const [, body = ""] = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(textOf(file)) ?? [];
   let next = 0;
-  return [...body.matchAll(/(\w+): (?:array<(\w+), (\d+)>|(\w+))/g)].map((found) => {
+  const fields = body.replaceAll(/(\w+): SoftFloat/g, "$1Mantissa: u32, $1Exponent: i32");
+  return [...fields.matchAll(/(\w+): (?:array<(\w+), (\d+)>|(\w+))/g)].map((found) => {
     const [, field = "", element, count, type = element as string] = found;
     const words = WORDS[type] ?? numberingStruct.words;
     const at = words > 1 ? 4 * Math.ceil(next / 4) : next;
@@ -60,6 +65,10 @@ test.each<[string, string, AnyStruct]>([
   ["shared/decide", "Settings", settingsStruct],
   ["unit_norm", "Units", unitsStruct],
   ["scales/unit", "Units", elementUnitsStruct],
+  ["rules/auto", "RuleMemory", autoStruct],
+  ["rules/z", "RuleMemory", zStruct],
+  ["skips/above", "SkipMemory", aboveStruct],
+  ["skips/spikes", "SkipMemory", spikesStruct],
 ])("%s: the words of %s", (file, name, written) => {
   const single = fieldsOf(file, name).filter(({ type, count }) => WORDS[type] === 1 && count === undefined);
   expect(single.map((field) => field.name)).toEqual(written.fields);

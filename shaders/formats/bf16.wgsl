@@ -5,7 +5,11 @@
 fn finite_values(half: Word) -> Values { return bitcast<Values>(half << Word(16u)); }
 fn magnitude_bits(half: u32) -> u32 { return half << 16u; }
 
-// The bfloat16 nearest to a magnitude, ties to even.
-fn nearest(bits: Word) -> Word { return (bits + Word(0x7fffu) + ((bits >> Word(16u)) & Word(1u))) >> Word(16u); }
+const UNITS = 1f;
+const ROUNDED = 16u;
+
+// To the nearest bfloat16, ties to even.
+fn rounded_bits(bits: Word) -> Word { return bits + Word(0x7fffu) + ((bits >> Word(16u)) & Word(1u)); }
+fn rounded_units(units: Values) -> Word { return rounded_bits(bitcast<Word>(units)); }
 
 fn nan_of(bits: u32) -> u32 { return bits >> 16u; }

@@ -1,11 +1,13 @@
 //#import formats/packed
 
-// IEEE binary16, in integers: what unpack2x16float does with subnormal numbers and pack2x16float with ties is not
-// specified.
+// IEEE binary16, in integers and in float operations whose results are exact: what unpack2x16float does with subnormal
+// numbers and pack2x16float with ties is not specified, nor is the way in which a float32 sum rounds.
 
+// Moved to float32's place and bias, the bits of a normal number are its float32. Those of a subnormal number then are
+// (2^-14 + value) / 2, which is above the value; 2 * that - 2^-14 is the value, and for a normal number not below it.
 fn finite_values(half: Word) -> Values {
-  let normal = bitcast<Values>((half << Word(13u)) + Word(0x38000000u));
-  return select(normal, Values(half) * 0x1p-24f, half < Word(0x400u));
+  let moved = bitcast<Values>((half << Word(13u)) + Word(0x38000000u));
+  return min(moved, moved * 2.0 - 0x1p-14f);
 }
 
 fn magnitude_bits(half: u32) -> u32 {
@@ -15,14 +17,17 @@ fn magnitude_bits(half: u32) -> u32 {
   return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));
 }
 
-// The float16 nearest to a magnitude, ties to even. Of a normal result 13 bits are dropped; a subnormal one counts units
-// of 2^-24.
-fn nearest(bits: Word) -> Word {
-  let drop = min(Word(126u) - min(bits >> Word(23u), Word(113u)), Word(25u));
-  let subnormal = (bits & Word(0x7fffffu)) | Word(0x800000u);
-  let kept = select(subnormal, bits - Word(0x38000000u), bits >= Word(0x38800000u));
-  let belowTie = (Word(1u) << (drop - Word(1u))) - Word(1u);
-  return min((kept + belowTie + ((kept >> drop) & Word(1u))) >> drop, Word(0x7c00u));
+const UNITS = 0x1p24f; // the smallest number's
+const ROUNDED = 13u;
+
+// To the nearest float16, ties to even. A subnormal one is a number of units, for which float32 has a function that rounds so;
+// half of that and 512 has this number in its fraction, with 13 zeros behind, and just there is the larger of the two.
+fn rounded_units(units: Values) -> Word {
+  let bits = bitcast<Word>(max(units, round(units) * 0.5 + 512.0));
+  return bits + Word(0xbc000fffu) + ((bits >> Word(13u)) & Word(1u));
 }
+
+// From 65520 infinity.
+fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800000u))) * UNITS); }
 
 fn nan_of(bits: u32) -> u32 { return 0x7c00u | ((bits >> 13u) & 0x3ffu); }

@@ -1,7 +1,8 @@
 //#import word
 
 // Two elements of 16 bits in 32, the first in the low half. f16.wgsl and bf16.wgsl tell what the 15 bits of a magnitude
-// are: finite_values, magnitude_bits, nearest and nan_of. Signs are kept apart, so that -0 and rounding need no thought.
+// are: finite_values, magnitude_bits, rounded_units (of UNITS in 1), rounded_bits and nan_of. Signs are kept apart, so that -0
+// and rounding need no thought. What is rounded begins at bit ROUNDED.
 const ELEMENTS = 2u * WIDTH;
 const PACKED = true;
 
@@ -12,10 +13,23 @@ fn high_magnitudes(word: Word) -> Word { return (word >> Word(16u)) & Word(0x7ff
 fn values_of(word: Word) -> Values { return finite_values(low_magnitudes(word)); }
 fn more_values_of(word: Word) -> Values { return finite_values(high_magnitudes(word)); }
 
+fn joined(low: Word, high: Word) -> Word {
+  return (low >> Word(ROUNDED)) | ((high << Word(16u - ROUNDED)) & Word(0xffff0000u));
+}
+
 fn scaled_word(word: Word, factor: f32) -> Word {
-  let low = nearest(bitcast<Word>(values_of(word) * factor));
-  let high = nearest(bitcast<Word>(more_values_of(word) * factor));
-  return (word & Word(0x80008000u)) | low | (high << Word(16u));
+  let units = factor * UNITS;
+  let changed = joined(rounded_units(values_of(word) * units), rounded_units(more_values_of(word) * units));
+  return (word & Word(0x80008000u)) | changed;
+}
+
+// The bits of float32s, of finite numbers; the first are those of the low halves.
+fn bits_of(word: Word) -> Word { return bitcast<Word>(values_of(word)) | ((word << Word(16u)) & Word(0x80000000u)); }
+fn more_bits_of(word: Word) -> Word { return bitcast<Word>(more_values_of(word)) | (word & Word(0x80000000u)); }
+
+fn word_with(bits: Word, more: Word) -> Word {
+  let changed = joined(rounded_bits(bits & Word(0x7fffffffu)), rounded_bits(more & Word(0x7fffffffu)));
+  return changed | ((bits >> Word(16u)) & Word(0x8000u)) | (more & Word(0x80000000u));
 }
 
 // Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
@@ -31,7 +45,7 @@ fn element_of(word: Word, k: u32) -> u32 {
 fn with_element(word: Word, k: u32, bits: u32) -> Word {
   let positive = bits & 0x7fffffffu;
   // The payload of a NaN that comes from such a format is kept.
-  let half = select(lane_of(nearest(Word(positive)), 0u), nan_of(positive), positive > 0x7f800000u);
+  let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);
   let shift = 16u * (k % 2u);
   let other = lane_of(word, k / 2u) & ~(0xffffu << shift);
   return with_lane(word, k / 2u, other | ((((bits >> 16u) & 0x8000u) | half) << shift));

@@ -3,16 +3,12 @@
 // AutoClip: the bound is a percentile of the norms seen so far, this one included, interpolated as numpy.percentile does.
 // The norms are kept sorted. Where the oldest goes and a new one comes, an entry of the new list follows from three of the
 // old one: lane 0 computes the two that the bound lies between, then all lanes write the new list beside the old one.
-struct History {
+struct RuleMemory {
   capacity: u32,
   percentile: u32, // of WHOLE
   count: u32,
   next: u32,       // where the next norm goes: the oldest one's place, once the history is full
   list: u32,       // which of the two sorted lists is up to date
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
-  norms: array<u32>, // bits of float32: in the order of arrival, then the two sorted lists; each of them has `capacity`
 }
 
 struct Change {
@@ -23,7 +19,8 @@ struct Change {
   newList: u32,
 }
 
-@group(0) @binding(5) var<storage, read_write> history: History;
+// The norms stand in state.words, as bits of float32: in the order of arrival, then the two sorted lists; each of them has
+// `capacity`.
 
 const WHOLE = 1000000u;
 const LARGEST_BITS = 0x7f7fffffu;
@@ -39,10 +36,10 @@ fn staying(number: u32) -> u32 {
     return LARGEST_BITS;
   }
   let at = change.oldList + number - 1u;
-  if (history.norms[at] < change.leaving) {
-    return history.norms[at];
+  if (state.words[at] < change.leaving) {
+    return state.words[at];
   }
-  return history.norms[at + 1u];
+  return state.words[at + 1u];
 }
 
 // The norms after the change, in order from 0.
@@ -51,25 +48,25 @@ fn changed(i: u32) -> u32 {
 }
 
 fn note(norm: u32) {
-  let capacity = history.capacity;
-  let next = history.next;
-  let full = history.count == capacity;
+  let capacity = state.rule.capacity;
+  let next = state.rule.next;
+  let full = state.rule.count == capacity;
   change.norm = norm;
-  change.leaving = select(NONE, history.norms[next], full);
-  change.count = select(history.count + 1u, capacity, full);
-  change.oldList = (1u + history.list) * capacity;
-  change.newList = (2u - history.list) * capacity;
-  history.norms[next] = norm;
-  history.count = change.count;
-  history.next = select(next + 1u, 0u, next + 1u == capacity);
-  history.list = 1u - history.list;
+  change.leaving = select(NONE, state.words[next], full);
+  change.count = select(state.rule.count + 1u, capacity, full);
+  change.oldList = (1u + state.rule.list) * capacity;
+  change.newList = (2u - state.rule.list) * capacity;
+  state.words[next] = norm;
+  state.rule.count = change.count;
+  state.rule.next = select(next + 1u, 0u, next + 1u == capacity);
+  state.rule.list = 1u - state.rule.list;
 }
 
 // (count - 1) * percentile = place * WHOLE + rest: bound = (norms[place] * (WHOLE - rest) + norms[place + 1] * rest) / WHOLE.
 fn percentile_of_norms() -> SoftFloat {
   let last = change.count - 1u;
-  let high = (last >> 8u) * history.percentile;
-  let low = ((high % WHOLE) << 8u) + (last & 0xffu) * history.percentile;
+  let high = (last >> 8u) * state.rule.percentile;
+  let low = ((high % WHOLE) << 8u) + (last & 0xffu) * state.rule.percentile;
   let place = ((high / WHOLE) << 8u) + low / WHOLE;
   let rest = low % WHOLE;
   let below = exact_product(soft_float(changed(place)), normalized(WHOLE - rest, 0));
@@ -89,6 +86,6 @@ fn bound_for(facts: Facts) -> SoftFloat {
 fn remember(lane: u32) {
   workgroupBarrier();
   for (var i = lane; i < change.count; i += WORKGROUP) {
-    history.norms[change.newList + i] = changed(i);
+    state.words[change.newList + i] = changed(i);
   }
 }

@@ -1,6 +1,9 @@
 //#import shared/partial
 //#import root
 //#import rule
+//#if SKIPS
+//#import skip
+//#end
 
 // From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
 // all, finish_groups.wgsl for each tensor, unit or member. The bindings are the same in both.
@@ -18,6 +21,21 @@
 @group(1) @binding(5) var<uniform> byte5: vec4u;
 @group(1) @binding(6) var<uniform> byte6: vec4u;
 @group(1) @binding(7) var<uniform> byte7: vec4u;
+
+//#if STATE
+// What a clip remembers from step to step.
+struct State {
+  //#if REMEMBERS
+  rule: RuleMemory,
+  //#end
+  //#if SKIPS
+  skip: SkipMemory,
+  //#end
+  words: array<u32>, // lists: those of the rule, then those of the skip rule
+}
+
+@group(0) @binding(5) var<storage, read_write> state: State;
+//#end
 
 struct Settings {
   partialCount: u32,    // for finish.wgsl
@@ -42,6 +60,7 @@ const EACH = 3u;
 const GIVEN = 0xfffffffeu;
 const CLIPPED = 1u;
 const SKIP = 2u;
+const SPIKE = 16u;
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
 
@@ -122,6 +141,18 @@ fn decide_non_finite(flags: u32) -> Decision {
   return decision;
 }
 
+fn decided(norm: SoftFloat, scale: SoftFloat, flags: u32, bound: u32) -> Decision {
+  let isZero = norm.mantissa == 0u;
+  return Decision(
+    factors(scale),
+    flags,
+    float_bits(norm),
+    select(0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), 0u, isZero),
+    select(norm.exponent + 32, 0, isZero),
+    bound,
+  );
+}
+
 fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, factor: u32, totalNorm: u32) -> Decision {
   let gradScale = soft_float(factor);
   let exactNorm = norm_of(all);
@@ -132,6 +163,11 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, fact
     norm = soft_float(totalNorm);
   }
   let maxNormBits = max_norm_bits();
+  //#if SKIPS
+  if (is_spike(norm, true)) {
+    return decided(norm, SoftFloat(), SKIP | SPIKE, maxNormBits);
+  }
+  //#end
   let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm)); // of 24 bits
   var divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
   var bounded = maxNormBits != INFINITY_BITS;
@@ -153,15 +189,7 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, fact
       scale = product(gradScale, scale);
     }
   }
-  let isZero = norm.mantissa == 0u;
-  return Decision(
-    factors(scale),
-    select(0u, CLIPPED, clipped),
-    float_bits(norm),
-    select(0x3f000000u | ((norm.mantissa >> 8u) & FRACTION), 0u, isZero),
-    select(norm.exponent + 32, 0, isZero),
-    select(INFINITY_BITS, float_bits(bound), bounded),
-  );
+  return decided(norm, scale, select(0u, CLIPPED, clipped), select(INFINITY_BITS, float_bits(bound), bounded));
 }
 
 fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
@@ -169,7 +197,14 @@ fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision
   let totalNorm = total_norm_bits();
   let flags = non_finite_flags(all, gradScale, totalNorm);
   if (flags != 0u) {
-    return decide_non_finite(flags);
+    var decision = decide_non_finite(flags);
+    //#if SKIPS
+    if (is_spike(SoftFloat(), false)) {
+      decision.scale = vec2u(0u, ONE_BITS);
+      decision.flags |= SKIP | SPIKE;
+    }
+    //#end
+    return decision;
   }
   return decide_finite(all, weight, parameterNorm, gradScale, totalNorm);
 }

@@ -15,3 +15,12 @@ fn set_word(slot: u32, i: u32, word: Word) {
     default: {}
   }
 }
+
+fn target_word(slot: u32, i: u32) -> Word {
+  switch (slot) {
+    //#for slot
+    case SLOTu: { return TARGET_SLOT[i]; }
+    //#end
+    default: { return Word(); }
+  }
+}

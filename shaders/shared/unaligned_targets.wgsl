@@ -18,15 +18,6 @@ fn edge_word(segment: Segment, lane: u32) -> u32 {
   return select(segment.into + segment.count, segment.into - 1u, lane == 0u);
 }
 
-fn target_word(slot: u32, i: u32) -> Word {
-  switch (slot) {
-    //#for slot
-    case SLOTu: { return TARGET_SLOT[i]; }
-    //#end
-    default: { return Word(); }
-  }
-}
-
 // The other half of the word stays; no other invocation of the dispatch writes to the word.
 fn set_edge(segment: Segment, lane: u32, bits: u32) {
   let i = edge_word(segment, lane);

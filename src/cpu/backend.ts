@@ -1,19 +1,19 @@
-import type { ClipBackend, StepValues } from "../backend.ts";
+import type { ClipBackend } from "../backend.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import type { GroupRun } from "../pieces.ts";
-import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
+import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
-import { type Decision, decide, finish, type Settings, writeEntry } from "./finish.ts";
+import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
 import { nothing } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
 
 /** Runs the passes on typed arrays, immediately and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
-  const { gradScale, totalNorm } = options;
+  const { gradScale, totalNorm, skip } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
@@ -22,9 +22,12 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const state = "begin" in method.rule ? method.rule.begin() : undefined;
+  const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
+  const skipState = skip?.begin(ruleState);
+  const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
-  const decider = state ?? unlessUnbounded(method.rule as Decider);
+  const given = totalNorm as number | undefined;
+  const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
     pieceElements: Infinity,
@@ -36,9 +39,11 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      // A step without any gradient does not enter the memory.
-      const isEmpty = state && arrays.parts.length === 0 && options.totalNorm === undefined;
-      const settings = settingsOf(method, options, values, isEmpty ? (globalRule as Decider) : decider);
+      // A step without any gradient enters no memory.
+      const isEmpty = arrays.parts.length === 0 && given === undefined;
+      const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
+      const isSpike = !isEmpty && skipState?.isSpike(normOf(all, { method, totalNorm: given, ...values })) === true;
+      const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
@@ -50,7 +55,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       }
       if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
     },
-    state: state && { save: async () => state.save(), load: (saved) => state.load(saved) },
+    state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
@@ -64,21 +69,15 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-function settingsOf(
-  method: ClipMethod,
-  { nonFinite, totalNorm }: CheckedOptions,
-  values: StepValues,
-  decider: Decider,
-): Settings {
-  return { ...values, method, decider, nonFinite, totalNorm: totalNorm as number | undefined };
-}
-
 function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
   const { rule, norm: kind } = settings.method;
   const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
     const run = runs[group];
-    if (run?.absent) return { norm: Number.NaN, scale: 1, flags: 0, bound: Infinity };
+    if (run?.absent) {
+      const [scale, flags] = settings.isSpike ? [0, SKIP | SPIKE] : [1, 0];
+      return { norm: Number.NaN, scale, flags, bound: Infinity };
+    }
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.

@@ -1,7 +1,7 @@
 import { LARGEST } from "../floats.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { CLIPPED, type Counters, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP } from "../record.ts";
+import { CLIPPED, type Counters, INFINITY_SEEN, NAN_SEEN, recordAt, SKIP, SPIKE } from "../record.ts";
 import type { Decider } from "../rules/rule.ts";
 import type { Found } from "./norm.ts";
 
@@ -13,6 +13,8 @@ export interface Settings {
   readonly totalNorm: number | undefined;
   readonly maxNorm: number;
   readonly gradScale: number;
+  /** What the skip rule says of the step. */
+  readonly isSpike: boolean;
 }
 
 /** The decision for the values that share a norm; twin of shaders/shared/decide.wgsl. */
@@ -24,17 +26,33 @@ export interface Decision {
 }
 
 export function decide(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
-  let { flags } = found;
-  if (Number.isNaN(settings.totalNorm)) flags |= NAN_SEEN;
-  if (settings.totalNorm === Infinity) flags |= INFINITY_SEEN;
+  const flags = flagsOf(found, settings);
   if (settings.method.limits) return decideForEach(found, flags, settings);
+  if (settings.isSpike) {
+    return { norm: normOf(found, settings), scale: 0, flags: flags | SKIP | SPIKE, bound: settings.maxNorm };
+  }
   return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
 }
 
-/** For clipping by value: the pass before has decided for each value. */
+type NormSettings = Pick<Settings, "method" | "totalNorm" | "gradScale">;
+
+/** As the report has it: after gradScale, NaN or Infinity where a gradient is. */
+export function normOf(found: Found, settings: NormSettings): number {
+  const flags = flagsOf(found, settings);
+  if (flags !== 0) return nonFiniteOf(flags);
+  if (settings.totalNorm !== undefined) return rounded(settings.totalNorm);
+  return rounded(rounded(settings.method.norm.norm(found.sum, found.largest)) * settings.gradScale);
+}
+
+function flagsOf({ flags }: Found, { totalNorm }: NormSettings): number {
+  if (Number.isNaN(totalNorm)) return flags | NAN_SEEN;
+  return totalNorm === Infinity ? flags | INFINITY_SEEN : flags;
+}
+
+/** Clipped by value: the pass before has decided for each. */
 function decideForEach(found: Found, flags: number, settings: Settings): Decision {
   const faults = flags & (NAN_SEEN | INFINITY_SEEN);
-  const norm = faults === 0 ? decideFinite(found, 0, 0, settings).norm : nonFiniteOf(faults);
+  const norm = faults === 0 ? normOf(found, settings) : nonFiniteOf(faults);
   return { norm, scale: settings.gradScale, flags, bound: settings.maxNorm };
 }
 
@@ -52,12 +70,11 @@ function nonFiniteOf(flags: number): number {
 function decideFinite(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
   const { maxNorm, gradScale, decider } = settings;
   const { norm: kind, eps = 0 } = settings.method;
-  const totalNorm = settings.totalNorm === undefined ? undefined : rounded(settings.totalNorm);
-  const exactNorm = kind.norm(found.sum, found.largest);
-  const norm = totalNorm ?? rounded(rounded(exactNorm) * gradScale);
+  const norm = normOf(found, settings);
   const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
   const divisor = norm + eps;
-  const cancels = totalNorm === undefined && eps === 0; // gradScale does
+  const cancels = settings.totalNorm === undefined && eps === 0; // gradScale does
+  const exactNorm = kind.norm(found.sum, found.largest);
   const scaled = rounded(cancels ? bound / exactNorm : gradScale * rounded(bound / divisor));
   const { isScaled } = settings.method.rule;
   const clipped = isScaled ? isScaled(norm, bound, scaled, gradScale) : divisor > bound;
@@ -77,7 +94,12 @@ export function finish(
   const several = groups.length > 0;
   const flags = several ? groups.reduce((union, group) => union | group.flags, all.flags) : together.flags;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
-  writeEntry(record, 0, { ...together, norm, flags, scale: several ? Number.NaN : together.scale }, all.nonFinite);
+  writeEntry(
+    record,
+    0,
+    { ...together, norm, flags, scale: several && (flags & SPIKE) === 0 ? Number.NaN : together.scale },
+    all.nonFinite,
+  );
   put(record, "firstPiece", all.firstPiece);
   put(record, "firstElement", all.firstElement);
   const isNonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
@@ -98,6 +120,7 @@ function countStep(record: DataView, flags: number): void {
   if ((flags & CLIPPED) !== 0) count(record, "clippedSteps");
   if (isSkipped) count(record, "skippedSteps");
   if (isNonFinite) count(record, "nonFiniteSteps");
+  if ((flags & SPIKE) !== 0) count(record, "spikeSteps");
   if (isNonFinite || isSkipped) count(record, "badStepsInARow");
   else put(record, "badStepsInARow", 0);
 }

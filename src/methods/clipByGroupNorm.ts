@@ -33,7 +33,7 @@ const OTHERS = "others";
  * @param options.others the bound of the gradients without a group.
  * @throws RangeError for any other number, for no group at all and for one that is called "others"; TypeError for anything else.
  * `prepare` throws a RangeError for a group without a bound, for a gradient without a group where there is no `others`, and for one
- * range in two groups; a TypeError for `totalNorm`. `Clip.set({ maxNorm })` throws a TypeError.
+ * range in two groups; a TypeError for `totalNorm`, and for `skip` beside a bound of Infinity. `Clip.set({ maxNorm })` throws a TypeError.
  */
 export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, options?: { others?: number }): ClipMethod {
   const { others } = readOptions(options, "clipByGroupNorm's options", [OTHERS]);
@@ -61,12 +61,15 @@ export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, option
     eps: 0,
     norm: l2,
     rule: groupsRule(given.map(([, bound]) => bound)),
-    grouping: groupsNamed(given.map(([name]) => name)),
+    grouping: groupsNamed(
+      given.map(([name]) => name),
+      given.filter(([, bound]) => bound === Infinity).map(([name]) => name),
+    ),
     passes: groupPasses,
   };
 }
 
-function groupsNamed(names: readonly string[]): NamedGroups {
+function groupsNamed(names: readonly string[], measured: readonly string[]): NamedGroups {
   const numbers = new Map(names.map((name, number) => [name, number]));
   const groupOf: NamedGroups["groupOf"] = ({ group = OTHERS, label }) => {
     if (typeof group !== "string") throw new TypeError(`${label}.group is ${shown(group)}; pass a string.`);
@@ -81,6 +84,7 @@ function groupsNamed(names: readonly string[]): NamedGroups {
   return {
     kind: "groups",
     count: names.length,
+    measured,
     groupOf,
     check({ tensors, declared }) {
       declared.forEach(groupOf);

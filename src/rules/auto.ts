@@ -1,11 +1,14 @@
 import wgsl from "../../shaders/rules/auto.wgsl?raw";
 import { LARGEST } from "../floats.ts";
+import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
+import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
-import { packed, refuseUnless, unpacked } from "./ruleState.ts";
 
 const WHOLE = 1_000_000;
 const TAG = 0x67_63_61_01; // version 1
-const HEADER_WORDS = 8;
+
+/** As in shaders/rules/auto.wgsl. */
+export const autoStruct = struct("capacity", "percentile", "count", "next", "list");
 
 /** @param percentile in millionths. */
 export function autoRule(percentile: number, capacity: number): Rule {
@@ -16,15 +19,18 @@ export function autoRule(percentile: number, capacity: number): Rule {
 class History implements RuleState {
   readonly #percentile: number;
   readonly #capacity: number;
-  readonly #subject: string;
-  /** In order, the oldest first. */
+  readonly subject: string;
+  readonly savedBytes: number;
+  readonly headWords = autoStruct.words;
+  /** The oldest first. */
   #norms: number[] = [];
   #sorted: number[] = [];
 
   constructor(percentile: number, capacity: number) {
     this.#percentile = percentile;
     this.#capacity = capacity;
-    this.#subject = `autoClip with a history of ${capacity}`;
+    this.subject = `autoClip with a history of ${capacity}`;
+    this.savedBytes = packedBytes(capacity + 1);
   }
 
   boundFor({ norm, maxNorm }: Facts): number {
@@ -38,28 +44,34 @@ class History implements RuleState {
   }
 
   load(saved: ArrayBuffer): void {
-    const [count = 0, ...norms] = unpacked(saved, TAG, this.#capacity + 1, this.#subject);
+    const [count = 0, ...norms] = unpacked(saved, TAG, this.#capacity + 1, this.subject);
     const counted = Number.isInteger(count) && count >= 0 && count <= this.#capacity;
     refuseUnless(
       counted && norms.every((norm) => norm >= 0 && Math.fround(norm) === norm && norm < Infinity),
-      this.#subject,
+      this.subject,
     );
     this.#set(norms.slice(0, count).map(Math.abs)); // not -0: the GPU compares bits
   }
 
   toWords(): Uint32Array<ArrayBuffer> {
     const count = this.#norms.length;
-    const words = new Uint32Array(HEADER_WORDS + 3 * this.#capacity);
-    words.set([this.#capacity, this.#percentile, count, count % this.#capacity]);
+    const words = new Uint32Array(autoStruct.words + 3 * this.#capacity);
+    autoStruct.write(words, 0, {
+      capacity: this.#capacity,
+      percentile: this.#percentile,
+      count,
+      next: count % this.#capacity,
+    });
     const floats = new Float32Array(words.buffer);
-    floats.set(this.#norms, HEADER_WORDS);
-    floats.set(this.#sorted, HEADER_WORDS + this.#capacity);
+    floats.set(this.#norms, autoStruct.words);
+    floats.set(this.#sorted, autoStruct.words + this.#capacity);
     return words;
   }
 
   fromWords(words: Uint32Array): void {
-    const [, , count = 0, next = 0] = words;
-    const ring = [...new Float32Array(words.buffer, words.byteOffset + 4 * HEADER_WORDS, count)];
+    const count = autoStruct.read(words, 0, "count");
+    const next = autoStruct.read(words, 0, "next");
+    const ring = [...new Float32Array(words.buffer, words.byteOffset + 4 * autoStruct.words, count)];
     this.#set(count < this.#capacity ? ring : [...ring.slice(next), ...ring.slice(0, next)]);
   }
 

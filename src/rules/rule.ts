@@ -1,4 +1,5 @@
 import type { GroupRun } from "../pieces.ts";
+import type { Remembered } from "../remembered.ts";
 
 /**
  * Gives the bound that follows from a norm, in WGSL and in TypeScript: both backends decide alike. A method refers only to its
@@ -7,10 +8,12 @@ import type { GroupRun } from "../pieces.ts";
 export type Rule = {
   readonly name: string;
   /**
-   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory declares the memory
-   * at binding 5 of group 0 and defines `fn remember(lane: u32)`. All lanes call it at the end.
+   * Defines `fn bound_for(facts: Facts) -> SoftFloat`: see shaders/shared/decide.wgsl. A rule with a memory also defines
+   * `struct RuleMemory` (its lists begin at `State.words[0]`) and `fn remember(lane: u32)`, which all lanes call at the end.
    */
   readonly wgsl: string;
+  /** What that imports besides what every deciding kernel has. */
+  readonly texts?: Readonly<Record<string, string>>;
   /** Returns Facts.weight for a group of a run: by how many values share its norm, or by its number; default 0. */
   readonly weight?: (run: GroupRun) => number;
   /** For a rule that lengthens too: whether the scale differs from gradScale. Its WGSL defines `is_scaled`. */
@@ -32,13 +35,5 @@ export interface Facts {
   readonly parameterNorm: number;
 }
 
-/** A rule's memory from step to step. The CPU decides with it; for the GPU it converts to and from a buffer's content. */
-export interface RuleState extends Decider {
-  /** The bytes for `Clip.state`, the same on both backends. */
-  save(): ArrayBuffer;
-  /** @throws RangeError unless `save` of such a memory returned the bytes; then nothing changes. */
-  load(saved: ArrayBuffer): void;
-  /** The settings and the memory, as the rule's WGSL declares them. */
-  toWords(): Uint32Array<ArrayBuffer>;
-  fromWords(words: Uint32Array): void;
-}
+/** What a rule remembers from step to step. */
+export interface RuleState extends Decider, Remembered {}

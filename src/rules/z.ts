@@ -1,7 +1,9 @@
 import wgsl from "../../shaders/rules/z.wgsl?raw";
+import difference from "../../shaders/shared/difference.wgsl?raw";
 import { LARGEST, softFloatOf } from "../floats.ts";
+import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
+import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
-import { packed, refuseUnless, unpacked } from "./ruleState.ts";
 
 const EPSILON = 1e-6;
 const LEAST = 2 ** (31 - 600);
@@ -14,12 +16,30 @@ interface ZSettings {
   readonly warmup: number;
 }
 
+/** As in shaders/rules/z.wgsl; a SoftFloat has two words. */
+export const zStruct = struct(
+  "thresholdMantissa",
+  "thresholdExponent",
+  "weightMantissa",
+  "weightExponent",
+  "warmup",
+  "count",
+  "meanMantissa",
+  "meanExponent",
+  "varianceMantissa",
+  "varianceExponent",
+);
+type SoftFloatField = "threshold" | "weight" | "mean" | "variance";
+
 export function zRule(settings: ZSettings): Rule {
-  return { name: "z", wgsl, begin: () => new Statistics(settings) };
+  return { name: "z", wgsl, texts: { "shared/difference": difference }, begin: () => new Statistics(settings) };
 }
 
 /** Mean and variance of the norms; twin of shaders/rules/z.wgsl. */
 class Statistics implements RuleState {
+  readonly subject = SUBJECT;
+  readonly savedBytes = packedBytes(3);
+  readonly headWords = zStruct.words;
   readonly #settings: ZSettings;
   #count = 0;
   #mean = 0;
@@ -49,22 +69,25 @@ class Statistics implements RuleState {
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { zThreshold, decay, warmup } = this.#settings;
-    const weight = Math.fround(1 - decay);
-    return Uint32Array.of(
-      ...wordsOf(zThreshold),
-      ...wordsOf(weight),
+    // An array in a storage buffer has at least one element.
+    const words = new Uint32Array(zStruct.words + 1);
+    zStruct.write(words, 0, {
+      ...softFloat("threshold", zThreshold),
+      ...softFloat("weight", Math.fround(1 - decay)),
       warmup,
-      this.#count,
-      ...wordsOf(this.#mean),
-      ...wordsOf(this.#variance),
-    );
+      count: this.#count,
+      ...softFloat("mean", this.#mean),
+      ...softFloat("variance", this.#variance),
+    });
+    return words;
   }
 
   fromWords(words: Uint32Array): void {
-    const number = (at: number) => (words[at] as number) * 2 ** ((words[at + 1] as number) | 0);
-    this.#count = words[5] as number;
-    this.#mean = number(6);
-    this.#variance = number(8);
+    const number = (field: SoftFloatField) =>
+      zStruct.read(words, 0, `${field}Mantissa`) * 2 ** (zStruct.read(words, 0, `${field}Exponent`) | 0);
+    this.#count = zStruct.read(words, 0, "count");
+    this.#mean = number("mean");
+    this.#variance = number("variance");
   }
 
   /** The norm for the averages: the norm itself, or its bound if it exceeds that. */
@@ -86,9 +109,8 @@ class Statistics implements RuleState {
   }
 }
 
-/** Numbers that the shader takes for 0 become 0. */
-function wordsOf(value: number): [mantissa: number, exponent: number] {
-  if (value < LEAST) return [0, 0];
-  const { mantissa, exponent } = softFloatOf(value, Math.floor);
-  return [mantissa, exponent];
+/** What the shader takes for 0 too is 0. */
+function softFloat(field: SoftFloatField, value: number): Record<string, number> {
+  const { mantissa, exponent } = value < LEAST ? { mantissa: 0, exponent: 0 } : softFloatOf(value, Math.floor);
+  return { [`${field}Mantissa`]: mantissa, [`${field}Exponent`]: exponent };
 }

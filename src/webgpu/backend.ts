@@ -5,7 +5,7 @@ import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
-import type { RuleState } from "../rules/rule.ts";
+import type { Remembered } from "../remembered.ts";
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
@@ -62,19 +62,20 @@ class WebGPUBackend implements ClipBackend {
       const made = this.#watched(() => {
         const record = this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
-        const ruleState = "begin" in method.rule ? this.#makeRuleState(method.rule.begin().toWords()) : undefined;
-        const bindings = new Bindings(context, { record, entries, state: ruleState }, method, options);
-        return { record, entries, ruleState, bindings };
+        const memory = memoryOf(method, options);
+        const state = memory && this.#makeState(memory.toWords(0));
+        const bindings = new Bindings(context, { record, entries, state }, method, options);
+        return { record, entries, state, memory, bindings };
       });
       this.record = made.record;
       this.scales = made.entries;
       this.#bindings = made.bindings;
-      const { ruleState } = made;
-      if (ruleState && "begin" in method.rule) {
-        const { begin } = method.rule;
+      const { state, memory } = made;
+      if (state && memory?.savedBytes) {
+        const begin = () => memoryOf(method, options) as Remembered;
         this.state = {
-          save: () => this.#save(ruleState, begin()),
-          load: (saved) => this.#load(ruleState, begin(), saved),
+          save: () => this.#save(state, begin()),
+          load: (saved) => this.#load(state, begin(), saved),
         };
       }
     } catch (error) {
@@ -143,19 +144,19 @@ class WebGPUBackend implements ClipBackend {
     return copies;
   }
 
-  async #save(buffer: GPUBuffer, state: RuleState): Promise<ArrayBuffer> {
+  async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
     const [content] = (await this.#read([buffer])) as [DataView];
-    state.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
-    return state.save();
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    return memory.save();
   }
 
-  #load(buffer: GPUBuffer, state: RuleState, saved: ArrayBuffer): void {
+  #load(buffer: GPUBuffer, memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
-    state.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, state.toWords()));
+    memory.load(saved);
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords(0)));
   }
 
-  #makeRuleState(words: Uint32Array): GPUBuffer {
+  #makeState(words: Uint32Array): GPUBuffer {
     const { byteLength } = words;
     const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, byteLength, (mapped) => mapped.set(words));
     this.#owned.push(buffer);
@@ -267,4 +268,10 @@ function isPass(target: unknown): target is GPUComputePassEncoder {
 
 function isEncoder(target: unknown): target is GPUCommandEncoder {
   return typeof (target as GPUCommandEncoder | null)?.beginComputePass === "function";
+}
+
+/** What the clip remembers from step to step, as it is before the first one. */
+function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions): Remembered | undefined {
+  const ofRule = "begin" in rule ? rule.begin() : undefined;
+  return skip ? skip.begin(ofRule).memory : ofRule;
 }

@@ -7,10 +7,13 @@ import { sumExamples } from "./passes/sum_examples.ts";
 import { unitNorm, unitParameterNorm } from "./passes/unit_norm.ts";
 import { unitScale } from "./passes/unit_scale.ts";
 
-export const jointOnGpu = [norm, finish, scale];
-export const measuringOnGpu = [norm, finish];
-export const groupsOnGpu = [norm, finishGroups, finish, groupScale];
-export const unitsOnGpu = [norm, unitNorm, finishGroups, finish, unitScale];
-export const adaptiveUnitsOnGpu = [norm, unitNorm, parameterNorm, unitParameterNorm, finishGroups, finish, unitScale];
-export const valuesOnGpu = [clamp, finish];
-export const examplesOnGpu = [norm, finishGroups, finish, sumExamples];
+export const jointOnGpu = { search: [norm, finish], write: [scale] };
+export const measuringOnGpu = { search: [norm, finish], write: [] };
+export const groupsOnGpu = { search: [norm, finishGroups, finish], write: [groupScale] };
+export const unitsOnGpu = { search: [norm, unitNorm, finishGroups, finish], write: [unitScale] };
+export const adaptiveUnitsOnGpu = {
+  search: [norm, unitNorm, parameterNorm, unitParameterNorm, finishGroups, finish],
+  write: [unitScale],
+};
+export const valuesOnGpu = { search: [clamp, finish], write: [] };
+export const examplesOnGpu = { search: [norm, finishGroups, finish], write: [sumExamples] };

@@ -2,9 +2,10 @@ import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { groupCount, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { globalRule } from "../rules/global.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
-import type { Dispatch, Gradients, Pass, Planning } from "./passes/pass.ts";
+import type { Dispatch, Gradients, Pass, PassesInOrder, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
 import { buffersOf } from "./windows.ts";
 
@@ -17,11 +18,15 @@ export interface Plan {
 
 /** Plans the passes of a method in turn. Each one notes in `planning` where the next one finds its results. */
 export function planOf(
-  method: ClipMethod,
-  options: CheckedOptions,
+  given: ClipMethod,
+  givenOptions: CheckedOptions,
   { tensors, declared }: TensorList,
   limits: Limits,
 ): Plan {
+  // A step without any gradient enters no memory and no window.
+  const isEmpty = tensors.length === 0 && givenOptions.totalNorm === undefined;
+  const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
+  const options = isEmpty ? { ...givenOptions, skip: undefined } : givenOptions;
   const { grouping } = method;
   const read = (declared: readonly Declared[]): Gradients => ({
     pieces: presentPiecesOf(declared, grouping, pieceElementsOf(limits.maxBinding)),
@@ -40,6 +45,8 @@ export function planOf(
     partialCount: 0,
     found: { first: 0, count: 0 },
   };
-  const dispatches = (method.passes.webgpu as readonly Pass[]).flatMap((pass) => pass.plan(planning));
+  const { search, write } = method.passes.webgpu as PassesInOrder;
+  const verdict = options.skip ? [options.skip.groupPass as Pass] : [];
+  const dispatches = [...search, ...verdict, ...write].flatMap((pass) => pass.plan(planning));
   return { dispatches, partialCount: planning.partialCount };
 }

@@ -1,8 +1,9 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
-import type { CheckedOptions, Source } from "../options.ts";
+import type { CheckedOptions } from "../options.ts";
 import type { Range } from "../ranges.ts";
 import { Recent } from "../recent.ts";
+import type { Source } from "../source.ts";
 import { STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { alignedDown, alignedUp } from "./alignment.ts";
@@ -122,6 +123,7 @@ export class Bindings {
       state: whole(this.#buffers.state),
       gradScale: this.#sourceBinding(this.#options.gradScale),
       totalNorm: this.#sourceBinding(this.#options.totalNorm),
+      loss: this.#sourceBinding(this.#options.skip?.loss as Source | undefined),
       tables: { buffer: tables, size: 4 },
     };
   }

@@ -1,7 +1,7 @@
+import { type Struct, struct } from "../struct.ts";
 import type { Batch, Placed } from "./dispatches.ts";
 import { WORD_BYTES } from "./format.ts";
 import { bytesOf, MOST_SEGMENTS } from "./segments.ts";
-import { type Struct, struct } from "./struct.ts";
 import type { Slot } from "./windows.ts";
 
 /** As in shaders/shared/table.wgsl. */

@@ -1,5 +1,5 @@
 /** Steps of a method whose bound follows from the norms seen so far, and what these must be, in float64. */
-import type { Clip, ClipMethod } from "../../src/index.ts";
+import type { Clip, ClipMethod, ClipOptions } from "../../src/index.ts";
 import { packed, range } from "./build.ts";
 import { fail, same } from "./expect.ts";
 import { COPY_DST, COPY_SRC } from "./harness-webgpu.ts";
@@ -31,6 +31,7 @@ export interface Step {
   readonly norm: number;
   readonly clipped: boolean;
   readonly skipped: boolean;
+  readonly spike: boolean;
   readonly scale: number;
   /** The gradient afterwards. */
   readonly after: number;
@@ -39,6 +40,9 @@ export interface Step {
 }
 
 type Told = Omit<Step, "norm" | "after">;
+
+/** What happens before a step: on the GPU recorded into its encoder. */
+export type Before = (step: number, encoder?: GPUCommandEncoder) => void;
 
 /** A clip and the memory of all its steps: each is one number, whose magnitude is the norm. */
 export class Player {
@@ -61,18 +65,20 @@ export class Player {
     this.#views = this.#memory.gradients as unknown as object[];
   }
 
-  async clip(method: ClipMethod): Promise<Clip> {
-    const clip = this.#harness.prepare(this.#gradients(0), method);
+  async clip(method: ClipMethod, options?: ClipOptions): Promise<Clip> {
+    const clip = this.#harness.prepare(this.#gradients(0), method, options);
     await clip.ready;
     return clip;
   }
 
-  async play(clip: Clip, from = 0, to = this.norms.length): Promise<Step[]> {
+  async play(clip: Clip, from = 0, to = this.norms.length, before: Before = () => {}): Promise<Step[]> {
     const told: Told[] = [];
     for (let first = from; first < to; first += STEPS_AT_ONCE) {
       const steps = range(Math.min(STEPS_AT_ONCE, to - first), first);
       told.push(
-        ...(this.#harness.backend === "webgpu" ? await this.#encode(clip, steps) : await this.#run(clip, steps)),
+        ...(this.#harness.backend === "webgpu"
+          ? await this.#encode(clip, steps, before)
+          : await this.#run(clip, steps, before)),
       );
     }
     const after = floatsOf((await this.#memory.read()).get("arena") ?? fail("no arena"));
@@ -83,11 +89,12 @@ export class Player {
     }));
   }
 
-  async #encode(clip: Clip, steps: readonly number[]): Promise<Told[]> {
+  async #encode(clip: Clip, steps: readonly number[], before: Before): Promise<Told[]> {
     const { device, bufferOf, readBuffers } = this.#harness as WebGpuHarness;
     const log = bufferOf(new Uint32Array((RECORD_BYTES / 4) * steps.length), COPY_DST | COPY_SRC);
     const encoder = device.createCommandEncoder();
     steps.forEach((step, i) => {
+      before(step, encoder);
       clip.encode(encoder, this.#gradients(step));
       encoder.copyBufferToBuffer(clip.record as GPUBuffer, 0, log, RECORD_BYTES * i, RECORD_BYTES);
     });
@@ -97,16 +104,17 @@ export class Player {
       const { flags, scale, bound } = readRecord(
         new Uint8Array(words.buffer, words.byteOffset + RECORD_BYTES * i, RECORD_BYTES),
       );
-      return { clipped: (flags & 1) !== 0, skipped: (flags & 2) !== 0, scale, bound };
+      return { clipped: (flags & 1) !== 0, skipped: (flags & 2) !== 0, spike: (flags & 16) !== 0, scale, bound };
     });
   }
 
-  async #run(clip: Clip, steps: readonly number[]): Promise<Told[]> {
+  async #run(clip: Clip, steps: readonly number[], before: Before): Promise<Told[]> {
     const told: Told[] = [];
     for (const step of steps) {
+      before(step);
       clip.run(this.#gradients(step));
-      const { clipped, scale, skippedSteps } = await clip.report();
-      told.push({ clipped, scale, skipped: skippedSteps === 1 });
+      const { clipped, scale, skippedSteps, spikeSteps } = await clip.report();
+      told.push({ clipped, scale, skipped: skippedSteps === 1, spike: spikeSteps === 1 });
     }
     return told;
   }

@@ -2,7 +2,6 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { dawn } from "../engines/dawn.mjs";
-import "../engines/pausedPolls.mjs";
 
 /**
  * @typedef {object} Shard

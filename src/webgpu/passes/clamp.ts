@@ -7,7 +7,7 @@ import { segmentsOf } from "../segments.ts";
 import { segmentTableOf, TABLE_BYTES } from "../table.ts";
 import { sourceIndex } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
-import { nameOf, partialTexts, segmentTexts, storeTexts, writingText } from "./texts.ts";
+import { multipliedTexts, nameOf, partialTexts, segmentTexts, storeTexts, writingText } from "./texts.ts";
 
 /** Clips each value by itself: one pass that reads, writes and reports. */
 export const clamp: Pass = { plan: planClamp };
@@ -51,7 +51,8 @@ function dispatchOf(
   });
   return {
     name: nameOf("clamp", batch, lanes),
-    source: () => writingText(kernel, { ...partialTexts, ...segmentTexts, ...storeTexts }, batch, lanes),
+    source: () =>
+      writingText(kernel, { ...multipliedTexts, ...partialTexts, ...segmentTexts, ...storeTexts }, batch, lanes),
     batch,
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },

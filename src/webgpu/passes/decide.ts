@@ -1,11 +1,12 @@
 import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
-import type { Source } from "../../options.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
+import type { SkipRule } from "../../skips/skip.ts";
+import type { Source } from "../../source.ts";
+import { struct } from "../../struct.ts";
 import { ALIGNMENT } from "../alignment.ts";
 import { READ } from "../layouts.ts";
-import { struct } from "../struct.ts";
 import { resolved, type Texts } from "../template.ts";
 import type { Binding, Planning, StepValue } from "./pass.ts";
 import { partialTexts, withLanes } from "./texts.ts";
@@ -67,11 +68,25 @@ export const sourceBindings: readonly Binding[] = [
 
 export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 
-/** A kernel that decides by the rule of a method. */
-export function decidingText(kernel: string, texts: Texts, { norm, rule }: ClipMethod, lanes: number): string {
+/** A kernel that decides by the rule of a method, and by a skip rule. */
+export function decidingText(
+  kernel: string,
+  texts: Texts,
+  { norm, rule }: ClipMethod,
+  lanes: number,
+  skip?: SkipRule,
+): string {
+  const remembers = "begin" in rule;
+  const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
   const text = resolved(kernel, {
-    texts: { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts },
-    conditions: { REMEMBERS: "begin" in rule, NORMALIZES: rule.isScaled !== undefined },
+    texts: { ...all, ...rule.texts, ...(skip && { skip: skip.wgsl, ...skip.texts }) },
+    conditions: {
+      REMEMBERS: remembers,
+      NORMALIZES: rule.isScaled !== undefined,
+      SKIPS: skip !== undefined,
+      STATE: remembers || skip !== undefined,
+      LOSS: !!skip?.loss,
+    },
   });
   return withLanes(text, lanes);
 }

@@ -1,7 +1,6 @@
 import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
-import type { ClipMethod } from "../../methods/method.ts";
-import { globalRule } from "../../rules/global.ts";
+import type { SkipRule } from "../../skips/skip.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
@@ -9,31 +8,31 @@ import type { Dispatch, Pass, Planning } from "./pass.ts";
 /** One workgroup folds the partials of all gradients, decides, and writes the record. */
 export const finish: Pass = { plan: planFinish };
 
-/** A step without any gradient enters no memory. */
-function methodOf({ method, options, tensors }: Planning): ClipMethod {
-  const isEmpty = tensors.length === 0 && options.totalNorm === undefined;
-  return isEmpty && "begin" in method.rule ? { ...method, rule: globalRule } : method;
-}
-
 function planFinish(planning: Planning): Dispatch[] {
-  const method = methodOf(planning);
-  const { limits } = planning;
+  const { method, limits, options } = planning;
+  const { skip } = options;
   const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [
     {
-      name: `finish ${method.norm.name} ${method.rule.name} by ${lanes}`,
-      source: () => decidingText(kernel, { "shared/record": record }, method, lanes),
+      name: `finish ${[method.norm.name, method.rule.name, ...nameOfSkip(skip)].join(" ")} by ${lanes}`,
+      source: () => decidingText(kernel, { "shared/record": record }, method, lanes, skip),
       bindings: [
         { type: READ, buffer: "partials" },
         { type: "storage", buffer: "record" },
         ...sourceBindings,
         settingsBinding(planning),
-        ...("begin" in method.rule ? [{ type: "storage", buffer: "state" } as const] : []),
+        ...("begin" in method.rule || skip ? [{ type: "storage", buffer: "state" } as const] : []),
+        ...(skip?.loss ? [{ type: READ, buffer: "loss" } as const] : []),
       ],
       values: decidingValues,
       workgroups: 1,
     },
   ];
+}
+
+function nameOfSkip(skip: SkipRule | undefined): string[] {
+  if (!skip) return [];
+  return skip.loss ? [skip.name, "loss"] : [skip.name];
 }

@@ -1,7 +1,7 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
 import { floatBits } from "../../floats.ts";
+import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
-import { struct } from "../struct.ts";
 import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";

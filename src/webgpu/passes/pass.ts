@@ -12,6 +12,12 @@ export interface Pass {
   readonly plan: (planning: Planning) => Dispatch[];
 }
 
+/** What a method records: up to the decision, and what carries it out. */
+export interface PassesInOrder {
+  readonly search: readonly Pass[];
+  readonly write: readonly Pass[];
+}
+
 /** The input of planning, and the notes that passes leave for each other. */
 export interface Planning {
   readonly method: ClipMethod;
@@ -63,8 +69,8 @@ export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "gradScale" and "totalNorm" are buffers of the options, or a placeholder; "tables" holds all words of passes. */
-export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "tables";
+/** "gradScale", "totalNorm" and "loss": where options name a buffer, else a placeholder; "tables": what all words are in. */
+export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "loss" | "tables";
 
 /** In the order of the step's values. */
 export type StepValue = "maxNorm" | "gradScale";

@@ -2,17 +2,17 @@ import clipped from "../../../shaders/shared/clipped.wgsl?raw";
 import kernel from "../../../shaders/sum_examples.wgsl?raw";
 import { partOf } from "../../pieces.ts";
 import type { Range } from "../../ranges.ts";
+import { struct } from "../../struct.ts";
 import type { Tensor } from "../../view.ts";
 import { alignedDown, alignedUp } from "../alignment.ts";
 import { batchesOf, type Walk, writesOf } from "../dispatches.ts";
 import { READ } from "../layouts.ts";
 import { wordTilesWithin } from "../loopLimit.ts";
 import { pieceElementsOf, type Segment } from "../segments.ts";
-import { struct } from "../struct.ts";
 import { TABLE_BYTES, tableOf, wordsOf } from "../table.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
-import { nameOf, writingText } from "./texts.ts";
+import { multipliedTexts, nameOf, writingText } from "./texts.ts";
 
 /** Sums the clipped gradients of the examples. */
 export const sumExamples: Pass = { plan: planSum };
@@ -24,7 +24,7 @@ const walk: Walk = {
   writes: true,
   mostWorkgroups: ({ scaleWorkgroups }) => scaleWorkgroups,
   mostTiles: (segments, elements) =>
-    wordTilesWithin(segments, ({ examples = 0 }) => 2 * (elements + 3) + 2 * examples * (elements + 3)),
+    wordTilesWithin(segments, ({ examples = 0 }) => 8 + 2 * (examples + 1) * (elements + 4)),
 };
 
 function planSum(planning: Planning): Dispatch[] {
@@ -49,7 +49,8 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
       });
       return {
         name: nameOf("sum examples", batch, lanes),
-        source: () => writingText(kernel, { ...entryTexts, "shared/clipped": clipped }, batch, lanes),
+        source: () =>
+          writingText(kernel, { ...multipliedTexts, ...entryTexts, "shared/clipped": clipped }, batch, lanes),
         batch,
         bindings: [
           { type: "uniform", words, bytes: TABLE_BYTES },

@@ -1,5 +1,6 @@
 import exact from "../../../shaders/shared/exact.wgsl?raw";
 import fold from "../../../shaders/shared/fold.wgsl?raw";
+import multiplied from "../../../shaders/shared/multiplied.wgsl?raw";
 import partial from "../../../shaders/shared/partial.wgsl?raw";
 import segment from "../../../shaders/shared/segment.wgsl?raw";
 import slots from "../../../shaders/shared/slots.wgsl?raw";
@@ -23,6 +24,7 @@ export const partialTexts: Texts = {
   "shared/workgroup": workgroup,
 };
 export const storeTexts: Texts = { "shared/store": store };
+export const multipliedTexts: Texts = { "shared/multiplied": multiplied };
 export const segmentTexts: Texts = { "shared/segment": segment };
 export const spanTexts: Texts = { "shared/spans": spans, "shared/unaligned": unaligned };
 
@@ -44,9 +46,16 @@ export function readingText(kernel: string, texts: Texts, { format, bindings }: 
 export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
   const { format, target, bindings } = batch;
   const inPlace = target === "in-place";
+  const isPacked = format.dtype !== "f32";
   const text = resolved(kernel, {
     texts: { ...formatTexts(format), ...walkTexts, ...spanTexts, ...targetTexts, ...texts },
-    conditions: { EDGES: hasEdges(format), INTO: !inPlace, UNITS: "shared/units" in texts },
+    conditions: {
+      EDGES: hasEdges(format),
+      INTO: !inPlace,
+      PACKED: isPacked,
+      UNPACKED: !isPacked,
+      UNITS: "shared/units" in texts,
+    },
     slots: bindings,
     tokens: {
       IN_PLACE: String(inPlace),

@@ -1,10 +1,10 @@
 import kernel from "../../../shaders/unit_norm.wgsl?raw";
 import { ELEMENT_BYTES } from "../../ranges.ts";
+import { struct } from "../../struct.ts";
 import type { Axis, Units } from "../../units.ts";
 import { type Batch, batchesOf, type Walk } from "../dispatches.ts";
 import { tilesWithin } from "../loopLimit.ts";
 import { MOST_UNIT_SEGMENTS, type Segment, segmentsOf } from "../segments.ts";
-import { struct } from "../struct.ts";
 import { TABLE_BYTES, tableOf } from "../table.ts";
 import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText } from "./texts.ts";

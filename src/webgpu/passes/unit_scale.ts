@@ -1,8 +1,8 @@
 import scales from "../../../shaders/scales/unit.wgsl?raw";
+import { struct } from "../../struct.ts";
 import type { Batch } from "../dispatches.ts";
 import { READ } from "../layouts.ts";
 import { MOST_UNIT_SEGMENTS } from "../segments.ts";
-import { struct } from "../struct.ts";
 import type { Binding, Pass } from "./pass.ts";
 import { entryTexts, scaleBy, scaleWalk } from "./scale.ts";
 import { numberingOf, numberingStruct, unitTexts } from "./units.ts";

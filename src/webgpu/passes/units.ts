@@ -1,6 +1,6 @@
 import units from "../../../shaders/shared/units.wgsl?raw";
+import { struct } from "../../struct.ts";
 import { type Axis, MOST_AXES } from "../../units.ts";
-import { struct } from "../struct.ts";
 import type { Texts } from "../template.ts";
 
 export const unitTexts: Texts = { "shared/units": units };

@@ -1,5 +1,13 @@
 /** Gradients that are there in some steps only: what is there is numbered, named and scaled as prepare's list has it. */
-import { autoClip, type ClipMethod, clipByNorm, type Gradient, zClip } from "../../../src/index.ts";
+import {
+  autoClip,
+  type ClipMethod,
+  type ClipOptions,
+  clipByNorm,
+  type Gradient,
+  skipSpikes,
+  zClip,
+} from "../../../src/index.ts";
 import { clampTo, clipTo, packed, range, tensor, unit } from "../build.ts";
 import { fail, near, same, sameWords } from "../expect.ts";
 import { bitsFrom, floatsOf, randomBits } from "../numbers.ts";
@@ -73,21 +81,30 @@ async function entriesOf({ readBuffers }: WebGpuHarness, scales: GPUBuffer): Pro
 const without = (memory: Allocation, absent: readonly number[]) =>
   [...(memory.gradients as Iterable<Gradient>)].map((gradient, i) => (absent.includes(i) ? null : gradient));
 
-/** The memory of a method after norms of 1 to 9, with or without empty steps between them. */
-async function stateAfter(harness: Harness, method: ClipMethod, empty: boolean): Promise<[ArrayBuffer, number[]]> {
+/** What is remembered after norms of 1 to 9, with or without empty steps between them, and the gradients. */
+async function stateAfter(
+  harness: Harness,
+  method: ClipMethod,
+  empty: boolean,
+  options?: ClipOptions,
+): Promise<[ArrayBuffer, number[]]> {
   const memory = harness.allocate(range(9, 1).map((norm) => tensor([norm])));
   const views = [...(memory.gradients as Iterable<Gradient>)];
-  const clip = harness.prepare(views.slice(0, 1), method);
-  const norms: number[] = [];
+  const clip = harness.prepare(views.slice(0, 1), method, options);
   for (const view of views) {
     if (empty) clip.run([null]);
     if (empty) near((await clip.report()).norm, 0, 0, "norm of an empty step");
     clip.run([view]);
-    norms.push((await clip.report()).norm);
   }
   const after = await memory.read();
   return [await clip.state(), [...after.values()].map((words) => floatsOf(words)[0] as number)];
 }
+
+const REMEMBERING: readonly { readonly method: ClipMethod; readonly options?: ClipOptions }[] = [
+  { method: autoClip({ percentile: 50, history: 4 }) },
+  { method: zClip({ warmup: 3 }) },
+  { method: zClip({ warmup: 3 }), options: { skip: skipSpikes({ window: 4, warmup: 3, sigmas: 2 }) } },
+];
 
 export const cases: Case[] = [
   ...Object.entries(RULES).map(([name, rule]): Case => ({ name, units: () => stepsOf(rule) })),
@@ -156,12 +173,12 @@ export const cases: Case[] = [
       same(second.lastNonFinite?.element, 1, "element of the latest");
     },
   },
-  ...[autoClip({ percentile: 50, history: 4 }), zClip({ warmup: 3 })].map(
-    (method): Case => ({
-      name: `${method.name}: a step without gradients is counted and not remembered`,
+  ...REMEMBERING.map(
+    ({ method, options }): Case => ({
+      name: `${method.name}${options ? " with skipSpikes" : ""}: a step without gradients is counted and not remembered`,
       script: async (harness) => {
-        const [plain, values] = await stateAfter(harness, method, false);
-        const [mixed, others] = await stateAfter(harness, method, true);
+        const [plain, values] = await stateAfter(harness, method, false, options);
+        const [mixed, others] = await stateAfter(harness, method, true, options);
         sameWords(new Uint32Array(mixed), new Uint32Array(plain), "state");
         same(others.length, values.length, "gradients");
         others.forEach((value, i) => {

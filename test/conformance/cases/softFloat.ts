@@ -36,7 +36,7 @@ function productTies(): Pair[] {
   return range(200).flatMap((k) => {
     const [bits, half] = k % 2 ? [24, 2 ** 23] : [23, 2 ** 22];
     const a = 2 ** 23 + 2 * random(2 ** 22) + 1;
-    const near = [-1, 1].map((off) => {
+    const near = [-4096, -1, 1, 4096].map((off) => {
       const modulus = 2n ** BigInt(bits);
       const low = (inverse(BigInt(a), modulus) * BigInt(half + off)) % modulus;
       return Number(low < 2n ** 23n ? low + 2n ** 23n : low);

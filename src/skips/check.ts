@@ -1,0 +1,18 @@
+import type { ClipMethod } from "../methods/method.ts";
+
+/** Refuses methods whose steps cannot be left out as a whole. */
+export function refuseUnskippable(rule: string, { name, limits, examples, grouping }: ClipMethod): void {
+  const why = limits
+    ? "it takes no norm"
+    : examples
+      ? "a skip that depends on the data breaks the accounting of privacy"
+      : grouping.kind === "members"
+        ? "its members are networks of their own"
+        : undefined;
+  if (grouping.kind === "groups" && grouping.measured.length > 0) {
+    throw new TypeError(
+      `options.skip is ${rule}, which judges the norm of everything, but ${name} only measures ${grouping.measured.map((group) => JSON.stringify(group)).join(", ")}; give each group a bound, or leave skip out.`,
+    );
+  }
+  if (why) throw new TypeError(`options.skip is ${rule}, but ${name} has no step to skip: ${why}; leave it out.`);
+}

@@ -1,0 +1,30 @@
+import type { ClipMethod } from "../methods/method.ts";
+import type { Remembered } from "../remembered.ts";
+import type { Source } from "../source.ts";
+
+/** When a step is left out although its gradients are finite: plain data, made by `skipAbove(...)` and `skipSpikes(...)`. */
+export interface SkipRule {
+  readonly name: string;
+  /**
+   * Defines `struct SkipMemory`, `fn prepare_skip(lane: u32)`, which all lanes call at the beginning, and
+   * `fn is_spike(norm: SoftFloat, isFinite: bool) -> bool`, which is called once: see shaders/shared/decide.wgsl.
+   */
+  readonly wgsl: string;
+  /** What that imports besides what every deciding kernel has. */
+  readonly texts?: Readonly<Record<string, string>>;
+  /** On the GPU, where the step's groups have norms of their own: a pass of a type that only that backend knows. */
+  readonly groupPass: object;
+  /** A second number to judge by, on the GPU. */
+  readonly loss?: Source;
+  /** Refuses methods whose steps cannot be left out, and a loss that is not where the gradients are. */
+  readonly check: (method: ClipMethod, where: "webgpu" | "cpu") => void;
+  /** A memory for one clip, with that of its rule. */
+  readonly begin: (ofRule: Remembered | undefined) => SkipState;
+}
+
+/** What judges the steps of one clip, and what is remembered of them. */
+export interface SkipState {
+  readonly memory: Remembered;
+  /** Judges a step and takes note of it. `norm` is NaN or Infinity where a gradient is. */
+  isSpike(norm: number): boolean;
+}

@@ -1,0 +1,28 @@
+import entry from "../../../shaders/shared/entry.wgsl?raw";
+import record from "../../../shaders/shared/record.wgsl?raw";
+import kernel from "../../../shaders/skip_groups.wgsl?raw";
+import { resolved } from "../template.ts";
+import type { Pass } from "./pass.ts";
+import { withLanes } from "./texts.ts";
+
+const LANES = 64;
+const MOST_WORKGROUPS = 1024;
+
+/** Gives every group the verdict on the whole step, where the groups have norms of their own. */
+export const skipGroups: Pass = {
+  plan: ({ groupCount }) =>
+    groupCount === 0
+      ? []
+      : [
+          {
+            name: "skip groups",
+            source: () =>
+              withLanes(resolved(kernel, { texts: { "shared/entry": entry, "shared/record": record } }), LANES),
+            bindings: [
+              { type: "uniform", buffer: "record" },
+              { type: "storage", buffer: "entries" },
+            ],
+            workgroups: Math.min(MOST_WORKGROUPS, Math.ceil(groupCount / LANES)),
+          },
+        ],
+};
