@@ -31,6 +31,6 @@ export function countsFor(
   method: ClipMethod = clipByGlobalNorm(1),
   options?: ClipOptions,
 ): Counts {
-  const { tensors } = checkGradients(readGivenGradients(gradients));
-  return countsOf(planOf(method, checkOptions(options, method), tensors, limits));
+  const list = checkGradients(readGivenGradients(gradients));
+  return countsOf(planOf(method, checkOptions(options, method), list, limits));
 }

@@ -10,8 +10,8 @@
 @group(0) @binding(5) var<storage, read> bundles: array<u32>;
 
 // A bundle is a row of groups, in order: its first group, where its ranges of partials stand in `bundles` and how many, the
-// same for its parameter, and the bits of its groups' weight. A range is the first partial of the bundle's first group, and
-// how many partials each group has: those of the next follow.
+// same for its parameter, the bits of its groups' weight, and 1 where its gradient is absent. A range is the first partial of
+// the bundle's first group, and how many partials each group has: those of the next follow.
 const BUNDLE_WORDS = 8u;
 const LANES = 8u;
 const GROUPS = WORKGROUP / LANES;
@@ -63,7 +63,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (isGroup && lane % LANES == 0u) {
       // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
       all.flags |= select(0u, NAN_SEEN, parameterAll.flags != 0u);
-      let decision = decide(all, soft_float(bundles[at + 5u]), norm_of(parameterAll));
+      var decision = decide(all, soft_float(bundles[at + 5u]), norm_of(parameterAll));
+      if (bundles[at + 6u] != 0u) {
+        decision = Decision(vec2u(ONE_BITS), 0u, NAN_BITS, NAN_BITS, 0, 0u);
+      }
       entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
         all.nonFinite, 0u);
       share.flags |= decision.flags;

@@ -8,7 +8,7 @@ import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
-import type { Tensor } from "./view.ts";
+import type { Declared } from "./view.ts";
 
 /** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
 const KEPT_SETS = 32;
@@ -39,10 +39,12 @@ export interface Clip {
   /**
    * Records the clip into an encoder or an open compute pass; never submits. In a pass it changes the pipeline and bind groups 0
    * and 1. You may pass other gradients of the same structure (names or count, lengths, formats). An object or a Map is matched
-   * by key in any order, a list by place.
+   * by key in any order, a list by place. Any gradient may be absent: null, undefined, or a key that is missing. Its entry in
+   * `scales` then has scale 1 and norm NaN. A step with no gradient has norm 0 and clips nothing; it is counted but does not enter
+   * a memory. After `prepare({ kernel, bias })`, `encode(encoder, { bias })` clips only `bias`.
    * @throws TypeError for arrays on the CPU, for a list if the clip was prepared for names, and for names if it was prepared for
-   * a list. RangeError for an unknown name, for a gradient that is absent or was absent at prepare, and for another length or
-   * format. DeviceLostError. Before it records, it also throws a fault of an earlier call, once: see `ready`.
+   * a list. RangeError for an unknown name, for a gradient that was null at prepare, and for another length or format.
+   * DeviceLostError. Before it records, it also throws a fault of an earlier call, once: see `ready`.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void;
   /**
@@ -60,6 +62,11 @@ export interface Clip {
    * reason, or a fault: see `ready`.
    */
   report(options?: { throwIfNonFinite?: boolean; signal?: AbortSignal }): Promise<ClipReport>;
+  /**
+   * The latest report that `report()` gave; undefined before the first. It never waits: `clip.lastReport?.norm` in a loop that
+   * draws.
+   */
+  readonly lastReport?: ClipReport;
   /**
    * The memory of an adaptive method after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
    * its own submit. A state of the GPU can be restored on the CPU and the reverse.
@@ -95,6 +102,7 @@ export class GradientClip implements Clip {
   #values: StepValues;
   /** The totals of the last report. */
   #totals: Counters = countsOf(() => 0);
+  #lastReport: ClipReport | undefined;
   /** Settles when all earlier reports have ended. */
   #reports = Promise.resolve();
   readonly #onDestroy: () => void;
@@ -117,7 +125,8 @@ export class GradientClip implements Clip {
     this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {
-      maxNorm: method.maxNorm ?? Infinity,
+      // With a bound for each group the record has no single one.
+      maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
   }
@@ -138,6 +147,10 @@ export class GradientClip implements Clip {
     return this.#backend.record;
   }
 
+  get lastReport(): ClipReport | undefined {
+    return this.#lastReport;
+  }
+
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
     this.#refuseDestroyed();
     refuseTypeGPU(target, "encode's target");
@@ -153,15 +166,17 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { maxNorm, gradScale } = readOptions(values, "set's values", ["maxNorm", "gradScale"]);
     if (maxNorm !== undefined && this.method.maxNorm === undefined) {
-      throw new TypeError(`${this.method.name} has no maxNorm to set; prepare a clip with a method that has a bound.`);
+      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare a clip with other bounds.`);
     }
     if (gradScale !== undefined && typeof this.#options.gradScale !== "number") {
       throw new TypeError(
         "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
       );
     }
+    const boundOf = (value: unknown) =>
+      (this.method.rule.isScaled ? readNormalFloat : checkBound)(value, "set's maxNorm");
     this.#values = {
-      maxNorm: maxNorm === undefined ? this.#values.maxNorm : checkBound(maxNorm, "set's maxNorm"),
+      maxNorm: maxNorm === undefined ? this.#values.maxNorm : boundOf(maxNorm),
       gradScale: gradScale === undefined ? this.#values.gradScale : readNormalFloat(gradScale, "set's gradScale"),
     };
   }
@@ -195,12 +210,13 @@ export class GradientClip implements Clip {
     this.#reports = before.then(() => ended);
     try {
       const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#totals, (piece, element) => this.#locate(piece, element));
+      const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
       if (report.totals.steps === 0) {
         throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
       }
       this.#totals = { ...report.totals };
-      return entries ? { ...report, ...this.#ofGroups(entries) } : report;
+      this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
+      return this.#lastReport;
     } finally {
       end();
     }
@@ -236,10 +252,11 @@ export class GradientClip implements Clip {
     if (gradients === undefined && this.#list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.#list);
     return this.#recent.get(keyOf(given), () => {
-      const list = gradientsFor(this.method, this.#options, given);
-      if (list.backend !== undefined && this.#list.backend !== undefined && list.backend !== this.#list.backend) {
+      const list = gradientsFor(this.method, this.#options, given, this.#list);
+      const backend = this.record ? "webgpu" : "cpu";
+      if (list.backend !== undefined && list.backend !== backend) {
         throw new TypeError(
-          `The clip was prepared for gradients on ${this.#list.backend}, and these are on ${list.backend}; prepare another clip for them.`,
+          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another clip for them.`,
         );
       }
       refuseOtherStructure(list, this.#list, this.method.grouping.kind === "units");
@@ -248,30 +265,33 @@ export class GradientClip implements Clip {
   }
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
-    const { norms, scales, clipped } = readEntries(entries);
-    if (this.method.grouping.kind === "members") {
-      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped };
+    const told = readEntries(entries);
+    const { norms, scales, clipped } = told;
+    const { grouping } = this.method;
+    if (grouping.kind === "members") {
+      return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }
-    const { tensors, places } = this.#list;
+    if (grouping.kind === "groups") return { groups: grouping.report(told) };
+    const { declared, places } = this.#list;
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
-    groupRunsOf(tensors, this.method.grouping).forEach(({ group, count: units }, ordinal) => {
-      const { index } = tensors[ordinal] as Tensor;
+    groupRunsOf(declared, grouping).forEach(({ group, count: units }, ordinal) => {
+      const { index } = declared[ordinal] as Declared;
       tensorNorms[index] = units === 1 ? (norms[group] as number) : rootOfSquares(norms.subarray(group, group + units));
     });
     return { tensorNorms };
   }
 
   /** A segment may span several gradients that are neighbours in memory and in the list. */
-  #locate(number: number, elementOfSegment: number): Place {
-    const { tensors } = this.#list;
-    const piece = piecesOf(tensors, this.method.grouping, this.#backend.pieceElements)[number];
+  locate(number: number, elementOfSegment: number): Place {
+    const { declared } = this.#list;
+    const piece = piecesOf(declared, this.method.grouping, this.#backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
-    for (const tensor of piece ? tensors.slice(tensors.indexOf(piece.tensor)) : []) {
+    for (const tensor of piece ? declared.slice(declared.indexOf(piece.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }
-    throw new Error(
-      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; please report it.`,
+    throw new RangeError(
+      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; read it with the clip that wrote it.`,
     );
   }
 

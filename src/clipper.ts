@@ -111,7 +111,7 @@ export class GradientClipper implements Clipper {
       );
     }
     options.skip?.check(method, where);
-    const backend = backendFor(method, options, groupCount(list.tensors, method.grouping));
+    const backend = backendFor(method, options, groupCount(list.declared, method.grouping));
     try {
       const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip));
       this.#clips.add(clip);

@@ -7,13 +7,16 @@ export { type AdaptiveGradClipOptions, adaptiveGradClip } from "./methods/adapti
 export { autoClip } from "./methods/autoClip.ts";
 export { clipByBlockRms } from "./methods/clipByBlockRms.ts";
 export { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
+export { clipByGroupNorm } from "./methods/clipByGroupNorm.ts";
 export { clipByNorm } from "./methods/clipByNorm.ts";
 export { clipByValue } from "./methods/clipByValue.ts";
 export { clipPerExample } from "./methods/clipPerExample.ts";
 export { measureNorm } from "./methods/measureNorm.ts";
 export type { ClipMethod } from "./methods/method.ts";
+export { normalizeByGlobalNorm } from "./methods/normalizeByGlobalNorm.ts";
 export { zClip } from "./methods/zClip.ts";
 export type { ClipOptions } from "./options.ts";
+export { readRecord } from "./readRecord.ts";
 export type { ClipReport } from "./record.ts";
 export type { SkipRule } from "./skips/skip.ts";
 export { skipAbove } from "./skips/skipAbove.ts";

@@ -4,8 +4,11 @@ import { backendOf, isGPUBuffer } from "./ranges.ts";
 import {
   ACCEPTED,
   checkView,
+  type Declared,
+  declaredOf,
   type GivenView,
   type Gradient,
+  isPresent,
   keyOfView,
   labelOfBuffer,
   readView,
@@ -13,8 +16,9 @@ import {
 } from "./view.ts";
 
 /**
- * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient. The
- * gradients of later steps are matched with those of prepare: by key, or for a list by place.
+ * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient; a view
+ * without a buffer declares a gradient that a later step may bring. The gradients of later steps are matched with those of
+ * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
@@ -30,10 +34,12 @@ export interface GivenGradients {
 }
 
 export interface TensorList {
-  /** The gradients with elements. */
+  /** The gradients that are present and have elements. */
   readonly tensors: readonly Tensor[];
+  /** The gradients of prepare's list that have elements, present or absent. They number pieces, groups and memories. */
+  readonly declared: readonly Declared[];
   /** All entries of the list, including gradients without elements and entries without a gradient. */
-  readonly places: readonly (Tensor | undefined)[];
+  readonly places: readonly (Declared | undefined)[];
   /** The names, by place. */
   readonly names: readonly (string | undefined)[];
   readonly keys: readonly string[] | undefined;
@@ -119,15 +125,25 @@ export function keyOf({ places }: GivenGradients): string | undefined {
 /**
  * Checks the gradients in order, before any work is done. An `into` has room for one of the `examples`: their sum is written
  * there.
+ * @param prepared at a step: prepare's list, which numbers the gradients.
  */
-export function checkGradients(given: GivenGradients, examples = 1): TensorList {
-  const places = given.places.map(({ name, view }, index) => view && checkView(view, index, name, examples));
-  const tensors = places.filter((tensor) => tensor !== undefined && tensor.length > 0) as Tensor[];
+export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
+  const places = given.places.map(({ name, view }, index) => {
+    const group = prepared ? prepared.places[index]?.group : view?.group;
+    return view && checkView(view, { index, name, group }, examples);
+  });
+  const declared = (prepared?.places ?? places).flatMap((known, index) => {
+    if (!known || known.length === 0) return [];
+    const place = places[index];
+    return isPresent(place) ? [place] : [declaredOf(known)];
+  });
+  const tensors = places.filter((place): place is Tensor => isPresent(place) && place.length > 0);
   refuseMixture(tensors);
   refuseOverlaps(tensors);
   const first = tensors[0];
   return {
     tensors,
+    declared,
     places,
     names: given.places.map(({ name }) => name),
     keys: given.keys,

@@ -86,3 +86,19 @@ export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
   const distinct = tensors.filter(isNew);
   return [...distinct.filter((tensor) => tensor.into), ...distinct.filter((tensor) => !tensor.into)];
 }
+
+/** A range that is listed twice is scaled once: it has one shape, and one group. */
+export function refuseTwo(tensors: readonly Tensor[], what: string, shownOf: (tensor: Tensor) => string): void {
+  const first = new Map<string, Tensor>();
+  for (const tensor of tensors) {
+    const key = `${idOf(tensor.source.buffer)},${tensor.source.byteOffset}`;
+    const other = first.get(key) ?? tensor;
+    first.set(key, other);
+    const [a, b] = [shownOf(other), shownOf(tensor)];
+    if (a !== b) {
+      throw new RangeError(
+        `${other.label} and ${tensor.label} are the same bytes with ${what}s ${a} and ${b}; pass one ${what}.`,
+      );
+    }
+  }
+}

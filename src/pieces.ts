@@ -1,23 +1,44 @@
 import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
+import type { ClipReport, Entries } from "./record.ts";
 import type { Units } from "./units.ts";
-import type { Tensor } from "./view.ts";
+import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
 
 /** Which values share a norm: all values, or those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
   | { readonly kind: "all" | "tensor" }
   | { readonly kind: "members"; readonly count: number }
+  | NamedGroups
   | {
       readonly kind: "units";
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
       /** @throws TypeError or RangeError for gradients that have no such units; `name` is the method's. */
-      readonly check: (tensors: readonly Tensor[], name: string) => void;
+      readonly check: (list: CheckedGradients, name: string) => void;
     };
 
+/** Gradients that are checked one by one: those that are present, and all that are declared. */
+export interface CheckedGradients {
+  readonly tensors: readonly Tensor[];
+  readonly declared: readonly Declared[];
+}
+
+/** Groups that the caller names. What only they need comes with them, so that other methods ship none of it. */
+export interface NamedGroups {
+  readonly kind: "groups";
+  readonly count: number;
+  /** The groups whose bound is Infinity. */
+  readonly measured: readonly string[];
+  /** The number of a gradient's group. */
+  readonly groupOf: (tensor: Declared) => number;
+  /** Refuses a gradient without a bound, and a range in two groups. */
+  readonly check: (list: CheckedGradients) => void;
+  readonly report: (entries: Entries) => ClipReport["groups"];
+}
+
 /** A run of one gradient's elements that is processed as one. */
-export interface Piece {
-  /** Pieces are numbered in the order of the list. */
+export interface Piece<T extends Declared = Tensor> {
+  /** Pieces are numbered in the order of prepare's list. */
   readonly number: number;
-  readonly tensor: Tensor;
+  readonly tensor: T;
   /** The index of its first element in the tensor. */
   readonly first: number;
   readonly length: number;
@@ -31,21 +52,28 @@ export interface Piece {
 export interface GroupRun {
   readonly group: number;
   readonly count: number;
-  /** How many values share one norm. */
+  /** How many values share one norm; for members and named groups the average. */
   readonly valuesPerGroup: number;
+  /** Whether they are those of a gradient that is absent. */
+  readonly absent: boolean;
 }
 
-/** Pieces depend on the lengths only: a record's piece numbers hold for all buffers. */
-export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceElements: number): Piece[] {
-  const pieces: Piece[] = [];
+/** The pieces of the gradients that are present. */
+export function presentPiecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece[] {
+  return piecesOf(declared, grouping, pieceElements).filter((piece): piece is Piece => isPresent(piece.tensor));
+}
+
+/** Pieces depend on the declared lengths only: a record's piece numbers hold for all buffers. */
+export function piecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece<Declared>[] {
+  const pieces: Piece<Declared>[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
-  const perTensor = grouping.kind === "tensor" || grouping.kind === "units";
-  const runs = perTensor ? groupRunsOf(tensors, grouping) : [];
-  tensors.forEach((tensor, ordinal) => {
+  const { groupOf } = grouping as Partial<NamedGroups>;
+  const runs = "count" in grouping ? [] : groupRunsOf(declared, grouping);
+  declared.forEach((tensor, ordinal) => {
     const length = tensor.length / parts;
     const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
-      const group = runs[ordinal]?.group ?? part;
+      const group = groupOf?.(tensor) ?? runs[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
         const elements = Math.min(pieceElements, length - first);
         pieces.push({ number: pieces.length, tensor, first: part * length + first, length: elements, group, units });
@@ -56,26 +84,26 @@ export function piecesOf(tensors: readonly Tensor[], grouping: Grouping, pieceEl
 }
 
 /** Empty if all values share one norm. */
-export function groupRunsOf(tensors: readonly Tensor[], grouping: Grouping): GroupRun[] {
+export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
-  if (grouping.kind === "members") {
-    const valuesPerGroup = tensors.reduce((sum, { length }) => sum + length, 0) / grouping.count;
-    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup }));
+  if ("count" in grouping) {
+    const valuesPerGroup = declared.reduce((sum, { length }) => sum + length, 0) / grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup, absent: false }));
   }
   let next = 0;
-  return tensors.map((tensor) => {
+  return declared.map((tensor) => {
     const { count, size } = unitsOf(tensor, grouping) ?? { count: 1, size: tensor.length };
     const group = next;
     next += count;
-    return { group, count, valuesPerGroup: size };
+    return { group, count, valuesPerGroup: size, absent: !isPresent(tensor) };
   });
 }
 
-export function groupCount(tensors: readonly Tensor[], grouping: Grouping): number {
-  return grouping.kind === "all" ? 1 : groupRunsOf(tensors, grouping).reduce((sum, { count }) => sum + count, 0);
+export function groupCount(declared: readonly Declared[], grouping: Grouping): number {
+  return grouping.kind === "all" ? 1 : groupRunsOf(declared, grouping).reduce((sum, { count }) => sum + count, 0);
 }
 
-function unitsOf({ shape = [], label }: Tensor, grouping: Grouping): Units | undefined {
+function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | undefined {
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
@@ -85,9 +113,11 @@ export function partOf(range: Range, dtype: Dtype, first: number, length: number
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
-/** The gradients' parameters as tensors. They are read in the same way as gradients and never written. */
-export function parametersOf(tensors: readonly Tensor[]): Tensor[] {
-  return tensors.flatMap(({ parameter, into: _, ...tensor }) =>
-    parameter ? [{ ...tensor, ...parameter, label: `${tensor.label}.parameter` }] : [],
+/** The gradients' parameters as tensors. They are read in the same way as gradients, absent like them, and never written. */
+export function parametersOf(declared: readonly Declared[]): Declared[] {
+  return declared.map((tensor) =>
+    isPresent(tensor) && tensor.parameter
+      ? { ...declaredOf(tensor), ...tensor.parameter, label: `${tensor.label}.parameter` }
+      : declaredOf(tensor),
   );
 }

@@ -87,6 +87,8 @@ export interface ClipReport extends Counters {
   memberNorms?: Float64Array;
   memberScales?: Float64Array;
   clippedMembers?: number;
+  /** For `clipByGroupNorm`: each group by its name, in the order of the bounds. A group with no gradient has norm 0. */
+  groups?: Readonly<Record<string, { norm: number; scale: number; clipped: boolean }>>;
 }
 
 /** A gradient, by its place in the list, and one of its elements. */
@@ -96,11 +98,14 @@ export interface Place {
   element: number;
 }
 
-/** @param since the totals of the report before. The record's counters wrap at 2^32; totals do not. */
+/**
+ * @param since the totals of the report before. The record's counters wrap at 2^32; totals do not.
+ * @param locate without it the report names no gradient.
+ */
 export function readReport(
   record: DataView,
   since: Counters,
-  locate: (piece: number, element: number) => Place,
+  locate?: (piece: number, element: number) => Place,
 ): ClipReport {
   const u32 = (offset: number) => record.getUint32(offset, true);
   const passed = (key: keyof Counters) => (u32(recordAt[key]) - since[key]) >>> 0;
@@ -114,12 +119,12 @@ export function readReport(
     scale: scaleAt(record, 0),
     clipped: (u32(recordAt.flags) & CLIPPED) !== 0,
     nonFinite,
-    firstNonFinite: nonFinite > 0 ? locate(u32(recordAt.firstPiece), u32(recordAt.firstElement)) : undefined,
+    firstNonFinite: locate && nonFinite > 0 ? locate(u32(recordAt.firstPiece), u32(recordAt.firstElement)) : undefined,
     maxAbs: record.getFloat32(recordAt.maxAbs, true),
     ...counted,
     badStepsInARow: u32(recordAt.badStepsInARow),
     lastNonFinite:
-      lastStep > 0
+      locate && lastStep > 0
         ? { step: totals.steps - stepsAgo, ...locate(u32(recordAt.lastPiece), u32(recordAt.lastElement)) }
         : undefined,
     totals,
@@ -144,12 +149,18 @@ function scaleAt(view: DataView, start: number): number {
   return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);
 }
 
-/** The result of each group. */
-export function readEntries(entries: DataView): { norms: Float64Array; scales: Float64Array; clipped: number } {
+/** The entries of the groups, by number. */
+export interface Entries {
+  readonly norms: Float64Array;
+  readonly scales: Float64Array;
+  readonly clipped: readonly boolean[];
+}
+
+export function readEntries(entries: DataView): Entries {
   const starts = Array.from({ length: entries.byteLength / ENTRY_BYTES }, (_, group) => group * ENTRY_BYTES);
   return {
     norms: Float64Array.from(starts, (start) => normAt(entries, start)),
     scales: Float64Array.from(starts, (start) => scaleAt(entries, start)),
-    clipped: starts.filter((start) => (entries.getUint32(start + recordAt.flags, true) & CLIPPED) !== 0).length,
+    clipped: starts.map((start) => (entries.getUint32(start + recordAt.flags, true) & CLIPPED) !== 0),
   };
 }

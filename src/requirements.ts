@@ -2,52 +2,65 @@ import { counted } from "./check.ts";
 import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
-import { labelOf, type Tensor } from "./view.ts";
+import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
-/** Gradients that the method can work on. Everything that it needs has been checked. */
-export function gradientsFor(method: ClipMethod, options: CheckedOptions, given: GivenGradients): TensorList {
-  const list = checkGradients(given, method.examples);
+/**
+ * Gradients that the method can work on. Everything that it needs has been checked.
+ * @param prepared at a step: prepare's list.
+ */
+export function gradientsFor(
+  method: ClipMethod,
+  options: CheckedOptions,
+  given: GivenGradients,
+  prepared?: TensorList,
+): TensorList {
+  const list = checkGradients(given, method.examples, prepared);
   refuseUnsuited(list, method, options);
   refuseUnwritten(list, method, options);
   return list;
 }
 
-/** Refuses gradients whose structure differs from the prepared one: lengths, formats and, if units depend on them, shapes. */
+/**
+ * Refuses gradients whose structure differs from the prepared one: lengths, formats and, if units depend on them, shapes. Any
+ * gradient may be absent.
+ */
 export function refuseOtherStructure(list: TensorList, prepared: TensorList, byShape: boolean): void {
   for (const [index, then] of prepared.places.entries()) {
     const now = list.places[index];
-    const formatted =
-      now?.length === then?.length &&
-      now?.dtype === then?.dtype &&
-      now?.parameter?.dtype === then?.parameter?.dtype &&
-      !now?.into === !then?.into;
-    if (formatted && !(byShape && String(now?.shape) !== String(then?.shape))) continue;
-    const [has, had] = formatted ? [`shape [${now?.shape}]`, `[${then?.shape}]`] : [inWords(now), inWords(then)];
+    if (!now) continue;
+    const formatted = now.length === then?.length && now.dtype === then.dtype && areLaidOutAlike(now, then);
+    if (formatted && !(byShape && String(now.shape) !== String(then.shape))) continue;
+    const [has, had] = formatted ? [`shape [${now.shape}]`, `[${then.shape}]`] : [inWords(now), inWords(then)];
     throw new RangeError(
       `${labelOf(index, prepared.names[index])} has ${has}, but the clip was prepared for ${had}; prepare another.`,
     );
   }
 }
 
-function inWords(tensor: Tensor | undefined): string {
+function areLaidOutAlike(now: Declared, then: Declared): boolean {
+  if (!isPresent(now) || !isPresent(then)) return true;
+  return now.parameter?.dtype === then.parameter?.dtype && !now.into === !then.into;
+}
+
+function inWords(tensor: Declared | undefined): string {
   if (!tensor) return "no gradient";
-  const { length, dtype, parameter, into } = tensor;
+  const { length, dtype, parameter, into }: Declared & Partial<Tensor> = tensor;
   const elements = counted(length, dtype === "f32" ? "element" : `${dtype} element`);
   return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
 }
 
 /** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
-function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if (grouping.kind === "units") grouping.check(tensors, name);
+  if ("check" in grouping) grouping.check({ tensors, declared }, name);
   if (grouping.kind !== "members") return;
   const member = method.examples ? "example" : "member";
-  for (const { label, length, shape } of tensors) {
+  for (const { label, length, shape } of declared) {
     const leading = shape?.[0];
     if (leading !== undefined && leading !== grouping.count) {
       throw new RangeError(
@@ -62,10 +75,10 @@ function refuseUnsuited({ tensors }: TensorList, method: ClipMethod, options: Ch
   }
 }
 
-export function refuseMissing(
-  tensors: readonly Tensor[],
+export function refuseMissing<K extends string>(
+  tensors: readonly ({ readonly label: string } & { readonly [P in K]?: unknown })[],
   name: string,
-  key: "shape" | "parameter",
+  key: K,
   what: string,
 ): void {
   const tensor = tensors.find((tensor) => tensor[key] === undefined);
@@ -74,10 +87,10 @@ export function refuseMissing(
 
 function refuseUnwritten(
   { tensors }: TensorList,
-  { name, maxNorm, limits }: ClipMethod,
+  { name, maxNorm, limits, grouping }: ClipMethod,
   { apply }: CheckedOptions,
 ): void {
-  if (apply === "scale" && (maxNorm !== undefined || limits)) return;
+  if (apply === "scale" && (maxNorm !== undefined || limits || grouping.kind === "groups")) return;
   const into = tensors.find((tensor) => tensor.into);
   if (!into) return;
   throw new TypeError(

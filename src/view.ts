@@ -16,12 +16,13 @@ import {
 export interface GradientView {
   /**
    * A GPUBuffer, or an array that fits the dtype: a Float32Array for f32, a Float16Array or Uint16Array for f16, a Uint16Array
-   * for bf16, or a Uint8Array of the bytes.
+   * for bf16, or a Uint8Array of the bytes. A view without a buffer, such as `{ length: 768, shape: [3, 256], name: "expert" }`,
+   * declares a gradient. It is absent until a step brings it.
    */
-  buffer: GPUBuffer | ArrayBufferView;
+  buffer?: GPUBuffer | ArrayBufferView;
   /** A multiple of the element size; default 0. In an array it counts from the array's start. */
   byteOffset?: number;
-  /** The number of elements; default: up to the end of the buffer. */
+  /** The number of elements; default: up to the end of the buffer. A view without a buffer needs it. */
   length?: number;
   /**
    * Default `"f32"`, and `"f16"` for a Float16Array. 16-bit elements are packed two a 32-bit word, little-endian, and do not need
@@ -33,14 +34,16 @@ export interface GradientView {
   /** The gradient's parameter, with as many elements, for `adaptiveGradClip`. It is only read. */
   parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
+  /** For `clipByGroupNorm`. The group that prepare was given holds for all steps. */
+  group?: string;
   /** The dimensions, for methods that work along axes. */
   shape?: readonly number[];
 }
 
 export type Gradient = GPUBuffer | Float32Array | GradientView;
 
-/** One gradient with elements, checked. */
-export interface Tensor {
+/** What is known of a gradient even when a step lacks it. */
+export interface Declared {
   /** Its place in the caller's list. */
   readonly index: number;
   readonly name?: string;
@@ -49,12 +52,20 @@ export interface Tensor {
   readonly length: number;
   readonly dtype: Dtype;
   readonly shape?: readonly number[];
+  /** As the caller gave it. */
+  readonly group?: unknown;
+}
+
+/** A gradient that is present, checked. */
+export interface Tensor extends Declared {
   readonly source: Range;
   readonly into?: Range;
   readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
-const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "shape"] as const;
+const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "group", "shape"] as const;
+/** What a view without a buffer may have. */
+const DECLARED_KEYS = ["length", "dtype", "name", "group", "shape"] as const;
 const INTO_KEYS = ["buffer", "byteOffset"] as const;
 const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
 export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
@@ -69,6 +80,14 @@ export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
 }
 
+export function isPresent(tensor: Declared | undefined): tensor is Tensor {
+  return tensor !== undefined && "source" in tensor;
+}
+
+export function declaredOf({ index, name, label, length, dtype, shape, group }: Declared): Declared {
+  return { index, name, label, length, dtype, shape, group };
+}
+
 export function labelOf(index: number, name: string | undefined): string {
   return name === undefined ? `gradients[${index}]` : `gradients[${index}] ${JSON.stringify(name)}`;
 }
@@ -79,11 +98,11 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
-  if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !("buffer" in gradient)) {
+  if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
-  const given = isPlain(gradient) ? readOptions(gradient, label, VIEW_KEYS) : readInstance(gradient, label);
+  const given = isPlain(gradient) ? readPlain(gradient, label) : readInstance(gradient, label);
   const { name: own, into, parameter, shape } = given;
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
@@ -96,6 +115,15 @@ export function readView(gradient: unknown, index: number, name: string | undefi
     parameter: read(parameter, "parameter", PARAMETER_KEYS),
     shape: Array.isArray(shape) ? [...shape] : shape,
   });
+}
+
+function isView(gradient: object): boolean {
+  return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
+}
+
+function readPlain(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
+  if (Object.hasOwn(view, "buffer")) return readOptions(view, label, VIEW_KEYS);
+  return readOptions(view, `${label} without a buffer`, DECLARED_KEYS);
 }
 
 /** An engine's view may be an instance of a class with getters. */
@@ -120,8 +148,13 @@ function isHalf(value: unknown): boolean {
 }
 
 /** `into` has room for one of the `examples`: their sum is written there. */
-export function checkView(given: GivenView, index: number, name: string | undefined, examples: number): Tensor {
-  const label = labelOf(index, name);
+export function checkView(
+  given: GivenView,
+  known: Pick<Declared, "index" | "name" | "group">,
+  examples: number,
+): Declared {
+  const label = labelOf(known.index, known.name);
+  if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
@@ -130,7 +163,13 @@ export function checkView(given: GivenView, index: number, name: string | undefi
   const shape = checkShape(given.shape, length, label);
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
-  return { index, name, label, length, dtype, shape, source, into, parameter };
+  const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };
+  return tensor;
+}
+
+function checkDeclared(given: GivenView, label: string) {
+  const length = readLength(given.length, label);
+  return { length, dtype: dtypeOf(given.dtype, undefined, label), shape: checkShape(given.shape, length, label) };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -156,6 +195,10 @@ function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number
       `${label} spans ${counted(bytes, "byte")}, which is not a multiple of ${elementBytes}; pass its length in elements.`,
     );
   }
+  return readLength(value, label);
+}
+
+function readLength(value: unknown, label: string): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
     const Refusal = typeof value === "number" ? RangeError : TypeError;
     throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
@@ -202,19 +245,12 @@ function checkParameter(
 }
 
 /** A key that is equal only for equal views of the same GPU buffers; undefined for arrays. */
-export function keyOfView({
-  buffer,
-  byteOffset,
-  length,
-  dtype,
-  into,
-  parameter,
-  shape,
-}: GivenView): string | undefined {
+export function keyOfView(view: GivenView): string | undefined {
+  const { buffer, byteOffset, length, dtype, into, parameter, shape } = view;
   const sizes = shape === undefined ? [] : shape;
   if (!Array.isArray(sizes)) return undefined;
   const others = [into, parameter].filter((other) => other !== undefined);
-  const buffers = [buffer, ...others.map((other) => other.buffer)];
+  const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
   const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
   if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
   // JSON distinguishes a number from a string that looks like it.

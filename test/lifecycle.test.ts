@@ -50,10 +50,16 @@ describe("gradients of another structure are refused", () => {
       "gradients[0] has 2 elements, but the clip was prepared for 3 elements; prepare another.",
     ],
     [
-      "no gradient where there was one",
+      "another length than was declared",
+      (make) => [make(2), { length: 4 }],
       (make) => [make(2), make(3)],
-      (make) => [make(2), null],
-      "gradients[1] has no gradient, but the clip was prepared for 3 elements; prepare another.",
+      "gradients[1] has 3 elements, but the clip was prepared for 4 elements; prepare another.",
+    ],
+    [
+      "another length, declared again",
+      (make) => [make(2), make(3)],
+      (make) => [make(2), { length: 4 }],
+      "gradients[1] has 4 elements, but the clip was prepared for 3 elements; prepare another.",
     ],
     [
       "a gradient where there was no gradient",

@@ -42,7 +42,7 @@ function gradients(): GradientView[] {
     const shape = k % 2 === 0 ? [EXAMPLES, 4 * (1 + (k % 7))] : [EXAMPLES];
     const buffer = () =>
       device.createBuffer({ size: 4 * shape.reduce((product, length) => product * length, 1), usage: 0x80 });
-    return { buffer: buffer(), shape, parameter: { buffer: buffer() } };
+    return { buffer: buffer(), shape, parameter: { buffer: buffer() }, group: k % 2 === 0 ? "encoder" : "head" };
   });
 }
 
@@ -93,7 +93,8 @@ describe.each(rows)("$call", ({ call, dispatches, bytes }) => {
 });
 
 test("every method has a row", () => {
-  const isMethodMaker = (name: string) => /^(clip[A-Z]\w*By|clipBy|clipPer|adaptive|auto|z|measure)\w*$/.test(name);
+  const isMethodMaker = (name: string) =>
+    /^(clip[A-Z]\w*By|clipBy|clipPer|adaptive|auto|z|normalize|measure)\w*$/.test(name);
   const makers = Object.keys(gradclip).filter(isMethodMaker);
   expect(makers).toContain(adaptiveGradClip.name);
   expect(makers).toContain(autoClip.name);

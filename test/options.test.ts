@@ -186,7 +186,7 @@ describe.each([
 describe("set", () => {
   test("refuses a bound for a method without one", async () => {
     const clip = bench.clipper.prepare([bench.buffer([3, 4])], measureNorm());
-    const message = "measureNorm has no maxNorm to set; prepare a clip with a method that has a bound.";
+    const message = "measureNorm has no single maxNorm to set; prepare a clip with other bounds.";
     await bench.refuses(() => clip.set({ maxNorm: 1 }), TypeError, message);
   });
 

@@ -42,13 +42,13 @@ function plannedFor({ lengths, start, into, order, maxBinding }: Pieces, method 
     return into[i] ? { ...view, into: { buffer: target, byteOffset: view.byteOffset + 2 } } : view;
   });
   const listed = views.map((view, i) => ({ view, key: order[i] as number })).sort((a, b) => a.key - b.key);
-  const { tensors } = checkGradients(readGivenGradients(listed.map(({ view }) => view)));
-  return planned(method, tensors, { ...LIMITS, maxBinding });
+  const list = checkGradients(readGivenGradients(listed.map(({ view }) => view)));
+  return planned(method, list, { ...LIMITS, maxBinding });
 }
 
 /** The dispatches that read the gradients, and those that write them. */
-function planned(method: ClipMethod, tensors: Parameters<typeof planOf>[2], limits: Limits) {
-  const { dispatches, partialCount } = planOf(method, checkOptions(undefined, method), tensors, limits);
+function planned(method: ClipMethod, list: Parameters<typeof planOf>[2], limits: Limits) {
+  const { dispatches, partialCount } = planOf(method, checkOptions(undefined, method), list, limits);
   const batches = dispatches.flatMap(({ batch, bindings: [first] }) =>
     batch && first && "words" in first ? [{ ...batch, table: first.words }] : [],
   );
@@ -137,27 +137,27 @@ describe("a plan for 16-bit gradients side by side", () => {
 test("a gradient that needs more workgroups than the grid has a partial for each of them", () => {
   const length = 2 ** 28;
   const buffer = { ...fakeBuffer(), size: 4 * length } as GPUBuffer;
-  const { tensors } = checkGradients(readGivenGradients([{ buffer, length }]));
+  const list = checkGradients(readGivenGradients([{ buffer, length }]));
   const limits = { ...LIMITS, maxBinding: 2 ** 31 };
-  const { reads, partialCount } = planned(measureNorm(), tensors, limits);
+  const { reads, partialCount } = planned(measureNorm(), list, limits);
   expect(reads[0]?.workgroups).toBeGreaterThan(limits.grid.normWorkgroups);
   expect(partialCount).toBe(reads[0]?.workgroups);
 });
 
 test("a plan takes more buffers than a call takes arguments", () => {
   const count = 150_000;
-  const { tensors } = checkGradients(
+  const list = checkGradients(
     readGivenGradients(Array.from({ length: count }, () => ({ buffer: fakeBuffer(), length: 1 }))),
   );
   const limits = { ...LIMITS, slots: 2, maxBinding: 2 ** 27 };
-  expect(planned(clipByValue(1), tensors, limits).writes.length).toBe(count);
+  expect(planned(clipByValue(1), list, limits).writes.length).toBe(count);
 });
 
 test("the example of src/webgpu/README.md is as planned", () => {
   const page = readFileSync(new URL("../src/webgpu/README.md", import.meta.url), "utf8");
   const shown = [...page.matchAll(/^\| `.*` \| (\d+ to \d+ \|.*) \|$/gm)].map(([, row]) => row);
   const [first, second] = [4096, 2048].map((size) => ({ ...fakeBuffer(), size }) as GPUBuffer);
-  const { tensors } = checkGradients(
+  const list = checkGradients(
     readGivenGradients([
       { buffer: first as GPUBuffer, length: 1000 },
       { buffer: first as GPUBuffer, byteOffset: 4000, length: 24 },
@@ -165,7 +165,7 @@ test("the example of src/webgpu/README.md is as planned", () => {
     ]),
   );
   const grid = { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 64 };
-  const { reads } = planned(clipByGlobalNorm(1), tensors, { slots: 7, maxBinding: 2 ** 27, grid });
+  const { reads } = planned(clipByGlobalNorm(1), list, { slots: 7, maxBinding: 2 ** 27, grid });
   expect(reads.map(({ slots, workgroups }) => [slots.length, workgroups])).toEqual([[2, 2]]);
   const rows = reads.flatMap(({ placed, slots, table }) =>
     placed.map(({ segment, slot }, i) => {

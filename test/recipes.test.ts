@@ -82,6 +82,20 @@ test("a norm beyond float32's range counts as the largest float32", async () => 
   expect(await bench.values(matrix)).toEqual(close([huge / largest, huge / largest]));
 });
 
+test("each group has its own bound, and one is only measured", async () => {
+  const [matrix, projection, bias] = [bench.buffer([3e7, 4e7]), bench.buffer([6, 8]), bench.buffer([0.3, 0.4])];
+  const section = "A bound for each group, and what not to clip with the rest";
+  const groups = await run(section, { matrix, projection, bias }, "groups");
+  expect(groups).toEqual({
+    muon: { norm: 5e7, scale: 1, clipped: false },
+    projection: { norm: 10, scale: Math.fround(0.1), clipped: true },
+    others: { norm: 0.5, scale: 1, clipped: false },
+  });
+  expect(await bench.values(matrix)).toEqual([3e7, 4e7]);
+  expect(await bench.values(projection)).toEqual(close([0.6, 0.8]));
+  expect(await bench.values(bias)).toEqual([0.3, 0.4].map(Math.fround));
+});
+
 test("the bound grows with the loss scale", async () => {
   const gradient = bench.buffer([3 * 1024, 4 * 1024]);
   await run("A loss scale that the optimizer takes out", { gradient, lossScale: 1024 });

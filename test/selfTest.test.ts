@@ -69,8 +69,8 @@ const finish: Record<string, ShaderLie> = {
   "loses digits of a root": [/let digits = \(first << 14u\) \+ .*;/g, "let digits = first << 14u;"],
   "loses digits of a quotient": [/let digits = \(first\.x << 13u\) \+ second\.x;/g, "let digits = first.x << 13u;"],
   "clips what is at the bound": [
-    /let clipped = bounded && exceeds\(divisor, bound\);/g,
-    "let clipped = bounded && !exceeds(bound, divisor);",
+    /var clipped = bounded && exceeds\(divisor, bound\);/g,
+    "var clipped = bounded && !exceeds(bound, divisor);",
   ],
   "does not flag what is clipped": [/select\(0u, CLIPPED, clipped\)/g, "0u"],
   "does not flag what is skipped": [/decision\.flags \|= SKIP;/g, ""],

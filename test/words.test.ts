@@ -1,4 +1,4 @@
-/** Messages say "1 element" and "2 elements", and name a gradient that is missing now. */
+/** Messages say "1 element" and "2 elements", and name a gradient that has another structure. */
 import { expect, test } from "vitest";
 import {
   autoClip,
@@ -19,13 +19,18 @@ const otherStructures: [prepared: Gradients, now: Gradients, message: string][] 
   [[array(1)], [array(2)], "gradients[0] has 2 elements, but the clip was prepared for 1 element; prepare another."],
   [
     { bias: array(2), kernel: array(1) },
-    { bias: array(2), kernel: null },
-    'gradients[1] "kernel" has no gradient, but the clip was prepared for 1 element; prepare another.',
+    { bias: array(2), kernel: array(0) },
+    'gradients[1] "kernel" has 0 elements, but the clip was prepared for 1 element; prepare another.',
   ],
   [
     [array(2), { buffer: array(1), name: "kernel" }],
     [array(2), array(0)],
     'gradients[1] "kernel" has 0 elements, but the clip was prepared for 1 element; prepare another.',
+  ],
+  [
+    [{ length: 2, dtype: "f16", name: "kernel" }],
+    [{ buffer: array(2) }],
+    'gradients[0] "kernel" has 2 elements, but the clip was prepared for 2 f16 elements; prepare another.',
   ],
 ];
 

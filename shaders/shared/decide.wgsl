@@ -174,7 +174,10 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, fact
   //#if REMEMBERS
   bounded = bounded || exceeds(soft_float(INFINITY_BITS), bound);
   //#end
-  let clipped = bounded && exceeds(divisor, bound);
+  var clipped = bounded && exceeds(divisor, bound);
+  //#if NORMALIZES
+  clipped = is_scaled(norm, bound, exactNorm, gradScale);
+  //#end
   var scale = gradScale;
   if (clipped) {
     let cancels = settings.totalNormIndex == NONE && settings.epsMantissa == 0u; // gradScale does

@@ -1,7 +1,7 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
-import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, piecesOf } from "../pieces.ts";
+import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Range } from "../ranges.ts";
 import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
@@ -25,12 +25,12 @@ export interface Sum {
 }
 
 export function bindArrays(list: TensorList, { grouping, examples, usesParameters }: ClipMethod): PreparedArrays {
-  const { tensors } = list;
-  const pieces = piecesOf(tensors, grouping, Infinity);
+  const { tensors, declared } = list;
+  const pieces = presentPiecesOf(declared, grouping, Infinity);
   const parts = pieces.map(partFor);
-  const owned = usesParameters ? parametersOf(tensors) : [];
-  const parameters = piecesOf(owned, grouping, Infinity).map(partFor);
-  const common = { bundles: groupRunsOf(tensors, grouping), parts, parameters };
+  const owned = usesParameters ? parametersOf(declared) : [];
+  const parameters = presentPiecesOf(owned, grouping, Infinity).map(partFor);
+  const common = { bundles: groupRunsOf(declared, grouping), parts, parameters };
   const written = distinctWrites(tensors);
   if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples)) };
   return { ...common, writes: writesOf(written, pieces, parts), sums: [] };

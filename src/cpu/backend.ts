@@ -1,7 +1,9 @@
 import type { ClipBackend } from "../backend.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP } from "../record.ts";
+import type { GroupRun } from "../pieces.ts";
+import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
+import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
@@ -37,11 +39,14 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      const isSpike = skipState?.isSpike(normOf(all, { method, totalNorm: given, ...values })) === true;
-      const settings = { ...values, method, decider, nonFinite: options.nonFinite, totalNorm: given, isSpike };
+      // A step without any gradient enters no memory.
+      const isEmpty = arrays.parts.length === 0 && given === undefined;
+      const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
+      const isSpike = !isEmpty && skipState?.isSpike(normOf(all, { method, totalNorm: given, ...values })) === true;
+      const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
-      const together = several ? decide(all, 0, 0, settings) : (decisions[0] as Decision);
+      const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale);
       if (several) {
         decisions.forEach((decision, group) => {
@@ -66,15 +71,18 @@ function unlessUnbounded(rule: Decider): Decider {
 
 function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
   const { rule, norm: kind } = settings.method;
-  const weights = arrays.bundles.flatMap(({ count, valuesPerGroup: values }) =>
-    Array<number>(count).fill(rule.weight?.(values) ?? 0),
-  );
+  const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
+    const run = runs[group];
+    if (run?.absent) {
+      const [scale, flags] = settings.isSpike ? [0, SKIP | SPIKE] : [1, 0];
+      return { norm: Number.NaN, scale, flags, bound: Infinity };
+    }
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...mine, flags }, weights[group] ?? 0, parameterNorm, settings);
+    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, settings);
   });
 }
 

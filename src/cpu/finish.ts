@@ -73,14 +73,13 @@ function decideFinite(found: Found, weight: number, parameterNorm: number, setti
   const norm = normOf(found, settings);
   const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
   const divisor = norm + eps;
-  const clipped = divisor > bound;
-  let scale = gradScale;
-  if (clipped && (settings.totalNorm !== undefined || eps > 0)) {
-    scale = rounded(gradScale * rounded(bound / divisor));
-  } else if (clipped) {
-    scale = rounded(bound / kind.norm(found.sum, found.largest)); // gradScale cancels
-  }
-  // As on the GPU, a scale that is no two normal factors is 0.
+  const cancels = settings.totalNorm === undefined && eps === 0; // gradScale does
+  const exactNorm = kind.norm(found.sum, found.largest);
+  const scaled = rounded(cancels ? bound / exactNorm : gradScale * rounded(bound / divisor));
+  const { isScaled } = settings.method.rule;
+  const clipped = isScaled ? isScaled(norm, bound, scaled, gradScale) : divisor > bound;
+  const scale = clipped ? Math.min(scaled, LARGEST) : gradScale;
+  // As on the GPU, a scale that is not the product of two normal factors becomes 0.
   return { norm, scale: scale < 2 ** -252 ? 0 : scale, flags: clipped ? CLIPPED : 0, bound };
 }
 

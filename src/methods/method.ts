@@ -1,4 +1,13 @@
-import { isPlain, readBound, readCount, readNonNegative, readOneOf, readOptions, shown } from "../check.ts";
+import {
+  isPlain,
+  readBound,
+  readCount,
+  readNonNegative,
+  readNormalFloat,
+  readOneOf,
+  readOptions,
+  shown,
+} from "../check.ts";
 import type { NormKind } from "../norms/norm.ts";
 import type { Grouping } from "../pieces.ts";
 import type { Dtype } from "../ranges.ts";
@@ -46,7 +55,7 @@ const KEYS = Object.keys({
   usesParameters: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 
-const GROUPINGS = ["all", "tensor", "members", "units"] as const;
+const GROUPINGS = ["all", "tensor", "members", "units", "groups"] as const;
 
 /** Reads a method and checks it: a caller may have built it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {
@@ -59,7 +68,7 @@ export function readMethod(value: unknown): ClipMethod {
   if (typeof rule?.wgsl !== "string") throw notMade(rule, "method.rule");
   if (typeof grouping !== "object") throw notMade(grouping, "method.grouping");
   if (typeof passes !== "object") throw notMade(passes, "method.passes");
-  if (maxNorm !== undefined) read.maxNorm = readBound(maxNorm, "method.maxNorm");
+  if (maxNorm !== undefined) read.maxNorm = (rule.isScaled ? readNormalFloat : readBound)(maxNorm, "method.maxNorm");
   if (eps !== undefined) readNonNegative(eps, "method.eps");
   readOneOf(grouping.kind, "method.grouping.kind", GROUPINGS);
   if (grouping.kind === "members") readCount(grouping.count, "method.grouping.count");

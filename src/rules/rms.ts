@@ -5,5 +5,5 @@ export const rmsRule: Rule = {
   name: "rms",
   wgsl,
   boundFor: ({ maxNorm, weight }) => maxNorm * weight,
-  weight: (count) => Math.fround(Math.sqrt(count)),
+  weight: ({ valuesPerGroup }) => Math.fround(Math.sqrt(valuesPerGroup)),
 };

@@ -1,3 +1,4 @@
+import type { GroupRun } from "../pieces.ts";
 import type { Remembered } from "../remembered.ts";
 
 /**
@@ -13,8 +14,10 @@ export type Rule = {
   readonly wgsl: string;
   /** What that imports besides what every deciding kernel has. */
   readonly texts?: Readonly<Record<string, string>>;
-  /** Facts.weight, from the number of values that share the norm; default 0. */
-  readonly weight?: (count: number) => number;
+  /** Returns Facts.weight for a group of a run: by how many values share its norm, or by its number; default 0. */
+  readonly weight?: (run: GroupRun) => number;
+  /** For a rule that lengthens too: whether the scale differs from gradScale. Its WGSL defines `is_scaled`. */
+  readonly isScaled?: (norm: number, bound: number, scale: number, gradScale: number) => boolean;
   /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
 } & (Decider | { readonly begin: () => RuleState });
 

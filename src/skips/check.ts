@@ -9,5 +9,10 @@ export function refuseUnskippable(rule: string, { name, limits, examples, groupi
       : grouping.kind === "members"
         ? "its members are networks of their own"
         : undefined;
+  if (grouping.kind === "groups" && grouping.measured.length > 0) {
+    throw new TypeError(
+      `options.skip is ${rule}, which judges the norm of everything, but ${name} only measures ${grouping.measured.map((group) => JSON.stringify(group)).join(", ")}; give each group a bound, or leave skip out.`,
+    );
+  }
   if (why) throw new TypeError(`options.skip is ${rule}, but ${name} has no step to skip: ${why}; leave it out.`);
 }

@@ -1,7 +1,9 @@
+import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type Grouping, groupCount, parametersOf, piecesOf } from "../pieces.ts";
-import type { Tensor } from "../view.ts";
+import { groupCount, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { globalRule } from "../rules/global.ts";
+import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
 import type { Dispatch, Gradients, Pass, PassesInOrder, Planning } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
@@ -15,21 +17,31 @@ export interface Plan {
 }
 
 /** Plans the passes of a method in turn. Each one notes in `planning` where the next one finds its results. */
-export function planOf(method: ClipMethod, options: CheckedOptions, tensors: readonly Tensor[], limits: Limits): Plan {
+export function planOf(
+  given: ClipMethod,
+  givenOptions: CheckedOptions,
+  { tensors, declared }: TensorList,
+  limits: Limits,
+): Plan {
+  // A step without any gradient enters no memory and no window.
+  const isEmpty = tensors.length === 0 && givenOptions.totalNorm === undefined;
+  const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
+  const options = isEmpty ? { ...givenOptions, skip: undefined } : givenOptions;
   const { grouping } = method;
-  const read = (tensors: readonly Tensor[]): Gradients => ({
-    tensors,
-    pieces: piecesOf(tensors, grouping, pieceElementsOf(limits.maxBinding)),
+  const read = (declared: readonly Declared[]): Gradients => ({
+    pieces: presentPiecesOf(declared, grouping, pieceElementsOf(limits.maxBinding)),
     ranges: [],
   });
   const planning: Planning = {
     method,
     options,
     limits,
+    tensors,
     buffers: buffersOf(tensors),
-    gradients: read(tensors),
-    parameters: read(method.usesParameters ? parametersOf(tensors) : []),
-    groupCount: entryCount(tensors, grouping),
+    gradients: read(declared),
+    parameters: read(method.usesParameters ? parametersOf(declared) : []),
+    groupRuns: groupRunsOf(declared, grouping),
+    groupCount: grouping.kind === "all" ? 0 : Math.max(1, groupCount(declared, grouping)),
     partialCount: 0,
     found: { first: 0, count: 0 },
   };
@@ -37,9 +49,4 @@ export function planOf(method: ClipMethod, options: CheckedOptions, tensors: rea
   const verdict = options.skip ? [options.skip.groupPass as Pass] : [];
   const dispatches = [...search, ...verdict, ...write].flatMap((pass) => pass.plan(planning));
   return { dispatches, partialCount: planning.partialCount };
-}
-
-/** The number of entries; 0 if all gradients share one norm. */
-export function entryCount(tensors: readonly Tensor[], grouping: Grouping): number {
-  return grouping.kind === "all" ? 0 : Math.max(1, groupCount(tensors, grouping));
 }

@@ -71,11 +71,12 @@ export class Bindings {
     this.#options = options;
   }
 
-  bind({ tensors }: TensorList): Step[] {
+  bind(list: TensorList): Step[] {
+    const { tensors } = list;
     const numbers = buffersOf(tensors);
     const buffers = [...numbers.keys()] as GPUBuffer[];
     const { recipes } = this.#layouts.get(structureOf(tensors, numbers), () =>
-      this.#makeLayout(planOf(this.#method, this.#options, tensors, this.#context)),
+      this.#makeLayout(planOf(this.#method, this.#options, list, this.#context)),
     );
     return recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers));
   }
@@ -212,8 +213,8 @@ function structureOf(tensors: readonly Tensor[], buffers: Buffers): string {
     const { buffer, byteOffset } = range;
     return `${buffers.get(buffer)}@${byteOffset}/${(buffer as GPUBuffer).size}`;
   };
-  const structure = tensors.map(({ length, dtype, shape, source, into, parameter }) =>
-    [length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
+  const structure = tensors.map(({ index, length, dtype, shape, source, into, parameter }) =>
+    [index, length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
   );
   return structure.join();
 }

@@ -38,20 +38,25 @@ export interface Segment {
   readonly label: string;
 }
 
-/** Joins neighbours of one group. That makes fewer segments, and more of them are whole 16-byte words. */
+/**
+ * Joins neighbours of one group. That makes fewer segments, and more of them are whole 16-byte words. The pieces must be neighbours
+ * in the list too: a record names an element by its distance from a segment's start.
+ */
 export function segmentsOf(pieces: readonly Piece[], maxBinding: number, withInto = false): Segment[] {
   const pieceBytes = pieceBytesOf(maxBinding);
   const segments: Segment[] = [];
+  let previous = -1;
   for (const { tensor, number, first, length, group, units } of pieces) {
     const { dtype, label } = tensor;
     const into = withInto && tensor.into ? partOf(tensor.into, dtype, first, length) : undefined;
     const source = partOf(tensor.source, dtype, first, length);
     const segment: Segment = { dtype, source, into, piece: number, group, units, firstElement: first, label };
     const last = segments.at(-1);
-    const joined = first === 0 && !units ? join(last, segment, pieceBytes) : undefined;
+    const joined = first === 0 && !units && number === previous + 1 ? join(last, segment, pieceBytes) : undefined;
     if (joined && !(wordOf(joined) === "u32" && [last, segment].some(isLargeAndWhole)))
       segments[segments.length - 1] = joined;
     else segments.push(segment);
+    previous = number;
   }
   return segments;
 }

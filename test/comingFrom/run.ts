@@ -31,7 +31,7 @@ export function valuesOf(gradients: gradclip.Gradients): number[][] {
   const list = Symbol.iterator in gradients ? [...gradients] : Object.values(gradients);
   return list.flatMap((gradient) => {
     if (!gradient) return [];
-    const { buffer, into }: { buffer: unknown; into?: { buffer: unknown } } =
+    const { buffer, into }: { buffer?: unknown; into?: { buffer: unknown } } =
       gradient instanceof Float32Array ? { buffer: gradient } : (gradient as gradclip.GradientView);
     return [[...((into?.buffer ?? buffer) as Float32Array)]];
   });

@@ -1,5 +1,5 @@
 /** Short ways to write cases. */
-import { clipByGlobalNorm, clipByValue, measureNorm } from "../../src/index.ts";
+import { clipByGlobalNorm, clipByValue, measureNorm, normalizeByGlobalNorm } from "../../src/index.ts";
 import { gridTable } from "../../src/webgpu/grid.ts";
 import { GUARD_BYTES } from "./memory.ts";
 import { bitsFrom } from "./numbers.ts";
@@ -12,6 +12,10 @@ export const GRID_ROWS = Object.entries(gridTable).filter(([row]) => row !== "ll
 
 export function clipTo(maxNorm: number): Rule {
   return { method: clipByGlobalNorm(maxNorm), expected: (unit) => referenceGlobalNorm(unit, maxNorm) };
+}
+
+export function normalizedTo(norm: number): Rule {
+  return { method: normalizeByGlobalNorm(norm), expected: (unit) => referenceGlobalNorm(unit, norm, true) };
 }
 
 export function clampTo(min: number, max: number): Rule {

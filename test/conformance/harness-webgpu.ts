@@ -1,9 +1,9 @@
 /** The library on GPUBuffers. Usage bits are numbers: GPUBufferUsage is not a global everywhere. */
-import { type Clip, type Clipper, createClipper } from "../../src/index.ts";
+import { type Clip, type Clipper, createClipper, type Gradients, readRecord } from "../../src/index.ts";
 import { contextOf } from "../../src/webgpu/device.ts";
 import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
-import { gradientsOver, initialImages } from "./memory.ts";
+import { atPrepareAndStep, gradientsOver, initialImages } from "./memory.ts";
 import { RECORD_BYTES } from "./record.ts";
 import type { Allocation, Outcome, Unit, WebGpuHarness } from "./types.ts";
 
@@ -90,7 +90,8 @@ export async function createWebGpuHarness(
       words[byteOffset / 4] = value;
       return bufferOf(new Uint32Array(words.buffer), STORAGE);
     });
-    return { unit, memory, clip: prepare(memory.gradients, unit.rule.method, options) };
+    const [atPrepare, atStep] = atPrepareAndStep(unit, memory.gradients);
+    return { unit, memory, atStep, clip: prepare(atPrepare, unit.rule.method, options) };
   };
 
   const execute = async (units: readonly Unit[]): Promise<Outcome[]> => {
@@ -116,7 +117,8 @@ export async function createWebGpuHarness(
     return jobs.map(({ unit, memory }, index) => {
       const words = recordWords[index] as Uint32Array;
       const bytes = new Uint8Array(words.buffer, words.byteOffset, RECORD_BYTES);
-      const common = { report: reports[index] as Outcome["report"], record: bytes, before: memory.before };
+      const decoded = readRecord(bytes, jobs[index]?.clip);
+      const common = { report: reports[index] as Outcome["report"], record: bytes, decoded, before: memory.before };
       if (unit.reportOnly) return common;
       const after = new Map([...memory.buffers.keys()].map((name) => [name, imageWords[next++] as Uint32Array]));
       return { ...common, after };
@@ -167,18 +169,19 @@ type BufferAllocation = Allocation & { readonly buffers: ReadonlyMap<string, GPU
 interface Job {
   readonly unit: Unit;
   readonly memory: BufferAllocation;
+  readonly atStep?: Gradients;
   readonly clip: Clip;
 }
 
-function record({ unit, clip }: Job, encoder: GPUCommandEncoder): void {
+function record({ unit, clip, atStep }: Job, encoder: GPUCommandEncoder): void {
   if (unit.via === "run") {
-    clip.run();
+    clip.run(atStep);
   } else if (unit.via === "pass") {
     const pass = encoder.beginComputePass();
-    clip.encode(pass);
+    clip.encode(pass, atStep);
     pass.end();
   } else {
-    clip.encode(encoder);
+    clip.encode(encoder, atStep);
   }
 }
 

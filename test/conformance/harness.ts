@@ -1,7 +1,7 @@
 /** The library on typed arrays. */
 import type { Clip, ClipOptions, Clipper } from "../../src/index.ts";
 import { fail } from "./expect.ts";
-import { gradientsOver, initialImages } from "./memory.ts";
+import { atPrepareAndStep, gradientsOver, initialImages } from "./memory.ts";
 import type { Allocation, Harness, Outcome, Unit, UnitOptions } from "./types.ts";
 
 export function createCpuHarness(clipper: Clipper): Harness {
@@ -21,9 +21,10 @@ export function createCpuHarness(clipper: Clipper): Harness {
 
   const executeOne = async (unit: Unit): Promise<Outcome> => {
     const memory = allocate(unit.tensors, unit.named);
-    const clip = clipper.prepare(memory.gradients, unit.rule.method, optionsWith(unit.options, heldOnlyOnGpu));
+    const [atPrepare, atStep] = atPrepareAndStep(unit, memory.gradients);
+    const clip = clipper.prepare(atPrepare, unit.rule.method, optionsWith(unit.options, heldOnlyOnGpu));
     try {
-      clip.run();
+      clip.run(atStep);
       return { report: await clip.report(), before: memory.before, after: await memory.read() };
     } finally {
       clip.destroy();

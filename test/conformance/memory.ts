@@ -104,15 +104,42 @@ export function gradientsOver(
   return Object.fromEntries(gradients.map((gradient, index) => [tensors[index]?.name ?? `absent ${index}`, gradient]));
 }
 
+/** What prepare is given, and what the step is given if that is something else. */
+export function atPrepareAndStep(unit: Unit, gradients: Gradients): [atPrepare: Gradients, atStep?: Gradients] {
+  const { tensors, absent = [], late = [] } = unit;
+  if (absent.length + late.length === 0) return [gradients];
+  const declared = (index: number) => {
+    const { bits, dtype, shape, name, group } = tensors[index] ?? fail(`${unit.label}: no tensor ${index} to declare`);
+    return { length: bits.length, ...defined({ dtype, shape, name, group }) };
+  };
+  return [
+    mapped(gradients, (gradient, i) => (late.includes(i) ? declared(i) : gradient)),
+    mapped(gradients, (gradient, i) => (absent.includes(i) ? null : gradient)),
+  ];
+}
+
+/** Without the properties that are undefined. */
+function defined<T extends object>(properties: T): Partial<T> {
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+type Entry = Gradient | null | undefined;
+
+function mapped(gradients: Gradients, change: (gradient: Entry, index: number) => Entry): Gradients {
+  if (Symbol.iterator in gradients) return [...(gradients as Iterable<Entry>)].map(change);
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient], i) => [name, change(gradient, i)]));
+}
+
 function gradientOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array): Gradient {
   const buffer = stored(handle(source(tensor, index).memory), tensor);
-  const { place, into, name, dtype, shape, parameter } = tensor;
+  const { place, into, name, dtype, shape, group, parameter } = tensor;
   const length = tensor.bits.length;
   const extras = {
     ...(into ? { into: { buffer: stored(handle(into.memory), tensor), byteOffset: into.byteOffset } } : {}),
     ...(name === undefined ? {} : { name }),
     ...(dtype ? { dtype } : {}),
     ...(shape ? { shape } : {}),
+    ...(group ? { group } : {}),
     ...(parameter ? { parameter: parameterOver(tensor, index, handle) } : {}),
     // Memory is a whole number of words.
     ...(dtype && !place && length % 2 === 1 ? { length } : {}),

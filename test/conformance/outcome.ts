@@ -1,4 +1,5 @@
 /** One run of the library, judged against its reference, byte by byte. */
+import type { ClipReport } from "../../src/index.ts";
 import { fail, isNear, near, same, sameWords, show } from "./expect.ts";
 import { bitsAt, destination, written } from "./memory.ts";
 import { MIN_NORMAL, MIN_SUBNORMAL, round16, ulp24, valuesOf } from "./numbers.ts";
@@ -21,6 +22,7 @@ export function checkOutcome(unit: Unit, outcome: Outcome): Expected {
   const expected = unit.rule.expected(unit);
   checkReport(unit, expected, outcome);
   if (outcome.record !== undefined) checkRecord(outcome.record, expected, outcome.report);
+  if (outcome.decoded !== undefined) checkDecoded(outcome.decoded, outcome.report);
   checkByHand(unit, outcome, expected.ulps ?? ULPS);
   if (unit.reportOnly) return expected;
   if (outcome.after === undefined) fail("the memory was not read");
@@ -71,6 +73,21 @@ function checkFirstOf(report: Outcome["report"]): void {
   }
 }
 
+/** Of a clip's first step: what is told of the record alone is what the report says. */
+function checkDecoded(decoded: ClipReport, report: ClipReport): void {
+  for (const key of ["norm", "scale", "clipped", "nonFinite", "maxAbs", "badStepsInARow"] as const) {
+    same(decoded[key], report[key], `readRecord: ${key}`);
+  }
+  for (const key of ["steps", "clippedSteps", "skippedSteps", "nonFiniteSteps", "spikeSteps"] as const) {
+    same(decoded[key], report[key], `readRecord: ${key}`);
+    same(decoded.totals[key], report[key], `readRecord: totals.${key}`);
+  }
+  for (const key of ["index", "name", "element"] as const) {
+    same(decoded.firstNonFinite?.[key], report.firstNonFinite?.[key], `readRecord: firstNonFinite.${key}`);
+    same(decoded.lastNonFinite?.[key], report.firstNonFinite?.[key], `readRecord: lastNonFinite.${key}`);
+  }
+}
+
 function checkNorms(report: Outcome["report"], expected: Expected, ulps: number): void {
   for (const key of ["tensorNorms", "memberNorms", "memberScales"] as const) {
     const wanted = expected[key];
@@ -82,7 +99,18 @@ function checkNorms(report: Outcome["report"], expected: Expected, ulps: number)
       near(found[i], value, ulps, `${key}[${i}]`);
     });
   }
+  if (expected.groups) checkGroups(report.groups, expected.groups, ulps);
   if (expected.clippedMembers !== undefined) same(report.clippedMembers, expected.clippedMembers, "clippedMembers");
+}
+
+function checkGroups(found: ClipReport["groups"], wanted: NonNullable<ClipReport["groups"]>, ulps: number): void {
+  same(Object.keys(found ?? {}).join(), Object.keys(wanted).join(), "names of the groups");
+  for (const [name, { norm, scale, clipped }] of Object.entries(wanted)) {
+    const group = found?.[name];
+    near(group?.norm, norm, ulps, `norm of group ${name}`);
+    near(group?.scale, scale, clipped ? ulps : 0, `scale of group ${name}`);
+    same(group?.clipped, clipped, `whether group ${name} was clipped`);
+  }
 }
 
 function checkByHand(unit: Unit, { report, after }: Outcome, ulps: number): void {

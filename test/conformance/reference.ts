@@ -119,7 +119,8 @@ export function referenceMeasure(unit: Unit): Expected {
 }
 
 /** Clipping by the L2 norm over all tensors. */
-export function referenceGlobalNorm(unit: Unit, maxNorm: number): Expected {
+/** @param lengthens whether what is shorter is scaled too. */
+export function referenceGlobalNorm(unit: Unit, maxNorm: number, lengthens = false): Expected {
   const options = unit.options ?? {};
   const factors = measure(unit.tensors, options);
   const common = { norm: factors.norm, bound: Math.fround(maxNorm), ...observed(factors, options) };
@@ -131,11 +132,11 @@ export function referenceGlobalNorm(unit: Unit, maxNorm: number): Expected {
 
   const { norm, gradScale } = factors;
   const bound = common.bound;
-  const clipped = round24(norm) > bound;
+  const clipped = lengthens ? norm > 0 && round24(norm) !== bound : round24(norm) > bound;
   if (!unit.exact && bound > 0 && norm > 0 && Number.isFinite(bound) && Math.abs(norm - bound) <= 2 * ulp24(bound)) {
     throw new Error(`${unit.label}: a norm ${norm} this near to the bound ${bound} may fall on either side of it`);
   }
-  const scale = clipped ? representable((bound / norm) * gradScale) : gradScale;
+  const scale = clipped ? Math.min(representable((bound / norm) * gradScale), FLT_MAX) : gradScale;
   const untouched = onlyRecord || scale === 1;
   const comparable = options.totalNorm === undefined && scale > 0;
   return {
@@ -144,7 +145,7 @@ export function referenceGlobalNorm(unit: Unit, maxNorm: number): Expected {
     clipped,
     skipped: false,
     contents: untouched ? unchanged(unit.tensors) : scaled(unit.tensors, scale),
-    ...(clipped && !onlyRecord && comparable ? { normAfter: bound } : {}),
+    ...(clipped && !onlyRecord && comparable && scale < FLT_MAX ? { normAfter: bound } : {}),
   };
 }
 

@@ -8,8 +8,8 @@ export interface Groups {
   readonly groupOf: (tensor: Tensor) => (element: number) => number;
   /** Groups of the same number are one, whatever tensor they are in. */
   readonly areShared?: true;
-  /** From the norm of the parameter's values in that place, and how many they are. */
-  readonly boundOf: (parameterNorm: number, count: number) => number;
+  /** From the norm of the parameter's values in that place, how many they are, and the number of the group. */
+  readonly boundOf: (parameterNorm: number, count: number, number: number) => number;
 }
 
 interface Group {
@@ -47,7 +47,10 @@ export function unitAlong(shape: readonly number[], axes: readonly number[]): (e
   };
 }
 
-export function referenceGroups(unit: Unit, { groupOf, areShared, boundOf }: Groups): Expected {
+export function referenceGroups(
+  unit: Unit,
+  { groupOf, areShared, boundOf }: Groups,
+): Expected & { readonly verdicts: readonly Verdict[] } {
   const { options = {} } = unit;
   const gradScale = scalar(options.gradScale, Math.fround) ?? 1;
   const groups: Group[] = [];
@@ -59,11 +62,14 @@ export function referenceGroups(unit: Unit, { groupOf, areShared, boundOf }: Gro
     addTensor(groups, tensor, groupsOfTensor);
     return groupsOfTensor;
   });
-  const verdicts = groups.map((group) => verdictOf(unit, group, boundOf, gradScale));
+  const verdicts = groups.map((group, number) => {
+    return verdictOf(unit, group, (norm, count) => boundOf(norm, count, number), gradScale);
+  });
   const summary = summarise(unit.tensors);
   const sawNaN = verdicts.some(({ norm }) => Number.isNaN(norm));
   const norm = sawNaN ? Number.NaN : summary.sawInfinity ? Infinity : gradScale * Math.sqrt(summary.sumOfSquares);
   return {
+    verdicts,
     norm,
     clipped: verdicts.some(({ clipped }) => clipped),
     skipped: verdicts.some(({ zeroed }) => zeroed),
@@ -98,7 +104,12 @@ function addTensor(groups: Group[], tensor: Tensor, numbers: Uint32Array): void 
   }
 }
 
-function verdictOf(unit: Unit, group: Group, boundOf: Groups["boundOf"], gradScale: number): Verdict {
+function verdictOf(
+  unit: Unit,
+  group: Group,
+  boundOf: (parameterNorm: number, count: number) => number,
+  gradScale: number,
+): Verdict {
   const { nonFinite = "zero" } = unit.options ?? {};
   if (group.sawNaN || group.sawInfinity) {
     const norm = group.sawNaN ? Number.NaN : Infinity;

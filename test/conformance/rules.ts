@@ -5,6 +5,7 @@ import {
   type ClipMethod,
   clipByBlockRms,
   clipByGlobalNorm,
+  clipByGroupNorm,
   clipByNorm,
   clipPerExample,
 } from "../../src/index.ts";
@@ -46,6 +47,29 @@ export function perMember(maxNorm: number, members: number): Rule {
         areShared: true,
         boundOf: () => Math.fround(maxNorm),
       }),
+  };
+}
+
+/** Named groups of tensors; a group that no tensor is in has norm 0. */
+export function perGroup(bounds: Readonly<Record<string, number>>, others?: number): Rule {
+  const all = { ...bounds, ...(others === undefined ? {} : { others }) };
+  const [names, limits] = [Object.keys(all), Object.values(all).map(Math.fround)];
+  return {
+    method: clipByGroupNorm(bounds, { others }),
+    expected: (unit) => {
+      const { verdicts, ...expected } = referenceGroups(unit, {
+        groupOf:
+          ({ group = "others" }) =>
+          () =>
+            names.indexOf(group),
+        areShared: true,
+        boundOf: (_, __, number) => limits[number] as number,
+      });
+      const scale = scalar(unit.options?.gradScale, Math.fround) ?? 1;
+      const empty = { norm: 0, scale, clipped: false };
+      const groups = Object.fromEntries(names.map((name, i) => [name, verdicts[i] ?? empty]));
+      return { ...expected, scale: Number.NaN, bound: Number.NaN, groups };
+    },
   };
 }
 

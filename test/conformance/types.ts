@@ -22,6 +22,7 @@ export interface Tensor {
   readonly into?: Place;
   readonly name?: string;
   readonly shape?: readonly number[];
+  readonly group?: string;
   /** What the gradient is of: as many elements. Without a place in memory of its own. */
   readonly parameter?: { readonly bits: Bits; readonly dtype?: Dtype; readonly place?: Place };
   /** How long `into` is, where that is not as the tensor. */
@@ -51,6 +52,10 @@ export interface Unit {
   readonly options?: UnitOptions;
   /** WebGPU: record into an encoder of the suite, into an open pass of it, or let the clip submit by itself. */
   readonly via?: "encode" | "pass" | "run";
+  /** Tensors, by their places, that are there at prepare and not at the step. */
+  readonly absent?: readonly number[];
+  /** Those that prepare knows by length, dtype and shape only, and that the step brings. */
+  readonly late?: readonly number[];
   /** Hand the tensors over as an object, by name. */
   readonly named?: true;
   /** Only the report is checked: for ranges too large to read back everywhere. */
@@ -115,6 +120,7 @@ export interface Expected {
   readonly memberNorms?: readonly number[];
   readonly memberScales?: readonly number[];
   readonly clippedMembers?: number;
+  readonly groups?: ClipReport["groups"];
 }
 
 /** Every memory of a unit as words, by name. */
@@ -122,8 +128,9 @@ export type Images = ReadonlyMap<string, Uint32Array>;
 
 export interface Outcome {
   readonly report: ClipReport;
-  /** WebGPU: the 96 bytes as the GPU wrote them. */
+  /** WebGPU: the 96 bytes as the GPU wrote them, and what `readRecord` makes of them. */
   readonly record?: Uint8Array;
+  readonly decoded?: ClipReport;
   readonly before: Images;
   /** Missing for a unit of which only the report is checked. */
   readonly after?: Images;

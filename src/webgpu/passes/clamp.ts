@@ -1,6 +1,5 @@
 import kernel from "../../../shaders/clamp.wgsl?raw";
 import { floatBits } from "../../floats.ts";
-import type { Piece } from "../../pieces.ts";
 import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
 import { READ } from "../layouts.ts";
 import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
@@ -23,9 +22,9 @@ const walk: Walk = {
 
 /** All dispatches add to the same partials. The first one overwrites them, so it gets as many workgroups as the largest. */
 function planClamp(planning: Planning): Dispatch[] {
-  const { gradients, limits, buffers } = planning;
-  const batches = writesOf(gradients.tensors, gradients.pieces).flatMap(({ target, pieces }) => {
-    const segments = neighbours(pieces).flatMap((run) => segmentsOf(run, limits.maxBinding, true));
+  const { tensors, gradients, limits, buffers } = planning;
+  const batches = writesOf(tensors, gradients.pieces).flatMap(({ target, pieces }) => {
+    const segments = segmentsOf(pieces, limits.maxBinding, true);
     return batchesOf(walk, segments, target, limits, buffers);
   });
   const count = batches.reduce((most, { workgroups }) => Math.max(most, workgroups), 0);
@@ -63,15 +62,4 @@ function dispatchOf(
     ],
     values: ["gradScale"],
   };
-}
-
-/** Runs of pieces that are neighbours in the list too: a record names an element by its distance from a run's start. */
-function neighbours(pieces: readonly Piece[]): Piece[][] {
-  const runs: Piece[][] = [];
-  for (const piece of pieces) {
-    const run = runs.at(-1);
-    if (run?.at(-1)?.number === piece.number - 1) run?.push(piece);
-    else runs.push([piece]);
-  }
-  return runs;
 }

@@ -82,6 +82,7 @@ export function decidingText(
     texts: { ...all, ...rule.texts, ...(skip && { skip: skip.wgsl, ...skip.texts }) },
     conditions: {
       REMEMBERS: remembers,
+      NORMALIZES: rule.isScaled !== undefined,
       SKIPS: skip !== undefined,
       STATE: remembers || skip !== undefined,
       LOSS: !!skip?.loss,

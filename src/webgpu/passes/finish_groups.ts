@@ -1,6 +1,5 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
 import { floatBits } from "../../floats.ts";
-import { groupRunsOf } from "../../pieces.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
@@ -20,21 +19,20 @@ const bundleStruct = struct(
   "parameterRangesAt",
   "parameterRangeCount",
   "weight",
-  "unused0",
-  "unused1",
+  "absent",
+  "unused",
 );
 const rangeStruct = struct("first", "each");
 /** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
 
 function planGroups(planning: Planning): Dispatch[] {
-  const { method, groupCount } = planning;
+  const { method, groupCount, groupRuns } = planning;
   const blocks = Math.ceil(groupCount / GROUPS_A_WORKGROUP);
   const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
   const workgroups = Math.ceil(blocks / rounds);
   planning.found = { first: planning.partialCount, count: workgroups };
   planning.partialCount += workgroups;
-  const bundles = groupRunsOf(planning.gradients.tensors, method.grouping);
   return [
     {
       name: `finish groups ${method.norm.name} ${method.rule.name}`,
@@ -43,7 +41,7 @@ function planGroups(planning: Planning): Dispatch[] {
         { type: "storage", buffer: "partials" },
         { type: "storage", buffer: "entries" },
         ...sourceBindings,
-        settingsBinding(planning, { bundleCount: bundles.length, rounds }),
+        settingsBinding(planning, { bundleCount: groupRuns.length, rounds }),
         { type: READ, words: bundleTable(planning) },
       ],
       values: decidingValues,
@@ -54,10 +52,10 @@ function planGroups(planning: Planning): Dispatch[] {
 
 /**
  * The head has for each bundle: its first group, the place and the number of its ranges of partials, the same for its parameter,
- * and the bits of its weight. The ranges follow: for each its first partial and the number of partials for each group.
+ * the bits of its weight, and whether its gradient is absent. The ranges follow: for each its first partial and the number of
+ * partials for each group.
  */
-function bundleTable({ method, gradients, parameters }: Planning): Uint32Array {
-  const bundles = groupRunsOf(gradients.tensors, method.grouping);
+function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Planning): Uint32Array {
   const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];
   const rangesStart = bundleStruct.words * bundles.length;
   const rangeCount = gradients.ranges.length + parameters.ranges.length;
@@ -71,7 +69,8 @@ function bundleTable({ method, gradients, parameters }: Planning): Uint32Array {
     }
     return place;
   };
-  for (const [number, { group, valuesPerGroup }] of bundles.entries()) {
+  for (const [number, run] of bundles.entries()) {
+    const { group, absent } = run;
     const ranges = written(own.get(group));
     const parameterRanges = written(owned.get(group));
     bundleStruct.write(words, bundleStruct.words * number, {
@@ -80,7 +79,8 @@ function bundleTable({ method, gradients, parameters }: Planning): Uint32Array {
       rangeCount: ranges.count,
       parameterRangesAt: parameterRanges.at,
       parameterRangeCount: parameterRanges.count,
-      weight: floatBits(method.rule.weight?.(valuesPerGroup) ?? 0),
+      weight: floatBits(method.rule.weight?.(run) ?? 0),
+      absent: Number(absent),
     });
   }
   return words;

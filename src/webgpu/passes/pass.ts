@@ -1,6 +1,6 @@
 import type { ClipMethod } from "../../methods/method.ts";
 import type { CheckedOptions } from "../../options.ts";
-import type { Piece } from "../../pieces.ts";
+import type { GroupRun, Piece } from "../../pieces.ts";
 import type { Tensor } from "../../view.ts";
 import type { Batch, Limits } from "../dispatches.ts";
 import type { BindingType } from "../layouts.ts";
@@ -23,10 +23,14 @@ export interface Planning {
   readonly method: ClipMethod;
   readonly options: CheckedOptions;
   readonly limits: Limits;
+  /** The gradients that are present. */
+  readonly tensors: readonly Tensor[];
   readonly buffers: Buffers;
   readonly gradients: Gradients;
   /** The gradients' parameters, for a method that uses them. */
   readonly parameters: Gradients;
+  /** Those of absent gradients too. */
+  readonly groupRuns: readonly GroupRun[];
   /** The number of groups; 0 if all gradients share one norm. */
   readonly groupCount: number;
   /** The number of partials so far. Those of the next pass follow. */
@@ -36,7 +40,6 @@ export interface Planning {
 }
 
 export interface Gradients {
-  readonly tensors: readonly Tensor[];
   readonly pieces: readonly Piece[];
   /** Which partials belong to which group; empty if all share one norm. */
   readonly ranges: PartialRange[];

@@ -51,10 +51,10 @@ export function scaleBy(scales: Scales): Pass {
   return { plan: (planning) => planScale(planning, scales) };
 }
 
-function planScale({ options, gradients, limits, buffers }: Planning, scales: Scales): Dispatch[] {
+function planScale({ options, tensors, gradients, limits, buffers }: Planning, scales: Scales): Dispatch[] {
   if (options.apply === "record") return [];
   const { lanes } = limits.grid;
-  return writesOf(gradients.tensors, gradients.pieces).flatMap(({ target, pieces }) => {
+  return writesOf(tensors, gradients.pieces).flatMap(({ target, pieces }) => {
     const segments = segmentsOf(pieces, limits.maxBinding, true);
     return batchesOf(scales.walk, segments, target, limits, buffers).map((batch) => ({
       name: nameOf(scales.name, batch, lanes),

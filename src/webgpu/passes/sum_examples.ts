@@ -28,8 +28,8 @@ const walk: Walk = {
 };
 
 function planSum(planning: Planning): Dispatch[] {
-  const { method, gradients, limits } = planning;
-  return writesOf(gradients.tensors, []).flatMap(({ tensors }) => {
+  const { method, limits } = planning;
+  return writesOf(planning.tensors, []).flatMap(({ tensors }) => {
     // A first round sets the sums; each later round adds to them.
     const rounds: Segment[][] = [];
     for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);

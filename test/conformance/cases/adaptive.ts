@@ -293,13 +293,16 @@ export const cases: Case[] = [
     },
   },
   {
-    name: "no gradients: a norm of 0 counts",
+    name: "a norm of 0 counts, no gradients do not",
     script: async ({ prepare, allocate }) => {
       const method = autoClip({ history: 2 });
       const none = prepare([], method);
       const zero = prepare(allocate([tensor([0])]).gradients, method);
+      const fresh = await none.state();
       for (const clip of [none, zero]) clip.run();
-      sameBytes(await none.state(), await zero.state(), "state");
+      sameBytes(await none.state(), fresh, "state without gradients");
+      const [, count] = new Float64Array(await zero.state());
+      same(count, 1, "norms of which one is 0");
     },
   },
   {

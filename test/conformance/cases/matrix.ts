@@ -1,12 +1,12 @@
 /** Every method in every format: with and without gradScale, with a NaN that is named, and how far off the answers are. */
 import { autoClip, type ClipMethod, measureNorm, zClip } from "../../../src/index.ts";
-import { clampTo, clipTo, range, unit } from "../build.ts";
+import { clampTo, clipTo, normalizedTo, range, unit } from "../build.ts";
 import { fail, same } from "../expect.ts";
 import { bitsAt, destination, written } from "../memory.ts";
 import { bits16From, floatsOf, randomBits, round16, ulp24, valuesOf } from "../numbers.ts";
 import { checkOutcome } from "../outcome.ts";
 import { referenceGlobalNorm, referenceMeasure } from "../reference.ts";
-import { agc, alongAxes, perExample, perMember, perTensor, perTensorRms } from "../rules.ts";
+import { agc, alongAxes, perExample, perGroup, perMember, perTensor, perTensorRms } from "../rules.ts";
 import type { Bits, Case, Dtype, Expected, Outcome, Rule, Tensor, Unit } from "../types.ts";
 import { clippedBy } from "./norms.ts";
 
@@ -25,6 +25,7 @@ const METHODS: Readonly<Record<string, Rule>> = {
   "clipByGlobalNorm(1, { normType: 3 })": clippedBy(1, 3),
   "clipByGlobalNorm(1, { members })": perMember(1, STACKED),
   "clipByNorm(1)": perTensor(1),
+  "clipByGroupNorm({ head: 0.5, body: Infinity }, { others: 2 })": perGroup({ head: 0.5, body: Infinity }, 2),
   "clipByNorm(0.7, { axes: [0] })": alongAxes(0.7, [0]),
   "clipByNorm(0.7, { axes: [1] })": alongAxes(0.7, [1]),
   "clipByValue(0.5)": clampTo(-0.5, 0.5),
@@ -33,6 +34,7 @@ const METHODS: Readonly<Record<string, Rule>> = {
   "clipPerExample(1, { examples })": perExample(1, STACKED),
   "autoClip({ maxNorm: 1 })": capped(autoClip({ maxNorm: 1 })),
   "zClip({ maxNorm: 1 })": capped(zClip({ maxNorm: 1 })),
+  "normalizeByGlobalNorm(100)": normalizedTo(100),
   "measureNorm()": { method: measureNorm(), expected: referenceMeasure },
 };
 const DTYPES: readonly Dtype[] = ["f32", "f16", "bf16"];
@@ -50,6 +52,7 @@ function model(dtype: Dtype, seed: number): Tensor[] {
     dtype,
     shape: [STACKED, columns],
     name: `layer ${i}`,
+    group: ["head", "body", undefined][i % 3],
     parameter: { bits: encoded(dtype, randomBits(STACKED * columns, seed + 50 + i)), dtype },
   }));
 }
