@@ -38,8 +38,8 @@ type NormSettings = Pick<Settings, "method" | "totalNorm" | "gradScale">;
 
 /** As the report has it: after gradScale, NaN or Infinity where a gradient is. */
 export function normOf(found: Found, settings: NormSettings): number {
-  const flags = flagsOf(found, settings);
-  if (flags !== 0) return nonFiniteOf(flags);
+  const faults = flagsOf(found, settings) & (NAN_SEEN | INFINITY_SEEN);
+  if (faults !== 0) return nonFiniteOf(faults);
   if (settings.totalNorm !== undefined) return rounded(settings.totalNorm);
   return rounded(rounded(settings.method.norm.norm(found.sum, found.largest)) * settings.gradScale);
 }
@@ -51,9 +51,7 @@ function flagsOf({ flags }: Found, { totalNorm }: NormSettings): number {
 
 /** Clipped by value: the pass before has decided for each. */
 function decideForEach(found: Found, flags: number, settings: Settings): Decision {
-  const faults = flags & (NAN_SEEN | INFINITY_SEEN);
-  const norm = faults === 0 ? normOf(found, settings) : nonFiniteOf(faults);
-  return { norm, scale: settings.gradScale, flags, bound: settings.maxNorm };
+  return { norm: normOf(found, settings), scale: settings.gradScale, flags, bound: settings.maxNorm };
 }
 
 function decideNonFinite(flags: number, { nonFinite, maxNorm }: Settings): Decision {
