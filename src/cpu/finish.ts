@@ -38,8 +38,8 @@ type NormSettings = Pick<Settings, "method" | "totalNorm" | "gradScale">;
 
 /** As the report has it: after gradScale, NaN or Infinity where a gradient is. */
 export function normOf(found: Found, settings: NormSettings): number {
-  const flags = flagsOf(found, settings);
-  if (flags !== 0) return nonFiniteOf(flags);
+  const faults = flagsOf(found, settings) & (NAN_SEEN | INFINITY_SEEN);
+  if (faults !== 0) return nonFiniteOf(faults);
   if (settings.totalNorm !== undefined) return rounded(settings.totalNorm);
   return rounded(rounded(settings.method.norm.norm(found.sum, found.largest)) * settings.gradScale);
 }
