@@ -18,7 +18,7 @@ function close(values: readonly number[]): unknown[] {
 }
 
 test("these are all examples of the page", () => {
-  expect(examplesOf("docs/recipes.md").length).toBe(7);
+  expect(examplesOf("docs/recipes.md").length).toBe(8);
 });
 
 test("an update is bounded by its root mean square, as in Adafactor", async () => {
