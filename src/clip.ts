@@ -27,8 +27,8 @@ export interface Clip {
   /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC). An optimizer kernel can bind it. */
   readonly record?: GPUBuffer;
   /**
-   * On the GPU, for methods with a norm for each tensor, unit or member: 32 bytes for each norm, laid out as the beginning of
-   * the record. A clipped one has bit 1 set in its flags, at byte 8.
+   * On the GPU, for methods with a norm for each tensor, unit, member or named group: 32 bytes for each norm, laid out as the
+   * beginning of the record. A clipped one has bit 1 set in its flags, at byte 8.
    */
   readonly scales?: GPUBuffer;
   /**

@@ -61,7 +61,7 @@ export interface ClipReport extends Counters {
   /** The norm before clipping, after `gradScale`. It may exceed float32's range. NaN or Infinity if a gradient has one. */
   norm: number;
   /**
-   * The factor of the gradients, `gradScale` included. NaN for methods with several norms (one for each tensor, unit, member or
+   * The factor of the gradients, `gradScale` included. NaN for methods with several norms (one for each tensor, unit, group, member or
    * example): `Clip.scales` has their scales, and `memberScales` those of members.
    */
   scale: number;
