@@ -26,12 +26,12 @@ fn conclude(all: Partial) {
     let isSpike = (decision.flags & SPIKE) != 0u;
     //#end
     decision.scale = vec2u(NAN_BITS, ONE_BITS);
-    decision.flags = all.flags;
+    decision.flags = all.flags & ~select(TAKEN, TAKEN | SKIP, (all.flags & TAKEN) != 0u);
     decision.bound = max_norm_bits();
     //#if SKIPS
     if (isSpike) {
       decision.scale = vec2u(0u, ONE_BITS);
-      decision.flags = (all.flags & ~CLIPPED) | SKIP | SPIKE;
+      decision.flags = (decision.flags & ~CLIPPED) | SKIP | SPIKE;
     }
     //#end
   }

@@ -10,7 +10,7 @@
 @group(0) @binding(5) var<storage, read> bundles: array<u32>;
 
 // A bundle is a row of groups, in order: its first group, where its ranges of partials stand in `bundles` and how many, the
-// same for its parameter, the bits of its groups' weight, and 1 where its gradient is absent. A range is the first partial of
+// same for its parameter, the bits of its groups' weight, 1 where its gradient is absent, and 1 where its groups are independent. A range is the first partial of
 // the bundle's first group, and how many partials each group has: those of the next follow.
 const BUNDLE_WORDS = 8u;
 const LANES = 8u;
@@ -69,7 +69,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       }
       entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
         all.nonFinite, 0u);
-      share.flags |= decision.flags;
+      let isTaken = bundles[at + 7u] != 0u && (decision.flags & SKIP) == 0u;
+      share.flags |= decision.flags | select(0u, TAKEN, isTaken);
     }
   }
   let all = folded(share, lane, WORKGROUP, WORKGROUP);

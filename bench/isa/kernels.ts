@@ -8,6 +8,7 @@ import {
   clipPerExample,
   createClipper,
   type GradientView,
+  skipSpikes,
   zClip,
 } from "../../src/index.ts";
 import { pipelineOf } from "../gpu/pipelines.ts";
@@ -81,6 +82,9 @@ export async function kernelTexts(bindings: number): Promise<KernelText[]> {
       clipper.prepare([view], method);
       isFirst = false;
     }
+  }
+  for (const method of [clipByGlobalNorm(1), clipByNorm(1)]) {
+    clipper.prepare(views.slice(0, 1), method, { skip: skipSpikes() });
   }
   for (const [name, source] of Object.entries({ read, rewrite, tensorNorm, tensorFinish, tensorScale })) {
     const device = deviceWith(bindings, (_, module, layout) => add(`bench ${name} by ${LANES}`, module, layout));

@@ -61,6 +61,7 @@ const GIVEN = 0xfffffffeu;
 const CLIPPED = 1u;
 const SKIP = 2u;
 const SPIKE = 16u;
+const TAKEN = 32u; // from finish_groups.wgsl to finish.wgsl: a group that is independent of the others is not skipped
 const NAN_BITS = 0x7fc00000u;
 const ONE_BITS = 0x3f800000u;
 

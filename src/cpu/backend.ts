@@ -47,7 +47,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
-      finish(record, all, together, several ? decisions : [], values.gradScale);
+      finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);

@@ -88,9 +88,12 @@ export function finish(
   together: Decision,
   groups: readonly Decision[],
   gradScale: number,
+  areIndependent = false,
 ) {
   const several = groups.length > 0;
-  const flags = several ? groups.reduce((union, group) => union | group.flags, all.flags) : together.flags;
+  const isTaken = areIndependent && groups.some((group) => (group.flags & SKIP) === 0);
+  const union = several ? groups.reduce((flags, group) => flags | group.flags, all.flags) : together.flags;
+  const flags = isTaken ? union & ~SKIP : union;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
   writeEntry(
     record,

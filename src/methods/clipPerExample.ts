@@ -14,7 +14,7 @@ import { examplePasses } from "./passes.ts";
  * standard deviation of noiseMultiplier * maxNorm to the sum, divide by the batch size, and keep the accounts. Without noise
  * there is no privacy.
  *
- * Under `nonFinite: "zero"` (default) an example with a NaN or an infinity is left out of the sum and sets the record's skip flag.
+ * Under `nonFinite: "zero"` (default) an example with a NaN or an infinity is left out of the sum; the record's skip flag is set only if all examples are.
  * The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are in float32, 16 examples at a time. A tensor larger
  * than the device's binding is summed in pieces, and 16-bit formats are rounded after each piece. If a single example is that
  * large, the tensor needs an `into`.

@@ -66,13 +66,15 @@ export function referenceGroups(
     return verdictOf(unit, group, (norm, count) => boundOf(norm, count, number), gradScale);
   });
   const summary = summarise(unit.tensors);
+  const zeroed = verdicts.filter((verdict) => verdict.zeroed).length;
   const sawNaN = verdicts.some(({ norm }) => Number.isNaN(norm));
   const norm = sawNaN ? Number.NaN : summary.sawInfinity ? Infinity : gradScale * Math.sqrt(summary.sumOfSquares);
   return {
     verdicts,
     norm,
     clipped: verdicts.some(({ clipped }) => clipped),
-    skipped: verdicts.some(({ zeroed }) => zeroed),
+    // Members are independent: the step is skipped only where all of them are.
+    skipped: zeroed > 0 && (unit.rule.method.grouping.kind !== "members" || zeroed === verdicts.length),
     nonFinite: summary.nonFinite,
     first: summary.first,
     maxAbs: Number.isFinite(norm) ? Math.min(FLT_MAX, summary.largest * gradScale) : norm,

@@ -20,7 +20,7 @@ const bundleStruct = struct(
   "parameterRangeCount",
   "weight",
   "absent",
-  "unused",
+  "independent",
 );
 const rangeStruct = struct("first", "each");
 /** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
@@ -80,6 +80,7 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
       parameterRangesAt: parameterRanges.at,
       parameterRangeCount: parameterRanges.count,
       weight: floatBits(method.rule.weight?.(run) ?? 0),
+      independent: Number(method.grouping.kind === "members"),
       absent: Number(absent),
     });
   }

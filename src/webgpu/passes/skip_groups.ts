@@ -15,7 +15,7 @@ export const skipGroups: Pass = {
       ? []
       : [
           {
-            name: "skip groups",
+            name: `skip groups by ${LANES}`,
             source: () =>
               withLanes(resolved(kernel, { texts: { "shared/entry": entry, "shared/record": record } }), LANES),
             bindings: [
