@@ -110,6 +110,11 @@ export class GradientClipper implements Clipper {
         `${method.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
       );
     }
+    if (where === "webgpu" && options.skip && !options.skip.groupPass) {
+      throw new TypeError(
+        `options.skip is ${options.skip.name}, which was made by an entry that has nothing for the GPU; import it from "gradclip".`,
+      );
+    }
     options.skip?.check(method, where);
     const backend = backendFor(method, options, groupCount(list.declared, method.grouping));
     try {

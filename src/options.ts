@@ -7,7 +7,8 @@ import { type Source, sourceIn } from "./source.ts";
 export interface ClipOptions {
   /**
    * The action for a gradient with a NaN or an infinity. `"zero"` (default): all gradients that share its norm (everything, a
-   * tensor, a unit, a member) become 0, and the record's skip flag is set (with members or examples: if all of them are bad). `"keep"`: no byte changes, not even by gradScale.
+   * tensor, a unit, a group, a member) become 0, and the record's skip flag is set; with members or examples it is set only if
+   * all of them are bad. `"keep"`: no byte changes, not even by gradScale.
    * `"propagate"`: as PyTorch, NaN everywhere, or zeros and NaN. `clipByValue` looks at each value by itself and ignores this.
    */
   nonFinite?: "zero" | "keep" | "propagate";
@@ -81,6 +82,6 @@ function readTotalNorm(value: unknown): number | Source {
 }
 
 function readSkip(value: unknown): SkipRule {
-  if (isPlain(value) && typeof (value as Partial<SkipRule>).begin === "function") return { ...(value as SkipRule) };
+  if (isPlain(value) && typeof (value as Partial<SkipRule>).check === "function") return { ...(value as SkipRule) };
   throw new TypeError(`options.skip is ${shown(value)}; pass what skipAbove(100) or skipSpikes() returns.`);
 }

@@ -1,6 +1,6 @@
 import { counted } from "./check.ts";
 
-/** What is kept from step to step: on the CPU it is decided by, for the GPU it is the content of a buffer. */
+/** What is kept from step to step: the CPU decides by it, and for the GPU it is the content of a buffer. */
 export interface Remembered {
   /** What it belongs to, as messages say it. */
   readonly subject: string;

@@ -63,11 +63,12 @@ function inKilobytes(bytes: number): string {
   return (bytes / 1000).toFixed(1);
 }
 
+/** The goals are 29, 24.5 and 9 kB: docs/size.md has where the bytes are. */
 describe("budgets, for a page with createClipper and clipByGlobalNorm", () => {
   test.each([
-    [".", 35_700],
-    ["./webgpu", 29_700],
-    ["./cpu", 13_300],
+    [".", 35_900],
+    ["./webgpu", 29_900],
+    ["./cpu", 13_500],
   ])("%s", async (key, budget) => {
     const bytes = await bytesOf([key, ONE_METHOD]);
     expect(bytes).toBeGreaterThan(5000);

@@ -79,6 +79,11 @@ describe("a method of one entry in another", () => {
       'clipByGlobalNorm was made by an entry that has nothing for the GPU; import it from "gradclip".',
     );
     await refused(
+      () => gradclip.clipGradients([bufferOf(3, 4)], gradclip.clipByGlobalNorm(1), { device, skip: cpu.skipAbove(1) }),
+      TypeError,
+      'options.skip is skipAbove, which was made by an entry that has nothing for the GPU; import it from "gradclip".',
+    );
+    await refused(
       () => gradclip.clipGradients([new Float32Array([3, 4])], webgpu.clipByValue(1)),
       TypeError,
       'clipByValue was made by an entry that has nothing for the CPU; import it from "gradclip".',

@@ -159,6 +159,13 @@ test("a loss in an array is read at each step", async () => {
     clip.run();
     expect(gradient[0]).toBe(value === 50 ? 0 : 0.5);
   }
+  structuredClone(loss.buffer, { transfer: [loss.buffer] });
+  await refusedOnArrays(
+    [gradient],
+    () => clip.run(),
+    TypeError,
+    "skipSpikes's loss is on a detached ArrayBuffer; pass the array that now owns the memory.",
+  );
   const { spikeSteps } = await clipGradients([gradient], clipByGlobalNorm(1), { skip: skipAbove(0.25) });
   expect(spikeSteps).toBe(1);
 });

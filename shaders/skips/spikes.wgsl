@@ -4,7 +4,7 @@
 
 // A step is skipped where its norm, or its loss, is above mean + sigmas * deviation of the last values before it. Sums are of
 // differences from the first value of the list, so equal values have a deviation of exactly 0 and a mean that is exact.
-// state.words has the norms from listAt on, and the losses behind them; each list has room for `window` bits of float32.
+// state.words has the norms from listAt on, and the losses behind them; each list has room for `window` values, as bits of float32.
 struct SkipMemory {
   window: u32,
   warmup: u32,    // the first value that is judged, from 1
@@ -59,18 +59,45 @@ fn summed(mine: Sum, lane: u32) -> SoftFloat {
   return narrow(folded(partial, lane, WORKGROUP, WORKGROUP).sum);
 }
 
+// Values in the order in which they came.
+struct List {
+  at: u32,
+  oldest: u32, // its place
+  count: u32,
+}
+
+fn list_of(at: u32, seen: u32, next: u32) -> List {
+  let isFull = seen >= state.skip.window;
+  return List(at, select(0u, next, isFull), min(seen, state.skip.window));
+}
+
+fn norms() -> List {
+  return list_of(state.skip.listAt, state.skip.normsSeen, state.skip.normsNext);
+}
+
+//#if LOSS
+fn losses() -> List {
+  return list_of(losses_at(), state.skip.lossesSeen, state.skip.lossesNext);
+}
+//#end
+
+fn value_of(list: List, i: u32) -> Signed {
+  let place = list.oldest + i;
+  return signed(state.words[list.at + select(place, place - state.skip.window, place >= state.skip.window)]);
+}
+
 // The sum of distances from `origin`, and in lane 0 that of their squares.
 struct Distances {
   total: Signed,
   squares: SoftFloat,
 }
 
-fn distances(at: u32, count: u32, first: Signed, origin: Signed, lane: u32) -> Distances {
+fn distances(list: List, first: Signed, origin: Signed, lane: u32) -> Distances {
   var above = Sum();
   var below = Sum();
   var squares = Sum();
-  for (var i = lane; i < count; i += WORKGROUP) {
-    let distance = minus(minus(signed(state.words[at + i]), first), origin);
+  for (var i = lane; i < list.count; i += WORKGROUP) {
+    let distance = minus(minus(value_of(list, i), first), origin);
     let short = rounded(distance.size);
     squares = added(squares, wide(product(short, short)));
     if (distance.isNegative) {
@@ -83,19 +110,18 @@ fn distances(at: u32, count: u32, first: Signed, origin: Signed, lane: u32) -> D
   return Distances(total, summed(squares, lane));
 }
 
-// mean + sigmas * deviation, from the first value. The mean of 24 digits is corrected by the mean of what it leaves.
-fn limit_of(at: u32, seen: u32, lane: u32) -> Signed {
-  let count = min(seen, state.skip.window);
-  let first = signed(state.words[at]);
-  let mean = divided_by(distances(at, count, first, Signed(SoftFloat(), false), lane).total, max(count, 1u));
+// mean + sigmas * deviation, from the oldest value. The mean of 24 digits is corrected by the mean of what it leaves.
+fn limit_of(list: List, lane: u32) -> Signed {
+  let first = value_of(list, 0u);
+  let mean = divided_by(distances(list, first, Signed(SoftFloat(), false), lane).total, max(list.count, 1u));
   if (lane == 0u) {
     centre = mean;
   }
   workgroupBarrier();
-  let rest = distances(at, count, first, centre, lane);
-  let deviation = rounded(root(quotient(rest.squares, normalized(max(count, 2u) - 1u, 0))));
+  let rest = distances(list, first, centre, lane);
+  let deviation = rounded(root(quotient(rest.squares, normalized(max(list.count, 2u) - 1u, 0))));
   let most = Signed(product(soft_float(state.skip.sigmas), deviation), false);
-  return plus(plus(mean, divided_by(rest.total, max(count, 1u))), most);
+  return plus(plus(mean, divided_by(rest.total, max(list.count, 1u))), most);
 }
 
 fn losses_at() -> u32 {
@@ -103,15 +129,15 @@ fn losses_at() -> u32 {
 }
 
 fn prepare_skip(lane: u32) {
-  normLimit = limit_of(state.skip.listAt, state.skip.normsSeen, lane);
+  normLimit = limit_of(norms(), lane);
   //#if LOSS
-  lossLimit = limit_of(losses_at(), state.skip.lossesSeen, lane);
+  lossLimit = limit_of(losses(), lane);
   //#end
 }
 
-fn is_above(value: Signed, limit: Signed, at: u32, seen: u32) -> bool {
-  let excess = minus(minus(value, signed(state.words[at])), limit);
-  return seen + 1u >= state.skip.warmup && excess.size.mantissa != 0u && !excess.isNegative;
+fn is_above(value: Signed, limit: Signed, list: List, seen: u32) -> bool {
+  let excess = minus(minus(value, value_of(list, 0u)), limit);
+  return seen >= state.skip.warmup - 1u && excess.size.mantissa != 0u && !excess.isNegative;
 }
 
 // A counter that stays at its largest.
@@ -125,7 +151,7 @@ fn place_after(next: u32) -> u32 {
 
 fn is_norm_spike(norm: SoftFloat) -> bool {
   let at = state.skip.listAt;
-  let isSpike = is_above(Signed(norm, false), normLimit, at, state.skip.normsSeen);
+  let isSpike = is_above(Signed(norm, false), normLimit, norms(), state.skip.normsSeen);
   state.words[at + state.skip.normsNext] = float_bits(norm);
   state.skip.normsSeen = one_more(state.skip.normsSeen);
   state.skip.normsNext = place_after(state.skip.normsNext);
@@ -138,7 +164,7 @@ fn is_loss_spike() -> bool {
   if ((bits & 0x7fffffffu) >= INFINITY_BITS) {
     return true;
   }
-  let isSpike = is_above(signed(bits), lossLimit, losses_at(), state.skip.lossesSeen);
+  let isSpike = is_above(signed(bits), lossLimit, losses(), state.skip.lossesSeen);
   state.words[losses_at() + state.skip.lossesNext] = bits;
   state.skip.lossesSeen = one_more(state.skip.lossesSeen);
   state.skip.lossesNext = place_after(state.skip.lossesNext);

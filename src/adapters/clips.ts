@@ -52,6 +52,11 @@ export class Clips {
     if (method.name === "measureNorm") {
       throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
     }
+    if (method.grouping.kind === "groups") {
+      throw new TypeError(
+        `${method.name} needs the group of each gradient, which ${caller} does not know; clip them by clipper.prepare.`,
+      );
+    }
     if (method.examples) {
       throw new TypeError(
         `${method.name} gives a sum, which has another shape than the gradients; clip them by clipper.prepare and pass the sums on.`,

@@ -42,7 +42,9 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       // A step without any gradient enters no memory.
       const isEmpty = arrays.parts.length === 0 && given === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
-      const isSpike = !isEmpty && skipState?.isSpike(normOf(all, { method, totalNorm: given, ...values })) === true;
+      // A parameter that is not finite makes the step so.
+      const judged = { ...all, flags: all.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
+      const isSpike = !isEmpty && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.

@@ -31,8 +31,13 @@ export class JointMemory implements Remembered {
   }
 
   save(): ArrayBuffer {
-    const saved = this.#parts.flatMap(({ of }) => [...new Uint8Array(of.save())]);
-    return Uint8Array.from(saved).buffer;
+    const saved = new Uint8Array(this.savedBytes);
+    let at = 0;
+    for (const { of } of this.#parts) {
+      saved.set(new Uint8Array(of.save()), at);
+      at += of.savedBytes;
+    }
+    return saved.buffer;
   }
 
   /** All of it or nothing. */

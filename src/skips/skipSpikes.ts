@@ -25,6 +25,8 @@ export const spikesStruct = struct(
 );
 const LONGEST_WINDOW = 65_536;
 const LONGEST_WARMUP = 1_000_000;
+/** A counter of 32 bits stays at its largest. */
+const MOST_SEEN = 2 ** 32 - 1;
 const TAG = 0x67_63_73_01; // version 1
 const SUBJECT = "skipSpikes";
 
@@ -123,6 +125,13 @@ function readLoss(value: unknown): LossSource {
   return { buffer: array, byteOffset: offset };
 }
 
+/** An array whose memory was given away has no elements. */
+function lossIn({ buffer, byteOffset }: LossSource): number {
+  const loss = (buffer as Float32Array)[byteOffset / 4];
+  if (loss !== undefined) return loss;
+  throw new TypeError("skipSpikes's loss is on a detached ArrayBuffer; pass the array that now owns the memory.");
+}
+
 /** The last finite values of one kind. */
 class Series {
   /** The oldest first. */
@@ -132,8 +141,8 @@ class Series {
 
   /** Whether a value stands out from those before it, which it then joins. */
   judge(value: number, { sigmas, window, warmup }: Settings): boolean {
-    this.seen += 1;
-    const isSpike = this.seen >= warmup && value > this.#limit(sigmas);
+    const isSpike = this.seen >= warmup - 1 && value > this.#limit(sigmas);
+    this.seen = Math.min(this.seen + 1, MOST_SEEN);
     this.values.push(Math.fround(Math.min(value, LARGEST)));
     if (this.values.length > window) this.values.shift();
     return isSpike;
@@ -171,10 +180,9 @@ class Spikes implements Remembered {
   }
 
   isSpike(norm: number): boolean {
+    const loss = this.#loss && lossIn(this.#loss);
     const stands = Number.isFinite(norm) && this.#norms.judge(norm, this.#settings);
-    if (!this.#loss) return stands;
-    const { buffer, byteOffset } = this.#loss;
-    const loss = (buffer as Float32Array)[byteOffset / 4] as number;
+    if (loss === undefined) return stands;
     const lossStands = !Number.isFinite(loss) || this.#losses.judge(loss, this.#settings);
     return stands || lossStands;
   }
@@ -193,10 +201,9 @@ class Spikes implements Remembered {
     const read = this.#series.map((_, number) => {
       const [seen = 0, ...list] = values.slice(number * (1 + window), (number + 1) * (1 + window));
       const isCount = Number.isInteger(seen) && seen >= 0 && seen < 2 ** 32;
-      refuseUnless(
-        isCount && list.every((value) => Math.fround(value) === value && Math.abs(value) <= LARGEST),
-        this.subject,
-      );
+      const isValue = (value: number) =>
+        Math.fround(value) === value && Math.abs(value) <= LARGEST && (number > 0 || value >= 0);
+      refuseUnless(isCount && list.every(isValue), this.subject);
       return { seen, values: list.slice(0, Math.min(seen, window)) };
     });
     for (const [number, series] of this.#series.entries()) Object.assign(series, read[number]);

@@ -50,7 +50,7 @@ export interface Given {
   readonly isGradient: boolean;
 }
 
-export function givenBuffers(tensors: readonly Tensor[], { gradScale, totalNorm }: CheckedOptions): Given[] {
+export function givenBuffers(tensors: readonly Tensor[], { gradScale, totalNorm, skip }: CheckedOptions): Given[] {
   const gradients = tensors.flatMap(({ label, source, into, parameter }) => [
     { buffer: source.buffer, name: label },
     { buffer: into?.buffer, name: `the into of ${label}` },
@@ -60,6 +60,7 @@ export function givenBuffers(tensors: readonly Tensor[], { gradScale, totalNorm 
     buffer: typeof source === "object" ? source.buffer : undefined,
     name: `options.${name}`,
   }));
+  others.push({ buffer: skip?.loss?.buffer, name: "the loss of options.skip" });
   return [
     ...gradients.map((given) => ({ ...given, isGradient: true })),
     ...others.map((given) => ({ ...given, isGradient: false })),

@@ -59,7 +59,8 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
   const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];
   const rangesStart = bundleStruct.words * bundles.length;
   const rangeCount = gradients.ranges.length + parameters.ranges.length;
-  const words = new Uint32Array(rangesStart + rangeStruct.words * rangeCount);
+  // Without gradients one group without partials is decided: it reads the first bundle, which is all 0.
+  const words = new Uint32Array(Math.max(bundleStruct.words, rangesStart + rangeStruct.words * rangeCount));
   let next = rangesStart;
   const written = (found: readonly PartialRange[] = []) => {
     const place = { at: next, count: found.length };

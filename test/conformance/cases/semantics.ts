@@ -1,5 +1,7 @@
 /** What the options mean, alone and together. */
+import { clipByBlockRms, clipByNorm } from "../../../src/index.ts";
 import { clipTo, measured, packed, raw, tensor, unit } from "../build.ts";
+import { same } from "../expect.ts";
 import { FLT_MAX, MIN_NORMAL, randomBits } from "../numbers.ts";
 import type { Case, Tensor, Unit, UnitOptions } from "../types.ts";
 
@@ -187,5 +189,20 @@ export const cases: Case[] = [
       unit("only absent ones", [null, undefined], clipTo(1), { want: { norm: 0, scale: 1 } }),
       unit("an empty list, bound 0", [], clipTo(0), { exact: true, want: { norm: 0, clipped: false } }),
     ],
+  },
+  {
+    name: "no gradients at all, for methods with many norms",
+    script: async (harness) => {
+      for (const method of [clipByNorm(1), clipByNorm(1, { axes: [0] }), clipByBlockRms(1)]) {
+        for (const gradients of [[], [null]]) {
+          const clip = harness.prepare(gradients, method);
+          clip.run();
+          const { norm, clipped, nonFinite } = await clip.report();
+          same(norm, 0, `${method.name}: norm`);
+          same(clipped, false, `${method.name}: clipped`);
+          same(nonFinite, 0, `${method.name}: values that are not finite`);
+        }
+      }
+    },
   },
 ];

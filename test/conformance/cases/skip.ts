@@ -2,6 +2,7 @@
 import {
   adaptiveGradClip,
   autoClip,
+  type Clip,
   type ClipOptions,
   clipByBlockRms,
   clipByGlobalNorm,
@@ -97,6 +98,15 @@ function recordedLosses(seed: number, offset: number, length = 250): Float32Arra
     if (event < 0.02) return -Infinity;
     return event < 0.05 ? usual + 10 * (1 + random()) : usual;
   });
+}
+
+/** What an optimizer that takes the scales has: 0, with the flags of a skip and a spike and no other. */
+async function checkEntries({ readBuffers }: WebGpuHarness, clip: Clip, what: string): Promise<void> {
+  const [words = fail("no entries")] = await readBuffers([clip.scales as GPUBuffer]);
+  for (let at = 0; at < words.length; at += 8) {
+    same(words[at], 0, `${what}: scale of entry ${at / 8}`);
+    same(words[at + 2], 2 | 16, `${what}: flags of entry ${at / 8}`);
+  }
 }
 
 export const cases: Case[] = [
@@ -280,7 +290,45 @@ export const cases: Case[] = [
             isSkipped,
             `${what}: all 0`,
           );
+          if (isSkipped && harness.backend === "webgpu") await checkEntries(harness as WebGpuHarness, clip, what);
         }
+      }
+    },
+  },
+  {
+    name: "a parameter that is not finite makes the step so: it is not judged and not remembered",
+    script: async (harness) => {
+      const given = [Number.NaN, 1].map((value) =>
+        harness.allocate([{ ...tensor([30, 40], { shape: [2] }), parameter: tensor([value, 2]) }]),
+      );
+      const [bad = fail("no memory"), good = fail("no memory")] = given;
+      const clip = harness.prepare(bad.gradients, adaptiveGradClip(), { skip: skipAbove(5) });
+      clip.run();
+      const first = await clip.report();
+      same(first.spikeSteps, 0, "spikes of a NaN among the parameters");
+      same(first.nonFiniteSteps, 1, "steps that are not finite");
+      clip.run(good.gradients);
+      same((await clip.report()).spikeSteps, 1, "spikes with a finite parameter");
+    },
+  },
+  {
+    name: "a norm after gradScale is judged, and a loss that is not finite skips whatever nonFinite says",
+    script: async (harness) => {
+      const scaled = new Player(harness, Float32Array.of(9, 11));
+      const clip = await scaled.clip(clipByGlobalNorm(BOUND), { skip: skipAbove(5), gradScale: 0.5 });
+      const steps = await scaled.play(clip);
+      same(steps[0]?.spike, false, "spike of 9 * 0.5");
+      same(steps[1]?.spike, true, "spike of 11 * 0.5");
+      for (const nonFinite of ["keep", "propagate"] as const) {
+        const { loss, before } = lossOf(harness, Float32Array.of(1, Number.NaN, 1));
+        const player = new Player(harness, Float32Array.of(Number.NaN, Number.NaN, 1));
+        const judged = await player.clip(clipByGlobalNorm(BOUND), { skip: skipSpikes({ loss }), nonFinite });
+        const [alone, both, fine] = await player.play(judged, 0, 3, before);
+        same(alone?.spike, false, `${nonFinite}: spike of a NaN gradient`);
+        same(both?.spike, true, `${nonFinite}: spike of a NaN loss`);
+        same(both?.scale, 0, `${nonFinite}: scale of a NaN loss`);
+        same(bitsOf(both?.after ?? Number.NaN), 0, `${nonFinite}: the gradient under a NaN loss`);
+        same(fine?.after, 1, `${nonFinite}: the gradient of a good step`);
       }
     },
   },
