@@ -34,7 +34,7 @@ export function strippedShaders(): Plugin {
   };
 }
 
-/** For the build of an entry that has one half only: what the other half's files export is undefined, and a shader is empty. */
+/** For the build of an entry for one side: exports of the other side's files are undefined, and a shader is empty. */
 export function omitted(half: "webgpu" | "cpu"): Plugin {
   const id = half === "webgpu" ? /\/src\/webgpu\/|\.wgsl\?raw$/ : /\/src\/cpu\//;
   return {

@@ -2,7 +2,7 @@
 //#import shared/decide
 //#import shared/fold
 
-// Pass 2 for many norms: eight lanes fold the partials of one group (a tensor, a member or a unit along axes) and decide
+// Pass 2 for many norms: eight lanes fold the partials of one group (a tensor, a member, a named group or a unit along axes) and decide
 // its scale; every workgroup leaves one partial of all its groups for finish.wgsl.
 
 @group(0) @binding(0) var<storage, read_write> partials: array<Partial>;

@@ -68,9 +68,9 @@ export interface Clip {
    */
   readonly lastReport?: ClipReport;
   /**
-   * The memory of an adaptive method after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
+   * The memory of an adaptive method and of a skip rule after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
    * its own submit. A state of the GPU can be restored on the CPU and the reverse.
-   * @throws (as rejections) TypeError for a method without memory, DeviceLostError.
+   * @throws (as rejections) TypeError for a clip without memory, DeviceLostError.
    */
   state(): Promise<ArrayBuffer>;
   /**
@@ -78,8 +78,8 @@ export interface Clip {
    * the steps after that state did, to the bit on the same backend. On the GPU the state is written through the queue: it holds
    * for everything that is submitted after this call, even if it was encoded before.
    * @param state the ArrayBuffer, or a view of its bytes (a Uint8Array, a Node Buffer); only the bytes of the view count.
-   * @throws TypeError for anything else and for a method without memory. RangeError for the state of another method (for
-   * autoClip also of another `history`). After an error nothing has changed.
+   * @throws TypeError for anything else and for a clip without memory. RangeError for the state of another method or skip rule
+   * (also of another `history` or `window`). After an error nothing has changed.
    */
   restore(state: ArrayBuffer | ArrayBufferView): void;
   /**

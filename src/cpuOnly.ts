@@ -8,6 +8,7 @@ import type { ClipReport } from "./record.ts";
 
 export * from "./everyEntry.ts";
 
+/** What `createClipper` takes. */
 export interface ClipperOptions {
   /** So that a call for `gradclip` holds here too. */
   backend?: "auto" | "cpu";

@@ -10,6 +10,7 @@ import { held, refuseBareDevice, refuseLost, refuseNoDevice } from "./webgpu/giv
 import { requestOwnDevice } from "./webgpu/ownDevice.ts";
 import { tryOut } from "./webgpu/selfTest.ts";
 
+/** What `createClipper` takes. */
 export interface ClipperOptions {
   /** The engine's device; never destroyed, reconfigured or replaced. Without one: an own device, or the CPU. */
   device?: GPUDevice;

@@ -4,6 +4,7 @@ import { isGPUBuffer } from "./ranges.ts";
 import type { SkipRule } from "./skips/skip.ts";
 import { type Source, sourceIn } from "./source.ts";
 
+/** How to clip, whatever the method: the third argument of `prepare`. `{ gradScale: 1 / 1024 }` unscales before the norm. */
 export interface ClipOptions {
   /**
    * The action for a gradient with a NaN or an infinity. `"zero"` (default): all gradients that share its norm (everything, a

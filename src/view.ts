@@ -40,6 +40,7 @@ export interface GradientView {
   shape?: readonly number[];
 }
 
+/** A whole buffer or array of float32, or part of one of any format: `buffer`, or `{ buffer, byteOffset: 256, length: 10 }`. */
 export type Gradient = GPUBuffer | Float32Array | GradientView;
 
 /** What is known of a gradient even when a step lacks it. */

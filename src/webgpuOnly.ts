@@ -7,6 +7,7 @@ import { held, refuseBareDevice, refuseLost, refuseNoDevice } from "./webgpu/giv
 
 export * from "./everyEntry.ts";
 
+/** What `createClipper` takes. */
 export interface ClipperOptions {
   /** The engine's device; never destroyed, reconfigured or replaced. */
   device: GPUDevice;

@@ -5,8 +5,8 @@
 //#import skip
 //#end
 
-// From what was found among the values that share a norm to what they are multiplied by: finish.wgsl does it once for
-// all, finish_groups.wgsl for each tensor, unit or member. The bindings are the same in both.
+// Decides the scale of the values that share a norm: finish.wgsl once for all of them, finish_groups.wgsl for each tensor,
+// unit, named group or member. The bindings are the same in both.
 
 @group(0) @binding(2) var<storage, read> gradScaleSource: array<u32>;
 @group(0) @binding(3) var<storage, read> totalNormSource: array<u32>;
@@ -181,7 +181,8 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, fact
   //#end
   var scale = gradScale;
   if (clipped) {
-    let cancels = settings.totalNormIndex == NONE && settings.epsMantissa == 0u; // gradScale does
+    // Without totalNorm and eps, gradScale cancels out.
+    let cancels = settings.totalNormIndex == NONE && settings.epsMantissa == 0u;
     if (cancels) {
       divisor = exactNorm;
     }

@@ -5,7 +5,7 @@ struct Partial {
   sum: Sum,          // of the terms
   largest: u32,      // bits of the largest magnitude
   nonFinite: u32,    // how many NaN and infinite values
-  firstPiece: u32,    // segment of the first of them, NONE without one
+  firstPiece: u32,   // piece of the first of them, NONE without one
   firstElement: u32, // its element in that segment
   flags: u32,        // NAN_SEEN, INFINITY_SEEN; of groups that are decided and of clamp.wgsl also CLIPPED, SKIP
 }

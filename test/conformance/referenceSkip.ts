@@ -1,6 +1,6 @@
 /** Which steps a skip rule leaves out, in float64, from its definition. */
 
-/** Within this of the limit, relative to it, either answer is right. */
+/** Within this of the limit, relative to the largest of it and the values, either answer is right. */
 const TOLERANCE = 1e-5;
 
 export type Verdict = boolean | "either";
@@ -23,7 +23,8 @@ export function spikesAmong(values: Iterable<number>, { sigmas, window, warmup }
     const squares = last.reduce((sum, other) => sum + (other - mean) ** 2, 0);
     const limit = mean + sigmas * Math.sqrt(squares / (last.length - 1));
     if (last.every((other) => other === last[0])) return value > (last[0] as number);
-    return Math.abs(value - limit) <= TOLERANCE * Math.abs(limit) ? "either" : value > limit;
+    const size = Math.max(Math.abs(limit), ...last.map(Math.abs));
+    return Math.abs(value - limit) <= TOLERANCE * size ? "either" : value > limit;
   });
 }
 

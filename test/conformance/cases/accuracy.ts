@@ -20,7 +20,7 @@ function equal(count: number, value: number, p: 1 | 2): Sample {
   return { label: `L${p} of ${count} times ${value}`, values: new Float32Array(count).fill(value), p };
 }
 
-/** Numbers from 2^power to 2^(power + 1) with every first byte of a mantissa and none of the other bits 0. */
+/** Numbers from 2^power to 2^(power + 1): every `step`-th first byte of a mantissa, the other bits always the same and not 0. */
 function bytes(power: number, step: number): number[] {
   return range(256 / step).map((k) => (1 + (step * k) / 256 + 0x5a5b / 2 ** 23) * 2 ** power);
 }
@@ -92,8 +92,9 @@ function cases4and64(name: string, samples: (lanes: number) => Sample[]): Case[]
 
 export const cases: Case[] = [
   // A lane has 4,096 values.
-  ...cases4and64("equal values with every mantissa byte, values beyond float32's squares", (lanes) =>
-    bytes(60, lanes / 4).map((value) => equal(4096 * lanes, value, 2)),
+  ...cases4and64(
+    "equal values with every mantissa byte (64 lanes: every sixteenth), values beyond float32's squares",
+    (lanes) => bytes(60, lanes / 4).map((value) => equal(4096 * lanes, value, 2)),
   ),
   ...cases4and64("equal values with every eighth mantissa byte, sums of float32", (lanes) =>
     bytes(0, 8).flatMap((value) => [equal(plainCount(lanes), value, 1), equal(plainCount(lanes), value, 2)]),
