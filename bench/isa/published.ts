@@ -48,11 +48,13 @@ export function marginsTable(compiled: readonly Compiled[]): string {
 
 function marginCell(kernel: Counted | undefined, { units, gigahertz, gigabytesPerSecond }: Card): string {
   const counts = kernel?.loops[0]?.counts;
-  if (!counts?.load) return "";
-  const bytes = LANES * WORD_BYTES * (counts.load + counts.store);
+  // A loop over words that were loaded before it has stores only.
+  const words = Math.max(counts?.load ?? 0, counts?.store ?? 0);
+  if (!kernel || !counts || words === 0) return "";
+  const bytes = LANES * WORD_BYTES * words * (kernel.name.startsWith("scale") ? 2 : 1);
   const [memoryNs, arithmeticNs] = [bytes / gigabytesPerSecond, counts.VALU / (units * gigahertz)];
   const margin = memoryNs / arithmeticNs;
-  return `${(counts.VALU / counts.load).toFixed(1)}, ${margin.toFixed(margin < 10 ? 1 : 0)} x`;
+  return `${(counts.VALU / words).toFixed(1)}, ${margin.toFixed(margin < 10 ? 1 : 0)} x`;
 }
 
 /** Whole kernels, by both compilers of WGSL. */

@@ -7,11 +7,13 @@ export function title({ family, engine, mesa }) {
   return `**${family}**, ${engine === "deno" ? "naga (Deno)" : "Tint (Dawn)"}, RADV of Mesa ${mesa}`;
 }
 
-/** The loop of a kernel that its text has most copies of, one for each binding: its instructions by each of its loads. @param {Counted} kernel */
+/** The loop of a kernel that its text has most copies of, one for each binding: its instructions by each of its words. @param {Counted} kernel */
 function loopCells({ loops: [loop] }) {
-  if (!loop?.counts.load) return ["", "", "", ""];
-  const { load, VALU, SALU, SMEM } = loop.counts;
-  return [String(load), ...[VALU, SALU, SMEM].map((count) => (count / load).toFixed(1))];
+  const { load = 0, store = 0, VALU = 0, SALU = 0, SMEM = 0 } = loop?.counts ?? {};
+  // A loop over words that were loaded before it has stores only.
+  const words = Math.max(load, store);
+  if (words === 0) return ["", "", "", ""];
+  return [String(load), ...[VALU, SALU, SMEM].map((count) => (count / words).toFixed(1))];
 }
 
 /** @param {Compiled} compiled */
