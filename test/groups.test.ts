@@ -72,6 +72,13 @@ describe.each(sides)("on the %s", (side) => {
   const prepare = (gradients: Gradients, others?: number) =>
     clipperOn(side).prepare(gradients, clipByGroupNorm({ encoder: 1, head: 2 }, { others }));
 
+  test("a gradient of a group called others is refused, with others and without", async () => {
+    const message = 'gradients[1].group is "others", which stands for gradients without a group; leave it out.';
+    for (const others of [undefined, 1]) {
+      await refused(() => prepare([gradient("head"), gradient("others")], others), RangeError, message);
+    }
+  });
+
   test("a gradient without a group needs others", async () => {
     const message =
       "gradients[1] has no group, and clipByGroupNorm no bound for others; pass a view with its group, or options.others.";

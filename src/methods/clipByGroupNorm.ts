@@ -71,12 +71,17 @@ export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, option
 
 function groupsNamed(names: readonly string[], measured: readonly string[]): NamedGroups {
   const numbers = new Map(names.map((name, number) => [name, number]));
-  const groupOf: NamedGroups["groupOf"] = ({ group = OTHERS, label }) => {
-    if (typeof group !== "string") throw new TypeError(`${label}.group is ${shown(group)}; pass a string.`);
-    const number = numbers.get(group);
+  const groupOf: NamedGroups["groupOf"] = ({ group, label }) => {
+    if (group !== undefined && typeof group !== "string") {
+      throw new TypeError(`${label}.group is ${shown(group)}; pass a string.`);
+    }
+    if (group === OTHERS) {
+      throw new RangeError(`${label}.group is "others", which stands for gradients without a group; leave it out.`);
+    }
+    const number = numbers.get(group ?? OTHERS);
     if (number !== undefined) return number;
     throw new RangeError(
-      group === OTHERS
+      group === undefined
         ? `${label} has no group, and clipByGroupNorm no bound for others; pass a view with its group, or options.others.`
         : `${label} has the group ${JSON.stringify(group)}, for which clipByGroupNorm has no bound; pass one of ${names.map((name) => JSON.stringify(name)).join(", ")}.`,
     );

@@ -8,6 +8,7 @@ import { jointPasses } from "./passes.ts";
  * Scales all gradients by one factor so that their joint L2 norm is `norm`, whether it was larger or smaller: g * norm / norm(g).
  * Gradients that are all 0 stay 0. This is normalised gradient descent, and Optax's `normalize_by_update_norm`, which adds 1e-6
  * to the norm first: here a gradient of 1e-20 gets its full length too. A factor beyond float32 counts as the largest float32.
+ * A `norm` within 2^-22 of the largest float32 may round a value to infinity.
  *
  * In the report `clipped` says that the scale differs from `gradScale`, `scale` may exceed 1, and the record's bound is `norm`.
  * `Clip.set({ maxNorm })` changes the length.
