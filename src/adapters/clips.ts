@@ -50,7 +50,8 @@ export interface ClipHandle {
 /** A gradient as an adapter passes it. Without a buffer it is absent; without a shape too it is not even declared. */
 export type AdapterView = GradientView & { name: string };
 
-type Shape = readonly number[] | undefined;
+/** What prepare is told of a gradient; undefined for one of which nothing is known but its name. */
+type Form = (Pick<GradientView, "dtype"> & { readonly shape: readonly number[] }) | undefined;
 
 /** What the caller's functions say of a name. */
 interface Known {
@@ -58,10 +59,10 @@ interface Known {
   readonly group: unknown;
 }
 
-/** The clip of one device, and the shapes of all gradients that it has met. */
+/** The clip of one device, and the forms of all gradients that it has met. */
 interface Home {
   readonly clipper: GradientClipper;
-  readonly shapes: Map<string, Shape>;
+  readonly forms: Map<string, Form>;
   clip?: GradientClip;
 }
 
@@ -130,24 +131,23 @@ export class Clips implements ClipHandle {
   }
 
   /**
-   * The clip for these gradients, on a device or on the CPU, and the gradients as it takes them.
-   * @throws TypeError for a name that is there twice.
+   * The clip for these gradients, on a device or on the CPU, and the gradients as it takes them. A name that comes twice gets a
+   * number.
    */
   for(views: readonly AdapterView[], device?: GPUDevice): { clip: GradientClip; gradients: Map<string, AdapterView> } {
-    const home: Home = this.#homes.get(device) ?? { clipper: clipperOn(device), shapes: new Map() };
+    const home: Home = this.#homes.get(device) ?? { clipper: clipperOn(device), forms: new Map() };
     this.#homes.set(device, home);
-    const gradients = new Map<string, AdapterView>();
-    const news = views.filter((view) => {
-      if (gradients.has(view.name)) {
-        throw new TypeError(`The gradient ${JSON.stringify(view.name)} is there twice; pass one for each name.`);
-      }
-      gradients.set(view.name, view);
-      return !isKnown(home.shapes, view);
-    });
-    for (const [name, { buffer }] of gradients) if (!buffer) gradients.delete(name);
+    const named = new Map<string, AdapterView>();
+    for (const view of views) {
+      let name = view.name;
+      for (let time = 2; named.has(name); time++) name = `${view.name} (${time})`;
+      named.set(name, view);
+    }
+    const all = [...named];
+    const news = all.filter(([name, view]) => !isKnown(home.forms, name, view));
     if (!home.clip || news.length > 0) this.#prepare(home, news);
     this.#latest = home.clip as GradientClip;
-    return { clip: this.#latest, gradients };
+    return { clip: this.#latest, gradients: new Map(all.filter(([, { buffer }]) => buffer)) };
   }
 
   report(options: ReportOptions): Promise<ClipReport> {
@@ -180,32 +180,28 @@ export class Clips implements ClipHandle {
     this.#latest = undefined;
   }
 
-  #prepare(home: Home, news: readonly AdapterView[]): void {
-    const shapes = new Map(home.shapes);
-    for (const { name, shape } of news) shapes.set(name, shape);
-    const declared = new Map([...shapes].map(([name, shape]) => [name, shape && this.#declaration(name, shape)]));
+  #prepare(home: Home, news: readonly [string, AdapterView][]): void {
+    const forms = new Map(home.forms);
+    for (const [name, { shape, dtype }] of news) forms.set(name, shape && { shape, dtype });
+    const declared = new Map([...forms].map(([name, form]) => [name, form && this.#declaration(name, form)]));
     const clip = home.clipper.prepare(declared, this.#method, this.#options, home.clip);
     if (!home.clip) clip.set(this.#values);
     if (!this.#latest && this.#restored) clip.restore(this.#restored);
     home.clip = clip;
-    for (const [name, shape] of shapes) home.shapes.set(name, shape);
+    for (const [name, form] of forms) home.forms.set(name, form);
   }
 
-  #declaration(name: string, shape: readonly number[]): AdapterView {
-    return {
-      name,
-      shape,
-      length: shape.reduce((product, size) => product * size, 1),
-      group: this.#known.get(name)?.group as string | undefined,
-    };
+  #declaration(name: string, { shape, dtype }: NonNullable<Form>): GradientView {
+    const length = shape.reduce((product, size) => product * size, 1);
+    return { shape, dtype, length, group: this.#known.get(name)?.group as string | undefined };
   }
 }
 
 /** Runs in every step. */
-function isKnown(shapes: ReadonlyMap<string, Shape>, { name, shape }: AdapterView): boolean {
-  if (!shapes.has(name)) return false;
-  const known = shapes.get(name);
-  return !shape || (known !== undefined && isSame(known, shape));
+function isKnown(forms: ReadonlyMap<string, Form>, name: string, { shape, dtype }: AdapterView): boolean {
+  if (!forms.has(name)) return false;
+  const known = forms.get(name);
+  return !shape || (known !== undefined && known.dtype === dtype && isSame(known.shape, shape));
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
