@@ -26,6 +26,8 @@ export default defineConfig({
           fileParallelism: false,
           setupFiles: "test/engines/pausedPolls.mjs",
           testTimeout: 30_000,
+          // test/doppler.test.ts replaces a module inside of it.
+          server: { deps: { inline: ["doppler-gpu"] } },
         },
       },
       {
