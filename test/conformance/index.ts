@@ -37,7 +37,8 @@ const FEW_BUFFERS = 4;
 
 /**
  * And there Node and Deno run every case: Dawn's Tint compiles the kernels for Node, wgpu's naga for Deno. The browsers have these
- * compilers too, so what the compiler alone decides is not run there again. Firefox has a driver of its own, Mesa's.
+ * compilers too, so what the compiler alone decides is not run there again, unless a filter asks for it. Firefox has a driver of its
+ * own, Mesa's.
  */
 const LEFT_OUT: Readonly<Record<string, readonly DependsOn[]>> = {
   chromium: ["compiler", "driver"],
@@ -89,7 +90,12 @@ async function runOnGpu(environment: Environment, gpu: GPU): Promise<Counts> {
     failed: 0,
   };
   const harness = await createWebGpuHarness(gpu, device, hasSlowCompiler ? FEW_BUFFERS : undefined);
-  await runAll(harness, environment, totals, hasSlowCompiler ? LEFT_OUT[environment.engine] : []);
+  await runAll(
+    harness,
+    environment,
+    totals,
+    hasSlowCompiler && !environment.filter ? LEFT_OUT[environment.engine] : [],
+  );
   harness.clipper.destroy();
   await device.queue.onSubmittedWorkDone();
   const noErrors = async () => {
