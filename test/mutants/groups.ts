@@ -25,6 +25,7 @@ const layouts = [
 const others = ["tensorNorms", "members", "value", "perExample", "matrix", "units", "accuracy", "formats", "big"];
 
 const groups: Readonly<Record<string, readonly string[]>> = {
+  "shared/soft_float": ["softFloat", ...numbers, ...layouts, ...others],
   clamp: ["value", "valueSteps", "loops", "matrix"],
   finish_groups: [
     "tensorNorms",
