@@ -120,6 +120,30 @@ describe("under a strict policy with Trusted Types", () => {
   });
 });
 
+test("a page that comes back from the background, from a freeze and from another address goes on", async () => {
+  places = await served("visits", FILES, STRICT);
+  const page = await expectClipped("index.html");
+  const again = () => page.evaluate(`import("./clips.js").then(({ clipHere }) => clipHere())`);
+  const wanted = {
+    backend: "webgpu",
+    norm: 5,
+    array: [0.6, 0.8].map(Math.fround),
+    values: [0.6, 0.8].map(Math.fround),
+  };
+  const other = await browser.newPage();
+  await other.bringToFront();
+  expect(await again()).toEqual(wanted);
+  const session = await page.createCDPSession();
+  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+  await session.send("Page.setWebLifecycleState", { state: "active" });
+  await page.bringToFront();
+  expect(await again()).toEqual(wanted);
+  await page.goto(`${places.url}empty.html`);
+  await page.goBack();
+  expect(await again()).toEqual(wanted);
+  await Promise.all([page.close(), other.close(), places.close()]);
+});
+
 describe("in a page that is isolated from other origins", () => {
   beforeAll(async () => {
     places = await served("isolated", FILES, ISOLATED);
