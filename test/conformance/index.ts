@@ -17,7 +17,14 @@ export interface Environment {
   heavy?: boolean;
   /** Default: all of them. */
   cases?: readonly Case[];
+  /** Before the first case. */
+  onCount?: (cases: number) => void;
   onResult?: (result: { name: string; error?: string }) => void;
+}
+
+/** The device of the suite was lost: no case after that says anything. */
+export class LostGpuError extends Error {
+  override readonly name = "LostGpuError";
 }
 
 export interface Totals {
@@ -79,23 +86,34 @@ async function runOnGpu(environment: Environment, gpu: GPU): Promise<Counts> {
     failed: 0,
   };
   const harness = await createWebGpuHarness(gpu, device, FEW_BUFFERS[environment.engine]);
-  await runAll(harness, environment, totals);
+  await runAll(harness, environment, totals, device);
   harness.clipper.destroy();
   await device.queue.onSubmittedWorkDone();
   const noErrors = async () => {
     if (uncaptured.length > 0) fail(`${uncaptured.length} uncaptured errors, the first: ${uncaptured[0]}`);
   };
-  await count("suite: no uncaptured error on the device", noErrors, environment, totals);
+  await count("suite: no uncaptured error on the device", noErrors, environment, totals, device);
   device.destroy();
   return totals;
 }
 
-async function runAll(harness: Harness, environment: Environment, totals: Counts): Promise<void> {
+async function runAll(harness: Harness, environment: Environment, totals: Counts, device?: GPUDevice): Promise<void> {
   const { filter = "", heavy = true, cases: given = allCases() } = environment;
   const wanted = (testCase: Case) => testCase.name.includes(filter) && (heavy || !testCase.heavy);
   const cases = given.filter((testCase) => wanted(testCase) && appliesTo(testCase, harness));
   if (cases.length === 0) fail(`no case for ${environment.engine} has "${filter}" in its name`);
-  for (const testCase of cases) await count(testCase.name, () => runCase(testCase, harness), environment, totals);
+  // On a device, one more follows the others.
+  environment.onCount?.(cases.length + (device ? 1 : 0));
+  for (const testCase of cases) {
+    await count(testCase.name, () => runCase(testCase, harness), environment, totals, device);
+  }
+}
+
+/** Rejects if the device is lost. */
+async function requireLive(device: GPUDevice): Promise<void> {
+  const later = new Promise<undefined>((resolve) => setTimeout(resolve, 50));
+  const info = await Promise.race([device.lost, later]);
+  if (info) throw new LostGpuError(info.message || "no reason was given");
 }
 
 async function count(
@@ -103,12 +121,14 @@ async function count(
   work: () => Promise<void>,
   { onResult }: Environment,
   totals: Counts,
+  device?: GPUDevice,
 ): Promise<void> {
   try {
     await work();
     totals.passed++;
     onResult?.({ name });
   } catch (error) {
+    if (device) await requireLive(device);
     totals.failed++;
     // A compiler's complaint brings the whole kernel with it.
     onResult?.({ name, error: (error instanceof Error ? error.message : String(error)).slice(0, 2000) });
