@@ -180,6 +180,7 @@ const series: Case[] = [
   zCase(1000, 1, 0.9, 1),
   zCase(50, 0.5, 0.999, 300, STEPS),
   zCase(0.01, 3, 0.5, 2),
+  zCase(1e-6),
   zCase(1e-30),
   zCase(1e36, 2, 0.99, 10),
 ];
