@@ -1,4 +1,4 @@
-import type { ClipBackend } from "./backend.ts";
+import type { ClipBackend, Counts } from "./backend.ts";
 import { readBoolean, readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { type Gradients, readGivenGradients } from "./gradients.ts";
@@ -68,7 +68,7 @@ export async function clipOnce(
 export type BackendFor = (
   method: ClipMethod,
   options: CheckedOptions,
-  groupCount: number,
+  counts: Counts,
   before?: ClipBackend,
 ) => ClipBackend;
 
@@ -130,7 +130,9 @@ export class GradientClipper implements Clipper {
       );
     }
     options.skip?.check(method, where);
-    const backend = backendFor(method, options, groupCount(list.declared, method.grouping), before?.backend);
+    const { declared } = list;
+    const counts = { groups: groupCount(declared, method.grouping), gradients: declared.length };
+    const backend = backendFor(method, options, counts, before?.backend);
     try {
       const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip), before);
       this.#clips.add(clip);
