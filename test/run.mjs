@@ -60,7 +60,16 @@ const groups = [
     { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
   ],
   [vitest("unit", "Unit tests")],
-  ["firefox", "node", "chromium", "deno", "cpu", "bun"].map(conformance),
+  [
+    ...["firefox", "node", "chromium", "deno", "cpu", "bun"].map(conformance),
+    // Without what needs the registry: npm run test:package has that.
+    {
+      name: "package",
+      title: "Packed package",
+      command: [process.execPath, "test/package.mjs", "--quick"],
+      count: fromLastLine,
+    },
+  ],
   // Alone: beside a compiler that takes both cores, a page may wait longer than its test does.
   [vitest("pages", "Page tests")],
 ];

@@ -1,4 +1,4 @@
-import type { Browser } from "puppeteer-core";
+import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-const report = (page: import("puppeteer-core").Page) =>
+const report = (page: import("puppeteer").Page) =>
   page.$eval("#report", (element) => (element as HTMLTextAreaElement).value);
 
 describe("the check page", () => {
