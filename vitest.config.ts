@@ -18,6 +18,8 @@ export default defineConfig({
           include: ["test/*.test.ts"],
           setupFiles: "test/engines/pausedPolls.mjs",
           testTimeout: 30_000,
+          // test/doppler.test.ts replaces a module inside of it.
+          server: { deps: { inline: ["doppler-gpu"] } },
         },
       },
       {

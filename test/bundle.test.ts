@@ -34,7 +34,7 @@ async function pageOf(code: string): Promise<Rolldown.OutputChunk[]> {
       modulePreload: false,
       rolldownOptions: {
         input: ENTRY,
-        external: [/^@tensorflow\//, /^@jax-js\//],
+        external: [/^@tensorflow\//, /^@jax-js\//, /^doppler-gpu\//],
         preserveEntrySignatures: "strict",
         output: { minify: true },
       },
@@ -151,6 +151,7 @@ describe("docs/size.md", () => {
   test.each([
     ["./tfjs", "withClipping"],
     ["./jax", "clipUpdates"],
+    ["./doppler", "clippingBy"],
     ["./shaders", "clippedGradient"],
   ])("says what %s adds to gradclip", async (key, name) => {
     expectNear(`gradclip${key.slice(1)}`, [await addedTo(".", [key, [name]])]);

@@ -11,7 +11,7 @@ import { floatBuffer, readFloats, record } from "../demo/engine/kernel.ts";
 import { createBackward, createForward, initialWeights, layers } from "../demo/engine/network.ts";
 import { createTrainer } from "../demo/engine/trainer.ts";
 import { norm64 } from "./conformance/numbers.ts";
-import { device } from "./support/bench.ts";
+import { bench, device } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
 import { onnxModel } from "./support/onnx.ts";
@@ -66,6 +66,43 @@ test("an engine of your own: the example is the trainer of demo/engine", async (
     expect(await readFloats(device, buffer)).toEqual(await readFloats(device, trainer.weights[i] as GPUBuffer));
   }
   clipper.destroy();
+});
+
+describe("as in PyTorch", () => {
+  const gradientOf = (values: number[]) => bench.buffer(values);
+  const clipGradNorm = async () =>
+    (await exampleOf("As in PyTorch")({ device }, "clipGradNorm_")) as (
+      parameters: { grad: GPUBuffer | null; length: number }[],
+      maxNorm: number,
+      options?: { normType?: number; errorIfNonfinite?: boolean },
+    ) => Promise<number>;
+
+  test("clips to max_norm / (norm + 1e-6), and a parameter without a gradient is left out", async () => {
+    const clip = await clipGradNorm();
+    const parameters = [
+      { grad: gradientOf([3, 4]), length: 2 },
+      { grad: null as GPUBuffer | null, length: 1 },
+    ];
+    expect(await clip(parameters, 5)).toBe(5);
+    const first = parameters[0]?.grad as GPUBuffer;
+    expect(await bench.values(first)).toEqual([2.9999995, 3.9999993].map(Math.fround));
+    Object.assign(parameters[1] as object, { grad: gradientOf([12]) });
+    expect(await clip(parameters, 1)).toBeCloseTo(13, 5);
+    const values = [...(await bench.values(first)), ...(await bench.values(parameters[1]?.grad as GPUBuffer))];
+    expect(values).toEqual([3 / 13, 4 / 13, 12 / 13].map((value) => expect.closeTo(value, 6)));
+  });
+
+  test("has normType and errorIfNonfinite", async () => {
+    const clip = await clipGradNorm();
+    const grad = gradientOf([3, 4]);
+    expect(await clip([{ grad, length: 2 }], 2, { normType: Infinity })).toBe(4);
+    expect(await bench.values(grad)).toEqual([1.5, 2].map((value) => expect.closeTo(value, 6)));
+    const bad = gradientOf([Number.NaN, 1]);
+    const act = () => clip([{ grad: bad, length: 2 }], 1, { errorIfNonfinite: true });
+    await expect(act()).rejects.toThrow(gradclip.NonFiniteGradientError);
+    await expect(clip([{ grad: bad, length: 2 }], 1)).resolves.toBeNaN();
+    expect(await bench.values(bad)).toEqual([Number.NaN, Number.NaN]);
+  });
 });
 
 test("TypeGPU: its pipelines and the clip share a pass", async () => {

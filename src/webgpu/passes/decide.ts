@@ -1,8 +1,8 @@
 import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
+import { measuredIn } from "../../pieces.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
-import type { SkipRule } from "../../skips/skip.ts";
 import type { Source } from "../../source.ts";
 import { struct } from "../../struct.ts";
 import { ALIGNMENT } from "../alignment.ts";
@@ -68,24 +68,28 @@ export const sourceBindings: readonly Binding[] = [
 
 export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 
-/** A kernel that decides by the rule of a method, and by a skip rule. */
+/** Whether a skip rule does not judge all of the gradients. */
+export function isJudgedInPart({ method, options }: Planning): boolean {
+  return options.skip !== undefined && measuredIn(method.grouping).length > 0;
+}
+
+/** A kernel that decides by the rule of a method, and by more than that under `conditions`. */
 export function decidingText(
   kernel: string,
   texts: Texts,
   { norm, rule }: ClipMethod,
   lanes: number,
-  skip?: SkipRule,
+  conditions: Readonly<Record<string, boolean>>,
 ): string {
   const remembers = "begin" in rule;
   const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
   const text = resolved(kernel, {
-    texts: { ...all, ...rule.texts, ...(skip && { skip: skip.wgsl, ...skip.texts }) },
+    texts: { ...all, ...rule.texts },
     conditions: {
       REMEMBERS: remembers,
       NORMALIZES: rule.isScaled !== undefined,
-      SKIPS: skip !== undefined,
-      STATE: remembers || skip !== undefined,
-      LOSS: !!skip?.loss,
+      STATE: remembers || conditions.SKIPS === true,
+      ...conditions,
     },
   });
   return withLanes(text, lanes);
