@@ -6,6 +6,13 @@ export interface StepValues {
   readonly gradScale: number;
 }
 
+/** How many there are, absent ones too. */
+export interface Counts {
+  /** Groups of values that share a norm. */
+  readonly groups: number;
+  readonly gradients: number;
+}
+
 /** Gradients that a backend has prepared. Only that backend looks inside. */
 export type Prepared = object;
 
@@ -28,8 +35,8 @@ export interface ClipBackend {
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void;
   run(prepared: Prepared, values: StepValues): void;
   /**
-   * The record after everything that was submitted so far; with several groups, also their entries. An abort frees the
-   * memory of the copy.
+   * The record after everything that was submitted so far; with several groups also their entries, and last those of tensorNorms.
+   * An abort frees the memory of the copy.
    */
   readRecord(signal?: AbortSignal): Promise<readonly DataView[]>;
   /** The method's memory, if it has one. */

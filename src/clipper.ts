@@ -1,4 +1,4 @@
-import type { ClipBackend } from "./backend.ts";
+import type { ClipBackend, Counts } from "./backend.ts";
 import { readBoolean, readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { type Gradients, readGivenGradients } from "./gradients.ts";
@@ -65,7 +65,7 @@ export async function clipOnce(
 }
 
 /** Makes what does the work of one clip. */
-export type BackendFor = (method: ClipMethod, options: CheckedOptions, groupCount: number) => ClipBackend;
+export type BackendFor = (method: ClipMethod, options: CheckedOptions, counts: Counts) => ClipBackend;
 
 /** What a clipper is made of; it clips GPU buffers, arrays, or both. */
 export interface Parts {
@@ -116,7 +116,9 @@ export class GradientClipper implements Clipper {
       );
     }
     options.skip?.check(method, where);
-    const backend = backendFor(method, options, groupCount(list.declared, method.grouping));
+    const { declared } = list;
+    const counts = { groups: groupCount(declared, method.grouping), gradients: declared.length };
+    const backend = backendFor(method, options, counts);
     try {
       const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip));
       this.#clips.add(clip);
