@@ -115,6 +115,7 @@ export class GradientClip implements Clip {
     method: ClipMethod,
     options: CheckedOptions,
     onDestroy: () => void,
+    before?: GradientClip,
   ) {
     this.method = method;
     this.#onDestroy = onDestroy;
@@ -129,10 +130,25 @@ export class GradientClip implements Clip {
       maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
+    if (!before) return;
+    this.#values = before.#values;
+    this.#totals = before.#totals;
+    this.#lastReport = before.#lastReport;
+    this.#reports = before.#reports;
   }
 
   get ready(): Promise<void> {
     return this.#backend.ready;
+  }
+
+  /** For the clip that goes on where this one is. */
+  get backend(): ClipBackend {
+    return this.#backend;
+  }
+
+  /** The flags of the last step, where they are known at once: on the CPU. */
+  get flags(): number | undefined {
+    return this.#backend.flags?.();
   }
 
   get names(): readonly (string | undefined)[] {
@@ -209,13 +225,15 @@ export class GradientClip implements Clip {
     // An aborted or failed report may end before an earlier one.
     this.#reports = before.then(() => ended);
     try {
-      const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
+      const [record, ...entries] = (await read(before)) as [DataView, ...DataView[]];
       const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
       if (report.totals.steps === 0) {
         throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
       }
       this.#totals = { ...report.totals };
-      this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
+      const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
+      const [norms] = entries;
+      this.#lastReport = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
       return this.#lastReport;
     } finally {
       end();
@@ -266,13 +284,20 @@ export class GradientClip implements Clip {
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
     const told = readEntries(entries);
-    const { norms, scales, clipped } = told;
     const { grouping } = this.method;
     if (grouping.kind === "members") {
+      const { norms, scales, clipped } = told;
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }
     if (grouping.kind === "groups") return { groups: grouping.report(told) };
+    return this.#ofTensors(entries);
+  }
+
+  #ofTensors(entries: DataView): Partial<ClipReport> {
+    const { norms } = readEntries(entries);
     const { declared, places } = this.#list;
+    const { kind } = this.method.grouping;
+    const grouping = kind === "units" ? this.method.grouping : ({ kind: "tensor" } as const);
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
     groupRunsOf(declared, grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = declared[ordinal] as Declared;

@@ -1,4 +1,13 @@
-import { isPlain, readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
+import {
+  isPlain,
+  readBoolean,
+  readNormalFloat,
+  readNumber,
+  readOneOf,
+  readOptions,
+  refuseTypeGPU,
+  shown,
+} from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import { isGPUBuffer } from "./ranges.ts";
 import type { SkipRule } from "./skips/skip.ts";
@@ -28,9 +37,24 @@ export interface ClipOptions {
    * gradient then becomes 0 (`apply: "scale"`), and the record has the skip flag, the spike flag and scale 0.
    */
   skip?: SkipRule;
+  /**
+   * Also measures each gradient alone, in the same read: the report has `tensorNorms`, by place in the list as `clip.names`, NaN where
+   * there is no gradient. They are norms of the method's own kind, after gradScale, and change nothing else. `clip.scales` has none of
+   * them. Methods with a norm for each gradient or unit have `tensorNorms` anyway; clipByValue, clipPerExample and `members` refuse it with a
+   * TypeError.
+   *
+   * @example
+   * ```ts
+   * const gradients = { kernel: new Float32Array([3, 4]), bias: new Float32Array([12]) };
+   * const { norm, tensorNorms } = await clipGradients(gradients, clipByGlobalNorm(1), { tensorNorms: true });
+   * norm; // 13
+   * tensorNorms; // [5, 12]
+   * ```
+   */
+  tensorNorms?: boolean;
 }
 
-export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip"] as const;
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "tensorNorms"] as const;
 
 export interface CheckedOptions {
   readonly nonFinite: "zero" | "keep" | "propagate";
@@ -38,10 +62,12 @@ export interface CheckedOptions {
   readonly gradScale: number | Source;
   readonly totalNorm: number | Source | undefined;
   readonly skip: SkipRule | undefined;
+  /** Whether each gradient is measured too; false where the method does so by itself. */
+  readonly tensorNorms: boolean;
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm, skip } = readOptions(given, "options", OPTIONS);
+  const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.limits || method.examples)) {
     const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -56,7 +82,16 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
     skip: skip === undefined ? undefined : readSkip(skip),
+    tensorNorms: tensorNorms !== undefined && readTensorNorms(tensorNorms, method),
   };
+}
+
+function readTensorNorms(value: unknown, { name, limits, grouping }: ClipMethod): boolean {
+  const isAsked = readBoolean(value, "options.tensorNorms");
+  if (isAsked && (limits || grouping.kind === "members")) {
+    throw new TypeError(`options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`);
+  }
+  return isAsked && (grouping.kind === "all" || grouping.kind === "groups");
 }
 
 function readGradScale(value: unknown): number | Source {

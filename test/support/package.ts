@@ -1,34 +1,32 @@
 /** The package as its users get it: built, in the node_modules of a folder of .cache. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "vite";
+import { buildScripts } from "../../release/build.mjs";
+import { writeTypes } from "../../release/types.mjs";
 import { cache, repository } from "../engines/packaged.mjs";
 
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
 
-/** What `npm run build` runs. @param user the folder's name. @returns where the package is. */
+/**
+ * What `npm run build` makes; `npm test` has just run it, and says so. @param user the folder's name. @returns where the package is.
+ */
 export async function builtPackage(user: string): Promise<string> {
   const folder = join(cache, user, "node_modules", manifest.name);
   rmSync(join(cache, user), { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const file of ["package.json", "README.md", "LICENSE"]) copyFileSync(join(repository, file), join(folder, file));
-  const modes = [...manifest.scripts.build.matchAll(/vite build --mode (\w+)/g)].map(([, mode]) => mode as string);
-  for (const mode of modes) {
-    await build({
-      root: repository,
-      mode,
-      logLevel: "warn",
-      build: { outDir: join(folder, "dist"), sourcemap: false },
-    });
+  if (process.env.GRADCLIP_BUILT) {
+    const isPart = (path: string) => !/[\\/]site$/.test(path);
+    cpSync(join(repository, "dist"), join(folder, "dist"), { recursive: true, filter: isPart });
+    return folder;
   }
+  await buildScripts(join(folder, "dist"));
   return folder;
 }
 
 /** The types beside it. */
-export function addTypes(folder: string): void {
-  compile("-p", join(repository, "tsconfig.build.json"), "--outDir", join(folder, "dist"));
-}
+export const addTypes = writeTypes;
 
 /** @throws with what the compiler says, but for what it says of other packages' types. */
 export function compile(...options: string[]): void {
@@ -43,4 +41,4 @@ export function fileOf(folder: string, key: string): string {
   return join(folder, manifest.exports[key].default);
 }
 
-export const exported: readonly string[] = Object.keys(manifest.exports);
+export const exported: readonly string[] = Object.keys(manifest.exports).filter((key) => key !== "./package.json");

@@ -277,6 +277,7 @@ export const cases: Case[] = [
             })),
           );
           const clip = harness.prepare(memory.gradients, method, { skip: skipAbove(most) });
+          await clip.ready;
           clip.run();
           const report = await clip.report();
           const what = `${method.name}, skipAbove(${most})`;
