@@ -72,7 +72,7 @@ export function connectControls(onChange: (settings: Settings) => void): void {
   };
   const apply = (settings: Settings) => {
     show(settings);
-    writeAddress({ ...settings, method: settings.method.replace(" ", "%20") });
+    writeAddress({ ...settings });
     onChange(settings);
   };
 
