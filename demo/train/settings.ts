@@ -1,6 +1,6 @@
 // The controls, and the address that mirrors them.
 
-import { nearest, numberIn, readAddress, writeAddress } from "../shared/address.ts";
+import { nearest, numberIn, readAddress, tidyAddress, writeAddress } from "../shared/address.ts";
 import { byId } from "../shared/text.ts";
 import { choices } from "./choices.ts";
 import type { MethodName } from "./methods.ts";
@@ -76,7 +76,9 @@ export function connectControls(onChange: (settings: Settings) => void): void {
     onChange(settings);
   };
 
-  show(settingsFromAddress());
+  const settings = settingsFromAddress();
+  tidyAddress({ ...settings });
+  show(settings);
   form.addEventListener("input", () => label(read()));
   form.addEventListener("change", () => apply(read()));
   form.addEventListener("submit", (event) => event.preventDefault());

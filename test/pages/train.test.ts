@@ -128,17 +128,19 @@ describe("the training page on the CPU", () => {
 });
 
 describe("a page that nobody looks at", () => {
-  it("trains nothing until it is seen, whatever its controls say", async () => {
+  it("keeps no wild values in its address, and trains nothing until it is seen", async () => {
     const page = await browser.newPage();
     await page.evaluateOnNewDocument(() => {
       Object.defineProperty(document, "hidden", { value: true, configurable: true });
     });
-    await page.goto(`${inject("site")}train.html?backend=cpu`);
-    await untilText(page, "#backend", "CPU");
+    await page.goto(`${inject("site")}train.html?backend=cpu#rate=7e99&bound=0&value=zap&seed=1e300&x=1`);
+    expect(await page.evaluate(() => location.hash)).toBe("#rate=1&bound=0.01&value=0.1&seed=999999");
+    await untilState(page, "training");
     expect(await restOf(page)).toBe(0);
     await page.evaluate(() => {
       location.hash = "rate=0.05&bound=1&value=0.1&seed=3";
     });
+    await untilState(page, "training");
     expect(await restOf(page)).toBe(0);
     await page.evaluate(() => {
       Object.defineProperty(document, "hidden", { value: false });
