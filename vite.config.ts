@@ -36,6 +36,32 @@ export function strippedShaders(): Plugin {
   };
 }
 
+/**
+ * An entry that begins with all shaders: so they stand side by side, and what they have in common is within the reach of gzip.
+ * The bundler leaves out those that nothing uses.
+ */
+function shadersFirst(): Plugin {
+  return {
+    name: "shaders-first",
+    enforce: "pre",
+    resolveId: {
+      filter: { id: /\.wgsl\?raw$/ },
+      async handler(id, importer) {
+        const found = await this.resolve(id, importer, { skipSelf: true });
+        // Otherwise an import of nothing of it is left out, and with it the place in the order.
+        return found && { ...found, moduleSideEffects: true };
+      },
+    },
+    transform: {
+      filter: { id: /\/src\/(index|webgpuOnly)\.ts$/ },
+      handler(code) {
+        const imports = [...shaderFiles().keys()].map((name) => `import "../shaders/${name}.wgsl?raw";`);
+        return { code: imports.join("") + code, map: null };
+      },
+    },
+  };
+}
+
 /** For the build of an entry for one side: exports of the other side's files are undefined, and a shader is empty. */
 export function omitted(half: "webgpu" | "cpu"): Plugin {
   const id = half === "webgpu" ? /\/src\/webgpu\/|\.wgsl\?raw$/ : /\/src\/cpu\//;
@@ -75,8 +101,9 @@ export function stripShader(text: string): string {
 }
 
 /** The source of each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
-const sources = Object.entries(manifest.exports).map(([key, target]) => {
-  const name = (target as { default: string }).default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
+const entries = Object.entries<{ default: string }>(manifest.exports).filter(([key]) => key !== "./package.json");
+const sources = entries.map(([key, target]) => {
+  const name = target.default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
   return { specifier: manifest.name + key.slice(1), name, path: resolve(repository, `src/${name}.ts`) };
 });
 
@@ -85,7 +112,7 @@ export const ownPackage: UserConfig["resolve"] = {
   alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
 };
 
-const forPackage: UserConfig["build"] = { target: "es2022", minify: false, sourcemap: true };
+const forPackage: UserConfig["build"] = { target: "es2022", minify: false };
 
 /** Entries that have one half only are builds of their own. */
 const isHalf = (name: string) => name.endsWith("Only");
@@ -93,6 +120,7 @@ const isHalf = (name: string) => name.endsWith("Only");
 /** The error classes are a file of their own, which every entry imports. */
 const library: UserConfig = {
   publicDir: false,
+  plugins: [shadersFirst()],
   build: {
     ...forPackage,
     lib: {
@@ -112,7 +140,7 @@ const library: UserConfig = {
 /** An entry without the files of a half, beside what the library's build made. */
 const entryWithout = (half: "webgpu" | "cpu", name: string): UserConfig => ({
   publicDir: false,
-  plugins: [omitted(half), sharedErrors()],
+  plugins: [omitted(half), sharedErrors(), shadersFirst()],
   build: {
     ...forPackage,
     emptyOutDir: false,

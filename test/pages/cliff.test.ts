@@ -1,4 +1,4 @@
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { descend, type MethodName } from "../../demo/cliff/descent.ts";
 import { countOf, descendFromAll, fieldStarts } from "../../demo/cliff/field.ts";
