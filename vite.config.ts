@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import { docs, docsPages } from "./demo/docs/pages.ts";
 import { siteShell } from "./demo/shared/shell.ts";
+import { raceHtml } from "./demo/train/raceHtml.ts";
 import { type Files, shortened, shortNamesOf } from "./shaders/shorten.ts";
 import type { Names } from "./src/webgpu/realNames.ts";
 
@@ -169,7 +170,7 @@ const site = (): UserConfig => ({
   appType: "mpa",
   root: demo,
   base: "./",
-  plugins: [docs(), ...siteShell()],
+  plugins: [docs(), ...siteShell(), raceHtml()],
   build: {
     outDir: resolve(repository, "dist/site"),
     emptyOutDir: true,
