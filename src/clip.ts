@@ -2,12 +2,14 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "./backend.t
 import { readBound as checkBound, readBoolean, readNormalFloat, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import { NonFiniteGradientError } from "./errors.ts";
 import { type GivenGradients, type Gradients, keyOf, readGivenGradients, type TensorList } from "./gradients.ts";
+import { type ClipHistory, readHistory } from "./history.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
+import { Turns } from "./turns.ts";
 import type { Declared } from "./view.ts";
 
 /** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
@@ -68,6 +70,13 @@ export interface Clip {
    */
   readonly lastReport?: ClipReport;
   /**
+   * The norms, scales, bounds and flags of the steps since the last call, at most `options.history` of them, as typed arrays that a
+   * chart can take. One copy in one submit of its own, however many steps; calls are answered in the order in which they were made.
+   * Empty arrays before the first step and where no step came since. `restore` does not change it.
+   * @throws (as rejections) TypeError for a clip without `history`, DeviceLostError, or a fault: see `ready`.
+   */
+  history(): Promise<ClipHistory>;
+  /**
    * The memory of an adaptive method and of a skip rule after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
    * its own submit. A state of the GPU can be restored on the CPU and the reverse.
    * @throws (as rejections) TypeError for a clip without memory, DeviceLostError.
@@ -103,8 +112,10 @@ export class GradientClip implements Clip {
   /** The totals of the last report. */
   #totals: Counters = countsOf(() => 0);
   #lastReport: ClipReport | undefined;
-  /** Settles when all earlier reports have ended. */
-  #reports = Promise.resolve();
+  readonly #reports = new Turns();
+  /** The number of the last step that `history` told. */
+  #lastStep = 0;
+  readonly #histories = new Turns();
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -188,38 +199,42 @@ export class GradientClip implements Clip {
       throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
     }
     if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
-    const report = await this.#inTurn((before) =>
-      unlessAborted(async () => {
+    const report = await this.#reports.take(async (before) => {
+      const read = async () => {
         const views = await this.#backend.readRecord(signal);
         await before;
         return views;
-      }, signal),
-    );
+      };
+      return this.#reportIn(await unlessAborted(read, signal));
+    });
     if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
   }
 
-  /** Copies may arrive in any order, but each report counts the steps since the one before it. */
-  async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
-    const before = this.#reports;
-    let end = () => {};
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    // An aborted or failed report may end before an earlier one.
-    this.#reports = before.then(() => ended);
-    try {
-      const [record, entries] = (await read(before)) as [DataView, DataView | undefined];
-      const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
-      if (report.totals.steps === 0) {
-        throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
-      }
-      this.#totals = { ...report.totals };
-      this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
-      return this.#lastReport;
-    } finally {
-      end();
+  /** Each report counts the steps since the one before it. */
+  #reportIn(views: readonly DataView[]): ClipReport {
+    const [record, entries] = views as [DataView, DataView | undefined];
+    const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
+    if (report.totals.steps === 0) {
+      throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
     }
+    this.#totals = { ...report.totals };
+    this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
+    return this.#lastReport;
+  }
+
+  async history(): Promise<ClipHistory> {
+    this.#refuseDestroyed();
+    if (this.#options.history === undefined) {
+      throw new TypeError("The clip keeps no history; prepare it with the option history, such as { history: 1000 }.");
+    }
+    return this.#histories.take(async (before) => {
+      const rows = await this.#backend.readHistory();
+      await before;
+      const history = readHistory(rows, this.#lastStep);
+      this.#lastStep = history.steps.at(-1) ?? this.#lastStep;
+      return history;
+    });
   }
 
   async state(): Promise<ArrayBuffer> {

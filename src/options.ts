@@ -1,4 +1,13 @@
-import { isPlain, readNormalFloat, readNumber, readOneOf, readOptions, refuseTypeGPU, shown } from "./check.ts";
+import {
+  isPlain,
+  readInteger,
+  readNormalFloat,
+  readNumber,
+  readOneOf,
+  readOptions,
+  refuseTypeGPU,
+  shown,
+} from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import { isGPUBuffer } from "./ranges.ts";
 import type { SkipRule } from "./skips/skip.ts";
@@ -28,9 +37,13 @@ export interface ClipOptions {
    * gradient then becomes 0 (`apply: "scale"`), and the record has the skip flag, the spike flag and scale 0.
    */
   skip?: SkipRule;
+  /** How many of the last steps are kept for `Clip.history`: 1 to 65,536, of 32 bytes each, where the gradients live. */
+  history?: number;
 }
 
-export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip"] as const;
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "history"] as const;
+
+const LONGEST_HISTORY = 65_536;
 
 export interface CheckedOptions {
   readonly nonFinite: "zero" | "keep" | "propagate";
@@ -38,10 +51,11 @@ export interface CheckedOptions {
   readonly gradScale: number | Source;
   readonly totalNorm: number | Source | undefined;
   readonly skip: SkipRule | undefined;
+  readonly history: number | undefined;
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm, skip } = readOptions(given, "options", OPTIONS);
+  const { nonFinite, apply, gradScale, totalNorm, skip, history } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.limits || method.examples)) {
     const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -56,6 +70,7 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
     skip: skip === undefined ? undefined : readSkip(skip),
+    history: history === undefined ? undefined : readInteger(history, "options.history", 1, LONGEST_HISTORY),
   };
 }
 

@@ -153,7 +153,7 @@ const totalNorms: OptionRow[] = [
 
 const NON_FINITE = 'use "zero" or "keep" or "propagate".';
 const KNOWN =
-  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm and skip\.$/;
+  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm, skip and history\.$/;
 const choices: OptionRow[] = [
   [() => ({ nonFinite: "ignore" }), TypeError, `options.nonFinite is the string "ignore"; ${NON_FINITE}`],
   [() => ({ nonFinite: true }), TypeError, `options.nonFinite is true; ${NON_FINITE}`],
@@ -161,9 +161,17 @@ const choices: OptionRow[] = [
   [() => ({ apply: "scales" }), TypeError, 'options.apply is the string "scales"; use "scale" or "record".'],
   [() => ({ apply: 1 }), TypeError, 'options.apply is 1; use "scale" or "record".'],
   ...["max_norm", "maxnorm", "maxNorm", "nonfinite"].map((key): OptionRow => [() => ({ [key]: 1 }), TypeError, KNOWN]),
-  [() => null, TypeError, "options is null; pass an object with nonFinite, apply, gradScale, totalNorm and skip."],
-  [() => 2, TypeError, "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm and skip."],
-  [() => [], TypeError, "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm and skip."],
+  [
+    () => null,
+    TypeError,
+    "options is null; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history.",
+  ],
+  [() => 2, TypeError, "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history."],
+  [
+    () => [],
+    TypeError,
+    "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history.",
+  ],
 ];
 
 describe.each([

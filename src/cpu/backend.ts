@@ -1,4 +1,5 @@
 import type { ClipBackend } from "../backend.ts";
+import { historyBytes } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import type { GroupRun } from "../pieces.ts";
@@ -7,6 +8,7 @@ import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
+import { keepStep } from "./history.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
 import { nothing } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
@@ -22,6 +24,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
+  const history = new DataView(new ArrayBuffer(historyBytes(options)));
   const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
   const skipState = skip?.begin(ruleState);
   const memory = skipState?.memory ?? ruleState;
@@ -50,6 +53,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
+      if (history.byteLength > 0) keepStep(history, record);
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
@@ -62,6 +66,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
     },
+    readHistory: async () => new DataView(history.buffer.slice(0)),
     destroy() {},
   };
 }

@@ -2,6 +2,7 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
+import { historyBytes } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
@@ -49,11 +50,16 @@ class WebGPUBackend implements ClipBackend {
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
   readonly #owned: GPUBuffer[] = [];
+  /** The history of the steps, then what the rules remember. */
+  readonly #state: GPUBuffer | undefined;
+  /** Where the second begins. */
+  readonly #memoryAt: number;
 
   constructor(context: DeviceContext, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
     this.#context = context;
     this.#label = label;
     this.#options = options;
+    this.#memoryAt = historyBytes(options);
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
@@ -63,7 +69,7 @@ class WebGPUBackend implements ClipBackend {
         const record = this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
         const memory = memoryOf(method, options);
-        const state = memory && this.#makeState(memory.toWords(0));
+        const state = memory || options.history ? this.#makeState(memory?.toWords(0)) : undefined;
         const bindings = new Bindings(context, { record, entries, state }, method, options);
         return { record, entries, state, memory, bindings };
       });
@@ -71,6 +77,7 @@ class WebGPUBackend implements ClipBackend {
       this.scales = made.entries;
       this.#bindings = made.bindings;
       const { state, memory } = made;
+      this.#state = state;
       if (state && memory?.savedBytes) {
         const begin = () => memoryOf(method, options) as Remembered;
         this.state = {
@@ -128,7 +135,16 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readRecord(signal?: AbortSignal): Promise<DataView[]> {
-    return this.#read(this.scales ? [this.record, this.scales] : [this.record], signal);
+    const buffers = this.scales ? [this.record, this.scales] : [this.record];
+    return this.#read(
+      buffers.map((buffer) => ({ buffer })),
+      signal,
+    );
+  }
+
+  async readHistory(): Promise<DataView> {
+    const [rows] = await this.#read([{ buffer: this.#state as GPUBuffer, size: this.#memoryAt }]);
+    return rows as DataView;
   }
 
   destroy(): void {
@@ -136,16 +152,16 @@ class WebGPUBackend implements ClipBackend {
     this.#bindings.destroy();
   }
 
-  async #read(buffers: readonly GPUBuffer[], signal?: AbortSignal): Promise<DataView[]> {
+  async #read(parts: readonly GPUBufferBinding[], signal?: AbortSignal): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const copies = readBack(this.#context, buffers, signal);
+    const copies = readBack(this.#context, parts, signal);
     ignoreRejection(copies);
     await this.#throwCurrent();
     return copies;
   }
 
   async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
-    const [content] = (await this.#read([buffer])) as [DataView];
+    const [content] = (await this.#read([{ buffer, offset: this.#memoryAt }])) as [DataView];
     memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
     return memory.save();
   }
@@ -153,12 +169,14 @@ class WebGPUBackend implements ClipBackend {
   #load(buffer: GPUBuffer, memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
     memory.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords(0)));
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, this.#memoryAt, memory.toWords(0)));
   }
 
-  #makeState(words: Uint32Array): GPUBuffer {
-    const { byteLength } = words;
-    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, byteLength, (mapped) => mapped.set(words));
+  /** An array in a storage buffer has at least one element. */
+  #makeState(words = new Uint32Array(1)): GPUBuffer {
+    const at = this.#memoryAt;
+    const size = at + words.byteLength;
+    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, size, (mapped) => mapped.set(words, at / 4));
     this.#owned.push(buffer);
     return buffer;
   }

@@ -1,8 +1,8 @@
 import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
+import type { CheckedOptions } from "../../options.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
-import type { SkipRule } from "../../skips/skip.ts";
 import type { Source } from "../../source.ts";
 import { struct } from "../../struct.ts";
 import { ALIGNMENT } from "../alignment.ts";
@@ -68,13 +68,13 @@ export const sourceBindings: readonly Binding[] = [
 
 export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 
-/** A kernel that decides by the rule of a method, and by a skip rule. */
+/** A kernel that decides by the rule of a method, and by a skip rule; finish.wgsl keeps a history too. */
 export function decidingText(
   kernel: string,
   texts: Texts,
   { norm, rule }: ClipMethod,
   lanes: number,
-  skip?: SkipRule,
+  { skip, history }: Partial<Pick<CheckedOptions, "skip" | "history">> = {},
 ): string {
   const remembers = "begin" in rule;
   const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
@@ -84,9 +84,11 @@ export function decidingText(
       REMEMBERS: remembers,
       NORMALIZES: rule.isScaled !== undefined,
       SKIPS: skip !== undefined,
-      STATE: remembers || skip !== undefined,
+      STATE: remembers || skip !== undefined || history !== undefined,
+      HISTORY: history !== undefined,
       LOSS: !!skip?.loss,
     },
+    tokens: { HISTORY_STEPS: String(history) },
   });
   return withLanes(text, lanes);
 }
