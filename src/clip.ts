@@ -9,7 +9,6 @@ import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
-import { Turns } from "./turns.ts";
 import type { Declared } from "./view.ts";
 
 /** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
@@ -22,8 +21,8 @@ export interface Clip {
    * Resolves when the pipelines are compiled. An `encode` before that compiles the missing ones immediately.
    *
    * Some faults are seen by the GPU process only: a buffer that is destroyed or of another device (TypeError), or too little
-   * memory (RangeError). `ready`, `report` and `state` then reject with the fault until a `run` succeeds or an `encode` binds
-   * other gradients without a fault. Read `ready` again to ask again.
+   * memory (RangeError). `ready`, `report`, `history` and `state` then reject with the fault until a `run` succeeds or an `encode`
+   * binds other gradients without a fault. Read `ready` again to ask again.
    */
   readonly ready: Promise<void>;
   /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC). An optimizer kernel can bind it. */
@@ -112,10 +111,10 @@ export class GradientClip implements Clip {
   /** The totals of the last report. */
   #totals: Counters = countsOf(() => 0);
   #lastReport: ClipReport | undefined;
-  readonly #reports = new Turns();
+  /** Settles when all earlier reports and histories have ended. */
+  #reads = Promise.resolve();
   /** The number of the last step that `history` told. */
   #lastStep = 0;
-  readonly #histories = new Turns();
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -199,7 +198,7 @@ export class GradientClip implements Clip {
       throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
     }
     if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
-    const report = await this.#reports.take(async (before) => {
+    const report = await this.#inTurn(async (before) => {
       const read = async () => {
         const views = await this.#backend.readRecord(signal);
         await before;
@@ -209,6 +208,22 @@ export class GradientClip implements Clip {
     });
     if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
+  }
+
+  /** Copies may arrive in any order, but each call has the steps since the one before it. */
+  async #inTurn<T>(read: (before: Promise<void>) => Promise<T>): Promise<T> {
+    const before = this.#reads;
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    // An aborted or failed one may end before an earlier one.
+    this.#reads = before.then(() => ended);
+    try {
+      return await read(before);
+    } finally {
+      end();
+    }
   }
 
   /** Each report counts the steps since the one before it. */
@@ -226,9 +241,9 @@ export class GradientClip implements Clip {
   async history(): Promise<ClipHistory> {
     this.#refuseDestroyed();
     if (this.#options.history === undefined) {
-      throw new TypeError("The clip keeps no history; prepare it with the option history, such as { history: 1000 }.");
+      throw new TypeError("The clip keeps no history; prepare it with { history: 1000 }.");
     }
-    return this.#histories.take(async (before) => {
+    return this.#inTurn(async (before) => {
       const rows = await this.#backend.readHistory();
       await before;
       const history = readHistory(rows, this.#lastStep);

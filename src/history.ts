@@ -1,9 +1,9 @@
-import type { CheckedOptions } from "./options.ts";
 import { normAt, recordAt, scaleAt } from "./record.ts";
 
-/** A row begins as a record does. */
-export const HISTORY_ROW_BYTES = 32;
-export const rowAt = { bound: 24, step: 28 } as const;
+/** The words of a step: the first six are those of the record. */
+export const HISTORY_WORDS = 8;
+const BOUND_AT = 24;
+const STEP_AT = 28;
 
 /**
  * The steps since the last call of `Clip.history`, the oldest first: the arrays have one number for each. Two steps under
@@ -25,24 +25,19 @@ export interface ClipHistory {
   readonly lost: number;
 }
 
-export function historyBytes({ history = 0 }: Pick<CheckedOptions, "history">): number {
-  return HISTORY_ROW_BYTES * history;
-}
-
 /** @param since the number of the last step that is known. */
 export function readHistory(rows: DataView, since: number): ClipHistory {
-  const numberAt = (row: number) => rows.getUint32(row + rowAt.step, true);
-  // Numbers go round after 2^32; a row without a step has number 0.
-  const after = (row: number) => (numberAt(row) === 0 ? 0 : (numberAt(row) - since) >>> 0);
-  const starts = Array.from({ length: rows.byteLength / HISTORY_ROW_BYTES }, (_, i) => i * HISTORY_ROW_BYTES);
-  const found = starts.filter((row) => after(row) > 0 && after(row) < 2 ** 31).sort((a, b) => after(a) - after(b));
-  const newest = found.at(-1);
+  // Numbers go round after 2^32. A row without a step has number 0.
+  const after = (row: number) => (rows.getUint32(row + STEP_AT, true) - since) | 0;
+  const found: number[] = [];
+  for (let row = 0; row < rows.byteLength; row += 4 * HISTORY_WORDS) if (after(row) > 0) found.push(row);
+  found.sort((a, b) => after(a) - after(b));
   return {
-    steps: Uint32Array.from(found, numberAt),
+    steps: Uint32Array.from(found, (row) => since + after(row)),
     norms: Float64Array.from(found, (row) => normAt(rows, row)),
     scales: Float64Array.from(found, (row) => scaleAt(rows, row)),
-    bounds: Float64Array.from(found, (row) => rows.getFloat32(row + rowAt.bound, true)),
+    bounds: Float64Array.from(found, (row) => rows.getFloat32(row + BOUND_AT, true)),
     flags: Uint32Array.from(found, (row) => rows.getUint32(row + recordAt.flags, true)),
-    lost: newest === undefined ? 0 : after(newest) - found.length,
+    lost: found.length && after(found.at(-1) as number) - found.length,
   };
 }

@@ -43,11 +43,7 @@ test.each(sides)("a report counts its steps, and history its own, on the %s", as
 test.each(sides)("without the option, and after destroy, it is refused, on the %s", async (side) => {
   const clip = clipperOn(side).prepare([memoryOn(side, [3, 4])]);
   clip.run();
-  await refused(
-    () => clip.history(),
-    TypeError,
-    "The clip keeps no history; prepare it with the option history, such as { history: 1000 }.",
-  );
+  await refused(() => clip.history(), TypeError, "The clip keeps no history; prepare it with { history: 1000 }.");
   clip.destroy();
   await refused(() => clip.history(), TypeError, "The clip was destroyed; prepare a new one.");
 });

@@ -2,22 +2,28 @@ import type uPlot from "uplot";
 import { curve, markStep, plotIn } from "../shared/plot.ts";
 import type { Reading } from "./training.ts";
 
-/** A batch of 32 gives noisy numbers. The chart also shows the median of so many readings. */
+/** A batch of 32 gives noisy numbers. The chart also shows the median of so many. */
 const medianLength = 15;
 
 interface ChartOptions {
-  quantity: "loss" | "norm";
   /** The axis covers at least `least` and reaches at most `most`. */
   least: [number, number];
   most: number;
   isLogarithmic?: boolean;
 }
 
-/** One quantity over the steps. For the norm it also shows the bound of each step. */
+/** What a chart shows: a value and perhaps a bound for each of some steps. */
+interface Points {
+  steps: readonly number[];
+  values: readonly number[];
+  bounds?: readonly number[];
+}
+
+/** One quantity over the steps. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #options: ChartOptions;
-  #readings: readonly Reading[] = [];
+  #faults: readonly Reading[] = [];
   #steps = 1;
 
   constructor(container: HTMLElement, options: ChartOptions) {
@@ -37,13 +43,11 @@ export class Chart {
     });
   }
 
-  draw(readings: readonly Reading[], steps: number): void {
-    const { quantity } = this.#options;
-    this.#readings = readings;
-    this.#steps = steps;
-    const raw = readings.map((reading) => (Number.isFinite(reading[quantity]) ? reading[quantity] : null));
-    const bounds = readings.map(({ bound }) => (quantity === "norm" && Number.isFinite(bound) ? bound : null));
-    this.#plot.setData([readings.map(({ step }) => step), raw, runningMedian(raw), bounds]);
+  draw({ steps, values, bounds = [] }: Points, faults: readonly Reading[], lastStep: number): void {
+    this.#faults = faults;
+    this.#steps = lastStep;
+    const raw = values.map(finiteOrNull);
+    this.#plot.setData([[...steps], raw, runningMedian(raw), steps.map((_, i) => finiteOrNull(bounds[i]))]);
   }
 
   #range(lowest: number | null, highest: number | null): uPlot.Range.MinMax {
@@ -54,12 +58,15 @@ export class Chart {
   }
 
   #markFaults(): void {
-    const faults = this.#readings.filter(({ fault }) => fault !== undefined);
-    for (const [index, { step, fault }] of faults.entries()) {
+    for (const [index, { step, fault }] of this.#faults.entries()) {
       const label = fault === "nan" ? "NaN" : "wild batch";
       markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
     }
   }
+}
+
+function finiteOrNull(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
 /** A median, because a mean would show one spoiled batch for long. */

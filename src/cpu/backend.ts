@@ -1,14 +1,13 @@
 import type { ClipBackend } from "../backend.ts";
-import { historyBytes } from "../history.ts";
+import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import type { GroupRun } from "../pieces.ts";
-import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
+import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
-import { keepStep } from "./history.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
 import { nothing } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
@@ -24,7 +23,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const history = new DataView(new ArrayBuffer(historyBytes(options)));
+  const rows = new Uint32Array(HISTORY_WORDS * (options.history ?? 0));
   const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
   const skipState = skip?.begin(ruleState);
   const memory = skipState?.memory ?? ruleState;
@@ -53,7 +52,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
-      if (history.byteLength > 0) keepStep(history, record);
+      if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
@@ -66,9 +65,15 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const copies = [new DataView(record.buffer.slice(0))];
       return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
     },
-    readHistory: async () => new DataView(history.buffer.slice(0)),
+    readHistory: async () => new DataView(rows.slice().buffer),
     destroy() {},
   };
+}
+
+/** Keeps the record of a step in the place of the oldest, as shaders/finish.wgsl does. */
+function keepStep(rows: Uint32Array, record: Uint32Array): void {
+  const [bound, steps] = [recordAt.maxNorm, recordAt.steps].map((at) => record[at / 4] as number) as [number, number];
+  rows.set([...record.subarray(0, 6), bound, steps], (HISTORY_WORDS * (steps - 1)) % rows.length);
 }
 
 /** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */

@@ -2,7 +2,7 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
-import { historyBytes } from "../history.ts";
+import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
@@ -59,7 +59,7 @@ class WebGPUBackend implements ClipBackend {
     this.#context = context;
     this.#label = label;
     this.#options = options;
-    this.#memoryAt = historyBytes(options);
+    this.#memoryAt = 4 * HISTORY_WORDS * (options.history ?? 0);
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
@@ -135,16 +135,12 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readRecord(signal?: AbortSignal): Promise<DataView[]> {
-    const buffers = this.scales ? [this.record, this.scales] : [this.record];
-    return this.#read(
-      buffers.map((buffer) => ({ buffer })),
-      signal,
-    );
+    return this.#read(this.scales ? [this.record, this.scales] : [this.record], signal);
   }
 
   async readHistory(): Promise<DataView> {
-    const [rows] = await this.#read([{ buffer: this.#state as GPUBuffer, size: this.#memoryAt }]);
-    return rows as DataView;
+    const [content] = (await this.#read([this.#state as GPUBuffer])) as [DataView];
+    return new DataView(content.buffer, content.byteOffset, this.#memoryAt);
   }
 
   destroy(): void {
@@ -152,17 +148,17 @@ class WebGPUBackend implements ClipBackend {
     this.#bindings.destroy();
   }
 
-  async #read(parts: readonly GPUBufferBinding[], signal?: AbortSignal): Promise<DataView[]> {
+  async #read(buffers: readonly GPUBuffer[], signal?: AbortSignal): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const copies = readBack(this.#context, parts, signal);
+    const copies = readBack(this.#context, buffers, signal);
     ignoreRejection(copies);
     await this.#throwCurrent();
     return copies;
   }
 
   async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
-    const [content] = (await this.#read([{ buffer, offset: this.#memoryAt }])) as [DataView];
-    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    const [content] = (await this.#read([buffer])) as [DataView];
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset + this.#memoryAt));
     return memory.save();
   }
 

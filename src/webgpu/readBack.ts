@@ -5,24 +5,23 @@ import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 
 /**
- * Copies parts of buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
+ * Copies buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
  * @throws DeviceLostError, RangeError if there is no memory, the signal's reason.
  */
 export async function readBack(
   context: DeviceContext,
-  given: readonly GPUBufferBinding[],
+  buffers: readonly GPUBuffer[],
   signal?: AbortSignal,
 ): Promise<DataView[]> {
   const { device, label } = context;
   let staging: GPUBuffer | undefined;
   const free = () => staging?.destroy();
   try {
-    const parts = given.map(({ buffer, offset = 0, size = buffer.size - offset }) => ({ buffer, offset, size }));
-    const size = parts.reduce((sum, part) => sum + part.size, 0);
+    const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
     const { made, fault } = watched(device, () => {
       const target = newBuffer(context, { label: `${label} read-back`, size, usage: COPY_DST | MAP_READ });
       staging = target;
-      const starts = submitCopies(context, parts, target);
+      const starts = submitCopies(context, buffers, target);
       return { target, starts, mapped: target.mapAsync(1) };
     });
     signal?.addEventListener("abort", free);
@@ -36,25 +35,21 @@ export async function readBack(
       throw new DeviceLostError((await loss) ?? { message: String(error) }, "unknown", { cause: error });
     });
     const copy = made.target.getMappedRange().slice(0);
-    return parts.map(({ size }, i) => new DataView(copy, made.starts[i], size));
+    return buffers.map((buffer, i) => new DataView(copy, made.starts[i], buffer.size));
   } finally {
     signal?.removeEventListener("abort", free);
     free();
   }
 }
 
-/** Copies the parts one after the other. Returns where each begins. */
-function submitCopies(
-  { device, label }: DeviceContext,
-  parts: readonly Required<GPUBufferBinding>[],
-  target: GPUBuffer,
-): number[] {
+/** Copies the buffers one after the other. Returns where each begins. */
+function submitCopies({ device, label }: DeviceContext, buffers: readonly GPUBuffer[], target: GPUBuffer): number[] {
   const encoder = device.createCommandEncoder({ label: `${label} read-back` });
   let next = 0;
-  const starts = parts.map(({ buffer, offset, size }) => {
+  const starts = buffers.map((buffer) => {
     const start = next;
-    encoder.copyBufferToBuffer(buffer, offset, target, start, size);
-    next += size;
+    encoder.copyBufferToBuffer(buffer, 0, target, start, buffer.size);
+    next += buffer.size;
     return start;
   });
   device.queue.submit([encoder.finish()]);

@@ -170,10 +170,7 @@ async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: 
   const sources = [clip.record as GPUBuffer, ...buffers];
   const reported = clip.report();
   ignoreRejection(reported);
-  const [record, ...copies] = (await readBack(
-    context,
-    sources.map((buffer) => ({ buffer })),
-  )) as [DataView, ...DataView[]];
+  const [record, ...copies] = (await readBack(context, sources)) as [DataView, ...DataView[]];
   // No error reports a step that did not run.
   if (record.getUint32(recordAt.steps, true) === 0) throw failed(`${trial.name}: no step was taken`);
   const report = await reported;
