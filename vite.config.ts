@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
+import { docs, docsPages } from "./demo/docs/pages.ts";
 import { siteShell } from "./demo/shared/shell.ts";
 import { type Files, shortened, shortNamesOf } from "./shaders/shorten.ts";
 import type { Names } from "./src/webgpu/realNames.ts";
@@ -135,19 +136,21 @@ const conformance: UserConfig = {
 const demo = resolve(repository, "demo");
 const pages = () => readdirSync(demo).filter((file) => file.endsWith(".html"));
 
-/** Every demo/*.html is a page, and no other address is. The relative base lets the site lie under any path. */
+/** Every demo/*.html is a page, and so is every text of the documentation; no other address is. The relative base lets the site lie under any path. */
 const site = (): UserConfig => ({
   appType: "mpa",
   root: demo,
   base: "./",
-  plugins: [siteShell()],
+  plugins: [docs(), ...siteShell()],
   build: {
     outDir: resolve(repository, "dist/site"),
     emptyOutDir: true,
     target: "es2022",
     // The policy lets nothing be fetched from a data: address.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: pages().map((page) => resolve(demo, page)) },
+    rolldownOptions: {
+      input: [...pages(), ...docsPages().map(({ file }) => `docs/${file}`)].map((page) => resolve(demo, page)),
+    },
   },
   worker: { format: "es", plugins: () => [strippedShaders()] },
   server: { host: "127.0.0.1", port: 5173, fs: { allow: [repository] } },

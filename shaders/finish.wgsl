@@ -21,13 +21,10 @@ struct WholeRecord {
 fn conclude(all: Partial) {
   let gradScale = grad_scale_bits();
   var decision = decide(all, SoftFloat(), SoftFloat());
-  if (settings.groupCount > 0u) { // there is no one scale; flags of the groups came with the partials
-    //#if SKIPS
-    let isSpike = (decision.flags & SPIKE) != 0u;
-    //#end
+  if (settings.groupCount > 0u) { // no one scale, no one bound; flags of the groups came with the partials
     decision.scale = vec2u(NAN_BITS, ONE_BITS);
     decision.flags = all.flags & ~select(TAKEN, TAKEN | SKIP, (all.flags & TAKEN) != 0u);
-    decision.bound = max_norm_bits();
+    decision.bound = NAN_BITS;
     //#if SKIPS
     if (isSpike) {
       decision.scale = vec2u(0u, ONE_BITS);
@@ -86,14 +83,10 @@ fn partial_before(i: u32, end: u32) -> Partial {
   return found;
 }
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(local_invocation_index) lane: u32) {
-  //#if SKIPS
-  prepare_skip(lane);
-  //#end
+fn found_from(first: u32, lane: u32) -> Partial {
   var mine = nothing();
-  let end = settings.firstPartial + settings.partialCount;
-  for (var i = settings.firstPartial + lane; i < end; i += 4u * WORKGROUP) {
+  let end = first + settings.partialCount;
+  for (var i = first + lane; i < end; i += 4u * WORKGROUP) {
     // Four loads in flight: one workgroup waits for memory more than it computes.
     let a = partials[i];
     let b = partial_before(i + WORKGROUP, end);
@@ -101,8 +94,25 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let d = partial_before(i + 3u * WORKGROUP, end);
     mine = combined(mine, combined(combined(a, b), combined(c, d)));
   }
-  let all = folded(mine, lane, WORKGROUP, WORKGROUP);
+  return mine;
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  //#if SKIPS
+  prepare_skip(lane);
+  //#end
+  let all = folded(found_from(settings.firstPartial, lane), lane, WORKGROUP, WORKGROUP);
+  //#if SKIPS
+  var judged = all;
+  //#if MEASURES
+  judged = folded(found_from(settings.firstPartial + settings.partialCount, lane), lane, WORKGROUP, WORKGROUP);
+  //#end
+  //#end
   if (lane == 0u) {
+    //#if SKIPS
+    isSpike = judge(judged);
+    //#end
     conclude(all);
   }
   //#if REMEMBERS

@@ -10,9 +10,12 @@
 @group(0) @binding(5) var<storage, read> bundles: array<u32>;
 
 // A bundle is a row of groups, in order: its first group, where its ranges of partials stand in `bundles` and how many, the
-// same for its parameter, the bits of its groups' weight, 1 where its gradient is absent, and 1 where its groups are independent. A range is the first partial of
-// the bundle's first group, and how many partials each group has: those of the next follow.
-const BUNDLE_WORDS = 8u;
+// same for its parameter, the bits of its groups' weight, and their traits. A range is the first partial of the bundle's first group,
+// and how many partials each group has: those of the next follow.
+const BUNDLE_WORDS = 7u;
+const ABSENT = 1u;
+const INDEPENDENT = 2u;
+const MEASURED = 4u; // and not scaled
 const LANES = 8u;
 const GROUPS = WORKGROUP / LANES;
 
@@ -46,6 +49,9 @@ fn gathered(rangesAt: u32, rangeCount: u32, inBundle: u32, lane: u32) -> Partial
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   var share = nothing();
+  //#if MEASURES
+  var judged = nothing(); // by a skip rule
+  //#end
   for (var turn = 0u; turn < settings.rounds; turn += 1u) {
     let g = (workgroup.x * settings.rounds + turn) * GROUPS + lane / LANES;
     let isGroup = g < settings.groupCount;
@@ -64,17 +70,30 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       // A parameter without a norm gives no bound: that counts as a NaN among the gradients.
       all.flags |= select(0u, NAN_SEEN, parameterAll.flags != 0u);
       var decision = decide(all, soft_float(bundles[at + 5u]), norm_of(parameterAll));
-      if (bundles[at + 6u] != 0u) {
+      let traits = bundles[at + 6u];
+      if ((traits & ABSENT) != 0u) {
         decision = Decision(vec2u(ONE_BITS), 0u, NAN_BITS, NAN_BITS, 0, 0u);
       }
       entries[g] = Entry(decision.scale, decision.flags, decision.norm, decision.fraction, decision.power,
         all.nonFinite, 0u);
-      let isTaken = bundles[at + 7u] != 0u && (decision.flags & SKIP) == 0u;
+      let isTaken = (traits & INDEPENDENT) != 0u && (decision.flags & SKIP) == 0u;
       share.flags |= decision.flags | select(0u, TAKEN, isTaken);
+      //#if MEASURES
+      if ((traits & MEASURED) == 0u) {
+        judged = combined(judged, all);
+      }
+      //#end
     }
   }
   let all = folded(share, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {
     partials[settings.firstPartial + workgroup.x] = all;
   }
+  //#if MEASURES
+  // Behind those of all groups.
+  let judgedAll = folded(judged, lane, WORKGROUP, WORKGROUP);
+  if (lane == 0u) {
+    partials[settings.firstPartial + settings.partialCount + workgroup.x] = judgedAll;
+  }
+  //#end
 }

@@ -17,7 +17,7 @@ export interface ClipHistory {
   readonly norms: Float64Array;
   /** As `ClipReport.scale`: NaN for methods with several norms. */
   readonly scales: Float64Array;
-  /** The bounds that were used, `maxNorm` or what an adaptive method made of it; NaN for named groups. */
+  /** The bounds that were used, `maxNorm` or what an adaptive method made of it; NaN with several norms. */
   readonly bounds: Float64Array;
   /** 1 clipped, 2 skipped, 4 NaN seen, 8 infinity seen, 16 a spike; added up, as in the record. */
   readonly flags: Uint32Array;

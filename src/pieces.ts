@@ -25,8 +25,8 @@ export interface CheckedGradients {
 export interface NamedGroups {
   readonly kind: "groups";
   readonly count: number;
-  /** The groups whose bound is Infinity. */
-  readonly measured: readonly string[];
+  /** The numbers of the groups whose bound is Infinity: a skip rule does not judge them. */
+  readonly measured: readonly number[];
   /** The number of a gradient's group. */
   readonly groupOf: (tensor: Declared) => number;
   /** Refuses a gradient without a bound, and a range in two groups. */
@@ -105,6 +105,19 @@ export function groupCount(declared: readonly Declared[], grouping: Grouping): n
 
 function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | undefined {
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
+}
+
+/** The groups that are measured and not scaled. */
+export function measuredIn(grouping: Grouping): readonly number[] {
+  return grouping.kind === "groups" ? grouping.measured : [];
+}
+
+/** Whether a skip rule has something to judge. */
+export function isJudged(declared: readonly Declared[], grouping: Grouping): boolean {
+  const measured = measuredIn(grouping);
+  return declared.some(
+    (tensor) => isPresent(tensor) && !measured.includes((grouping as NamedGroups).groupOf?.(tensor)),
+  );
 }
 
 /** The bytes of some elements of a range. */

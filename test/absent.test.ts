@@ -1,28 +1,11 @@
 /** A step may lack gradients: null, undefined, a key that is missing, or a view that declares one. */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  type Clipper,
-  clipByGlobalNorm,
-  clipByNorm,
-  createClipper,
-  type Gradient,
-  type Gradients,
-} from "../src/index.ts";
+import { describe, expect, test } from "vitest";
+import { clipByGlobalNorm, clipByNorm, type Gradient, type Gradients } from "../src/index.ts";
+import { bench, cpu, sides } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-let cpu: Clipper;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-  cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
 
 type Memory = GPUBuffer | Float32Array;
 type Make = (...values: number[]) => Memory;
-const sides = ["GPU", "CPU"] as const;
 
 describe.each(sides)("on the %s", (side) => {
   const make: Make = (...values) => (side === "GPU" ? bench.buffer(values) : Float32Array.from(values));

@@ -11,7 +11,8 @@ import { floatBuffer, readFloats, record } from "../demo/engine/kernel.ts";
 import { createBackward, createForward, initialWeights, layers } from "../demo/engine/network.ts";
 import { createTrainer } from "../demo/engine/trainer.ts";
 import { norm64 } from "./conformance/numbers.ts";
-import { device } from "./support/bench.ts";
+import { bench, device } from "./support/bench.ts";
+import { counted } from "./support/counted.ts";
 import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
 import { onnxModel } from "./support/onnx.ts";
@@ -73,68 +74,131 @@ test("an engine of your own: the example is the trainer of demo/engine", async (
   clipper.destroy();
 });
 
-test("TypeGPU: its pipelines and the clip share a pass", async () => {
-  const root = tgpu.initFromDevice({ device });
+describe("as in PyTorch", () => {
+  const gradientOf = (values: number[]) => bench.buffer(values);
+  const clipGradNorm = async () =>
+    (await exampleOf("As in PyTorch")({ device }, "clipGradNorm_")) as (
+      parameters: { grad: GPUBuffer | null; length: number }[],
+      maxNorm: number,
+      options?: { normType?: number; errorIfNonfinite?: boolean },
+    ) => Promise<number>;
+
+  test("clips to max_norm / (norm + 1e-6), and a parameter without a gradient is left out", async () => {
+    const clip = await clipGradNorm();
+    const parameters = [
+      { grad: gradientOf([3, 4]), length: 2 },
+      { grad: null as GPUBuffer | null, length: 1 },
+    ];
+    expect(await clip(parameters, 5)).toBe(5);
+    const first = parameters[0]?.grad as GPUBuffer;
+    expect(await bench.values(first)).toEqual([2.9999995, 3.9999993].map(Math.fround));
+    Object.assign(parameters[1] as object, { grad: gradientOf([12]) });
+    expect(await clip(parameters, 1)).toBeCloseTo(13, 5);
+    const values = [...(await bench.values(first)), ...(await bench.values(parameters[1]?.grad as GPUBuffer))];
+    expect(values).toEqual([3 / 13, 4 / 13, 12 / 13].map((value) => expect.closeTo(value, 6)));
+  });
+
+  test("has normType and errorIfNonfinite", async () => {
+    const clip = await clipGradNorm();
+    const grad = gradientOf([3, 4]);
+    expect(await clip([{ grad, length: 2 }], 2, { normType: Infinity })).toBe(4);
+    expect(await bench.values(grad)).toEqual([1.5, 2].map((value) => expect.closeTo(value, 6)));
+    const bad = gradientOf([Number.NaN, 1]);
+    const act = () => clip([{ grad: bad, length: 2 }], 1, { errorIfNonfinite: true });
+    await expect(act()).rejects.toThrow(gradclip.NonFiniteGradientError);
+    await expect(clip([{ grad: bad, length: 2 }], 1)).resolves.toBeNaN();
+    expect(await bench.values(bad)).toEqual([Number.NaN, Number.NaN]);
+  });
+});
+
+describe("TypeGPU", () => {
   const rate = 0.5;
-  const lengths = [300, 7];
-  const floats = (count: number) => d.arrayOf(d.f32, count);
-  const buffersOf = () => lengths.map((length) => root.createBuffer(floats(length)).$usage("storage"));
-  const [gradients, weights] = [buffersOf(), buffersOf()];
-  const targets = lengths.map((length, i) => Array.from({ length }, (_, k) => ((7 * k + i) % 17) / 8 - 1));
-  for (const buffer of weights) buffer.write(Array(buffer.dataType.elementCount).fill(0));
+  const lengths = { kernel: 300, bias: 7 };
+  const Weights = d.struct({ kernel: d.arrayOf(d.f32, lengths.kernel), bias: d.arrayOf(d.f32, lengths.bias) });
+  const targetOf = (field: number, k: number) => ((7 * k + field) % 17) / 8 - 1;
 
-  const layout = tgpu.bindGroupLayout({
-    kernelGradient: { storage: floats(300), access: "mutable" },
-    biasGradient: { storage: floats(7), access: "mutable" },
-    kernel: { storage: floats(300), access: "mutable" },
-    bias: { storage: floats(7), access: "mutable" },
-  });
-  const group = root.createBindGroup(layout, {
-    kernelGradient: gradients[0] as (typeof gradients)[0],
-    biasGradient: gradients[1] as (typeof gradients)[0],
-    kernel: weights[0] as (typeof gradients)[0],
-    bias: weights[1] as (typeof gradients)[0],
-  });
-  const pipelineOf = (body: (name: string, gradient: string, i: number) => string) => {
-    const main = tgpu.computeFn({ in: { id: d.builtin.globalInvocationId }, workgroupSize: [64] })`{
-      if (in.id.x < 300u) { ${body("layout.$.kernel[in.id.x]", "layout.$.kernelGradient[in.id.x]", 0)} }
-      if (in.id.x < 7u) { ${body("layout.$.bias[in.id.x]", "layout.$.biasGradient[in.id.x]", 1)} }
-    }`.$uses({ layout });
-    return root.createComputePipeline({ compute: main }).with(group);
-  };
-  const context = {
-    root,
-    kernel: gradients[0],
-    bias: gradients[1],
-    backward: pipelineOf(
-      (weight, gradient, i) => `${gradient} = ${weight} - (f32((7u * in.id.x + ${i}u) % 17u) / 8.0 - 1.0);`,
-    ),
-    update: pipelineOf((weight, gradient) => `${weight} -= ${rate} * ${gradient};`),
-    workgroups: 5,
-    steps: 30,
-  };
-  const report = (await exampleOf("TypeGPU")(context, "report")) as gradclip.ClipReport;
-
-  let clippedSteps = 0;
-  const expected = targets.map((values) => values.map(() => 0));
-  for (let step = 0; step < 30; step++) {
-    const distances = expected.map((values, i) => values.map((value, k) => value - (targets[i]?.[k] as number)));
-    const norm = norm64(distances.flat());
-    if (norm > 1) clippedSteps++;
-    distances.forEach((list, i) => {
-      list.forEach((distance, k) => {
-        (expected[i] as number[])[k] = (expected[i]?.[k] as number) - (rate * distance) / Math.max(1, norm);
-      });
+  /** The reader's variables: the gradients are the distances of the weights from the target. */
+  function setUp() {
+    const root = tgpu.initFromDevice({ device });
+    const [gradients, weights] = [0, 1].map(() => root.createBuffer(Weights).$usage("storage"));
+    if (!gradients || !weights) throw new Error("There are two buffers.");
+    const layout = tgpu.bindGroupLayout({
+      gradients: { storage: Weights, access: "mutable" },
+      weights: { storage: Weights, access: "mutable" },
     });
+    const group = root.createBindGroup(layout, { gradients, weights });
+    const pipelineOf = (body: (weight: string, gradient: string, field: number) => string) => {
+      const lines = Object.entries(lengths).map(([field, length], i) => {
+        const [weight, gradient] = ["weights", "gradients"].map((name) => `layout.$.${name}.${field}[in.id.x]`);
+        return `if (in.id.x < ${length}u) { ${body(weight as string, gradient as string, i)} }`;
+      });
+      const main = tgpu.computeFn({ in: { id: d.builtin.globalInvocationId }, workgroupSize: [64] })`{
+        ${lines.join("\n")}
+      }`.$uses({ layout });
+      return root.createComputePipeline({ compute: main }).with(group);
+    };
+    const backward = pipelineOf(
+      (weight, gradient, field) => `${gradient} = ${weight} - (f32((7u * in.id.x + ${field}u) % 17u) / 8.0 - 1.0);`,
+    );
+    const update = pipelineOf((weight, gradient) => `${weight} -= ${rate} * ${gradient};`);
+    return { weights, context: { root, gradients, backward, update, workgroups: 5 } };
   }
-  expect(report).toMatchObject({ steps: 30, clippedSteps });
-  expect(clippedSteps).toBeGreaterThan(10);
-  expect(clippedSteps).toBeLessThan(30);
-  for (const [i, buffer] of weights.entries()) {
-    const values = await buffer.read();
-    const worst = largest(values.map((value, k) => value - (expected[i]?.[k] as number)));
-    expect(worst).toBeLessThan(1e-5);
-  }
+
+  test("its pipelines and the clip share a pass, and a struct holds the gradients", async () => {
+    const { weights, context } = setUp();
+    const run = exampleOf("TypeGPU", { typegpu: { d } });
+    const report = (await run({ ...context, steps: 30 }, "report")) as gradclip.ClipReport;
+
+    let clippedSteps = 0;
+    const targets = Object.values(lengths).map((length, i) => Array.from({ length }, (_, k) => targetOf(i, k)));
+    const expected = targets.map((values) => values.map(() => 0));
+    for (let step = 0; step < 30; step++) {
+      const distances = expected.map((values, i) => values.map((value, k) => value - (targets[i]?.[k] as number)));
+      const norm = norm64(distances.flat());
+      if (norm > 1) clippedSteps++;
+      distances.forEach((list, i) => {
+        list.forEach((distance, k) => {
+          (expected[i] as number[])[k] = (expected[i]?.[k] as number) - (rate * distance) / Math.max(1, norm);
+        });
+      });
+    }
+    expect(report).toMatchObject({ steps: 30, clippedSteps });
+    expect(clippedSteps).toBeGreaterThan(10);
+    expect(clippedSteps).toBeLessThan(30);
+    const { kernel, bias } = await weights.read();
+    const trained = [...kernel, ...bias];
+    expect(largest(trained.map((value, k) => value - (expected.flat()[k] as number)))).toBeLessThan(1e-5);
+  });
+
+  test("a clip in TypeGPU's own pass costs three dispatches, and its pipelines go on after it", async () => {
+    const { weights, context } = setUp();
+    const { root, gradients, backward, update, workgroups } = context;
+    const run = exampleOf("TypeGPU", { typegpu: { d } });
+    const gradientsIn = (await run({ ...context, steps: 1 }, "gradientsIn")) as (
+      buffer: typeof gradients,
+    ) => gradclip.Gradients;
+    weights.write({ kernel: Array(lengths.kernel).fill(0), bias: Array(lengths.bias).fill(0) });
+    const clipper = await gradclip.createClipper({ device });
+    const clip = clipper.prepare(gradientsIn(gradients));
+    expect(clip.names).toEqual(["kernel", "bias"]);
+    const step = () => {
+      const encoder = root["~unstable"].createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      backward.with(pass).dispatchWorkgroups(workgroups);
+      clip.encode(root.unwrap(pass));
+      update.with(pass).dispatchWorkgroups(workgroups);
+      pass.end();
+      encoder.submit();
+    };
+    expect(counted(device, step)).toMatchObject({ dispatches: 2 + 3, passes: 1, submits: 1, bytesWritten: 0 });
+    const targets = Object.values(lengths).flatMap((length, i) => Array.from({ length }, (_, k) => targetOf(i, k)));
+    const norm = norm64(targets);
+    const { kernel, bias } = await weights.read();
+    const wanted = targets.map((target) => (rate * target) / norm);
+    expect(largest([...kernel, ...bias].map((value, k) => value - (wanted[k] as number)))).toBeLessThan(1e-6);
+    expect((await clip.report()).norm / norm).toBeCloseTo(1, 6);
+    clipper.destroy();
+  });
 });
 
 describe("onnxruntime-web", () => {

@@ -252,6 +252,7 @@ function addTypesOnce(): void {
 const USER = `
 import { type Clip, type Clipper, clipByGlobalNorm, createClipper, NonFiniteGradientError } from "gradclip";
 import * as cpu from "gradclip/cpu";
+import { clippingBy } from "gradclip/doppler";
 import { clipUpdates } from "gradclip/jax";
 import { clippedGradient } from "gradclip/shaders";
 import { withClipping } from "gradclip/tfjs";
@@ -274,6 +275,6 @@ export async function use(device: GPUDevice, buffer: GPUBuffer): Promise<number>
   const error = new cpu.NonFiniteGradientError(await clip.report());
   const same: NonFiniteGradientError = error;
   const text: string = clippedGradient;
-  return text.length + same.report.norm + [clipByGlobalNorm, clipUpdates, withClipping].length;
+  return text.length + same.report.norm + [clipByGlobalNorm, clippingBy, clipUpdates, withClipping].length;
 }
 `;

@@ -119,12 +119,12 @@ describe.each(sides)("on the %s", (side) => {
     );
   });
 
-  test("a skip rule judges everything, and so takes no group that is only measured", async () => {
+  test("a skip rule judges what is scaled, and so needs a group with a bound", async () => {
     const skip = skipAbove(7);
-    const measured = clipByGroupNorm({ encoder: Infinity, head: 1 });
+    const measured = clipByGroupNorm({ encoder: Infinity }, { others: Infinity });
     const message =
-      'options.skip is skipAbove, which judges the norm of everything, but clipByGroupNorm only measures "encoder"; give each group a bound, or leave skip out.';
-    await refused(() => clipperOn(side).prepare([gradient("head")], measured, { skip }), TypeError, message);
+      "options.skip is skipAbove, but clipByGroupNorm has no step to skip: every bound is Infinity; leave it out.";
+    await refused(() => clipperOn(side).prepare([gradient("encoder")], measured, { skip }), TypeError, message);
     const gradients = [gradient("head"), gradient("encoder")];
     const clip = clipperOn(side).prepare(gradients, clipByGroupNorm({ encoder: 1, head: 2 }), { skip });
     clip.run([gradients[0], null]);

@@ -1,16 +1,9 @@
 /** A record that the caller copied, and the latest report. */
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type Clip, clipByGlobalNorm, clipByNorm, createClipper, readRecord } from "../src/index.ts";
 import { recordAt } from "../src/record.ts";
+import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
-import { Workbench } from "./support/workbench.ts";
-
-let bench: Workbench;
-
-beforeAll(async () => {
-  bench = await Workbench.open();
-});
-afterEach(() => bench.tidy());
 
 const bytesOf = (clip: Clip) => bench.bytes(clip.record as GPUBuffer);
 

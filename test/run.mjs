@@ -49,8 +49,8 @@ function vitest(project, title) {
 }
 
 /**
- * Of a group of several, each step's output is shown when it ends. The longest steps are first, so that no core is left
- * without one at the end.
+ * A group begins when the one before it has ended. Each step's output is shown when it ends. The longest steps are first, so that
+ * no core is left without one at the end.
  * @type {Step[][]}
  */
 const groups = [
@@ -59,11 +59,17 @@ const groups = [
     { name: "types", title: "Types", command: ["tsc", "--noEmit"] },
     { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
   ],
-  [vitest("unit", "Unit tests")],
-  ["firefox", "node", "chromium", "deno", "cpu", "bun"].map(conformance),
-  // Alone: beside a compiler that takes both cores, a page may wait longer than its test does.
-  [vitest("pages", "Page tests")],
+  [
+    vitest("pages", "Page tests"),
+    ...["node", "deno", "firefox"].map(conformance),
+    vitest("unit", "Unit tests"),
+    vitest("gpu", "Unit tests on a GPU"),
+    ...["chromium", "bun", "cpu"].map(conformance),
+  ],
 ];
+
+/** Whether dist is what the sources make. */
+let isBuilt = false;
 
 /**
  * @param {string[]} command @param {boolean} isShown at once
@@ -73,7 +79,7 @@ function execute([program = "", ...rest], isShown) {
   const PATH = [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter);
   const child = spawn(program, rest, {
     cwd: repository,
-    env: { ...process.env, PATH, NO_COLOR: "1", FORCE_COLOR: undefined },
+    env: { ...process.env, PATH, NO_COLOR: "1", FORCE_COLOR: undefined, ...(isBuilt && { GRADCLIP_BUILT: "1" }) },
     stdio: ["ignore", "pipe", isShown ? "inherit" : "pipe"],
     shell: process.platform === "win32",
     timeout: minutesPerStep * 60_000,
@@ -95,7 +101,7 @@ function execute([program = "", ...rest], isShown) {
 
 /** @typedef {Counts & { title: string, seconds: number }} Outcome */
 /** @param {Step} step @param {boolean} isShown @returns {Promise<Outcome>} */
-async function runStep({ title, command, count }, isShown) {
+async function runStep({ name, title, command, count }, isShown) {
   if (isShown) console.log(`\n== ${title}`);
   const start = performance.now();
   const { code, output, errors } = await execute(command, isShown);
@@ -110,6 +116,7 @@ async function runStep({ title, command, count }, isShown) {
   }
   // A crash, or a file that does not load, is no failed test to the runner.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  if (name === "build") isBuilt = code === 0;
   return { ...counts, title, seconds: (performance.now() - start) / 1000 };
 }
 

@@ -1,93 +1,162 @@
-// The suite in the visitor's browser: progress, a list by group, a report to copy.
+// The suite in the visitor's browser: progress, a verdict, a list by group, a report to copy or to send.
 
 import { copy, showCode } from "../shared/code.ts";
+import { timeToGo } from "../shared/duration.ts";
 import { oncePerFrame } from "../shared/frame.ts";
+import { newIssue } from "../shared/issue.ts";
 import { byId } from "../shared/text.ts";
 import { Groups } from "./groups.ts";
 import { canary, type Device, describeDevice, type Result, reportOf } from "./report.ts";
 import type { Check, Message } from "./worker.ts";
 import workerSource from "./worker.ts?raw";
 
+type State = "idle" | "running" | "finished" | "failed" | "cancelled";
+
 const start = byId<HTMLButtonElement>("start");
 const cancel = byId<HTMLButtonElement>("cancel");
 const copyReport = byId<HTMLButtonElement>("copy-report");
+const send = byId<HTMLAnchorElement>("send");
 const groups = new Groups(byId("groups"));
 
 let device: Device | string = "";
+let watched: GPUDevice | undefined;
 let results: Result[] = [];
 let worker: Worker | undefined;
 let caseCount = 0;
+let startTime = 0;
 
-function run(): void {
+const noWorker =
+  "The check could not start, because the browser did not start its worker. Reload the page; if that does not help, an extension or the server's policy may block workers.";
+
+async function run(): Promise<void> {
   results = [];
+  caseCount = 0;
   groups.clear();
-  worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  worker.addEventListener("message", ({ data }: MessageEvent<Message>) => receive(data));
-  worker.addEventListener("error", ({ message }) => finish("failed", message || "The worker could not start."));
+  show("running", "Not checked yet", "Loading the suite…");
+  draw();
+  // After a loss there may be a new device.
+  if (!watched) await lookForDevice();
+  // Meanwhile the visitor may have cancelled.
+  if (document.body.dataset.state === "running") startWorker();
+}
+
+function startWorker(): void {
+  try {
+    worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  } catch {
+    finish("failed", "No verdict", noWorker);
+    return;
+  }
+  const current = worker;
+  // What a worker sent before it was ended still arrives: it is of no run any more.
+  current.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if (worker === current) receive(data);
+  });
+  current.addEventListener("error", ({ message }) => {
+    if (worker === current) finish("failed", "No verdict", message ? `The check stopped: ${message}` : noWorker);
+  });
   const heavy = byId<HTMLInputElement>("heavy").checked;
   // ?filter=norms in the address: part of the names of the cases to run.
   const filter = new URLSearchParams(location.search).get("filter") ?? undefined;
-  worker.postMessage({ heavy, filter } satisfies Check);
-  show("running", "Starting…");
+  current.postMessage({ heavy, filter } satisfies Check);
 }
 
 function receive(message: Message): void {
-  if ("crash" in message) {
-    finish("failed", message.crash);
-    return;
+  if ("count" in message) {
+    caseCount = message.count;
+    startTime = performance.now();
+  } else if ("lost" in message) {
+    finishLost(message.lost);
+  } else if ("crash" in message) {
+    finish("failed", "No verdict", `The check stopped after ${results.length} cases: ${message.crash}`);
+  } else if ("adapter" in message) {
+    const place = message.adapter === "cpu" ? "the CPU" : message.adapter;
+    const { passed, failed } = message;
+    const total = (passed + failed).toLocaleString("en");
+    if (failed === 0) finish("finished", `Right: all ${total} cases passed`, `Every case passed, on ${place}.`);
+    else finish("finished", `Wrong: ${failed} of ${total} cases failed`, `${failed} of the cases failed, on ${place}.`);
+  } else {
+    results.push(message);
+    groups.add(message);
   }
-  if ("adapter" in message) {
-    const verdict = message.failed === 0 ? "Every case passed" : `${message.failed} of the cases failed`;
-    finish("finished", `${verdict}, on ${message.adapter === "cpu" ? "the CPU" : message.adapter}.`);
-    return;
-  }
-  results.push(message);
-  groups.add(message);
   requestFrame();
 }
 
 const requestFrame = oncePerFrame(draw);
 
-function draw(): void {
-  const failed = results.filter(({ error }) => error !== undefined).length;
-  byId("counts").textContent = `${results.length - failed} passed, ${failed} failed`;
-  byId<HTMLProgressElement>("progress").value = caseCount ? Math.min(1, results.length / caseCount) : 0;
-  groups.draw();
-  if (document.body.dataset.state === "running") byId("state").textContent = results.at(-1)?.name ?? "Starting…";
+function failures(): number {
+  return results.filter(({ error }) => error !== undefined).length;
 }
 
-function finish(state: "finished" | "failed" | "cancelled", text: string): void {
+function draw(): void {
+  const failed = failures();
+  byId("counts").textContent = results.length
+    ? `${results.length - failed} passed, ${failed} failed`
+    : "None has run yet.";
+  const done = caseCount ? results.length / caseCount : 0;
+  byId<HTMLProgressElement>("progress").value = done;
+  groups.draw();
+  if (document.body.dataset.state !== "running" || !caseCount) return;
+  byId("verdict").textContent = `${results.length.toLocaleString("en")} of ${caseCount.toLocaleString("en")} cases`;
+  const rest = timeToGo(performance.now() - startTime, done);
+  byId("state").textContent = [rest, results.at(-1)?.name ?? "The first case runs."].filter(Boolean).join(" · ");
+}
+
+/** The first reason stands: what comes after it is of no run. */
+function finish(state: "finished" | "failed" | "cancelled", verdict: string, text: string): void {
   worker?.terminate();
   worker = undefined;
-  if (state === "finished") caseCount = results.length;
-  show(state, text);
-  byId<HTMLTextAreaElement>("report").value = reportOf(device, results, text);
+  show(state, verdict, text);
+  const report = reportOf(device, results, text);
+  byId<HTMLTextAreaElement>("report").value = report;
+  const issue = newIssue(verdict, report);
+  send.hidden = !issue;
+  if (issue) send.href = issue;
   draw();
 }
 
-function show(state: string, text: string): void {
+function finishLost(reason: string): void {
+  watched = undefined;
+  const why = reason || "the browser does not say why.";
+  finish("failed", "No verdict: the GPU was lost", `The GPU was lost after ${results.length} cases: ${why}`);
+}
+
+function show(state: State, verdict: string, text: string): void {
   document.body.dataset.state = state;
+  byId("card").className = state === "finished" ? `card ${failures() ? "wrong" : "right"}` : "card";
+  byId("verdict").textContent = verdict;
   byId("state").textContent = text;
   start.disabled = state === "running";
   cancel.disabled = state !== "running";
   copyReport.disabled = state === "running" || results.length === 0;
+  send.hidden = true;
   start.textContent = results.length > 0 && state !== "running" ? "Check again" : "Check";
 }
 
+/** The suite runs on devices of its own, some of which are lost on purpose. */
+async function lookForDevice(): Promise<void> {
+  device = await describeDevice();
+  byId("device").textContent = typeof device === "string" ? "this CPU" : device.adapter;
+  // Kept in a variable: a device that is collected is never lost.
+  const current = await canary().catch(() => undefined);
+  watched = current;
+  current?.lost.then(({ message }) => {
+    if (watched !== current) return;
+    watched = undefined;
+    if (document.body.dataset.state === "running") finishLost(message);
+  });
+}
+
 start.addEventListener("click", run);
-cancel.addEventListener("click", () => finish("cancelled", `Cancelled after ${results.length} cases.`));
+cancel.addEventListener("click", () =>
+  finish("cancelled", "No verdict: cancelled", `Cancelled after ${results.length} cases.`),
+);
 copyReport.addEventListener("click", () => copy(byId<HTMLTextAreaElement>("report").value, copyReport));
 showCode(byId("code"), workerSource.trimEnd());
 
-device = await describeDevice();
-// Kept in a variable: a device that is collected is never lost.
-const watched = await canary().catch(() => undefined);
-watched?.lost.then(({ message }) => {
-  const reason = message || "the browser does not say why.";
-  if (worker) finish("failed", `The GPU was lost after ${results.length} cases: ${reason}`);
-});
-if (typeof device !== "string") byId("device").textContent = device.adapter;
+await lookForDevice();
 show(
   "idle",
+  "Not checked yet",
   typeof device === "string" ? `${device} The suite can run on the CPU path.` : "Ready. It takes a minute or two.",
 );

@@ -1,6 +1,6 @@
 // Runs the suite beside the page. Ending the worker cancels it.
 
-import { runConformance } from "../../test/conformance/index.ts";
+import { LostGpuError, runConformance } from "../../test/conformance/index.ts";
 
 export interface Check {
   heavy: boolean;
@@ -8,8 +8,10 @@ export interface Check {
 }
 
 export type Message =
+  | { count: number }
   | { name: string; error?: string }
   | { adapter: string; passed: number; failed: number }
+  | { lost: string }
   | { crash: string };
 
 const send = (message: Message) => postMessage(message);
@@ -17,8 +19,10 @@ const send = (message: Message) => postMessage(message);
 addEventListener("message", async ({ data: { heavy, filter } }: MessageEvent<Check>) => {
   try {
     const engine = navigator.gpu ? "this browser" : "cpu";
-    send(await runConformance({ engine, gpu: navigator.gpu, heavy, filter, onResult: send }));
+    const onCount = (count: number) => send({ count });
+    send(await runConformance({ engine, gpu: navigator.gpu, heavy, filter, onCount, onResult: send }));
   } catch (error) {
-    send({ crash: error instanceof Error ? error.message : String(error) });
+    const text = error instanceof Error ? error.message : String(error);
+    send(error instanceof LostGpuError ? { lost: text } : { crash: text });
   }
 });

@@ -6,12 +6,23 @@ export function showCode(container: HTMLElement, source = container.textContent?
   // A block that scrolls must be reachable by keyboard.
   block.tabIndex = 0;
   block.append(code);
+  container.classList.add("code");
+  container.replaceChildren(block, copyButton(source));
+}
+
+/** For blocks of code that are in the page's HTML. */
+export function addCopyButtons(): void {
+  for (const container of document.querySelectorAll<HTMLElement>(".code")) {
+    if (!container.querySelector("button")) container.append(copyButton(container.textContent?.trim() ?? ""));
+  }
+}
+
+function copyButton(source: string): HTMLButtonElement {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
   button.addEventListener("click", () => copy(source, button));
-  container.classList.add("code");
-  container.replaceChildren(block, button);
+  return button;
 }
 
 /** Puts text on the clipboard and says so on the button that was pressed. */

@@ -1,7 +1,9 @@
 // Puts the shared parts of the site into each page's HTML when Vite serves or builds it: the first paint needs no script.
 
-import { basename, dirname, posix } from "node:path";
+import { posix, relative } from "node:path";
 import { normalizePath, type Plugin } from "vite";
+import { exampleOf, highlighted } from "../docs/markdown.ts";
+import { manifest, readText, repositoryFolder, repositoryPage, sizeInKilobytes } from "./manifest.ts";
 
 const pages = [
   { file: "index.html", name: "The cliff" },
@@ -9,6 +11,7 @@ const pages = [
   { file: "engine.html", name: "In an engine" },
   { file: "benchmark.html", name: "Benchmark" },
   { file: "check.html", name: "Check this GPU" },
+  { file: "docs/index.html", name: "Docs" },
 ];
 
 /** No eval, nothing inline, nothing from elsewhere. */
@@ -33,36 +36,84 @@ export function contentSecurityPolicy({ training }: { training: boolean }): stri
     .join("; ");
 }
 
-function header(current: string): string {
+/** `up` leads from the page to the site's folder. */
+function header(current: string, up: string): string {
   const links = pages.map(({ file, name }) => {
-    const mark = file === current ? ' aria-current="page"' : "";
-    return `<a href="./${file}"${mark}>${name}</a>`;
+    // A page of the documentation names itself in the list of them.
+    const isAround = current.startsWith("docs/") && file.startsWith("docs/");
+    const mark = isAround ? ' aria-current="true"' : file === current ? ' aria-current="page"' : "";
+    return `<a href="${up}${file}"${mark}>${name}</a>`;
   });
   return `<header>
-      <a class="brand" href="./index.html">gradclip</a>
+      <a class="brand" href="${up}index.html">${manifest.name}</a>
       <nav aria-label="Pages">${links.join("\n        ")}</nav>
+      <p class="pitch">${manifest.description} ${sizeInKilobytes()} kB gzipped, ${manifest.license}.</p>
     </header>`;
 }
 
-/** Fills in `<!-- header -->`, and the policy when building: Vite's own client needs inline styles. */
-export function siteShell(): Plugin {
+/** The repository's link is left out while its address is not known. Pages find it by its id. */
+function footer(): string {
+  const { name, version, license } = manifest;
+  const page = repositoryPage();
+  const parts = [
+    `<span>${name} ${version}</span>`,
+    `<span>${license} licence</span>`,
+    `<code>npm install ${name}</code>`,
+    ...(page ? [`<a id="repository" href="${page}">Repository</a>`] : []),
+  ];
+  return `<footer>
+      ${parts.join("\n      ")}
+    </footer>`;
+}
+
+/** What a link to the page shows elsewhere, from the page's own title and description. */
+function preview(html: string, up: string): string {
+  const title = /<title>([^<]*)<\/title>/.exec(html)?.[1] ?? "";
+  const description = /<meta name="description" content="([^"]*)"/.exec(html)?.[1] ?? "";
+  return `<link rel="icon" type="image/svg+xml" href="${up}shared/icon.svg">
+    <meta property="og:type" content="website">
+    <meta property="og:title" content="${title}">
+    <meta property="og:description" content="${description}">
+    <meta property="og:image" content="${up}shared/cliff.jpg">
+    <meta property="og:image:alt" content="Two descents over an error surface: a cliff throws one off the map, the other has its gradients clipped.">
+    <meta name="twitter:card" content="summary_large_image">
+  </head>`;
+}
+
+/** README's first example, for the front page. */
+function quickStart(): string {
+  return `<pre tabindex="0"><code>${highlighted(exampleOf(readText("README.md")), "ts")}</code></pre>`;
+}
+
+/**
+ * Fills in `<!-- header -->`, the foot, the icon and README's example. The policy comes when building only: Vite's own client
+ * needs inline styles.
+ */
+export function siteShell(): Plugin[] {
   let isBuild = false;
-  let above = "";
-  return {
+  let root = "";
+  const above = posix.join("/@fs/", normalizePath(repositoryFolder), "/");
+  const fill: Plugin = {
     name: "site-shell",
-    configResolved({ command, root }) {
-      isBuild = command === "build";
-      above = posix.join("/@fs/", normalizePath(dirname(root)), "/");
+    configResolved(config) {
+      isBuild = config.command === "build";
+      root = config.root;
     },
     transformIndexHtml: {
       order: "pre",
       handler(html, { filename }) {
-        const file = basename(filename);
+        const file = normalizePath(relative(root, filename));
+        const up = file.includes("/") ? "../" : "./";
         const content = contentSecurityPolicy({ training: trainingPages.includes(file) });
         // When building, Vite finds files above the site. When serving, it has another address for them.
-        const page = isBuild ? html : html.replaceAll('src="../', `src="${above}`);
+        const outside = file.includes("/") ? 'src="../../' : 'src="../';
+        const page = isBuild ? html : html.replaceAll(outside, `src="${above}`);
         return {
-          html: page.replace("<!-- header -->", () => header(file)),
+          html: page
+            .replace("</head>", () => preview(html, up))
+            .replace("<!-- header -->", () => header(file, up))
+            .replace("<!-- quick start -->", quickStart)
+            .replace("</main>", () => `</main>\n    ${footer()}`),
           tags: isBuild
             ? [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content }, injectTo: "head-prepend" }]
             : [],
@@ -70,4 +121,19 @@ export function siteShell(): Plugin {
       },
     },
   };
+  // Other sites fetch the picture by a whole address only.
+  const absolute: Plugin = {
+    name: "site-shell-absolute",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) =>
+        manifest.homepage
+          ? html.replace(
+              /(<meta property="og:image" content=")(?:\.\.?\/)+/,
+              `$1${manifest.homepage.replace(/\/?$/, "/")}`,
+            )
+          : html,
+    },
+  };
+  return [fill, absolute];
 }

@@ -39,9 +39,13 @@ struct State {
 
 @group(0) @binding(5) var<storage, read_write> state: State;
 //#end
+//#if SKIPS
+
+var<private> isSpike: bool; // the verdict on the step, before anything is decided
+//#end
 
 struct Settings {
-  partialCount: u32,    // for finish.wgsl
+  partialCount: u32,    // those that finish.wgsl folds
   nonFinite: u32,       // ZERO, KEEP, PROPAGATE; EACH: clamp.wgsl has decided for each value
   gradScaleIndex: u32,  // word of gradScaleSource, NONE without one
   totalNormIndex: u32,  // word of totalNormSource, NONE without one, GIVEN if it stands here
@@ -157,18 +161,24 @@ fn decided(norm: SoftFloat, scale: SoftFloat, flags: u32, bound: u32) -> Decisio
   );
 }
 
+// After gradScale, or as it was given.
+fn norm_after(exactNorm: SoftFloat, gradScale: SoftFloat, totalNorm: u32) -> SoftFloat {
+  if (settings.totalNormIndex == GIVEN) {
+    return SoftFloat(settings.totalNormMantissa, settings.totalNormExponent);
+  }
+  if (settings.totalNormIndex != NONE) {
+    return soft_float(totalNorm);
+  }
+  return product(rounded(exactNorm), gradScale);
+}
+
 fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, factor: u32, totalNorm: u32) -> Decision {
   let gradScale = soft_float(factor);
   let exactNorm = norm_of(all);
-  var norm = product(rounded(exactNorm), gradScale);
-  if (settings.totalNormIndex == GIVEN) {
-    norm = SoftFloat(settings.totalNormMantissa, settings.totalNormExponent);
-  } else if (settings.totalNormIndex != NONE) {
-    norm = soft_float(totalNorm);
-  }
+  let norm = norm_after(exactNorm, gradScale, totalNorm);
   let maxNormBits = max_norm_bits();
   //#if SKIPS
-  if (is_spike(norm, true)) {
+  if (isSpike) {
     return decided(norm, SoftFloat(), SKIP | SPIKE, maxNormBits);
   }
   //#end
@@ -204,7 +214,7 @@ fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision
   if (flags != 0u) {
     var decision = decide_non_finite(flags);
     //#if SKIPS
-    if (is_spike(SoftFloat(), false)) {
+    if (isSpike) {
       decision.scale = vec2u(0u, ONE_BITS);
       decision.flags |= SKIP | SPIKE;
     }

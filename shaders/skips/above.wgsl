@@ -1,4 +1,5 @@
 //#import shared/soft_float
+//#import shared/judge
 
 // A step is skipped where its norm is above a number.
 struct SkipMemory {

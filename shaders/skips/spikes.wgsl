@@ -1,4 +1,5 @@
 //#import shared/soft_float
+//#import shared/judge
 //#import shared/difference
 //#import shared/fold
 

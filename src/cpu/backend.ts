@@ -2,14 +2,14 @@ import type { ClipBackend } from "../backend.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import type { GroupRun } from "../pieces.ts";
+import { type GroupRun, measuredIn } from "../pieces.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
-import { nothing } from "./norm.ts";
+import { nothing, sumOf } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
 
 /** Runs the passes on typed arrays, immediately and in place. */
@@ -28,6 +28,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const skipState = skip?.begin(ruleState);
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
+  const measured = measuredIn(method.grouping);
   const given = totalNorm as number | undefined;
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
@@ -41,16 +42,18 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
       const arrays = prepared as PreparedArrays;
       const found = passes.search(arrays, method, groupCount, values.gradScale);
       const { each, all } = found;
-      // A step without any gradient enters no memory.
+      // A step without any gradient enters no memory, and one without any that is scaled enters no window.
       const isEmpty = arrays.parts.length === 0 && given === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
       // A parameter that is not finite makes the step so.
-      const judged = { ...all, flags: all.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
-      const isSpike = !isEmpty && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
+      const scaled = measured.length === 0 ? all : sumOf(each.filter((_, group) => !measured.includes(group)));
+      const judged = { ...scaled, flags: scaled.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
+      const isLeft = given === undefined && !arrays.parts.some(({ group }) => !measured.includes(group));
+      const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const decisions = decideEach(found, arrays, settings);
       // A rule with a memory decides once a step.
-      const together = several ? { ...decide(all, 0, 0, settings), bound: values.maxNorm } : (decisions[0] as Decision);
+      const together = several ? { ...decide(all, 0, 0, settings), bound: Number.NaN } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
       if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       if (several) {

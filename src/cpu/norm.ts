@@ -64,6 +64,12 @@ export function nothing(): Found {
   return { sum: 0, largest: 0, nonFinite: 0, firstPiece: NONE, firstElement: NONE, flags: 0 };
 }
 
+export function sumOf(parts: readonly Found[]): Found {
+  const total = nothing();
+  for (const part of parts) add(total, part);
+  return total;
+}
+
 function add(total: Found, part: Found): void {
   if (isBefore(part.firstPiece, part.firstElement, total)) {
     [total.firstPiece, total.firstElement] = [part.firstPiece, part.firstElement];

@@ -16,7 +16,7 @@ const OTHERS = "others";
  * `clip_grad_norm_` of PyTorch, called once for each parameter group.
  *
  * A bound of Infinity measures and does not scale: for gradients that Muon orthogonalises, and for others whose length does not
- * count. A NaN or an infinity concerns only its own group. The report has `groups` by name, and `clip.scales` has an entry for
+ * count. A skip rule judges the joint norm of the groups with a finite bound. A NaN or an infinity concerns only its own group. The report has `groups` by name, and `clip.scales` has an entry for
  * each group in the order of the bounds, `others` last. Norm and flags of the record are those of everything; its bound and its
  * scale are NaN.
  *
@@ -33,7 +33,7 @@ const OTHERS = "others";
  * @param options.others the bound of the gradients without a group.
  * @throws RangeError for any other number, for no group at all and for one that is called "others"; TypeError for anything else.
  * `prepare` throws a RangeError for a group without a bound, for a gradient without a group where there is no `others`, and for one
- * range in two groups; a TypeError for `totalNorm`, and for `skip` beside a bound of Infinity. `Clip.set({ maxNorm })` throws a TypeError.
+ * range in two groups; a TypeError for `totalNorm`, and for `skip` where every bound is Infinity. `Clip.set({ maxNorm })` throws a TypeError.
  */
 export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, options?: { others?: number }): ClipMethod {
   const { others } = readOptions(options, "clipByGroupNorm's options", [OTHERS]);
@@ -63,13 +63,13 @@ export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, option
     rule: groupsRule(given.map(([, bound]) => bound)),
     grouping: groupsNamed(
       given.map(([name]) => name),
-      given.filter(([, bound]) => bound === Infinity).map(([name]) => name),
+      given.flatMap(([, bound], number) => (bound === Infinity ? [number] : [])),
     ),
     passes: groupPasses,
   };
 }
 
-function groupsNamed(names: readonly string[], measured: readonly string[]): NamedGroups {
+function groupsNamed(names: readonly string[], measured: readonly number[]): NamedGroups {
   const numbers = new Map(names.map((name, number) => [name, number]));
   const groupOf: NamedGroups["groupOf"] = ({ group, label }) => {
     if (group !== undefined && typeof group !== "string") {

@@ -8,11 +8,8 @@ export function refuseUnskippable(rule: string, { name, limits, examples, groupi
       ? "a skip that depends on the data breaks the accounting of privacy"
       : grouping.kind === "members"
         ? "its members are networks of their own"
-        : undefined;
-  if (grouping.kind === "groups" && grouping.measured.length > 0) {
-    throw new TypeError(
-      `options.skip is ${rule}, which judges the norm of everything, but ${name} only measures ${grouping.measured.map((group) => JSON.stringify(group)).join(", ")}; give each group a bound, or leave skip out.`,
-    );
-  }
+        : grouping.kind === "groups" && grouping.measured.length === grouping.count
+          ? "every bound is Infinity"
+          : undefined;
   if (why) throw new TypeError(`options.skip is ${rule}, but ${name} has no step to skip: ${why}; leave it out.`);
 }

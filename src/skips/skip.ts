@@ -7,7 +7,7 @@ export interface SkipRule {
   readonly name: string;
   /**
    * Defines `struct SkipMemory`, `fn prepare_skip(lane: u32)`, which all lanes call at the beginning, and
-   * `fn is_spike(norm: SoftFloat, isFinite: bool) -> bool`, which is called once: see shaders/shared/decide.wgsl.
+   * `fn is_spike(norm: SoftFloat, isFinite: bool) -> bool`, which is called once: see shaders/shared/judge.wgsl, which it imports.
    */
   readonly wgsl: string;
   /** What that imports besides what every deciding kernel has. */

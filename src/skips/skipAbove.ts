@@ -1,3 +1,4 @@
+import judge from "../../shaders/shared/judge.wgsl?raw";
 import wgsl from "../../shaders/skips/above.wgsl?raw";
 import { readNormalFloat } from "../check.ts";
 import { floatBits } from "../floats.ts";
@@ -23,14 +24,15 @@ export const aboveStruct = struct("norm");
  * report.skippedSteps; // 1
  * ```
  * @param norm a positive normal float32; a norm that is equal is not skipped.
- * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for clipByValue, clipPerExample and
- * `members`.
+ * @throws RangeError for any other number, TypeError for anything else; of `prepare`: TypeError for clipByValue, clipPerExample,
+ * `members`, and `clipByGroupNorm` where every bound is Infinity.
  */
 export function skipAbove(norm: number): SkipRule {
   const most = readNormalFloat(norm, "skipAbove's norm");
   return {
     name: "skipAbove",
     wgsl,
+    texts: { "shared/judge": judge },
     groupPass: skipGroups,
     check: (method) => refuseUnskippable("skipAbove", method),
     begin: (ofRule) => ({

@@ -1,4 +1,5 @@
 import difference from "../../shaders/shared/difference.wgsl?raw";
+import judge from "../../shaders/shared/judge.wgsl?raw";
 import wgsl from "../../shaders/skips/spikes.wgsl?raw";
 import { readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
 import { floatBits, LARGEST } from "../floats.ts";
@@ -73,7 +74,7 @@ export function skipSpikes(options?: {
   return {
     name: "skipSpikes",
     wgsl,
-    texts: { "shared/difference": difference },
+    texts: { "shared/difference": difference, "shared/judge": judge },
     groupPass: skipGroups,
     loss: isOnGpu ? (source as Source) : undefined,
     check(method, where) {

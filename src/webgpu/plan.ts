@@ -1,7 +1,7 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { groupCount, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { groupCount, groupRunsOf, isJudged, parametersOf, presentPiecesOf } from "../pieces.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
@@ -23,11 +23,12 @@ export function planOf(
   { tensors, declared }: TensorList,
   limits: Limits,
 ): Plan {
-  // A step without any gradient enters no memory and no window.
+  const { grouping } = given;
+  // A step without any gradient enters no memory, and one without any that is scaled enters no window.
   const isEmpty = tensors.length === 0 && givenOptions.totalNorm === undefined;
   const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
-  const options = isEmpty ? { ...givenOptions, skip: undefined } : givenOptions;
-  const { grouping } = method;
+  const isLeft = givenOptions.totalNorm === undefined && !isJudged(declared, grouping);
+  const options = isLeft ? { ...givenOptions, skip: undefined } : givenOptions;
   const read = (declared: readonly Declared[]): Gradients => ({
     pieces: presentPiecesOf(declared, grouping, pieceElementsOf(limits.maxBinding)),
     ranges: [],

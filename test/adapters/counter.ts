@@ -86,6 +86,16 @@ export class Counter {
   of(work: () => void): Counts {
     const before = { ...this.#now };
     work();
+    return this.#since(before);
+  }
+
+  async during(work: () => Promise<unknown>): Promise<Counts> {
+    const before = { ...this.#now };
+    await work();
+    return this.#since(before);
+  }
+
+  #since(before: Counts): Counts {
     const keys = Object.keys(before) as (keyof Counts)[];
     return Object.fromEntries(keys.map((key) => [key, this.#now[key] - before[key]])) as unknown as Counts;
   }

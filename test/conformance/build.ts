@@ -5,7 +5,7 @@ import { GUARD_BYTES } from "./memory.ts";
 import { bitsFrom } from "./numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "./reference.ts";
 import { referenceValue } from "./referenceValue.ts";
-import type { Bits, Dtype, Rule, Tensor, Unit } from "./types.ts";
+import type { Bits, Case, DependsOn, Dtype, Rule, Tensor, Unit } from "./types.ts";
 
 /** llvmpipe runs its own row in every case; elsewhere one case of the plans forces that one, for each kernel costs seconds to compile. */
 export const GRID_ROWS = Object.entries(gridTable).filter(([row]) => row !== "llvmpipe");
@@ -68,4 +68,9 @@ export function unit(label: string, tensors: Unit["tensors"], rule: Rule, extras
 
 export function range(count: number, first = 0): number[] {
   return Array.from({ length: count }, (_, index) => first + index);
+}
+
+/** The cases with what their answers depend on. */
+export function dependentOn(dependsOn: DependsOn, cases: readonly Case[]): Case[] {
+  return cases.map((one) => ({ ...one, dependsOn }));
 }

@@ -5,7 +5,7 @@ import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
 import { atPrepareAndStep, gradientsOver, initialImages } from "./memory.ts";
 import { RECORD_BYTES } from "./record.ts";
-import type { Allocation, Outcome, Unit, WebGpuHarness } from "./types.ts";
+import type { Allocation, ForcedPlan, Outcome, Unit, WebGpuHarness } from "./types.ts";
 
 export const MAP_READ = 0x1;
 export const COPY_SRC = 0x4;
@@ -22,8 +22,20 @@ export async function createWebGpuHarness(
 ): Promise<WebGpuHarness> {
   const clipper = await createClipper({ device });
   const context = contextOf(device) ?? fail("the library holds no state for the device");
-  Object.assign(context, { slots: Math.min(context.slots, storageBuffers - 1) });
-  const { grid, maxBinding } = context;
+  const { grid, maxBinding, pipelines, slots: most } = context;
+  const slots = Math.min(most, storageBuffers - 1);
+  const pipelinesBySlots = new Map([[slots, pipelines]]);
+
+  const plan = (forced: ForcedPlan) => {
+    const { storageBuffers: buffers = slots + 1, ...rest } = forced;
+    if (buffers - 1 > most) fail(`the device has fewer storage buffers than ${buffers}`);
+    // A device has one number of slots, so the names of its kernels leave it out. Those without gradients have no slots.
+    const slotless = [...pipelines].filter(([name]) => /^(finish|skip)/.test(name));
+    const own = pipelinesBySlots.get(buffers - 1) ?? new Map(slotless);
+    pipelinesBySlots.set(buffers - 1, own);
+    Object.assign(context, { grid, maxBinding, slots: buffers - 1, pipelines: own, ...rest });
+  };
+  plan({});
   const clips: Clip[] = [];
   const buffersOfCase: GPUBuffer[] = [];
 
@@ -133,17 +145,13 @@ export async function createWebGpuHarness(
     prepare,
     release() {
       freeAll();
-      Object.assign(context, { grid, maxBinding });
+      plan({});
     },
     execute,
-    force(plan) {
-      Object.assign(context, plan);
-    },
+    force: plan,
     bufferOf,
     readBuffers,
     async withDevice(limits, use) {
-      const { maxStorageBuffersPerShaderStage: buffers } = limits;
-      if (buffers === storageBuffers) return use(harness);
       const adapter = (await gpu.requestAdapter()) ?? fail("no adapter for another device");
       const requiredLimits: Record<string, number> = {};
       for (const [name, wanted] of Object.entries(limits)) {
@@ -153,7 +161,7 @@ export async function createWebGpuHarness(
       }
       const other = await adapter.requestDevice({ requiredLimits });
       try {
-        const another = await createWebGpuHarness(gpu, other, buffers);
+        const another = await createWebGpuHarness(gpu, other, limits.maxStorageBuffersPerShaderStage);
         await withoutErrors(other, () => use(another).finally(another.release));
         another.clipper.destroy();
       } finally {

@@ -77,6 +77,8 @@ export function referenceGroups(
     skipped: zeroed > 0 && (unit.rule.method.grouping.kind !== "members" || zeroed === verdicts.length),
     nonFinite: summary.nonFinite,
     first: summary.first,
+    // Each has its own.
+    bound: Number.NaN,
     maxAbs: Number.isFinite(norm) ? Math.min(FLT_MAX, summary.largest * gradScale) : norm,
     sawNaN,
     sawInfinity: summary.sawInfinity,

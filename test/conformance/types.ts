@@ -156,24 +156,35 @@ export interface Harness {
   execute(units: readonly Unit[]): Promise<Outcome[]>;
 }
 
+export interface ForcedPlan {
+  readonly grid?: GridRow;
+  /** The most bytes in a binding. */
+  readonly maxBinding?: number;
+  /** The storage buffers in a stage: at most as many as the device has. */
+  readonly storageBuffers?: number;
+}
+
 export interface WebGpuHarness extends Harness {
   readonly backend: "webgpu";
   readonly device: GPUDevice;
-  /**
-   * A device with these limits, for the time of the callback: another one, unless the harness plans for them anyway. Limits
-   * above the adapter's are lowered to it.
-   */
+  /** Another device with these limits, for the time of the callback. Limits above the adapter's are lowered to it. */
   withDevice(limits: Readonly<Record<string, number>>, use: (harness: WebGpuHarness) => Promise<void>): Promise<void>;
-  /** Hook into the library: clips that the case prepares from now on plan for this grid and for bindings of so many bytes. */
-  force(plan: { readonly grid?: GridRow; readonly maxBinding?: number }): void;
+  /** Hook into the library: clips that the case prepares from now on plan for this device. */
+  force(plan: ForcedPlan): void;
   /** A buffer with these words, freed when the case ends. */
   bufferOf(words: Uint32Array, usage: number): GPUBuffer;
   /** Copies of buffers, in one submit. */
   readBuffers(buffers: readonly GPUBuffer[]): Promise<Uint32Array[]>;
 }
 
+/**
+ * What alone can make the answer of a case differ from that of another engine: what compiles the shaders, or the driver too. See
+ * index.ts for the engines that run it.
+ */
+export type DependsOn = "compiler" | "driver";
+
 /** Units are data for both backends; a script drives the library itself. */
-export type Case = { readonly name: string; readonly heavy?: true } & (
+export type Case = { readonly name: string; readonly heavy?: true; readonly dependsOn?: DependsOn } & (
   | { readonly units: () => readonly Unit[]; readonly only?: "cpu" | "webgpu" }
   | { readonly script: (harness: Harness) => Promise<void>; readonly only?: "cpu" }
   | { readonly gpuScript: (harness: WebGpuHarness) => Promise<void> }

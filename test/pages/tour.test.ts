@@ -74,8 +74,11 @@ describe.each(["site", "npmStart"] as const)("%s", (name) => {
   });
 
   it("answers 404 where nothing is, as a static host does", async () => {
-    for (const address of ["nowhere.html", "nowhere", "train/nowhere.ts", "docs/experiment.svg"]) {
-      expect([address, (await fetch(site + address)).status]).toEqual([address, 404]);
+    // As a browser asks for a page: a server may answer that with a page of its own.
+    const headers = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+    for (const address of ["nowhere.html", "nowhere", "a/b", "docs/nowhere.html", "train/nowhere.ts"]) {
+      expect([address, (await fetch(site + address, { headers })).status]).toEqual([address, 404]);
     }
+    expect((await fetch(`${site}docs/experiment.svg`)).status).toBe(404);
   });
 });

@@ -18,6 +18,8 @@ interface Options {
   height?: number;
   scheme?: "light" | "dark";
   isCalm?: boolean;
+  /** Runs in the page before its own scripts. */
+  before?: () => void;
 }
 
 /** The longest wait for a page: only a page that hangs takes so long. */
@@ -26,7 +28,7 @@ const patience = 120_000;
 /** Opens a page of the site. The address is the file's name with query and hash. */
 export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
   const { site = inject("site"), hasWebGpu = true, width = 1280, height = 800 } = options;
-  const { scheme = "light", isCalm = false } = options;
+  const { scheme = "light", isCalm = false, before } = options;
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on("console", (message) => {
@@ -45,6 +47,7 @@ export async function visit(browser: Browser, address: string, options: Options 
     { name: "prefers-reduced-motion", value: isCalm ? "reduce" : "no-preference" },
   ]);
   if (!hasWebGpu) await page.evaluateOnNewDocument("delete Navigator.prototype.gpu");
+  if (before) await page.evaluateOnNewDocument(before);
   await page.goto(site + address);
   return { page, errors };
 }

@@ -1,5 +1,7 @@
-/** A test file's device and clippers. Importing this opens them before the file's tests, and checks the device after each. */
-import { afterEach, beforeAll } from "vitest";
+/**
+ * One device and its clippers for all files that import this: they run in one process, one after the other, and so compile each
+ * kernel once. See vitest.config.ts, and hooks.ts, which opens it and checks the device after each test.
+ */
 import { type Clipper, createClipper } from "../../src/index.ts";
 import { Workbench } from "./workbench.ts";
 
@@ -7,12 +9,12 @@ export let bench: Workbench;
 export let device: GPUDevice;
 export let cpu: Clipper;
 
-beforeAll(async () => {
+export async function openBench(): Promise<void> {
+  if (bench) return;
   bench = await Workbench.open();
   device = bench.device;
   cpu = await createClipper({ backend: "cpu" });
-});
-afterEach(() => bench.tidy());
+}
 
 export const sides = ["GPU", "CPU"] as const;
 export type Side = (typeof sides)[number];

@@ -1,18 +1,25 @@
 /** The package as its users get it: built, in the node_modules of a folder of .cache. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
 import { cache, repository } from "../engines/packaged.mjs";
 
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
 
-/** What `npm run build` runs. @param user the folder's name. @returns where the package is. */
+/**
+ * What `npm run build` makes; `npm test` has just run it, and says so. @param user the folder's name. @returns where the package is.
+ */
 export async function builtPackage(user: string): Promise<string> {
   const folder = join(cache, user, "node_modules", manifest.name);
   rmSync(join(cache, user), { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const file of ["package.json", "README.md", "LICENSE"]) copyFileSync(join(repository, file), join(folder, file));
+  if (process.env.GRADCLIP_BUILT) {
+    const isPart = (path: string) => !/\.map$|[\\/]site$/.test(path);
+    cpSync(join(repository, "dist"), join(folder, "dist"), { recursive: true, filter: isPart });
+    return folder;
+  }
   const modes = [...manifest.scripts.build.matchAll(/vite build --mode (\w+)/g)].map(([, mode]) => mode as string);
   for (const mode of modes) {
     await build({

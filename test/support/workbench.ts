@@ -27,10 +27,17 @@ export function processGpu(): Promise<GPU> {
   return gpu;
 }
 
+/** It says that it has four storage buffers in a stage: kernels for so few compile in half the time of those for eight. */
 export async function newDevice(): Promise<GPUDevice> {
   const adapter = await (await processGpu()).requestAdapter();
   if (!adapter) throw new Error("There is no adapter to test on.");
-  return adapter.requestDevice();
+  const device = await adapter.requestDevice();
+  const get = (limits: GPUSupportedLimits, name: keyof GPUSupportedLimits) =>
+    name === "maxStorageBuffersPerShaderStage" ? 4 : Reflect.get(limits, name);
+  Object.defineProperty(device, "limits", {
+    value: new Proxy(device.limits, { get } as ProxyHandler<GPUSupportedLimits>),
+  });
+  return device;
 }
 
 export class Workbench {

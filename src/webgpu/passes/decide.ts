@@ -1,7 +1,7 @@
 import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
-import type { CheckedOptions } from "../../options.ts";
+import { measuredIn } from "../../pieces.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
 import type { Source } from "../../source.ts";
 import { struct } from "../../struct.ts";
@@ -68,25 +68,30 @@ export const sourceBindings: readonly Binding[] = [
 
 export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 
-/** A kernel that decides by the rule of a method, and by a skip rule; finish.wgsl keeps a history too. */
+/** Whether a skip rule does not judge all of the gradients. */
+export function isJudgedInPart({ method, options }: Planning): boolean {
+  return options.skip !== undefined && measuredIn(method.grouping).length > 0;
+}
+
+/** A kernel that decides by the rule of a method, and by more than that under `conditions`; finish.wgsl keeps a history too. */
 export function decidingText(
   kernel: string,
   texts: Texts,
   { norm, rule }: ClipMethod,
   lanes: number,
-  { skip, history }: Partial<Pick<CheckedOptions, "skip" | "history">> = {},
+  conditions: Readonly<Record<string, boolean>>,
+  history?: number,
 ): string {
   const remembers = "begin" in rule;
   const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
   const text = resolved(kernel, {
-    texts: { ...all, ...rule.texts, ...(skip && { skip: skip.wgsl, ...skip.texts }) },
+    texts: { ...all, ...rule.texts },
     conditions: {
       REMEMBERS: remembers,
       NORMALIZES: rule.isScaled !== undefined,
-      SKIPS: skip !== undefined,
-      STATE: remembers || skip !== undefined || history !== undefined,
+      STATE: remembers || conditions.SKIPS === true || history !== undefined,
       HISTORY: history !== undefined,
-      LOSS: !!skip?.loss,
+      ...conditions,
     },
     tokens: { HISTORY_STEPS: String(history) },
   });

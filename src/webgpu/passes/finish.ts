@@ -1,8 +1,7 @@
 import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
-import type { CheckedOptions } from "../../options.ts";
 import { READ } from "../layouts.ts";
-import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
+import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
 
 /** One workgroup folds the partials of all gradients, decides, and writes the record. */
@@ -16,8 +15,12 @@ function planFinish(planning: Planning): Dispatch[] {
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [
     {
-      name: `finish ${[method.norm.name, method.rule.name, ...namesOf(options)].join(" ")} by ${lanes}`,
-      source: () => decidingText(kernel, { "shared/record": record }, method, lanes, options),
+      name: `finish ${[method.norm.name, method.rule.name, ...namesOf(planning)].join(" ")} by ${lanes}`,
+      source: () => {
+        const texts = { "shared/record": record, ...(skip && { skip: skip.wgsl, ...skip.texts }) };
+        const conditions = { SKIPS: skip !== undefined, LOSS: !!skip?.loss, MEASURES: isJudgedInPart(planning) };
+        return decidingText(kernel, texts, method, lanes, conditions, history);
+      },
       bindings: [
         { type: READ, buffer: "partials" },
         { type: "storage", buffer: "record" },
@@ -32,7 +35,10 @@ function planFinish(planning: Planning): Dispatch[] {
   ];
 }
 
-function namesOf({ skip, history }: CheckedOptions): string[] {
-  const ofSkip = skip ? [skip.name, ...(skip.loss ? ["loss"] : [])] : [];
+function namesOf(planning: Planning): string[] {
+  const { skip, history } = planning.options;
+  const ofSkip = skip
+    ? [skip.name, ...(skip.loss ? ["loss"] : []), ...(isJudgedInPart(planning) ? ["in part"] : [])]
+    : [];
   return history ? [...ofSkip, `history of ${history}`] : ofSkip;
 }

@@ -1,8 +1,9 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
 import { floatBits } from "../../floats.ts";
+import { measuredIn } from "../../pieces.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
-import { decidingText, decidingValues, settingsBinding, sourceBindings } from "./decide.ts";
+import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
 
@@ -19,9 +20,9 @@ const bundleStruct = struct(
   "parameterRangesAt",
   "parameterRangeCount",
   "weight",
-  "absent",
-  "independent",
+  "traits",
 );
+const [ABSENT, INDEPENDENT, MEASURED] = [1, 2, 4];
 const rangeStruct = struct("first", "each");
 /** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
@@ -32,11 +33,12 @@ function planGroups(planning: Planning): Dispatch[] {
   const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
   const workgroups = Math.ceil(blocks / rounds);
   planning.found = { first: planning.partialCount, count: workgroups };
-  planning.partialCount += workgroups;
+  const inPart = isJudgedInPart(planning);
+  planning.partialCount += inPart ? 2 * workgroups : workgroups;
   return [
     {
-      name: `finish groups ${method.norm.name} ${method.rule.name}`,
-      source: () => decidingText(kernel, entryTexts, method, LANES),
+      name: `finish groups ${method.norm.name} ${method.rule.name}${inPart ? " in part" : ""}`,
+      source: () => decidingText(kernel, entryTexts, method, LANES, { MEASURES: inPart }),
       bindings: [
         { type: "storage", buffer: "partials" },
         { type: "storage", buffer: "entries" },
@@ -52,10 +54,10 @@ function planGroups(planning: Planning): Dispatch[] {
 
 /**
  * The head has for each bundle: its first group, the place and the number of its ranges of partials, the same for its parameter,
- * the bits of its weight, and whether its gradient is absent. The ranges follow: for each its first partial and the number of
- * partials for each group.
+ * the bits of its weight, and its traits. The ranges follow: for each its first partial and the number of partials for each group.
  */
 function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Planning): Uint32Array {
+  const measured = measuredIn(method.grouping);
   const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];
   const rangesStart = bundleStruct.words * bundles.length;
   const rangeCount = gradients.ranges.length + parameters.ranges.length;
@@ -81,8 +83,10 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
       parameterRangesAt: parameterRanges.at,
       parameterRangeCount: parameterRanges.count,
       weight: floatBits(method.rule.weight?.(run) ?? 0),
-      independent: Number(method.grouping.kind === "members"),
-      absent: Number(absent),
+      traits:
+        (absent ? ABSENT : 0) |
+        (method.grouping.kind === "members" ? INDEPENDENT : 0) |
+        (measured.includes(group) ? MEASURED : 0),
     });
   }
   return words;

@@ -17,7 +17,7 @@ import {
   Z_TOLERANCE,
   zBounds,
 } from "../adaptiveSteps.ts";
-import { range, raw, tensor } from "../build.ts";
+import { dependentOn, range, raw, tensor } from "../build.ts";
 import { fail, near, refuses, rejects, same } from "../expect.ts";
 import { bitsOf, FLT_MAX, round24 } from "../numbers.ts";
 import type { Case } from "../types.ts";
@@ -165,7 +165,7 @@ function sameBytes(actual: ArrayBuffer, wanted: ArrayBuffer, what: string): void
   });
 }
 
-export const cases: Case[] = [
+const series: Case[] = [
   autoCase(10, 1024, 1, STEPS),
   autoCase(95, 100, 1, STEPS),
   autoCase(50, 65_536),
@@ -180,8 +180,13 @@ export const cases: Case[] = [
   zCase(1000, 1, 0.9, 1),
   zCase(50, 0.5, 0.999, 300, STEPS),
   zCase(0.01, 3, 0.5, 2),
+  zCase(1e-6),
   zCase(1e-30),
   zCase(1e36, 2, 0.99, 10),
+];
+
+export const cases: Case[] = [
+  ...dependentOn("compiler", series),
   ...resumeCases("autoClip"),
   ...resumeCases("zClip"),
   {

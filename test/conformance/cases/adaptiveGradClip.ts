@@ -3,9 +3,9 @@ import { type Axes, adaptiveGradClip } from "../../../src/index.ts";
 import { GRID_ROWS, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
+import { planned } from "../plans.ts";
 import { agc } from "../rules.ts";
-import { runUnits } from "../suite.ts";
-import type { Bits, Case, Dtype, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import type { Bits, Case, Dtype, Tensor, Unit } from "../types.ts";
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
@@ -74,11 +74,6 @@ function arena(): Tensor[] {
   });
 }
 
-async function forced(harness: WebGpuHarness, plan: Parameters<WebGpuHarness["force"]>[0]): Promise<void> {
-  harness.force(plan);
-  await runUnits(whateverThePlan(), harness);
-}
-
 function withParameter(values: number[], parameter: number[], shape: number[]): Tensor {
   return tensor(values, { shape, parameter: { bits: bitsFrom(parameter) } });
 }
@@ -140,11 +135,8 @@ export const cases: Case[] = [
       ),
   },
   { name: "whatever the plan", units: whateverThePlan },
-  ...GRID_ROWS.map(([row, grid]) => ({
-    name: `the grid of ${row} devices`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
-  })),
-  { name: "ranges cut for bindings of 64 KiB", gpuScript: (harness) => forced(harness, { maxBinding: 65_536 }) },
+  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  planned("ranges cut for bindings of 64 KiB", { maxBinding: 65_536 }, whateverThePlan),
   {
     name: "what it needs is asked for",
     script: async ({ allocate, prepare }) => {

@@ -16,11 +16,13 @@ export const cases: Case[] = [
   {
     name: "2^25 ones",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [unit("ones", [filled(2 ** 25, 1)], measured(), { reportOnly: true, want: { norm: 5792.618751 } })],
   },
   {
     name: "2^25 of 2^52",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [
       unit("2^52", [filled(2 ** 25, 2 ** 52)], measured(), { reportOnly: true, want: { norm: 2.6087635650665566e19 } }),
     ],
@@ -28,6 +30,7 @@ export const cases: Case[] = [
   {
     name: "1e7 of 0.1",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [
       unit("on 16 bytes", [filled(TEN_MILLION, 0.1)], clipTo(1)),
       unit("off 16 bytes", [guarded(filled(TEN_MILLION, 0.1).bits, 260)], measured(), { reportOnly: true }),
@@ -36,6 +39,7 @@ export const cases: Case[] = [
   {
     name: "1e7 of 1e20, and of 1e-25 off 16 bytes",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [
       unit("1e20", [filled(TEN_MILLION, 1e20)], measured(), { reportOnly: true }),
       unit("1e-25", [guarded(filled(TEN_MILLION, 1e-25).bits, 260)], measured(), { reportOnly: true }),
@@ -44,6 +48,7 @@ export const cases: Case[] = [
   {
     name: "1e6 and 1e7 of 1e-3",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [
       unit("small ones beside a large one", [oneAbove(1e6, 1e-3, TEN_MILLION)], clipTo(10), { reportOnly: true }),
     ],
@@ -51,6 +56,7 @@ export const cases: Case[] = [
   {
     name: "1e7 of 1e-3 and a small bound above: nothing changes",
     heavy: true,
+    dependsOn: "compiler",
     units: () => [unit("unclipped", [filled(TEN_MILLION, 1e-3)], clipTo(4))],
   },
   {

@@ -1,15 +1,15 @@
 /** float16 and bfloat16: every way to begin and end in the middle of a word, and whatever shares one. */
 import { clipByGlobalNorm } from "../../../src/index.ts";
-import { clipTo, measured, packed, range, tensor, unit } from "../build.ts";
+import { clipTo, dependentOn, measured, packed, range, tensor, unit } from "../build.ts";
 import { fail, refuses, same, untouched } from "../expect.ts";
 import { HALVES, type Half, half, NOT_FINITE, POLICIES, placed, random, repeated } from "../halves.ts";
 import { STORAGE } from "../harness-webgpu.ts";
 import { GUARD_BYTES } from "../memory.ts";
 import { bits16From, randomBits, randomBits16, randomSource } from "../numbers.ts";
+import { ONE_WORKGROUP, planned } from "../plans.ts";
 import { referenceGlobalNorm } from "../reference.ts";
 import { perMember, perTensor } from "../rules.ts";
-import { runUnits } from "../suite.ts";
-import type { Case, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import type { Case, ForcedPlan, Tensor, Unit } from "../types.ts";
 import { clippedBy } from "./norms.ts";
 
 const OFFSETS = range(17, 1).map((step) => 2 * step);
@@ -179,9 +179,9 @@ function stacked(dtype: Half, members: number): Tensor[] {
   return packed(list, GUARD_BYTES + 2, 0, "arena", dtype);
 }
 
-const FORCED = [
-  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } },
-  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 64 } },
+const FORCED: readonly ForcedPlan[] = [
+  ONE_WORKGROUP,
+  { grid: { lanes: 64, minTiles: 1, normWorkgroups: 512, scaleWorkgroups: 1024, finishLanes: 256 } },
   { maxBinding: 4096 },
   { maxBinding: 65_536 },
 ];
@@ -240,13 +240,10 @@ const casesOf = (dtype: Half): Case[] => [
       ]),
     ],
   },
-  ...FORCED.map((plan) => ({
-    name: `${dtype}, 30,011 elements, ${JSON.stringify(plan)}`,
-    gpuScript: async (harness: WebGpuHarness) => {
-      harness.force(plan);
-      await runUnits(longUnits(dtype), harness);
-    },
-  })),
+  ...FORCED.map((plan) => planned(`${dtype}, 30,011 elements, ${JSON.stringify(plan)}`, plan, () => longUnits(dtype))),
+];
+
+const refusalsOf = (dtype: Half): Case[] => [
   {
     name: `${dtype}, wrong offsets and dtypes`,
     script: async ({ allocate, prepare, backend }) => {
@@ -269,7 +266,8 @@ const casesOf = (dtype: Half): Case[] => [
 ];
 
 export const cases: Case[] = [
-  ...HALVES.flatMap(casesOf),
+  ...dependentOn("compiler", HALVES.flatMap(casesOf)),
+  ...HALVES.flatMap(refusalsOf),
   {
     name: "answers by hand",
     units: () => [

@@ -16,6 +16,7 @@ export const cases: Case[] = [
   {
     name: "four million values clamped, each with care",
     heavy: true,
+    dependsOn: "driver",
     units: () => [
       unit("off 16 bytes", [guarded(randomBits(4_000_000, 1), 260)], clampTo(-0.1, 0.1), {
         options: { gradScale: 0.3 },
@@ -25,6 +26,7 @@ export const cases: Case[] = [
   {
     name: "three hundred thousand rows, each by its own norm",
     heavy: true,
+    dependsOn: "driver",
     units: () => [unit("rows of 8", [rows(300_000, 8)], alongAxes(12.25, [1]))],
   },
 ];

@@ -72,7 +72,7 @@ function random(length: number, seed: number, magnitude: number): number[] {
   return Array.from({ length }, () => Math.fround(source() * magnitude));
 }
 
-const RANGES = [1e-42, 1e-30, 1e-20, 1e-10, 1, 1e10, 1e20, 1e30, 1e38];
+const RANGES = [1e-42, 1e-30, 1e-20, 1e-10, 1, 1e10, 2 ** 61, 2 ** 63, 1e20, 1e30, 1e38];
 
 export const cases: Case[] = [
   {

@@ -1,6 +1,6 @@
 /** float16 and bfloat16: every bit pattern, measured, scaled and kept. */
 import { measureNorm } from "../../../src/index.ts";
-import { clipTo, range, unit } from "../build.ts";
+import { clipTo, dependentOn, range, unit } from "../build.ts";
 import { fail, near, same } from "../expect.ts";
 import { HALVES, type Half, PATTERNS, POLICIES, placed } from "../halves.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
@@ -151,11 +151,13 @@ function payloadUnits(dtype: Half): Unit[] {
   );
 }
 
-export const cases: Case[] = HALVES.flatMap((dtype): Case[] => [
+const casesOf = (dtype: Half): Case[] => [
   ...normCases(dtype),
   ...scaleCases(dtype),
   {
     name: `${dtype}, every pattern, NaN payloads too: kept, zeroed, propagated, counted`,
     units: () => payloadUnits(dtype),
   },
-]);
+];
+
+export const cases: Case[] = dependentOn("compiler", HALVES.flatMap(casesOf));

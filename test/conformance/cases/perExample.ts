@@ -3,9 +3,9 @@ import { clipPerExample } from "../../../src/index.ts";
 import { GRID_ROWS, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
+import { planned } from "../plans.ts";
 import { perExample } from "../rules.ts";
-import { runUnits } from "../suite.ts";
-import type { Bits, Case, Dtype, Tensor, Unit, WebGpuHarness } from "../types.ts";
+import type { Bits, Case, Dtype, Tensor, Unit } from "../types.ts";
 
 function stack(length: number, examples: number, seed: number, dtype?: Dtype, extras: Partial<Tensor> = {}): Tensor {
   const bits = randomBits(length * examples, seed);
@@ -40,8 +40,8 @@ function everyLayout(dtype: Dtype | undefined, examples: number): Unit[] {
   );
 }
 
-function model(examples: number): Tensor[] {
-  return range(30).map((k) => stack(1 + ((k * 37) % 400), examples, k + 1, DTYPES[k % 3]));
+function model(examples: number, dtypes = DTYPES): Tensor[] {
+  return range(30).map((k) => stack(1 + ((k * 37) % 400), examples, k + 1, dtypes[k % dtypes.length]));
 }
 
 function wholeNumbers(length: number, examples: number): Tensor {
@@ -58,11 +58,6 @@ function whateverThePlan(): Unit[] {
     unit("a long bf16 one into", [wholeNumbers(20_001, 2)], perExample(Infinity, 2)),
     unit("300 examples", [stack(33, 300, 4), stack(1, 300, 5)], perExample(1, 300)),
   ];
-}
-
-async function forced(harness: WebGpuHarness, plan: Parameters<WebGpuHarness["force"]>[0]): Promise<void> {
-  harness.force(plan);
-  await runUnits(whateverThePlan(), harness);
 }
 
 export const cases: Case[] = [
@@ -117,21 +112,11 @@ export const cases: Case[] = [
       }),
     ],
   },
-  ...GRID_ROWS.map(([row, grid]) => ({
-    name: `the grid of ${row} devices`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
-  })),
-  {
-    name: "sums in pieces, for bindings of 64 KiB",
-    gpuScript: async (harness) => {
-      harness.force({ maxBinding: 65_536 });
-      // In place, what is read later would share a binding's window with what is written.
-      await runUnits(
-        whateverThePlan().filter(({ label }) => label !== "a long one"),
-        harness,
-      );
-    },
-  },
+  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  planned("sums in pieces, for bindings of 64 KiB", { maxBinding: 65_536 }, () =>
+    // In place, what is read later would share a binding's window with what is written.
+    whateverThePlan().filter(({ label }) => label !== "a long one"),
+  ),
   {
     name: "in place, an example as large as a binding is refused",
     gpuScript: async ({ allocate, prepare, force }) => {
@@ -141,11 +126,10 @@ export const cases: Case[] = [
       await untouched(memory);
     },
   },
-  ...[4].map((count) => ({
-    name: `${count} storage buffers in a stage`,
-    gpuScript: (harness: WebGpuHarness) =>
-      harness.withDevice({ maxStorageBuffersPerShaderStage: count }, (other) => runUnits(whateverThePlan(), other)),
-  })),
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => [
+    unit("30 tensors of 7 examples", model(7, [undefined]), perExample(3, 7)),
+    ...whateverThePlan().slice(1),
+  ]),
   {
     name: "what has no meaning is refused",
     script: async ({ allocate, prepare }) => {

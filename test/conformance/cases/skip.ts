@@ -6,6 +6,7 @@ import {
   type ClipOptions,
   clipByBlockRms,
   clipByGlobalNorm,
+  clipByGroupNorm,
   clipByNorm,
   measureNorm,
   skipAbove,
@@ -18,6 +19,7 @@ import { fail, near, same } from "../expect.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
 import { bitsFrom, bitsOf, FLT_MAX, floatsOf, neighbour, randomSource, ulp24 } from "../numbers.ts";
 import { either, type Spikes, spikesAmong, type Verdict } from "../referenceSkip.ts";
+import { recordedTracks, Series, sameSeries } from "../series.ts";
 import type { Case, Harness, WebGpuHarness } from "../types.ts";
 
 const BOUND = 2;
@@ -275,6 +277,7 @@ export const cases: Case[] = [
             })),
           );
           const clip = harness.prepare(memory.gradients, method, { skip: skipAbove(most) });
+          await clip.ready;
           clip.run();
           const report = await clip.report();
           const what = `${method.name}, skipAbove(${most})`;
@@ -330,6 +333,66 @@ export const cases: Case[] = [
         same(bitsOf(both?.after ?? Number.NaN), 0, `${nonFinite}: the gradient under a NaN loss`);
         same(fine?.after, 1, `${nonFinite}: the gradient of a good step`);
       }
+    },
+  },
+  {
+    name: "groups: those that are only measured do not count, and are 0 after a spike too",
+    script: async (harness) => {
+      // The first and the third group are scaled; the second one is by far the largest, and has its own NaN and jumps.
+      const [a, loud, sometimes, b] = recordedTracks(4, 300);
+      if (!a || !loud || !sometimes || !b) fail("four tracks");
+      a.norms[150] = 1e3;
+      loud.norms[150] = Number.NaN;
+      const tracks = [
+        { ...a, group: "scaled" },
+        { norms: loud.norms.map((norm) => 1e4 * norm), group: "measured" },
+        { ...sometimes, group: "rest" },
+        { ...b, group: "scaled" },
+      ];
+      const settings = { sigmas: 3, window: 40, warmup: 20 };
+      const method = clipByGroupNorm({ scaled: BOUND, measured: Infinity, rest: 2 * BOUND });
+      const series = new Series(harness, tracks);
+      const clip = await series.clip(method, { skip: skipSpikes(settings) });
+      const steps = await series.play(clip);
+      const judged = range(300).map((step) => {
+        const there = [tracks[0], tracks[2], tracks[3]].filter((track) => track && !track.isAbsent?.(step));
+        return Math.hypot(...there.map((track) => track?.norms[step] as number));
+      });
+      const verdicts = spikesAmong(judged, settings);
+      steps.forEach(({ spike, skipped, after }, i) => {
+        if (verdicts[i] !== "either") same(spike, verdicts[i] as boolean, `step ${i}: spike`);
+        const isBad = tracks.some(({ norms, isAbsent }) => !isAbsent?.(i) && !Number.isFinite(norms[i]));
+        same(skipped, spike || isBad, `step ${i}: skipped`);
+        const there = after.filter((_, track) => !tracks[track]?.isAbsent?.(i));
+        if (spike) for (const value of there) same(bitsOf(value), 0, `step ${i}: a gradient after a spike`);
+        else if (Number.isFinite(loud.norms[i]))
+          same(after[1], tracks[1]?.norms[i], `step ${i}: what is only measured`);
+      });
+      same(steps[150]?.spike, true, "a spike beside a NaN in what is only measured");
+      const again = new Series(harness, tracks);
+      const first = await again.clip(method, { skip: skipSpikes(settings) });
+      await again.play(first, 0, 120);
+      const second = await again.clip(method, { skip: skipSpikes(settings) });
+      second.restore(await first.state());
+      sameSeries(await again.play(second, 120), steps.slice(120), "resumed at 120");
+    },
+  },
+  {
+    name: "groups: a step with nothing but what is only measured is not judged",
+    script: async (harness) => {
+      const norms = (...values: number[]) => Float32Array.of(...values);
+      const tracks = [
+        { norms: norms(1, 1, 1, 1, 1, 1, 9), group: "scaled", isAbsent: (step: number) => step > 2 && step < 6 },
+        { norms: norms(1, 900, 1, 900, 900, 900, 1), group: "measured" },
+      ];
+      const series = new Series(harness, tracks);
+      const method = clipByGroupNorm({ measured: Infinity, scaled: 100 });
+      const steps = await series.play(
+        await series.clip(method, { skip: skipSpikes({ sigmas: 3, warmup: 4, window: 8 }) }),
+      );
+      // The fourth norm that is judged is the 9.
+      const wanted = [false, false, false, false, false, false, true];
+      same(steps.map(({ spike }) => spike).join(), wanted.join(), "spikes");
     },
   },
 ];

@@ -3,9 +3,9 @@ import { type Axes, clipByNorm } from "../../../src/index.ts";
 import { GRID_ROWS, guarded, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, randomBits, randomBits16 } from "../numbers.ts";
+import { ONE_WORKGROUP, planned } from "../plans.ts";
 import { alongAxes } from "../rules.ts";
-import { runUnits } from "../suite.ts";
-import type { Bits, Case, Dtype, Place, Tensor, Unit, UnitOptions, WebGpuHarness } from "../types.ts";
+import type { Bits, Case, Dtype, Place, Tensor, Unit, UnitOptions } from "../types.ts";
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
@@ -148,9 +148,8 @@ function guardedLast(shape: readonly number[]): Tensor {
   return { bits, shape };
 }
 
-async function forced(harness: WebGpuHarness, plan: Parameters<WebGpuHarness["force"]>[0]): Promise<void> {
-  harness.force(plan);
-  await runUnits([...whateverThePlan(), ...everyWay().slice(0, 24)], harness);
+function planUnits(): Unit[] {
+  return [...whateverThePlan(), ...everyWay().slice(0, 24)];
 }
 
 export const cases: Case[] = [
@@ -222,25 +221,15 @@ export const cases: Case[] = [
       return [unit("counted twice, scaled once", [twice, twice], alongAxes(0.6, [0]))];
     },
   },
-  ...GRID_ROWS.map(([row, grid]) => ({
-    name: `the grid of ${row} devices`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
-  })),
-  {
-    name: "a grid of one workgroup",
-    gpuScript: (harness) =>
-      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } }),
-  },
-  { name: "ranges cut for bindings of 64 KiB", gpuScript: (harness) => forced(harness, { maxBinding: 65_536 }) },
-  ...[4].map((count) => ({
-    name: `${count} storage buffers in a stage`,
-    gpuScript: (harness: WebGpuHarness) =>
-      harness.withDevice({ maxStorageBuffersPerShaderStage: count }, (other) => runUnits(whateverThePlan(), other)),
-  })),
+  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, planUnits)),
+  planned("a grid of one workgroup", ONE_WORKGROUP, planUnits),
+  planned("ranges cut for bindings of 64 KiB", { maxBinding: 65_536 }, planUnits),
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, whateverThePlan),
   {
     // More than 16 bits number.
     name: "seventy thousand units, and hundreds of long columns",
     heavy: true,
+    dependsOn: "driver",
     units: () => [
       unit("rows of 8", [random([70_000, 8], 3)], alongAxes(1.5, [1])),
       unit("columns of 1e-15", [{ bits: randomBits(8192 * 520, 5, 1e-15), shape: [8192, 520] }], alongAxes(1e-15, [0])),

@@ -3,6 +3,7 @@ import { clipByValue } from "../../../src/index.ts";
 import { clampTo, GRID_ROWS, guarded, packed, range, raw, tensor, unit } from "../build.ts";
 import { fail, refuses, same, sameWords, untouched } from "../expect.ts";
 import { bitsFrom, bitsOf, randomBits } from "../numbers.ts";
+import { ONE_WORKGROUP, planned } from "../plans.ts";
 import { runUnits } from "../suite.ts";
 import type { Allocation, Case, Tensor, Unit, WebGpuHarness } from "../types.ts";
 import { anyBits, held } from "../valueBits.ts";
@@ -45,11 +46,6 @@ function whateverThePlan(): Unit[] {
     unit("inside", [guarded(randomBits(70_003, 6))], rule),
     unit("inside but for the last", [guarded(randomBits(70_003, 6).fill(bitsOf(-7), 70_002))], rule),
   ];
-}
-
-async function forced(harness: WebGpuHarness, plan: Parameters<WebGpuHarness["force"]>[0]): Promise<void> {
-  harness.force(plan);
-  await runUnits(whateverThePlan(), harness);
 }
 
 async function wordsOf(memory: Allocation, name = "own 0"): Promise<Uint32Array> {
@@ -133,26 +129,18 @@ export const cases: Case[] = [
       for (const memory of memories) sameWords(await wordsOf(memory, "arena"), first, "arena");
     },
   },
-  ...GRID_ROWS.map(([row, grid]) => ({
-    name: `the grid of ${row} devices`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
-  })),
+  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan),
+  planned("ranges cut for bindings of 8192 bytes", { maxBinding: 8192 }, whateverThePlan),
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => [...whateverThePlan().slice(-8), ...held(0.5)]),
   {
-    name: "a grid of one workgroup",
-    gpuScript: (harness) =>
-      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } }),
-  },
-  {
-    name: "ranges cut for bindings of 8192 bytes",
-    gpuScript: (harness) => forced(harness, { maxBinding: 8192 }),
-  },
-  ...[4, 16].map((count) => ({
-    name: `${count} storage buffers in a stage`,
+    name: "16 storage buffers in a stage",
+    dependsOn: "compiler",
     gpuScript: (harness: WebGpuHarness) =>
-      harness.withDevice({ maxStorageBuffersPerShaderStage: count }, async (other) => {
+      harness.withDevice({ maxStorageBuffersPerShaderStage: 16 }, async (other) => {
         await runUnits([...whateverThePlan().slice(-8), ...held(0.5)], other);
       }),
-  })),
+  },
   {
     name: "what has no meaning is refused",
     script: async ({ allocate, prepare }) => {

@@ -98,6 +98,11 @@ export const cases: Case[] = [
       ),
       known("the largest alone", [MIN_NORMAL - MIN_SUBNORMAL], 1, { norm: MIN_NORMAL - MIN_SUBNORMAL }, true),
       manyOf(1e-40, 3000, 1),
+      ...range(12).map((seed) => {
+        const source = randomSource(seed);
+        const words = range(2 + seed).map(() => Math.floor(Math.abs(source()) * 2 ** (23 - seed)));
+        return unit(`a norm that is subnormal, ${seed}`, [raw(words)], clipTo(1));
+      }),
       known("1e-40 beside what is clipped", [1e-40, 10, 1e-40], 1, { clipped: true }),
       known("results that are subnormal", [1, 1, 1e-38], 1e-37, { clipped: true }),
       manyOf(1e-38, 1000, 1.5 * MIN_NORMAL),

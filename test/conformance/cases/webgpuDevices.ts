@@ -3,6 +3,7 @@ import { clipByGlobalNorm } from "../../../src/index.ts";
 import { clipTo, packed, range, unit } from "../build.ts";
 import { same } from "../expect.ts";
 import { randomBits } from "../numbers.ts";
+import { planned } from "../plans.ts";
 import { runUnits } from "../suite.ts";
 import type { Case, Unit, WebGpuHarness } from "../types.ts";
 
@@ -44,11 +45,8 @@ async function encodeBeforeReady({ prepare, device }: WebGpuHarness): Promise<vo
 }
 
 export const cases: Case[] = [
-  {
-    name: "as many storage buffers as the suite's own device has",
-    only: "webgpu",
-    units: () => COUNTS.flatMap(spread),
-  },
+  { name: "4 storage buffers in a stage", only: "webgpu", units: () => COUNTS.flatMap(spread) },
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => COUNTS.flatMap(spread)),
   {
     name: "a new device with 16 storage buffers, or as many as the adapter has",
     gpuScript: async ({ withDevice }) => {

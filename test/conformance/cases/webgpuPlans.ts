@@ -2,8 +2,8 @@
 import { gridTable } from "../../../src/webgpu/grid.ts";
 import { clipTo, filled, guarded, measured, packed, range, unit } from "../build.ts";
 import { FLT_MAX, randomBits } from "../numbers.ts";
-import { runUnits } from "../suite.ts";
-import type { Case, Unit, WebGpuHarness } from "../types.ts";
+import { ONE_WORKGROUP, planned } from "../plans.ts";
+import type { Case, Unit } from "../types.ts";
 
 // One workgroup's tile is 1,024 words of four or sixteen bytes: lengths around one, several and many of them.
 const LENGTHS = [1, 1023, 1024, 1025, 4095, 4096, 4097, 8193, 65_537];
@@ -61,25 +61,12 @@ function whateverThePlan(): Unit[] {
   ];
 }
 
-async function forced(harness: WebGpuHarness, plan: Parameters<WebGpuHarness["force"]>[0]): Promise<void> {
-  harness.force(plan);
-  await runUnits(whateverThePlan(), harness);
-}
-
 export const cases: Case[] = [
-  ...Object.entries(gridTable).map(([row, grid]) => ({
-    name: `the grid of ${row} devices`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { grid }),
-  })),
-  {
-    name: "a grid of one workgroup",
-    gpuScript: (harness) =>
-      forced(harness, { grid: { lanes: 64, minTiles: 1, normWorkgroups: 1, scaleWorkgroups: 1, finishLanes: 64 } }),
-  },
-  ...[8192, 65_536].map((maxBinding) => ({
-    name: `ranges cut for bindings of ${maxBinding} bytes`,
-    gpuScript: (harness: WebGpuHarness) => forced(harness, { maxBinding }),
-  })),
+  ...Object.entries(gridTable).map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan),
+  ...[8192, 65_536].map((maxBinding) =>
+    planned(`ranges cut for bindings of ${maxBinding} bytes`, { maxBinding }, whateverThePlan),
+  ),
   {
     name: "a range larger than a binding of the device",
     heavy: true,

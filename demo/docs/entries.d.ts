@@ -1,0 +1,4 @@
+declare module "virtual:docs-entries" {
+  const entries: readonly import("./pages.ts").Entry[];
+  export default entries;
+}

@@ -1,0 +1,107 @@
+import { getDevice } from "doppler-gpu/tooling/device";
+import { readBoolean, readOptions } from "../check.ts";
+import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import type { ClipReport } from "../record.ts";
+import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+
+/** A tensor of doppler-gpu. Its buffer comes from a pool and may be longer. */
+export interface DopplerTensor {
+  readonly buffer: GPUBuffer;
+  readonly dtype: "f16" | "f32";
+  readonly shape: readonly number[];
+  readonly label?: string;
+}
+
+/** What doppler-gpu records of a step. A norm that is not finite, or that was not read, is null. */
+export interface DopplerMetrics<T extends DopplerTensor> {
+  clippedGrads: Map<T, T>;
+  gradient_norm_unclipped: number;
+  gradient_norm_clipped: number;
+  clipped_event_count: number;
+  total_param_count: number;
+}
+
+export interface DopplerOptions extends AdapterOptions {
+  /** Default true: each step reads the record, 96 bytes. With false it reads nothing: its norms are null and its count of clips 0. */
+  metrics?: boolean;
+}
+
+/** The function for doppler-gpu's `clipGradients`, with what it reports. */
+export interface DopplerClipping {
+  <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig): Promise<DopplerMetrics<T>>;
+  readonly clip: {
+    /**
+     * Reports on the last step. Names are the labels of the parameters.
+     * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
+     */
+    report(options?: ReportOptions): Promise<ClipReport>;
+    /** Frees gradclip's buffers on the GPU; does not touch gradients. */
+    destroy(): void;
+  };
+}
+
+/** The part of doppler-gpu's configuration that has a bound. */
+interface DopplerConfig {
+  readonly training?: {
+    readonly gradientClipping?: { readonly maxNorm?: number };
+    readonly gradient?: { readonly maxNorm?: number };
+  };
+}
+
+/**
+ * Clips in doppler-gpu's `trainStep` and `TrainingRunner`: `new TrainingRunner(config, { clipGradients: clippingBy() })`. Without
+ * a method it clips by the global norm, to the bound in doppler-gpu's configuration; without a bound there it only measures.
+ *
+ * Gradients are clipped in place on doppler-gpu's device, float16 ones too, with one submit. A NaN makes them zero: see
+ * `nonFinite`. The buffers stay those of doppler-gpu.
+ *
+ * @throws TypeError for `measureNorm`, `clipPerExample` and `clipByGroupNorm`, and as `Clipper.prepare` does for the method and
+ * options. A step rejects with an Error before doppler-gpu has a device.
+ */
+export function clippingBy(method?: ClipMethod, options?: DopplerOptions): DopplerClipping {
+  const { metrics = true, ...others } = readOptions(options, "clippingBy's options", [
+    "metrics",
+    "nonFinite",
+    "gradScale",
+  ]) as DopplerOptions;
+  readBoolean(metrics, "clippingBy's metrics");
+  const clips = new Clips(method ?? clipByGlobalNorm(Infinity), others, "clippingBy");
+  const clipGradients = async <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig) => {
+    const device = getDevice();
+    if (!device) throw new Error("doppler-gpu has no device yet; call its initDevice first.");
+    const views = Array.from(gradients, ([parameter, gradient], i) => viewOf(gradient, parameter.label ?? String(i)));
+    const clip = clips.for(views, device);
+    if (!method) clip.set({ maxNorm: boundOf(config) });
+    clip.run(views);
+    const report = metrics ? await clip.report() : undefined;
+    return {
+      clippedGrads: gradients,
+      gradient_norm_unclipped: finite(report?.norm),
+      gradient_norm_clipped: finite(report && (report.clipped ? report.norm * report.scale : report.norm)),
+      clipped_event_count: report?.clipped ? 1 : 0,
+      total_param_count: views.reduce((sum, { length }) => sum + length, 0),
+    };
+  };
+  return Object.assign(clipGradients, {
+    clip: {
+      report: async (options?: ReportOptions) => clips.report(options),
+      destroy: () => clips.destroy(),
+    },
+  });
+}
+
+function viewOf({ buffer, dtype, shape }: DopplerTensor, name: string) {
+  return { name, buffer, dtype, shape, length: shape.reduce((product, size) => product * size, 1) };
+}
+
+/** As doppler-gpu reads it: without a positive bound nothing is clipped. */
+function boundOf(config: DopplerConfig | undefined): number {
+  const bound = config?.training?.gradientClipping?.maxNorm ?? config?.training?.gradient?.maxNorm ?? 0;
+  return bound > 0 ? bound : Infinity;
+}
+
+/** doppler-gpu declares numbers, but its runner takes null and ends at a NaN. */
+function finite(value: number | undefined): number {
+  return Number.isFinite(value) ? (value as number) : (null as unknown as number);
+}

@@ -1,0 +1,63 @@
+/** The groups of the suite that could see a change of a shader, the cheapest first. */
+const numbers = [
+  "steps",
+  "nonfinite",
+  "semantics",
+  "values",
+  "norms",
+  "boundary",
+  "lapack",
+  "counters",
+  "softFloat",
+  "peers",
+];
+const layouts = [
+  "views",
+  "neighbours",
+  "tensors",
+  "fuzz",
+  "lengths",
+  "patterns",
+  "webgpuEncode",
+  "webgpuPlans",
+  "loops",
+];
+const others = ["tensorNorms", "members", "value", "perExample", "matrix", "units", "accuracy", "formats", "big"];
+
+const groups: Readonly<Record<string, readonly string[]>> = {
+  "shared/soft_float": ["softFloat", ...numbers, ...layouts, ...others],
+  clamp: ["value", "valueSteps", "loops", "matrix"],
+  finish_groups: [
+    "tensorNorms",
+    "members",
+    "groups",
+    "absent",
+    "skip",
+    "adaptiveGradClip",
+    "units",
+    "perExample",
+    "counters",
+  ],
+  norms: ["norms", "matrix", "values", "lapack", "accuracy", "big"],
+  skip_groups: ["skip"],
+  skips: ["skip"],
+  sum_examples: ["perExample", "matrix", "loops"],
+  unit_norm: ["units", "adaptiveGradClip", "matrix", "loops"],
+  "rules/agc": ["adaptiveGradClip"],
+  "rules/auto": ["adaptive", "counters", "skip"],
+  "rules/groups": ["groups"],
+  "rules/normalize": ["normalize", "matrix"],
+  "rules/rms": ["tensorNorms", "matrix"],
+  "rules/z": ["adaptive", "counters", "skip"],
+  "scales/group": ["tensorNorms", "members", "groups", "absent"],
+  "scales/unit": ["units", "adaptiveGradClip", "matrix"],
+  "shared/difference": ["adaptive", "skip"],
+  "shared/entry": ["tensorNorms", "members"],
+  "shared/units": ["units", "adaptiveGradClip"],
+};
+
+const byDefault = [...numbers, ...layouts, ...others];
+
+export function groupsFor(file: string): readonly string[] {
+  return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
+}
