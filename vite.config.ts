@@ -74,8 +74,9 @@ export function stripShader(text: string): string {
 }
 
 /** The source of each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
-const sources = Object.entries(manifest.exports).map(([key, target]) => {
-  const name = (target as { default: string }).default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
+const entries = Object.entries<{ default: string }>(manifest.exports).filter(([key]) => key !== "./package.json");
+const sources = entries.map(([key, target]) => {
+  const name = target.default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
   return { specifier: manifest.name + key.slice(1), name, path: resolve(repository, `src/${name}.ts`) };
 });
 
@@ -84,7 +85,7 @@ export const ownPackage: UserConfig["resolve"] = {
   alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
 };
 
-const forPackage: UserConfig["build"] = { target: "es2022", minify: false, sourcemap: true };
+const forPackage: UserConfig["build"] = { target: "es2022", minify: false };
 
 /** Entries that have one half only are builds of their own. */
 const isHalf = (name: string) => name.endsWith("Only");

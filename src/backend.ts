@@ -6,6 +6,13 @@ export interface StepValues {
   readonly gradScale: number;
 }
 
+/** How many there are, absent ones too. */
+export interface Counts {
+  /** Groups of values that share a norm. */
+  readonly groups: number;
+  readonly gradients: number;
+}
+
 /** Gradients that a backend has prepared. Only that backend looks inside. */
 export type Prepared = object;
 
@@ -22,14 +29,16 @@ export interface ClipBackend {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
   readonly scales?: GPUBuffer;
+  /** The record's flags after the last step, where they are known at once: on the CPU. */
+  readonly flags?: () => number;
   /** A gradient with more elements than this is split into pieces. The record numbers each piece. */
   readonly pieceElements: number;
   prepare(list: TensorList): Prepared;
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void;
   run(prepared: Prepared, values: StepValues): void;
   /**
-   * The record after everything that was submitted so far; with several groups, also their entries. An abort frees the
-   * memory of the copy.
+   * The record after everything that was submitted so far; with several groups also their entries, and last those of tensorNorms.
+   * An abort frees the memory of the copy.
    */
   readRecord(signal?: AbortSignal): Promise<readonly DataView[]>;
   /** The rows of the last steps after everything that was submitted so far, for a clip with `history`: see history.ts. */

@@ -125,6 +125,7 @@ export class GradientClip implements Clip {
     method: ClipMethod,
     options: CheckedOptions,
     onDestroy: () => void,
+    before?: GradientClip,
   ) {
     this.method = method;
     this.#onDestroy = onDestroy;
@@ -139,10 +140,26 @@ export class GradientClip implements Clip {
       maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
+    if (!before) return;
+    this.#values = before.#values;
+    this.#totals = before.#totals;
+    this.#lastReport = before.#lastReport;
+    this.#lastStep = before.#lastStep;
+    this.#reads = before.#reads;
   }
 
   get ready(): Promise<void> {
     return this.#backend.ready;
+  }
+
+  /** For the clip that goes on where this one is. */
+  get backend(): ClipBackend {
+    return this.#backend;
+  }
+
+  /** The flags of the last step, where they are known at once: on the CPU. */
+  get flags(): number | undefined {
+    return this.#backend.flags?.();
   }
 
   get names(): readonly (string | undefined)[] {
@@ -228,13 +245,15 @@ export class GradientClip implements Clip {
 
   /** Each report counts the steps since the one before it. */
   #reportIn(views: readonly DataView[]): ClipReport {
-    const [record, entries] = views as [DataView, DataView | undefined];
+    const [record, ...entries] = views as readonly [DataView, ...DataView[]];
     const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
     if (report.totals.steps === 0) {
       throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
     }
     this.#totals = { ...report.totals };
-    this.#lastReport = entries ? { ...report, ...this.#ofGroups(entries) } : report;
+    const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
+    const [norms] = entries;
+    this.#lastReport = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
     return this.#lastReport;
   }
 
@@ -296,13 +315,20 @@ export class GradientClip implements Clip {
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
     const told = readEntries(entries);
-    const { norms, scales, clipped } = told;
     const { grouping } = this.method;
     if (grouping.kind === "members") {
+      const { norms, scales, clipped } = told;
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }
     if (grouping.kind === "groups") return { groups: grouping.report(told) };
+    return this.#ofTensors(entries);
+  }
+
+  #ofTensors(entries: DataView): Partial<ClipReport> {
+    const { norms } = readEntries(entries);
     const { declared, places } = this.#list;
+    const { kind } = this.method.grouping;
+    const grouping = kind === "units" ? this.method.grouping : ({ kind: "tensor" } as const);
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
     groupRunsOf(declared, grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = declared[ordinal] as Declared;

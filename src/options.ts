@@ -1,5 +1,6 @@
 import {
   isPlain,
+  readBoolean,
   readInteger,
   readNormalFloat,
   readNumber,
@@ -39,9 +40,24 @@ export interface ClipOptions {
   skip?: SkipRule;
   /** How many of the last steps are kept for `Clip.history`: 1 to 65,536, of 32 bytes each, where the gradients live. */
   history?: number;
+  /**
+   * Also measures each gradient alone, in the same read: the report has `tensorNorms`, by place in the list as `clip.names`, NaN where
+   * there is no gradient. They are norms of the method's own kind, after gradScale, and change nothing else. `clip.scales` has none of
+   * them. Methods with a norm for each gradient or unit have `tensorNorms` anyway; clipByValue, clipPerExample and `members` refuse it with a
+   * TypeError.
+   *
+   * @example
+   * ```ts
+   * const gradients = { kernel: new Float32Array([3, 4]), bias: new Float32Array([12]) };
+   * const { norm, tensorNorms } = await clipGradients(gradients, clipByGlobalNorm(1), { tensorNorms: true });
+   * norm; // 13
+   * tensorNorms; // [5, 12]
+   * ```
+   */
+  tensorNorms?: boolean;
 }
 
-export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "history"] as const;
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "tensorNorms", "history"] as const;
 
 const LONGEST_HISTORY = 65_536;
 
@@ -52,10 +68,12 @@ export interface CheckedOptions {
   readonly totalNorm: number | Source | undefined;
   readonly skip: SkipRule | undefined;
   readonly history: number | undefined;
+  /** Whether each gradient is measured too; false where the method does so by itself. */
+  readonly tensorNorms: boolean;
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm, skip, history } = readOptions(given, "options", OPTIONS);
+  const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms, history } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.limits || method.examples)) {
     const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -70,8 +88,17 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
     skip: skip === undefined ? undefined : readSkip(skip),
+    tensorNorms: tensorNorms !== undefined && readTensorNorms(tensorNorms, method),
     history: history === undefined ? undefined : readInteger(history, "options.history", 1, LONGEST_HISTORY),
   };
+}
+
+function readTensorNorms(value: unknown, { name, limits, grouping }: ClipMethod): boolean {
+  const isAsked = readBoolean(value, "options.tensorNorms");
+  if (isAsked && (limits || grouping.kind === "members")) {
+    throw new TypeError(`options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`);
+  }
+  return isAsked && (grouping.kind === "all" || grouping.kind === "groups");
 }
 
 function readGradScale(value: unknown): number | Source {

@@ -107,6 +107,11 @@ function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | u
   return grouping.kind === "units" ? grouping.unitsOf(shape, label) : undefined;
 }
 
+/** The number of a gradient's named group; 0 without such groups. */
+export function groupOf(tensor: Declared, grouping: Grouping): number {
+  return grouping.kind === "groups" ? grouping.groupOf(tensor) : 0;
+}
+
 /** The groups that are measured and not scaled. */
 export function measuredIn(grouping: Grouping): readonly number[] {
   return grouping.kind === "groups" ? grouping.measured : [];
@@ -115,9 +120,7 @@ export function measuredIn(grouping: Grouping): readonly number[] {
 /** Whether a skip rule has something to judge. */
 export function isJudged(declared: readonly Declared[], grouping: Grouping): boolean {
   const measured = measuredIn(grouping);
-  return declared.some(
-    (tensor) => isPresent(tensor) && !measured.includes((grouping as NamedGroups).groupOf?.(tensor)),
-  );
+  return declared.some((tensor) => isPresent(tensor) && !measured.includes(groupOf(tensor, grouping)));
 }
 
 /** The bytes of some elements of a range. */

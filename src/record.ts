@@ -81,7 +81,7 @@ export interface ClipReport extends Counters {
   lastNonFinite?: Place & { step: number };
   /** The counts since the clip was prepared. */
   totals: Counters;
-  /** For methods with a norm for each tensor: the norms by place in the list, NaN where there is no gradient. */
+  /** For methods with a norm for each tensor, and under `tensorNorms: true`: the norms by place in the list, NaN where there is no gradient. */
   tensorNorms?: Float64Array;
   /** For methods with `members`: the norm and the scale of each member, and how many were clipped. */
   memberNorms?: Float64Array;

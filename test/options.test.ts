@@ -1,10 +1,15 @@
 /** Every wrong option is refused before anything happens. The message has its name and the accepted values. */
 import { describe, expect, test } from "vitest";
 import {
+  type ClipMethod,
   type ClipOptions,
   type ClipperOptions,
   clipByGlobalNorm,
+  clipByGroupNorm,
+  clipByNorm,
+  clipByValue,
   clipGradients,
+  clipPerExample,
   createClipper,
   measureNorm,
 } from "../src/index.ts";
@@ -151,9 +156,41 @@ const totalNorms: OptionRow[] = [
   [() => ({ totalNorm: -Infinity }), RangeError, "options.totalNorm is -Infinity; pass a norm, which is at least 0."],
 ];
 
+describe("tensorNorms", () => {
+  const groups = { kernel: 1 };
+  const rows: [name: string, method: () => ClipMethod][] = [
+    ["clipByValue", () => clipByValue(1)],
+    ["clipByGlobalNorm", () => clipByGlobalNorm(1, { members: 2 })],
+    ["clipPerExample", () => clipPerExample(1, { examples: 2 })],
+  ];
+  test.each(rows)("refused by %s", (name, method) => {
+    const message = `options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`;
+    const prepare = (tensorNorms: unknown) => () =>
+      cpu.prepare([new Float32Array([3, 4])], method(), { tensorNorms } as ClipOptions);
+    expect(prepare(true)).toThrow(new TypeError(message));
+    expect(prepare(false)).not.toThrow();
+    expect(prepare(1)).toThrow(new TypeError("options.tensorNorms is 1; pass true or false."));
+  });
+
+  test("methods with a norm for each gradient have them anyway, groups beside their own, and clip.scales has none", async () => {
+    const views = () => [3, 4].map((value) => ({ buffer: bench.buffer([value]), group: "kernel" }));
+    for (const [method, scales] of [
+      [clipByNorm(1), 64],
+      [clipByGroupNorm(groups), 32],
+      [measureNorm(), undefined],
+    ] as const) {
+      const clip = bench.clipper.prepare(views(), method, { tensorNorms: true });
+      clip.run();
+      expect([...((await clip.report()).tensorNorms ?? [])]).toEqual([3, 4]);
+      expect(clip.scales?.size).toBe(scales);
+      clip.destroy();
+    }
+  });
+});
+
 const NON_FINITE = 'use "zero" or "keep" or "propagate".';
 const KNOWN =
-  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm, skip and history\.$/;
+  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history\.$/;
 const choices: OptionRow[] = [
   [() => ({ nonFinite: "ignore" }), TypeError, `options.nonFinite is the string "ignore"; ${NON_FINITE}`],
   [() => ({ nonFinite: true }), TypeError, `options.nonFinite is true; ${NON_FINITE}`],
@@ -164,13 +201,17 @@ const choices: OptionRow[] = [
   [
     () => null,
     TypeError,
-    "options is null; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history.",
+    "options is null; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
   ],
-  [() => 2, TypeError, "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history."],
+  [
+    () => 2,
+    TypeError,
+    "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
+  ],
   [
     () => [],
     TypeError,
-    "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm, skip and history.",
+    "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
   ],
 ];
 

@@ -1,14 +1,16 @@
 import type uPlot from "uplot";
 import { curve, markStep, plotIn } from "../shared/plot.ts";
+import { written } from "../shared/text.ts";
 import type { Reading } from "./training.ts";
 
 /** A batch of 32 gives noisy numbers. The chart also shows the median of so many. */
 const medianLength = 15;
 
 interface ChartOptions {
-  /** The axis covers at least `least` and reaches at most `most`. */
+  /** The axis covers at least these. */
   least: [number, number];
-  most: number;
+  /** The axis reaches at most so far; without it, to the largest value. */
+  most?: number;
   isLogarithmic?: boolean;
 }
 
@@ -23,6 +25,7 @@ interface Points {
 export class Chart {
   readonly #plot: uPlot;
   readonly #options: ChartOptions;
+  #points: Points = { steps: [], values: [] };
   #faults: readonly Reading[] = [];
   #steps = 1;
 
@@ -43,7 +46,9 @@ export class Chart {
     });
   }
 
-  draw({ steps, values, bounds = [] }: Points, faults: readonly Reading[], lastStep: number): void {
+  draw(points: Points, faults: readonly Reading[], lastStep: number): void {
+    const { steps, values, bounds = [] } = points;
+    this.#points = points;
     this.#faults = faults;
     this.#steps = lastStep;
     const raw = values.map(finiteOrNull);
@@ -51,15 +56,18 @@ export class Chart {
   }
 
   #range(lowest: number | null, highest: number | null): uPlot.Range.MinMax {
-    const { least, most, isLogarithmic } = this.#options;
+    const { least, most = Infinity, isLogarithmic } = this.#options;
     const [bottom, top] = [Math.min(least[0], lowest ?? least[0]), Math.max(least[1], highest ?? least[1])];
     if (!isLogarithmic) return [bottom, Math.min(top * 1.05, most)];
     return [10 ** Math.floor(Math.log10(bottom)), 10 ** Math.ceil(Math.log10(Math.min(top, most)))];
   }
 
   #markFaults(): void {
+    const top = this.#plot.scales.y?.max ?? Infinity;
     for (const [index, { step, fault }] of this.#faults.entries()) {
-      const label = fault === "nan" ? "NaN" : "wild batch";
+      const value = this.#points.values[this.#points.steps.indexOf(step)] ?? 0;
+      // What lies beyond the axis is written.
+      const label = fault === "nan" ? "NaN" : value > top ? `wild batch: ${written(value)} ↑` : "wild batch";
       markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
     }
   }

@@ -24,17 +24,20 @@ const stops = {
 type Stopped = keyof typeof stops;
 const sliders = Object.keys(stops) as Stopped[];
 
+/** Any number up to this is a seed. */
+const mostSeed = 999_999;
+
 // With seed 8 the run without clipping lasts long enough to watch; the page says so.
 const defaults: Settings = { rate: 0.1, bound: 1, value: 0.1, seed: 8, method: "norm" };
 
 export function settingsFromAddress(): Settings {
   const address = readAddress();
-  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, defaults[name]));
+  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, defaults[name], [0, 1000]));
   return {
     rate: at("rate"),
     bound: at("bound"),
     value: at("value"),
-    seed: Math.max(0, Math.trunc(numberIn(address, "seed", defaults.seed))),
+    seed: Math.trunc(numberIn(address, "seed", defaults.seed, [0, mostSeed])),
     method: choices.find(({ name }) => name === address.get("method"))?.name ?? defaults.method,
   };
 }

@@ -1,7 +1,7 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
-import { type GroupRun, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
+import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Range } from "../ranges.ts";
 import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
@@ -11,6 +11,8 @@ import type { Write } from "./scale.ts";
 /** The gradients of a clip in the form that the passes work on. */
 export interface PreparedArrays {
   readonly bundles: readonly GroupRun[];
+  /** With tensorNorms: gradients are searched one by one, and these are the numbers of their groups, absent ones too. */
+  readonly told: readonly number[] | undefined;
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
   /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
@@ -24,13 +26,23 @@ export interface Sum {
   readonly into: Elements;
 }
 
-export function bindArrays(list: TensorList, { grouping, examples, usesParameters }: ClipMethod): PreparedArrays {
+export function bindArrays(
+  list: TensorList,
+  { grouping, examples, usesParameters }: ClipMethod,
+  tensorNorms: boolean,
+): PreparedArrays {
   const { tensors, declared } = list;
   const pieces = presentPiecesOf(declared, grouping, Infinity);
   const parts = pieces.map(partFor);
+  const searched = tensorNorms ? presentPiecesOf(declared, { kind: "tensor" }, Infinity).map(partFor) : parts;
   const owned = usesParameters ? parametersOf(declared) : [];
   const parameters = presentPiecesOf(owned, grouping, Infinity).map(partFor);
-  const common = { bundles: groupRunsOf(declared, grouping), parts, parameters };
+  const common = {
+    bundles: groupRunsOf(declared, grouping),
+    told: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
+    parts: searched,
+    parameters,
+  };
   const written = distinctWrites(tensors);
   if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples)) };
   return { ...common, writes: writesOf(written, pieces, parts), sums: [] };

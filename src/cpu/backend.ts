@@ -1,31 +1,50 @@
-import type { ClipBackend } from "../backend.ts";
+import type { ClipBackend, Counts } from "../backend.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
 import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import type { Decider } from "../rules/rule.ts";
+import type { Decider, RuleState } from "../rules/rule.ts";
+import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
-import { type Decision, decide, finish, normOf, type Settings, writeEntry } from "./finish.ts";
+import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
-import { nothing, sumOf } from "./norm.ts";
+import { type Found, nothing, type Part, regrouped } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
 
+/** What goes on from step to step, and from a clip to the one that goes on where it is. */
+interface Kept {
+  readonly record: DataView;
+  readonly rows: Uint32Array;
+  readonly ruleState: RuleState | undefined;
+  readonly skipState: SkipState | undefined;
+}
+
+function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions): Kept {
+  const ruleState = "begin" in rule ? rule.begin() : undefined;
+  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
+  return { record, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
+}
+
 /** Runs the passes on typed arrays, immediately and in place. */
-export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCount: number): ClipBackend {
-  const { gradScale, totalNorm, skip } = options;
+export function cpuBackend(
+  method: ClipMethod,
+  options: CheckedOptions,
+  { groups, gradients }: Counts,
+  before?: ClipBackend,
+): ClipBackend & { kept: Kept } {
+  const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
+  const kept = (before as Partial<{ kept: Kept }> | undefined)?.kept ?? begin(method, options);
+  const { record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
-  const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groupCount : 0));
-  const rows = new Uint32Array(HISTORY_WORDS * (options.history ?? 0));
-  const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
-  const skipState = skip?.begin(ruleState);
+  const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
+  const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
   const measured = measuredIn(method.grouping);
@@ -33,25 +52,32 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
+    kept,
+    flags: () => record.getUint32(recordAt.flags, true),
     pieceElements: Infinity,
-    prepare: (list) => bindArrays(list, method),
+    prepare: (list) => bindArrays(list, method, options.tensorNorms),
     encode() {
       throw new TypeError("encode is for GPU buffers, but the gradients are arrays; call run instead.");
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const found = passes.search(arrays, method, groupCount, values.gradScale);
-      const { each, all } = found;
+      const { told } = arrays;
+      const found = passes.search(arrays, method, options.tensorNorms ? gradients : groups, values.gradScale);
+      if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
+      const { all } = found;
+      // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
+      const each = !told ? found.each : several ? regrouped(found.each, groups, told) : [all];
       // A step without any gradient enters no memory, and one without any that is scaled enters no window.
       const isEmpty = arrays.parts.length === 0 && given === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
       // A parameter that is not finite makes the step so.
-      const scaled = measured.length === 0 ? all : sumOf(each.filter((_, group) => !measured.includes(group)));
+      const scaled = scaledIn(each, measured) ?? all;
       const judged = { ...scaled, flags: scaled.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
-      const isLeft = given === undefined && !arrays.parts.some(({ group }) => !measured.includes(group));
+      const ofPart = ({ group }: Part) => told?.[group] ?? group;
+      const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
       const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
-      const decisions = decideEach(found, arrays, settings);
+      const decisions = decideEach({ ...found, each }, arrays, settings);
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: Number.NaN } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
@@ -65,8 +91,8 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, groupCou
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
-      const copies = [new DataView(record.buffer.slice(0))];
-      return several ? [...copies, new DataView(entries.buffer.slice(0))] : copies;
+      const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [norms] : [])];
+      return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
     readHistory: async () => new DataView(rows.slice().buffer),
     destroy() {},
@@ -99,6 +125,21 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
     return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, settings);
   });
+}
+
+/** What a skip rule judges where some groups are only measured. */
+function scaledIn(each: readonly Found[], measured: readonly number[]): Found | undefined {
+  if (measured.length === 0) return undefined;
+  const part = each.map((_, group) => Number(measured.includes(group)));
+  return regrouped(each, 2, part)[0];
+}
+
+/** Gradients that were searched one by one. */
+function writeNorms(norms: DataView, each: readonly Found[], { parts }: PreparedArrays, settings: NormSettings): void {
+  const write = (gradient: number, norm: number) =>
+    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 }, 0);
+  for (const gradient of each.keys()) write(gradient, Number.NaN);
+  for (const { group: gradient } of parts) write(gradient, normOf(each[gradient] as Found, settings));
 }
 
 function scalingOf({ scale, flags }: Decision): Scaling {

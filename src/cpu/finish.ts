@@ -34,7 +34,7 @@ export function decide(found: Found, weight: number, parameterNorm: number, sett
   return flags === 0 ? decideFinite(found, weight, parameterNorm, settings) : decideNonFinite(flags, settings);
 }
 
-type NormSettings = Pick<Settings, "method" | "totalNorm" | "gradScale">;
+export type NormSettings = Pick<Settings, "method" | "totalNorm" | "gradScale">;
 
 /** As the report has it: after gradScale, NaN or Infinity where a gradient is. */
 export function normOf(found: Found, settings: NormSettings): number {

@@ -64,10 +64,11 @@ export function nothing(): Found {
   return { sum: 0, largest: 0, nonFinite: 0, firstPiece: NONE, firstElement: NONE, flags: 0 };
 }
 
-export function sumOf(parts: readonly Found[]): Found {
-  const total = nothing();
-  for (const part of parts) add(total, part);
-  return total;
+/** The findings of groups, from those of their parts and the number of each part's group. */
+export function regrouped(parts: readonly Found[], count: number, groupOf: readonly number[]): Found[] {
+  const totals = Array.from({ length: count }, nothing);
+  for (const [i, part] of parts.entries()) add(totals[groupOf[i] as number] as Found, part);
+  return totals;
 }
 
 function add(total: Found, part: Found): void {

@@ -1,4 +1,4 @@
-import type { ClipBackend, Prepared, StepValues, StoredState } from "../backend.ts";
+import type { ClipBackend, Counts, Prepared, StepValues, StoredState } from "../backend.ts";
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
@@ -25,9 +25,10 @@ export function webgpuBackend(
   label: string,
   method: ClipMethod,
   options: CheckedOptions,
-  groupCount: number,
+  counts: Counts,
+  before?: ClipBackend,
 ): ClipBackend {
-  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, groupCount);
+  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, counts, before as WebGPUBackend);
 }
 
 /** The steps for some gradients, and the gradients themselves: an error names the one that is at fault. */
@@ -41,6 +42,7 @@ class WebGPUBackend implements ClipBackend {
   readonly scales: GPUBuffer | undefined;
   readonly state?: StoredState;
   readonly pieceElements: number;
+  readonly #norms: GPUBuffer | undefined;
   readonly #context: DeviceContext;
   readonly #label: string;
   readonly #bindings: Bindings;
@@ -50,12 +52,20 @@ class WebGPUBackend implements ClipBackend {
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
   readonly #owned: GPUBuffer[] = [];
-  /** The history of the steps, then what the rules remember. */
-  readonly #state: GPUBuffer | undefined;
-  /** Where the second begins. */
+  /** Where in `memory` the rules' own begins. */
   readonly #memoryAt: number;
 
-  constructor(context: DeviceContext, label: string, method: ClipMethod, options: CheckedOptions, groupCount: number) {
+  /** The history of the steps, then what the rules remember. */
+  readonly memory: GPUBuffer | undefined;
+
+  constructor(
+    context: DeviceContext,
+    label: string,
+    method: ClipMethod,
+    options: CheckedOptions,
+    counts: Counts,
+    before: WebGPUBackend | undefined,
+  ) {
     this.#context = context;
     this.#label = label;
     this.#options = options;
@@ -63,21 +73,27 @@ class WebGPUBackend implements ClipBackend {
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
-    if (grouped) refuseMoreThanBinding(groupCount, context.maxBinding);
+    const { groups, gradients } = counts;
+    if (grouped) refuseMoreThanBinding(groups, context.maxBinding);
     try {
       const made = this.#watched(() => {
-        const record = this.#own("record", RECORD_BYTES);
-        const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groupCount)) : undefined;
+        const record = before?.record ?? this.#own("record", RECORD_BYTES);
+        const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groups)) : undefined;
+        const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, gradients)) : undefined;
         const memory = memoryOf(method, options);
-        const state = memory || options.history ? this.#makeState(memory?.toWords(0)) : undefined;
-        const bindings = new Bindings(context, { record, entries, state }, method, options);
-        return { record, entries, state, memory, bindings };
+        const words = memory?.toWords(0);
+        const known = before?.memory;
+        const size = this.#memoryAt + (words?.byteLength ?? 4);
+        const state = known?.size === size ? known : words || options.history ? this.#makeState(words) : undefined;
+        const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
+        return { record, entries, norms, state, memory, bindings };
       });
       this.record = made.record;
       this.scales = made.entries;
+      this.#norms = made.norms;
       this.#bindings = made.bindings;
       const { state, memory } = made;
-      this.#state = state;
+      this.memory = state;
       if (state && memory?.savedBytes) {
         const begin = () => memoryOf(method, options) as Remembered;
         this.state = {
@@ -135,11 +151,14 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readRecord(signal?: AbortSignal): Promise<DataView[]> {
-    return this.#read(this.scales ? [this.record, this.scales] : [this.record], signal);
+    return this.#read(
+      [this.record, this.scales, this.#norms].filter((buffer) => buffer !== undefined),
+      signal,
+    );
   }
 
   async readHistory(): Promise<DataView> {
-    const [content] = (await this.#read([this.#state as GPUBuffer])) as [DataView];
+    const [content] = (await this.#read([this.memory as GPUBuffer])) as [DataView];
     return new DataView(content.buffer, content.byteOffset, this.#memoryAt);
   }
 

@@ -7,8 +7,8 @@ import { sumExamples } from "./passes/sum_examples.ts";
 import { unitNorm, unitParameterNorm } from "./passes/unit_norm.ts";
 import { unitScale } from "./passes/unit_scale.ts";
 
-export const jointOnGpu = { search: [norm, finish], write: [scale] };
-export const measuringOnGpu = { search: [norm, finish], write: [] };
+export const jointOnGpu = { search: [norm, finishGroups, finish], write: [scale] };
+export const measuringOnGpu = { search: [norm, finishGroups, finish], write: [] };
 export const groupsOnGpu = { search: [norm, finishGroups, finish], write: [groupScale] };
 export const unitsOnGpu = { search: [norm, unitNorm, finishGroups, finish], write: [unitScale] };
 export const adaptiveUnitsOnGpu = {

@@ -1,7 +1,7 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { groupCount, groupRunsOf, isJudged, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { type Grouping, groupCount, groupOf, groupRunsOf, isJudged, parametersOf, presentPiecesOf } from "../pieces.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
@@ -17,37 +17,51 @@ export interface Plan {
 }
 
 /** Plans the passes of a method in turn. Each one notes in `planning` where the next one finds its results. */
-export function planOf(
+export function planOf(method: ClipMethod, options: CheckedOptions, list: TensorList, limits: Limits): Plan {
+  const planning = planningFor(method, options, list, limits);
+  const { search, write } = method.passes.webgpu as PassesInOrder;
+  const verdict = planning.options.skip ? [planning.options.skip.groupPass as Pass] : [];
+  const { declared } = list;
+  const written = options.tensorNorms ? { ...planning, gradients: read(declared, method.grouping, limits) } : planning;
+  const dispatches = [
+    ...[...search, ...verdict].flatMap((pass) => pass.plan(planning)),
+    ...write.flatMap((pass) => pass.plan(written)),
+  ];
+  return { dispatches, partialCount: planning.partialCount };
+}
+
+function planningFor(
   given: ClipMethod,
   givenOptions: CheckedOptions,
   { tensors, declared }: TensorList,
   limits: Limits,
-): Plan {
+): Planning {
   const { grouping } = given;
+  const { tensorNorms, totalNorm } = givenOptions;
   // A step without any gradient enters no memory, and one without any that is scaled enters no window.
-  const isEmpty = tensors.length === 0 && givenOptions.totalNorm === undefined;
+  const isEmpty = tensors.length === 0 && totalNorm === undefined;
   const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
-  const isLeft = givenOptions.totalNorm === undefined && !isJudged(declared, grouping);
+  const isLeft = totalNorm === undefined && !isJudged(declared, grouping);
   const options = isLeft ? { ...givenOptions, skip: undefined } : givenOptions;
-  const read = (declared: readonly Declared[]): Gradients => ({
-    pieces: presentPiecesOf(declared, grouping, pieceElementsOf(limits.maxBinding)),
-    ranges: [],
-  });
-  const planning: Planning = {
+  const searchedBy: Grouping = tensorNorms ? { kind: "tensor" } : grouping;
+  return {
     method,
     options,
     limits,
     tensors,
     buffers: buffersOf(tensors),
-    gradients: read(declared),
-    parameters: read(method.usesParameters ? parametersOf(declared) : []),
+    gradients: read(declared, searchedBy, limits),
+    parameters: read(method.usesParameters ? parametersOf(declared) : [], searchedBy, limits),
     groupRuns: groupRunsOf(declared, grouping),
+    searchedBy,
+    told: tensorNorms ? groupRunsOf(declared, searchedBy) : [],
+    groupOf: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : [],
     groupCount: grouping.kind === "all" ? 0 : Math.max(1, groupCount(declared, grouping)),
     partialCount: 0,
     found: { first: 0, count: 0 },
   };
-  const { search, write } = method.passes.webgpu as PassesInOrder;
-  const verdict = options.skip ? [options.skip.groupPass as Pass] : [];
-  const dispatches = [...search, ...verdict, ...write].flatMap((pass) => pass.plan(planning));
-  return { dispatches, partialCount: planning.partialCount };
+}
+
+function read(declared: readonly Declared[], grouping: Grouping, { maxBinding }: Limits): Gradients {
+  return { pieces: presentPiecesOf(declared, grouping, pieceElementsOf(maxBinding)), ranges: [] };
 }

@@ -51,6 +51,8 @@ export interface ClipBuffers {
   readonly record: GPUBuffer;
   /** With several norms: an entry for each group. */
   readonly entries: GPUBuffer | undefined;
+  /** With tensorNorms: an entry for each gradient. */
+  readonly norms: GPUBuffer | undefined;
   readonly state: GPUBuffer | undefined;
 }
 
@@ -120,6 +122,7 @@ export class Bindings {
       partials: whole(partials),
       record: whole(this.#buffers.record),
       entries: whole(this.#buffers.entries),
+      norms: whole(this.#buffers.norms),
       state: whole(this.#buffers.state),
       gradScale: this.#sourceBinding(this.#options.gradScale),
       totalNorm: this.#sourceBinding(this.#options.totalNorm),

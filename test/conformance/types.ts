@@ -42,6 +42,7 @@ export interface UnitOptions {
   readonly apply?: "scale" | "record";
   readonly gradScale?: number | Held;
   readonly totalNorm?: number | Held;
+  readonly tensorNorms?: boolean;
 }
 
 /** What the library is asked to do once, and what is known about the answer. */

@@ -1,4 +1,4 @@
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunName, stepCount } from "../../demo/train/history.ts";
 import { launchChromium } from "../engines/chromium.mjs";

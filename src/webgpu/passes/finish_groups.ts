@@ -1,6 +1,7 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
 import { floatBits } from "../../floats.ts";
 import { measuredIn } from "../../pieces.ts";
+import { globalRule } from "../../rules/global.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
@@ -8,7 +9,9 @@ import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 import { entryTexts } from "./scale.ts";
 
 /** Decides for each group, and leaves partials of all groups together for finish. */
-export const finishGroups: Pass = { plan: planGroups };
+export const finishGroups: Pass = {
+  plan: (planning) => [...planTold(planning), ...(planning.groupCount > 0 ? planGroups(planning, "entries") : [])],
+};
 
 /** As in shaders/finish_groups.wgsl. */
 const LANES = 64;
@@ -27,7 +30,27 @@ const rangeStruct = struct("first", "each");
 /** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
 
-function planGroups(planning: Planning): Dispatch[] {
+/** For tensorNorms. Each gradient is decided as by clipByNorm, and only its norm is used. */
+function planTold(planning: Planning): Dispatch[] {
+  const { told, groupOf, method, options, searchedBy, gradients } = planning;
+  if (told.length === 0) return [];
+  const alone = {
+    ...planning,
+    method: { ...method, rule: globalRule, grouping: searchedBy },
+    options: { ...options, totalNorm: undefined, skip: undefined },
+    groupRuns: told,
+    groupCount: told.length,
+  };
+  const dispatches = planGroups(alone, "norms");
+  planning.partialCount = alone.partialCount;
+  planning.found = alone.found;
+  for (const [i, range] of gradients.ranges.entries()) {
+    gradients.ranges[i] = { ...range, group: groupOf[range.group] as number };
+  }
+  return dispatches;
+}
+
+function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[] {
   const { method, groupCount, groupRuns } = planning;
   const blocks = Math.ceil(groupCount / GROUPS_A_WORKGROUP);
   const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
@@ -41,7 +64,7 @@ function planGroups(planning: Planning): Dispatch[] {
       source: () => decidingText(kernel, entryTexts, method, LANES, { MEASURES: inPart }),
       bindings: [
         { type: "storage", buffer: "partials" },
-        { type: "storage", buffer: "entries" },
+        { type: "storage", buffer },
         ...sourceBindings,
         settingsBinding(planning, { bundleCount: groupRuns.length, rounds }),
         { type: READ, words: bundleTable(planning) },

@@ -11,17 +11,17 @@ export const norm: Pass = { plan: (planning) => planNorm(planning, "gradients") 
 export const parameterNorm: Pass = { plan: (planning) => planNorm(planning, "parameters") };
 
 function planNorm(planning: Planning, of: "gradients" | "parameters"): Dispatch[] {
-  const { method, limits, buffers } = planning;
+  const { limits, buffers } = planning;
   const { pieces, ranges } = planning[of];
   const whole = pieces.filter(({ units }) => units === undefined);
   const batches = batchesOf(
-    walkFor(method.grouping.kind),
+    walkFor(planning.searchedBy.kind),
     segmentsOf(whole, limits.maxBinding),
     "in-place",
     limits,
     buffers,
   );
-  if (planning.groupCount === 0) return together(planning, batches);
+  if (planning.searchedBy.kind === "all") return together(planning, batches);
   return batches.map((batch) => {
     const firstPartial = planning.partialCount;
     ranges.push(...rangesOf(batch, firstPartial));

@@ -1,6 +1,6 @@
 import type { ClipMethod } from "../../methods/method.ts";
 import type { CheckedOptions } from "../../options.ts";
-import type { GroupRun, Piece } from "../../pieces.ts";
+import type { Grouping, GroupRun, Piece } from "../../pieces.ts";
 import type { Tensor } from "../../view.ts";
 import type { Batch, Limits } from "../dispatches.ts";
 import type { BindingType } from "../layouts.ts";
@@ -33,6 +33,11 @@ export interface Planning {
   readonly groupRuns: readonly GroupRun[];
   /** The number of groups; 0 if all gradients share one norm. */
   readonly groupCount: number;
+  /** Whose partials are kept apart: a group's, or a gradient's where each is to be told. */
+  readonly searchedBy: Grouping;
+  /** Every gradient, absent ones too, and the number of its group; empty without tensorNorms. */
+  readonly told: readonly GroupRun[];
+  readonly groupOf: readonly number[];
   /** The number of partials so far. Those of the next pass follow. */
   partialCount: number;
   /** The partials of all gradients together. */
@@ -69,8 +74,20 @@ export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "gradScale", "totalNorm" and "loss": where options name a buffer, else a placeholder; "tables": what all words are in. */
-export type BufferName = "partials" | "record" | "entries" | "state" | "gradScale" | "totalNorm" | "loss" | "tables";
+/**
+ * "norms": the entries of tensorNorms; "gradScale", "totalNorm" and "loss": where options name a buffer, else a placeholder; "tables":
+ * what all words are in.
+ */
+export type BufferName =
+  | "partials"
+  | "record"
+  | "entries"
+  | "norms"
+  | "state"
+  | "gradScale"
+  | "totalNorm"
+  | "loss"
+  | "tables";
 
 /** In the order of the step's values. */
 export type StepValue = "maxNorm" | "gradScale";

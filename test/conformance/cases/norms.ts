@@ -7,8 +7,8 @@ import type { Case, Expected, Rule, Unit } from "../types.ts";
 
 const TYPES = [0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 100, 5000, 1e6, Infinity];
 
-function pNorm(unit: Unit, p: number): number {
-  const values = unit.tensors.flatMap((entry) => (entry ? Array.from(valuesOf(entry), Math.abs) : []));
+export function pNorm({ tensors }: Pick<Unit, "tensors">, p: number): number {
+  const values = tensors.flatMap((entry) => (entry ? Array.from(valuesOf(entry), Math.abs) : []));
   const largest = values.reduce((a, b) => Math.max(a, b), 0);
   if (p === Infinity || largest === 0) return largest;
   return largest * values.reduce((sum, value) => sum + (value / largest) ** p, 0) ** (1 / p);
@@ -48,7 +48,7 @@ export function clippedBy(maxNorm: number, p: number, eps = 0): Rule {
   };
 }
 
-function measuredBy(p: number): Rule {
+export function measuredBy(p: number): Rule {
   return { method: measureNorm({ normType: p }), expected: (unit) => expectedOf(unit, p, 0) };
 }
 
