@@ -4,7 +4,7 @@ import type { AddressInfo, Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { PeerServer } from "peer";
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ownPackage, strippedShaders } from "../../vite.config.ts";
