@@ -1,6 +1,6 @@
 // The controls, and the address that mirrors them.
 
-import { nearest, numberIn, readAddress, writeAddress } from "../shared/address.ts";
+import { nearest, numberIn, readAddress, tidyAddress, writeAddress } from "../shared/address.ts";
 import { byId } from "../shared/text.ts";
 import { choices } from "./choices.ts";
 import type { MethodName } from "./methods.ts";
@@ -72,11 +72,13 @@ export function connectControls(onChange: (settings: Settings) => void): void {
   };
   const apply = (settings: Settings) => {
     show(settings);
-    writeAddress({ ...settings, method: settings.method.replace(" ", "%20") });
+    writeAddress({ ...settings });
     onChange(settings);
   };
 
-  show(settingsFromAddress());
+  const settings = settingsFromAddress();
+  tidyAddress({ ...settings });
+  show(settings);
   form.addEventListener("input", () => label(read()));
   form.addEventListener("change", () => apply(read()));
   form.addEventListener("submit", (event) => event.preventDefault());
