@@ -1,7 +1,7 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
-import { showCode } from "../shared/code.ts";
+import { addCopyButtons, showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
 // The original file: ?raw would give the shipped text, without comments.
@@ -10,10 +10,10 @@ import { connectBound, readRun } from "./controls.ts";
 import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
 import trainerSource from "./trainer.ts?raw";
-import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
+import { type Curve, exampleCount, type Reading, stepsPerReading, Training, type TrainingState } from "./training.ts";
 
 declare global {
-  var gradclipEngine: { readings: readonly Reading[]; weights(): Promise<number[][]> } | undefined;
+  var gradclipEngine: { readings: readonly Reading[]; curve: Curve; weights(): Promise<number[][]> } | undefined;
 }
 
 const readingsPerExam = 10;
@@ -59,6 +59,7 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
 }
 
 async function showSources(): Promise<void> {
+  addCopyButtons();
   const optimizer = await fetch(optimizerAddress);
   showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
   showCode(byId("trainer-code"), trainerSource.trimEnd());
@@ -94,7 +95,7 @@ async function start(): Promise<void> {
   // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
-  const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };
+  const options = { exampleCount, maxNorm: run.bound, historyLength: stepsPerReading, settings: defaultSettings };
   const [digits, trainer] = await Promise.all([Digits.load(), createTrainer(device, clipper, options)]);
   const display = await Display.create(trainer, digits, fail);
 
@@ -115,6 +116,9 @@ async function start(): Promise<void> {
   globalThis.gradclipEngine = {
     get readings() {
       return training.readings;
+    },
+    get curve() {
+      return training.curve;
     },
     weights: () => Promise.all(trainer.weights.map(async (buffer) => [...(await readFloats(device, buffer))])),
   };

@@ -1,4 +1,5 @@
 import type { ClipBackend, Counts } from "../backend.ts";
+import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
@@ -15,13 +16,15 @@ import type { Scaling } from "./scale.ts";
 /** What goes on from step to step, and from a clip to the one that goes on where it is. */
 interface Kept {
   readonly record: DataView;
+  readonly rows: Uint32Array;
   readonly ruleState: RuleState | undefined;
   readonly skipState: SkipState | undefined;
 }
 
-function begin({ rule }: ClipMethod, { skip }: CheckedOptions): Kept {
+function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions): Kept {
   const ruleState = "begin" in rule ? rule.begin() : undefined;
-  return { record: new DataView(new ArrayBuffer(RECORD_BYTES)), ruleState, skipState: skip?.begin(ruleState) };
+  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
+  return { record, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
 }
 
 /** Runs the passes on typed arrays, immediately and in place. */
@@ -38,7 +41,7 @@ export function cpuBackend(
     }
   }
   const kept = (before as Partial<{ kept: Kept }> | undefined)?.kept ?? begin(method, options);
-  const { record, ruleState, skipState } = kept;
+  const { record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
   const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
@@ -78,6 +81,7 @@ export function cpuBackend(
       // A rule with a memory decides once a step.
       const together = several ? { ...decide(all, 0, 0, settings), bound: Number.NaN } : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
+      if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
@@ -90,8 +94,15 @@ export function cpuBackend(
       const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [norms] : [])];
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
+    readHistory: async () => new DataView(rows.slice().buffer),
     destroy() {},
   };
+}
+
+/** Keeps the record of a step in the place of the oldest, as shaders/finish.wgsl does. */
+function keepStep(rows: Uint32Array, record: Uint32Array): void {
+  const [bound, steps] = [recordAt.maxNorm, recordAt.steps].map((at) => record[at / 4] as number) as [number, number];
+  rows.set([...record.subarray(0, 6), bound, steps], (HISTORY_WORDS * (steps - 1)) % rows.length);
 }
 
 /** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */

@@ -27,10 +27,15 @@ export function processGpu(): Promise<GPU> {
   return gpu;
 }
 
-export async function newDevice(): Promise<GPUDevice> {
+/** A device whose limits are WebGPU's defaults: 8 storage buffers in a stage. */
+export async function defaultDevice(): Promise<GPUDevice> {
   const adapter = await (await processGpu()).requestAdapter();
   if (!adapter) throw new Error("There is no adapter to test on.");
-  return withFewBuffers(await adapter.requestDevice());
+  return adapter.requestDevice();
+}
+
+export async function newDevice(): Promise<GPUDevice> {
+  return withFewBuffers(await defaultDevice());
 }
 
 export class Workbench {
@@ -97,6 +102,31 @@ export class Workbench {
 
   count(name: string): number {
     return this.calls.filter((call) => call === name).length;
+  }
+
+  /** Until it is released, the next copy to the host does not arrive. */
+  holdFirstReadBack(): () => void {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { device } = this;
+    const { createBuffer } = device;
+    device.createBuffer = (descriptor) => {
+      const buffer = createBuffer(descriptor);
+      if (!descriptor.label?.endsWith("read-back")) return buffer;
+      device.createBuffer = createBuffer;
+      const mapAsync = buffer.mapAsync.bind(buffer);
+      const value = async (mode: number) => {
+        await released;
+        await mapAsync(mode);
+      };
+      return Object.defineProperty(buffer, "mapAsync", { value });
+    };
+    return () => {
+      device.createBuffer = createBuffer;
+      release();
+    };
   }
 
   /** A call that must throw: nothing is submitted meanwhile, no gradient changes, and the device still works. */
