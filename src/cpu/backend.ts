@@ -2,7 +2,7 @@ import type { ClipBackend, Counts } from "../backend.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
-import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
+import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider } from "../rules/rule.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
@@ -10,6 +10,9 @@ import { type Decision, decide, finish, type NormSettings, normOf, type Settings
 import type { CpuPasses, Search } from "./methodPasses.ts";
 import { type Found, nothing, type Part, regrouped } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
+
+const FAULTS = NAN_SEEN | INFINITY_SEEN;
+const BAD = FAULTS | SKIP;
 
 /** Runs the passes on typed arrays, immediately and in place. */
 export function cpuBackend(method: ClipMethod, options: CheckedOptions, { groups, gradients }: Counts): ClipBackend {
@@ -23,7 +26,7 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, { groups
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
   const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
-  const ruleState = "begin" in method.rule ? method.rule.begin() : undefined;
+  const ruleState = "begin" in method.rule ? method.rule.begin(groups) : undefined;
   const skipState = skip?.begin(ruleState);
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
@@ -55,9 +58,12 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, { groups
       const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
       const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
-      const decisions = decideEach({ ...found, each }, arrays, settings);
-      // A rule with a memory decides once a step.
-      const together = several ? { ...decide(all, 0, 0, settings), bound: Number.NaN } : (decisions[0] as Decision);
+      const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
+      const verdict = several ? decide(all, 0, 0, settings) : undefined;
+      const decisions = decideEach({ ...found, each }, arrays, { ...settings, shared: warmUp && verdict });
+      if (verdict && (verdict.flags & BAD) === 0) warmUp?.(decisions.map(({ norm }) => norm * clipOf(verdict)));
+      const isWhole = isSpike || (warmUp && ((verdict?.flags ?? 0) & SKIP) !== 0);
+      const together = verdict ? severalAs(verdict, isWhole === true) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
       if (several) {
         decisions.forEach((decision, group) => {
@@ -80,8 +86,24 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
+/** What the record has where there are several norms: each has its own bound, and its own scale unless the whole step is skipped. */
+function severalAs(verdict: Decision, isSkipped: boolean): Decision {
+  return { ...verdict, bound: Number.NaN, scale: isSkipped ? 0 : Number.NaN };
+}
+
+/** What a clip has left of a norm. */
+function clipOf({ flags, bound, norm }: Decision): number {
+  return (flags & CLIPPED) === 0 ? 1 : bound / norm;
+}
+
+/** @param settings.shared what all norms go by, in place of their own. */
+function decideEach(
+  found: Search,
+  arrays: PreparedArrays,
+  settings: Settings & { readonly shared: Decision | undefined },
+): Decision[] {
   const { rule, norm: kind } = settings.method;
+  const { shared } = settings;
   const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
     const run = runs[group];
@@ -89,11 +111,18 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
       const [scale, flags] = settings.isSpike ? [0, SKIP | SPIKE] : [1, 0];
       return { norm: Number.NaN, scale, flags, bound: Infinity };
     }
+    if (shared) {
+      const flags = (mine.flags & FAULTS) | (shared.flags & (CLIPPED | SKIP));
+      return { ...shared, norm: normOf(mine, settings), flags };
+    }
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, settings);
+    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, {
+      ...settings,
+      normNumber: group,
+    });
   });
 }
 
