@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import { docs, docsPages } from "./demo/docs/pages.ts";
 import { siteShell } from "./demo/shared/shell.ts";
+import { raceHtml } from "./demo/train/raceHtml.ts";
 import { type Files, shortened, shortNamesOf } from "./shaders/shorten.ts";
 import type { Names } from "./src/webgpu/realNames.ts";
 
@@ -30,6 +31,32 @@ export function strippedShaders(): Plugin {
         const text = stripShader(readFileSync(file, "utf8"));
         const isOurs = file.startsWith(`${shaderFolder.replaceAll("\\", "/")}/`);
         return `export default ${JSON.stringify(isOurs ? shortened(text, names) : text)};`;
+      },
+    },
+  };
+}
+
+/**
+ * An entry that begins with all shaders: so they stand side by side, and what they have in common is within the reach of gzip.
+ * The bundler leaves out those that nothing uses.
+ */
+function shadersFirst(): Plugin {
+  return {
+    name: "shaders-first",
+    enforce: "pre",
+    resolveId: {
+      filter: { id: /\.wgsl\?raw$/ },
+      async handler(id, importer) {
+        const found = await this.resolve(id, importer, { skipSelf: true });
+        // Otherwise an import of nothing of it is left out, and with it the place in the order.
+        return found && { ...found, moduleSideEffects: true };
+      },
+    },
+    transform: {
+      filter: { id: /\/src\/(index|webgpuOnly)\.ts$/ },
+      handler(code) {
+        const imports = [...shaderFiles().keys()].map((name) => `import "../shaders/${name}.wgsl?raw";`);
+        return { code: imports.join("") + code, map: null };
       },
     },
   };
@@ -74,8 +101,9 @@ export function stripShader(text: string): string {
 }
 
 /** The source of each of package.json's exports: ./dist/adapters/jax.js is made from src/adapters/jax.ts. */
-const sources = Object.entries(manifest.exports).map(([key, target]) => {
-  const name = (target as { default: string }).default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
+const entries = Object.entries<{ default: string }>(manifest.exports).filter(([key]) => key !== "./package.json");
+const sources = entries.map(([key, target]) => {
+  const name = target.default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
   return { specifier: manifest.name + key.slice(1), name, path: resolve(repository, `src/${name}.ts`) };
 });
 
@@ -84,7 +112,7 @@ export const ownPackage: UserConfig["resolve"] = {
   alias: sources.map(({ specifier, path }) => ({ find: new RegExp(`^${specifier}$`), replacement: path })),
 };
 
-const forPackage: UserConfig["build"] = { target: "es2022", minify: false, sourcemap: true };
+const forPackage: UserConfig["build"] = { target: "es2022", minify: false };
 
 /** Entries that have one half only are builds of their own. */
 const isHalf = (name: string) => name.endsWith("Only");
@@ -92,6 +120,7 @@ const isHalf = (name: string) => name.endsWith("Only");
 /** The error classes are a file of their own, which every entry imports. */
 const library: UserConfig = {
   publicDir: false,
+  plugins: [shadersFirst()],
   build: {
     ...forPackage,
     lib: {
@@ -111,7 +140,7 @@ const library: UserConfig = {
 /** An entry without the files of a half, beside what the library's build made. */
 const entryWithout = (half: "webgpu" | "cpu", name: string): UserConfig => ({
   publicDir: false,
-  plugins: [omitted(half), sharedErrors()],
+  plugins: [omitted(half), sharedErrors(), shadersFirst()],
   build: {
     ...forPackage,
     emptyOutDir: false,
@@ -141,7 +170,7 @@ const site = (): UserConfig => ({
   appType: "mpa",
   root: demo,
   base: "./",
-  plugins: [docs(), ...siteShell()],
+  plugins: [docs(), ...siteShell(), raceHtml()],
   build: {
     outDir: resolve(repository, "dist/site"),
     emptyOutDir: true,

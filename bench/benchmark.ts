@@ -14,7 +14,8 @@ import { ownDevice } from "./gpu/ownDevice.ts";
 import { Recorder } from "./gpu/recorder.ts";
 import { encodeCost, type HostCost } from "./hostCost.ts";
 import { truthOf } from "./reference.ts";
-import { compete } from "./turns.ts";
+import { isLost, Stop } from "./stop.ts";
+import { compete, type Listeners } from "./turns.ts";
 import type { Contestant, Pace, Row } from "./types.ts";
 import { bytesOf, elementsOf, type Preset, valuesOf, type Workload, workloadsOf } from "./workloads.ts";
 
@@ -25,6 +26,8 @@ export interface Results {
   readonly workloads: readonly Measured[];
   readonly rows: readonly Row[];
   readonly hostCosts: readonly HostCost[];
+  /** Why the run ended before its end: rows of the last workload may be preliminary. */
+  readonly stopped?: string;
   /** Contestants that could not start, and the reasons. */
   readonly absent: readonly { readonly contestant: string; readonly reason: string }[];
 }
@@ -50,7 +53,12 @@ export interface Options {
   /** Part of the names of the workloads to run. */
   readonly filter?: string;
   readonly wasmPaths?: WasmPaths;
-  readonly onTurn?: (workload: string, contestant: string) => void;
+  /** Ends the run, which then resolves with what there is. */
+  readonly signal?: AbortSignal;
+  /** Before each turn, with the part of the run that is behind it. */
+  readonly onTurn?: (workload: string, contestant: string, done: number) => void;
+  /** After the first batches of a contestant; its last row comes with those of its workload. */
+  readonly onRow?: (row: Row) => void;
   readonly onRows?: (rows: readonly Row[], done: number, total: number) => void;
 }
 
@@ -69,42 +77,90 @@ export async function runBenchmark(options: Options): Promise<Results> {
 async function runOnGpu(options: Options, gpu: GPU): Promise<Results> {
   const { engine, preset } = options;
   const { device, absent, peers } = await deviceAndPeers(gpu);
-  const lost = device.lost.then(({ message }) => {
-    throw new Error(`The device was lost: ${message}`);
-  });
+  const stop = new Stop(options.signal, device);
   const environment = await environmentOf(engine, device);
   const clipper = await createClipper({ device });
   const recorder = new Recorder(device);
   const chosen = chosenFrom(options, environment.isSoftware === true).filter((workload) => fits(workload, device));
   const measured: Measured[] = [];
-  const rows: Row[] = [];
   const hostCosts: HostCost[] = [];
-  for (const workload of chosen) {
+  const run = async (workload: Workload, listeners: Listeners) => {
     const values = valuesOf(workload, SEED);
     const arena = new GpuArena(device, workload, values);
-    const context = {
-      arena,
-      recorder,
-      truth: truthOf(values),
-      clipper,
-      sweep: sweepOf(options, environment, workload),
-    };
-    const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
-    const count = (work: () => Promise<unknown>) => dispatchesDuring(device, work);
+    const sweep = sweepOf(options, environment, workload);
+    const context = { arena, recorder, truth: truthOf(values), clipper, sweep };
+    const count: Listeners["count"] = (work) => dispatchesDuring(device, work);
+    const contestants = contestantsFor(context, peers);
     try {
-      const race = compete(workload, context.truth, contestantsFor(context, peers), paces[preset], turn, count);
-      const found = await Promise.race([race, lost]);
-      rows.push(...found);
+      const found = await compete(workload, context.truth, contestants, paces[preset], { ...listeners, count });
       measured.push(countedFor(context));
       if (workload.dtype === "f32" && !workload.isArena) hostCosts.push(await encodeCost(context));
-      options.onRows?.(found, measured.length, chosen.length);
+      return found;
     } finally {
       arena.destroy();
     }
-  }
+  };
+  const { rows, stopped, last } = await runAll(chosen, options, stop, run);
+  if (last) measured.push(summary(last));
   clipper.destroy();
   recorder.destroy();
-  return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts, absent };
+  return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts, stopped, absent };
+}
+
+interface Ran {
+  readonly rows: readonly Row[];
+  readonly stopped?: string;
+  /** The workload in which the run was stopped. */
+  readonly last?: Workload;
+}
+
+/** One workload after another. A run that is stopped keeps what it has. */
+async function runAll(
+  workloads: readonly Workload[],
+  { onTurn, onRow, onRows }: Options,
+  stop: Stop,
+  run: (workload: Workload, listeners: Listeners) => Promise<Row[]>,
+): Promise<Ran> {
+  const rows: Row[] = [];
+  const shares = sharesOf(workloads);
+  let behind = 0;
+  for (const [i, workload] of workloads.entries()) {
+    const share = shares[i] as number;
+    let first: Row[] = [];
+    const listeners: Listeners = {
+      onTurn(contestant, done) {
+        stop.check();
+        onTurn?.(workload.name, contestant, behind + share * done);
+      },
+      onRow(row) {
+        if (stop.reason) return;
+        first.push(row);
+        onRow?.(row);
+      },
+    };
+    try {
+      rows.push(...(await Promise.race([run(workload, listeners), stop.promise])));
+    } catch (error) {
+      const stopped = await stop.reasonFor(error);
+      // What failed last may have failed because of the loss.
+      if (stop.isLost && first.at(-1)?.verdict === "failed") first = first.slice(0, -1);
+      return { rows: [...rows, ...first], stopped, ...(first.length > 0 && { last: workload }) };
+    }
+    behind += share;
+    onRows?.(
+      rows.filter((row) => row.workload === workload.name),
+      i + 1,
+      workloads.length,
+    );
+  }
+  return { rows };
+}
+
+/** How much of a run each workload is: a part of its time does not depend on its size. */
+function sharesOf(workloads: readonly Workload[]): number[] {
+  const costs = workloads.map((workload) => 1 + bytesOf(workload) / 2 ** 24);
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  return costs.map((cost) => cost / total);
 }
 
 /** The hand-written kernels and the engines take float32 only. */
@@ -124,19 +180,22 @@ async function runOnCpu(options: Options): Promise<Results> {
     absent.push({ contestant: "TensorFlow.js", reason: String(error) });
     return undefined;
   });
-  const rows: Row[] = [];
   const workloads = chosenFrom(options, true).filter(({ dtype }) => dtype === "f32");
-  for (const [done, workload] of workloads.entries()) {
+  const pace = { ...paces[preset], latencyRounds: 0 };
+  const { rows, stopped } = await runAll(workloads, options, new Stop(options.signal), async (workload, listeners) => {
     const truth = truthOf(valuesOf(workload, SEED));
     const contestants: Contestant[] = await cpuContestants(workload, truth);
     if (tfjs) contestants.push(...tfjs.tfjsCpuContestants(workload, truth, options.wasmPaths));
-    const turn = (contestant: string) => options.onTurn?.(workload.name, contestant);
-    const found = await compete(workload, truth, contestants, { ...paces[preset], latencyRounds: 0 }, turn);
-    rows.push(...found);
-    options.onRows?.(found, done + 1, workloads.length);
-  }
+    const onTurn = async (contestant: string, done: number) => {
+      // Nothing here waits for a GPU: without this a page could neither draw nor cancel.
+      await new Promise((resolve) => setTimeout(resolve));
+      await listeners.onTurn?.(contestant, done);
+    };
+    return compete(workload, truth, contestants, pace, { ...listeners, onTurn });
+  });
   const environment = await environmentOf(engine);
-  return { environment, preset, seed: SEED, workloads: workloads.map(summary), rows, hostCosts: [], absent };
+  const measured = workloads.filter(({ name }) => rows.some(({ workload }) => workload === name)).map(summary);
+  return { environment, preset, seed: SEED, workloads: measured, rows, hostCosts: [], stopped, absent };
 }
 
 function chosenFrom({ preset, filter = "" }: Options, isSoftware: boolean): Workload[] {
@@ -189,7 +248,9 @@ async function deviceAndPeers(gpu: GPU) {
     const [jax, contestants] = await Promise.all([import("@jax-js/jax"), import("./contestants/jax.ts")]);
     if (!(await jax.init("webgpu")).includes("webgpu")) throw new Error("jax-js found no WebGPU.");
     jax.defaultDevice("webgpu");
-    device = jax.getWebGPUDevice();
+    const made = jax.getWebGPUDevice();
+    if (await isLost(made)) throw new Error("It keeps the device that was lost: reload the page to measure it again.");
+    device = made;
     peers.push(contestants.jaxContestants);
   } catch (error) {
     absent.push({ contestant: "jax-js", reason: String(error) });

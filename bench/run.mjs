@@ -154,6 +154,10 @@ for (let run = 1; run <= Number(times); run++) {
   const results = await measured(bundle);
   if (!results) process.exit(1);
   for (const { contestant, reason } of results.absent) console.log(`Not started: ${contestant}: ${reason}`);
+  if (results.stopped) {
+    console.error(results.stopped);
+    failures++;
+  }
   if (json) save(results, resolve(Number(times) > 1 ? json.replace(/(\.json)?$/, `-${run}.json`) : json));
   // A contestant that is right or nothing: ours must not be wrong.
   const wrong = results.rows.filter(

@@ -49,6 +49,8 @@ export interface Contestant {
   readonly configurations: readonly Configuration[];
   /** The shipped configuration, to compare the sweep with. */
   readonly shipped?: Configuration;
+  /** The most steps of a batch; default: 200. What only the clock can time needs many where a step is short. */
+  readonly mostSteps?: number;
   enter(configuration: Configuration): Promise<Entry>;
 }
 
@@ -80,6 +82,8 @@ export interface Row {
   readonly dispatches?: number;
   readonly shipped?: Configuration;
   readonly sweep?: readonly Tried[];
+  /** It has had its first batches only: the turns with the others have not ended. */
+  readonly isPreliminary?: true;
   readonly throughput?: Timing;
   readonly latency?: Timing;
 }

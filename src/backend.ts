@@ -29,6 +29,8 @@ export interface ClipBackend {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
   readonly scales?: GPUBuffer;
+  /** The record's flags after the last step, where they are known at once: on the CPU. */
+  readonly flags?: () => number;
   /** A gradient with more elements than this is split into pieces. The record numbers each piece. */
   readonly pieceElements: number;
   prepare(list: TensorList): Prepared;

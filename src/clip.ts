@@ -115,6 +115,7 @@ export class GradientClip implements Clip {
     method: ClipMethod,
     options: CheckedOptions,
     onDestroy: () => void,
+    before?: GradientClip,
   ) {
     this.method = method;
     this.#onDestroy = onDestroy;
@@ -129,10 +130,25 @@ export class GradientClip implements Clip {
       maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
+    if (!before) return;
+    this.#values = before.#values;
+    this.#totals = before.#totals;
+    this.#lastReport = before.#lastReport;
+    this.#reports = before.#reports;
   }
 
   get ready(): Promise<void> {
     return this.#backend.ready;
+  }
+
+  /** For the clip that goes on where this one is. */
+  get backend(): ClipBackend {
+    return this.#backend;
+  }
+
+  /** The flags of the last step, where they are known at once: on the CPU. */
+  get flags(): number | undefined {
+    return this.#backend.flags?.();
   }
 
   get names(): readonly (string | undefined)[] {

@@ -65,7 +65,12 @@ export async function clipOnce(
 }
 
 /** Makes what does the work of one clip. */
-export type BackendFor = (method: ClipMethod, options: CheckedOptions, counts: Counts) => ClipBackend;
+export type BackendFor = (
+  method: ClipMethod,
+  options: CheckedOptions,
+  counts: Counts,
+  before?: ClipBackend,
+) => ClipBackend;
 
 /** What a clipper is made of; it clips GPU buffers, arrays, or both. */
 export interface Parts {
@@ -93,7 +98,16 @@ export class GradientClipper implements Clipper {
     this.#parts = parts;
   }
 
-  prepare(gradients: Gradients, givenMethod: ClipMethod = clipByGlobalNorm(1), givenOptions?: ClipOptions): Clip {
+  /**
+   * @param before for adapters: an earlier clip with the same method and options, for other gradients. The new clip goes on where
+   * it is, with its record, memory and counters; do not use the earlier one any more.
+   */
+  prepare(
+    gradients: Gradients,
+    givenMethod: ClipMethod = clipByGlobalNorm(1),
+    givenOptions?: ClipOptions,
+    before?: GradientClip,
+  ): GradientClip {
     if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
     const read = readMethod(givenMethod);
     const options = checkOptions(givenOptions, read);
@@ -120,9 +134,9 @@ export class GradientClipper implements Clipper {
     options.skip?.check(method, where);
     const { declared } = list;
     const counts = { groups: groupCount(declared, method.grouping), gradients: declared.length };
-    const backend = backendFor(method, options, counts);
+    const backend = backendFor(method, options, counts, before?.backend);
     try {
-      const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip));
+      const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip), before);
       this.#clips.add(clip);
       return clip;
     } catch (error) {

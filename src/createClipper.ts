@@ -107,7 +107,7 @@ async function onDevice(device: unknown, backend = "auto", label = "gradclip"): 
 }
 
 /** For adapters, whose engine asks for a step and does not wait: on a device that is there already, or on the CPU. */
-export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): Clipper {
+export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): GradientClipper {
   return device ? new GradientClipper({ ...held(device, label), ...arraysToo }) : onCpu();
 }
 
@@ -120,6 +120,6 @@ function onOwn(device: GPUDevice, label: string): Clipper {
   return new GradientClipper({ ...parts, ...arraysToo, onDestroy });
 }
 
-function onCpu(fallbackReason?: string): Clipper {
+function onCpu(fallbackReason?: string): GradientClipper {
   return new GradientClipper({ ...arraysToo, fallbackReason });
 }

@@ -79,7 +79,7 @@ function inWorker(options) {
 }
 
 /**
- * @param {import("puppeteer-core").Browser} browser
+ * @param {import("puppeteer").Browser} browser
  * @param {Run} run
  * @param {(options: string) => string} codeFor what the page evaluates
  */

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
 import * as shaders from "../src/shaders.ts";
@@ -18,10 +18,12 @@ test("every page with examples is run: README.md and docs/record.md here, the ot
   const withCode = pages.filter((page) => examplesOf(page).length > 0);
   expect(withCode.sort()).toEqual([
     "README.md",
+    "docs/choosing-a-bound.md",
     "docs/coming-from.md",
     "docs/engines.md",
     "docs/recipes.md",
     "docs/record.md",
+    "docs/troubleshooting.md",
   ]);
 });
 
@@ -39,6 +41,27 @@ test("README's example clips two buffers in three steps", async () => {
   expect(report.scale).toBeCloseTo(1 / 13, 7);
   const clipped = [...(await bench.values(kernel)), ...(await bench.values(bias))];
   expect(Math.hypot(...clipped)).toBeCloseTo(1, 6);
+});
+
+test("docs/choosing-a-bound.md: a bound that clips one step in ten", async () => {
+  const [example] = examplesOf("docs/choosing-a-bound.md", packages);
+  const gradient = new Float32Array(1);
+  const backward = (step: number) => gradient.set([((7 * step) % 200) + 1]);
+  const clip = (await example?.({ gradients: [gradient], backward }, "clip")) as gradclip.Clip;
+  for (let step = 0; step < 200; step++) {
+    backward(step);
+    clip.run();
+  }
+  // The norms are 1 to 200 in some order; the bound is the 181st of them.
+  expect(await clip.report()).toMatchObject({ steps: 200, clippedSteps: 19 });
+});
+
+test("docs/troubleshooting.md: where there is no WebGPU, the reason is in its table", async () => {
+  const [example] = examplesOf("docs/troubleshooting.md", packages);
+  const why = await example?.({}, "why");
+  expect(why).toBe("no-webgpu");
+  const page = readFileSync(new URL("docs/troubleshooting.md", repository), "utf8");
+  expect(page).toContain(`| \`${why}\` |`);
 });
 
 describe("the AdamW kernel of docs/record.md", () => {

@@ -196,8 +196,8 @@ test("the message of a kernel that does not compile gets its real names back", a
 });
 
 describe("the package", () => {
-  test("packs every file that an export names, and what these import", () => {
-    addTypesOnce();
+  test("packs every file that an export names, and what these import", async () => {
+    await addTypesOnce();
     const options = ["pack", "--dry-run", "--json", "--ignore-scripts"];
     const { stdout, error } = spawnSync("npm", options, {
       cwd: folder,
@@ -207,7 +207,7 @@ describe("the package", () => {
     if (error) throw error;
     const packed = new Set((JSON.parse(stdout) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path));
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    const targets = Object.values<{ types: string; default: string }>(manifest.exports);
+    const targets = exported.map((key) => manifest.exports[key] as { types: string; default: string });
     for (const path of targets.flatMap((target) => [target.types, target.default])) {
       expect(packed).toContain(path.replace("./", ""));
     }
@@ -228,8 +228,8 @@ describe("the package", () => {
     ["nodenext", "nodenext"],
   ])(
     "has types for every entry under moduleResolution %s",
-    (moduleResolution, module) => {
-      addTypesOnce();
+    async (moduleResolution, module) => {
+      await addTypesOnce();
       const user = join(folder, "../..");
       writeFileSync(join(user, "package.json"), '{ "type": "module" }');
       writeFileSync(join(user, "user.ts"), USER);
@@ -245,8 +245,8 @@ describe("the package", () => {
   );
 });
 
-function addTypesOnce(): void {
-  if (!existsSync(join(folder, "dist/index.d.ts"))) addTypes(folder);
+async function addTypesOnce(): Promise<void> {
+  if (!existsSync(join(folder, "dist/index.d.ts"))) await addTypes(folder);
 }
 
 const USER = `

@@ -1,6 +1,7 @@
 /** createClipper without a device: which backend it takes, and why. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError, NoWebGPUError } from "../src/index.ts";
+import { withFewBuffers } from "./engines/dawn.mjs";
 import { refused } from "./support/refused.ts";
 import { newDevice, processGpu } from "./support/workbench.ts";
 
@@ -245,7 +246,7 @@ async function realAdapters(spoil: (device: GPUDevice) => void = () => {}) {
     const real = (await gpu.requestAdapter()) as GPUAdapter;
     return adapter(
       async (descriptor) => {
-        const device = await real.requestDevice(descriptor);
+        const device = withFewBuffers(await real.requestDevice(descriptor));
         devices.push(device);
         spoil(device);
         return device;

@@ -66,6 +66,15 @@ const groups = [
     vitest("gpu", "Unit tests on a GPU"),
     ...["chromium", "bun", "cpu"].map(conformance),
   ],
+  [
+    // Alone, as it builds dist anew. Without what needs the registry: npm run test:package has that.
+    {
+      name: "package",
+      title: "Packed package",
+      command: [process.execPath, "test/package.mjs", "--quick"],
+      count: fromLastLine,
+    },
+  ],
 ];
 
 /** Whether dist is what the sources make. */

@@ -7,6 +7,8 @@ import type { Configuration, Contestant, Entry } from "../types.ts";
 import type { Context } from "./gradclip.ts";
 
 const COPY_SRC_DST = 0x04 | 0x08;
+/** Copies have no timestamps. So many small ones are long enough for a browser's clock. */
+const MOST_COPIES = 20_000;
 
 /** Lower limits for a clip: the same bytes in as many dispatches, and no other work. */
 export function limitContestants(context: Context): Contestant[] {
@@ -22,7 +24,15 @@ export function limitContestants(context: Context): Contestant[] {
       configurations,
       enter: (c) => enterRewrite(context, c),
     },
-    { name: COPY, work: "copy", bytes: 2 * bytes, isPart: true, configurations: [{}], enter: () => enterCopy(context) },
+    {
+      name: COPY,
+      work: "copy",
+      bytes: 2 * bytes,
+      isPart: true,
+      configurations: [{}],
+      mostSteps: Math.max(200, Math.ceil(MOST_COPIES / context.arena.gradients.length)),
+      enter: () => enterCopy(context),
+    },
   ];
 }
 

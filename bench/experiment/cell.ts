@@ -34,7 +34,59 @@ const methods: Record<Mode, (members: number) => ClipMethod | undefined> = {
 
 const optimizers = { adam, descent };
 
-/** Trains all seeds of a cell at once. */
+/** All seeds of a cell, trained at once, step by step. */
+export class CellTraining {
+  readonly outcomes: Outcome[] = seeds.map(startOf);
+  readonly #cell: Cell;
+  readonly #exam: Exam;
+  readonly #networks: Networks;
+  readonly #clippedSteps = seeds.map(() => 0);
+  #step = 0;
+
+  constructor(cell: Cell, digits: Digits, exam: Exam) {
+    this.#cell = cell;
+    this.#exam = exam;
+    const members = seeds.map((seed) => ({ seed, learningRate: cell.learningRate }));
+    const method = methods[cell.mode](seeds.length);
+    this.#networks = new Networks(digits, members, method, optimizers[cell.optimizer ?? "descent"]);
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  get isOver(): boolean {
+    return this.#step >= this.#cell.steps || isOver(this.#cell, this.outcomes);
+  }
+
+  async advance(): Promise<void> {
+    const step = ++this.#step;
+    note(await this.#networks.step(), step, this.outcomes, this.#clippedSteps);
+    if (step % stepsPerExam > 0) return;
+    const { accuracy, losses } = await this.#networks.examine(this.#exam);
+    this.outcomes.forEach((outcome, index) => {
+      const right = outcome.explodedAt === null ? (accuracy[index] as number) : 0.1;
+      outcome.accuracy.push(Number(right.toFixed(4)));
+      outcome.loss = written(losses[index] as number);
+      if (right >= goal) outcome.stepsToGoal ??= step;
+    });
+  }
+
+  /** Of the steps up to the explosion, where the method knows it for each seed. */
+  noteClippedShares(): void {
+    if (this.#cell.mode === "value") return;
+    this.outcomes.forEach((outcome, index) => {
+      const steps = outcome.explodedAt ?? this.#step;
+      outcome.clippedShare = Number(((this.#clippedSteps[index] as number) / steps).toFixed(4));
+    });
+  }
+
+  dispose(): void {
+    this.#networks.dispose();
+  }
+}
+
+/** Trains a whole cell. */
 export async function runCell(
   cell: Cell,
   backend: Backend,
@@ -43,37 +95,15 @@ export async function runCell(
   onStep: (step: number) => void,
 ): Promise<CellResult> {
   const start = performance.now();
-  const members = seeds.map((seed) => ({ seed, learningRate: cell.learningRate }));
-  const networks = new Networks(
-    digits,
-    members,
-    methods[cell.mode](seeds.length),
-    optimizers[cell.optimizer ?? "descent"],
-  );
-  const outcomes = seeds.map(startOf);
-  const clippedSteps = seeds.map(() => 0);
-  let step = 0;
-  while (step < cell.steps && !isOver(cell, outcomes)) {
-    step++;
-    note(await networks.step(), step, outcomes, clippedSteps);
-    if (step % stepsPerExam === 0) {
-      const { accuracy, losses } = await networks.examine(exam);
-      outcomes.forEach((outcome, index) => {
-        const right = outcome.explodedAt === null ? (accuracy[index] as number) : 0.1;
-        outcome.accuracy.push(Number(right.toFixed(4)));
-        outcome.loss = written(losses[index] as number);
-        if (right >= goal) outcome.stepsToGoal ??= step;
-      });
-    }
-    onStep(step);
+  const training = new CellTraining(cell, digits, exam);
+  while (!training.isOver) {
+    await training.advance();
+    onStep(training.step);
   }
-  outcomes.forEach((outcome, index) => {
-    if (cell.mode === "value") outcome.clippedShare = null;
-    else outcome.clippedShare = Number(((clippedSteps[index] as number) / (outcome.explodedAt ?? step)).toFixed(4));
-  });
-  networks.dispose();
+  training.noteClippedShares();
+  training.dispose();
   const seconds = Math.round((performance.now() - start) / 1000);
-  return { ...cell, backend: backend.badge, stepsRun: step, seconds, outcomes };
+  return { ...cell, backend: backend.badge, stepsRun: training.step, seconds, outcomes: training.outcomes };
 }
 
 function startOf(seed: number): Outcome {

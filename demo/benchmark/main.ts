@@ -8,18 +8,26 @@ import contestantSource from "../../bench/contestants/gradclip.ts?raw";
 import { type Environment, environmentOf } from "../../bench/environment.ts";
 import { ownDevice } from "../../bench/gpu/ownDevice.ts";
 import { resultsAsMarkdown } from "../../bench/markdown.ts";
-import { bandwidthPlot } from "../../bench/plot.ts";
+import { machineName } from "../../bench/recorded.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
 import { copy, showCode } from "../shared/code.ts";
+import { timeToGo } from "../shared/duration.ts";
+import { newIssue } from "../shared/issue.ts";
 import { byId } from "../shared/text.ts";
 import { element } from "./elements.ts";
-import { headlineOf } from "./headline.ts";
+import { linkTo, resultsFrom } from "./link.ts";
+import { plotsOf } from "./plots.ts";
+import { loadRecorded } from "./recorded.ts";
+import { sentenceOf } from "./sentence.ts";
 import { workloadSection } from "./tables.ts";
+import { contestantLabel, workloadLabel } from "./words.ts";
 
 declare global {
   var gradclipBenchmark: Results | undefined;
 }
+
+type State = "loading" | "ready" | "running" | "finished" | "cancelled" | "failed";
 
 const wasmPaths = {
   "tfjs-backend-wasm.wasm": plain,
@@ -28,15 +36,20 @@ const wasmPaths = {
 };
 const address = new URLSearchParams(location.search);
 const runButton = byId<HTMLButtonElement>("run");
-const copyButtons = [byId<HTMLButtonElement>("copy-json"), byId<HTMLButtonElement>("copy-markdown")];
+const cancelButton = byId<HTMLButtonElement>("cancel");
+const copyButtons = ["copy-link", "copy-json", "copy-markdown"].map((id) => byId<HTMLButtonElement>(id));
 let gpu: GPU | undefined;
+let wish = new AbortController();
 
-function showState(state: "loading" | "ready" | "running" | "finished" | "failed", text: string): void {
+function showState(state: State, text: string): void {
   document.body.dataset.state = state;
   byId("state").textContent = text;
   byId("turn").textContent = "";
   runButton.disabled = state === "loading" || state === "running";
-  for (const button of copyButtons) button.disabled = state !== "finished";
+  cancelButton.disabled = state !== "running";
+  const hasResults = state !== "running" && globalThis.gradclipBenchmark !== undefined;
+  for (const button of copyButtons) button.disabled = !hasResults;
+  byId("download").hidden = !hasResults;
 }
 
 function fail(error: unknown): void {
@@ -72,61 +85,142 @@ function showEnvironment(environment: Environment): void {
   byId("environment").replaceChildren(...pairs);
 }
 
-function showRows(rows: readonly Row[], done: number, total: number): void {
-  byId<HTMLProgressElement>("progress").value = done / total;
-  byId("tables").append(workloadSection(rows));
+/** A table for each workload: a later one of the same workload takes its place. */
+function showRows(rows: readonly Row[], container = byId("tables")): void {
+  const section = workloadSection(rows);
+  const { workload } = section.dataset;
+  const earlier = [...container.children].find((child) => (child as HTMLElement).dataset.workload === workload);
+  if (earlier) earlier.replaceWith(section);
+  else container.append(section);
 }
 
-function showResults(results: Results): void {
-  globalThis.gradclipBenchmark = results;
-  byId("headline").replaceChildren(...headlineOf(results));
-  byId("headline").hidden = false;
-  const plot = bandwidthPlot(results);
-  byId("bandwidth").hidden = plot === undefined;
-  // The plot is made from numbers and from names in the source: it is safe as HTML.
-  byId("plot").innerHTML = plot ?? "";
-  for (const { contestant, reason } of results.absent) {
-    byId("tables").append(element("p", { class: "note" }, `${contestant} could not be started: ${reason}`));
+function showAllRows(rows: readonly Row[], container?: HTMLElement): void {
+  for (const name of new Set(rows.map(({ workload }) => workload))) {
+    showRows(
+      rows.filter(({ workload }) => workload === name),
+      container,
+    );
   }
 }
 
+function showResults(results: Results, source: string): void {
+  globalThis.gradclipBenchmark = results;
+  byId("sentence").textContent = sentenceOf(results);
+  const plots = plotsOf(results);
+  if (plots) byId("plot").replaceChildren(...plots);
+  byId("plot").hidden = !plots;
+  byId("source").textContent = plots ? source : `${source} Too few sizes ran for the plot.`;
+  byId("recorded-tables").hidden = true;
+  for (const { contestant, reason } of results.absent) {
+    byId("tables").append(element("p", { class: "note" }, `${contestant} could not be started: ${reason}`));
+  }
+  const file = { command: "the benchmark page", date: new Date().toISOString(), ...results };
+  const download = byId<HTMLAnchorElement>("download");
+  URL.revokeObjectURL(download.href);
+  download.href = URL.createObjectURL(new Blob([JSON.stringify(file)], { type: "application/json" }));
+  const issue = newIssue(`Benchmark of ${results.environment.adapter}`, resultsAsMarkdown(results));
+  const send = byId<HTMLAnchorElement>("send");
+  send.hidden = !issue;
+  if (issue) send.href = issue;
+}
+
 async function run(): Promise<void> {
-  showState("running", "Running");
+  wish = new AbortController();
+  globalThis.gradclipBenchmark = undefined;
+  byId<HTMLProgressElement>("progress").value = 0;
   byId("tables").replaceChildren();
+  byId("recorded-tables").hidden = true;
+  showState("running", "Loading the contestants");
   // The library and the contestants load now, not with the page.
   const { runBenchmark } = await import("../../bench/benchmark.ts");
+  const preliminary = new Map<string, Row[]>();
+  let start = 0;
   const results = await runBenchmark({
     engine: "browser",
     preset: presetOf(),
     gpu,
     wasmPaths,
-    onTurn: (workload, contestant) => {
-      byId("turn").textContent = `· ${workload}: ${contestant}`;
+    signal: wish.signal,
+    onTurn: (workload, contestant, done) => {
+      start ||= performance.now();
+      byId<HTMLProgressElement>("progress").value = done;
+      if (wish.signal.aborted) return;
+      byId("state").textContent = ["Running", timeToGo(performance.now() - start, done)].filter(Boolean).join(", ");
+      byId("turn").textContent = `· ${workloadLabel(workload)}: ${contestantLabel(contestant)}`;
     },
-    onRows: showRows,
+    onRow: (row) => {
+      const rows = [...(preliminary.get(row.workload) ?? []), row];
+      preliminary.set(row.workload, rows);
+      showRows(rows);
+    },
+    onRows: (rows, done, total) => {
+      showRows(rows);
+      byId<HTMLProgressElement>("progress").value = Math.max(byId<HTMLProgressElement>("progress").value, done / total);
+    },
   });
-  showResults(results);
-  showState("finished", "Finished");
+  showResults(results, "This machine, just measured.");
+  const kept = "What was measured until then is below.";
+  if (results.stopped) showState(wish.signal.aborted ? "cancelled" : "failed", `${results.stopped} ${kept}`);
+  else showState("finished", "Finished");
+}
+
+async function lookForGpu(): Promise<void> {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) {
+    showEnvironment(await environmentOf("browser"));
+    return;
+  }
+  gpu = navigator.gpu;
+  const device = await ownDevice(gpu);
+  showEnvironment(await environmentOf("browser", device));
+  device.destroy();
+}
+
+/** `#results=` in the address: a run that somebody else has sent. */
+async function showShared(): Promise<void> {
+  try {
+    const shared = await resultsFrom(location.hash);
+    if (!shared) return;
+    byId("tables").replaceChildren();
+    showAllRows(shared.rows);
+    const { environment } = shared;
+    showResults(shared, `From a link: measured on ${machineName(environment)}, ${environment.agent}.`);
+  } catch {
+    byId("sentence").textContent = "The results in this link cannot be read: a part of the link may be missing.";
+  }
+}
+
+function connect(): void {
+  runButton.addEventListener("click", () => run().catch(fail));
+  cancelButton.addEventListener("click", () => {
+    wish.abort();
+    cancelButton.disabled = true;
+    byId("state").textContent = "Cancelling: the turn under way ends first.";
+  });
+  const copied: [string, () => string | Promise<string>][] = [
+    ["copy-link", () => linkTo(globalThis.gradclipBenchmark as Results)],
+    ["copy-json", () => JSON.stringify(globalThis.gradclipBenchmark)],
+    ["copy-markdown", () => resultsAsMarkdown(globalThis.gradclipBenchmark as Results)],
+  ];
+  for (const [id, textOf] of copied) {
+    const button = byId<HTMLButtonElement>(id);
+    button.addEventListener("click", async () => copy(await textOf(), button));
+  }
+  byId("recorded-tables").addEventListener("toggle", () => {
+    if (byId("recorded-tables").childElementCount > 1) return;
+    loadRecorded().then(
+      ({ rows }) => showAllRows(rows, byId("recorded-tables")),
+      () => byId("recorded-tables").append(element("p", {}, "The recorded run could not be loaded.")),
+    );
+  });
+  addEventListener("hashchange", showShared);
 }
 
 async function start(): Promise<void> {
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (adapter) {
-    gpu = navigator.gpu;
-    const device = await ownDevice(gpu);
-    showEnvironment(await environmentOf("browser", device));
-    device.destroy();
-  } else {
-    showEnvironment(await environmentOf("browser"));
-  }
-  runButton.addEventListener("click", () => run().catch(fail));
-  byId("copy-json").addEventListener("click", ({ currentTarget }) =>
-    copy(JSON.stringify(globalThis.gradclipBenchmark), currentTarget as HTMLButtonElement),
-  );
-  byId("copy-markdown").addEventListener("click", ({ currentTarget }) =>
-    copy(resultsAsMarkdown(globalThis.gradclipBenchmark as Results), currentTarget as HTMLButtonElement),
-  );
   showCode(byId("code"), contestantSource.replace("../../src/index.ts", "gradclip").trimEnd());
+  connect();
+  await showShared();
+  await lookForGpu();
   showState("ready", "Ready: a run takes about a minute.");
   if (address.get("run") === "1") await run();
 }

@@ -1,14 +1,16 @@
 import { type Figures, figuresOf } from "../../bench/figures.ts";
-import { verdictOf } from "../../bench/markdown.ts";
+import { CLIP } from "../../bench/names.ts";
 import type { Row } from "../../bench/types.ts";
+import { durationText } from "../shared/duration.ts";
 import { element } from "./elements.ts";
+import { answerText, contestantLabel, workloadLabel } from "./words.ts";
 
 interface Line {
   readonly row: Row;
   readonly figures?: Figures;
 }
 
-const columns = ["", "answer", "a step", "", "ratio", "GB/s", "one step alone"];
+const columns = ["", "answer", "a step", "", "compared", "GB/s", "one step alone"];
 
 /** One workload: whole steps sorted by time, then passes and limits in a closed fold. */
 export function workloadSection(rows: readonly Row[]): HTMLElement {
@@ -16,10 +18,11 @@ export function workloadSection(rows: readonly Row[]): HTMLElement {
   const isWhole = ({ row }: Line) => row.work === "clip" && !row.contestant.endsWith("pass");
   const whole = lines.filter(isWhole);
   const parts = lines.filter((line) => !isWhole(line));
+  const name = rows[0]?.workload ?? "";
   return element(
     "section",
-    {},
-    element("h2", {}, rows[0]?.workload ?? ""),
+    { "data-workload": name },
+    element("h2", {}, workloadLabel(name)),
     tableOf(whole.length > 0 ? whole : lines),
     ...(whole.length > 0 && parts.length > 0
       ? [element("details", {}, element("summary", {}, "Single passes, and the limits"), tableOf(parts))]
@@ -48,11 +51,13 @@ function isNumber(column: number): boolean {
   return column === 2 || column > 3;
 }
 
+/** On a phone the columns' names are gone: what needs one has its unit in the cell. */
 function rowElement({ row, figures }: Line, slowest: number): HTMLElement {
   const isOurs = row.contestant.startsWith("gradclip");
-  const name = element("th", { scope: "row" }, row.contestant);
-  const answer = element("td", { class: row.verdict === "right" ? "" : "bad" }, verdictOf(row));
-  const number = (text: string) => element("td", { class: "number" }, text);
+  const name = element("th", { scope: "row" }, contestantLabel(row.contestant));
+  const first = row.isPreliminary ? " · first batches" : "";
+  const answer = element("td", { class: row.verdict === "right" ? "answer" : "answer bad" }, answerText(row) + first);
+  const number = (kind: string, text: string) => element("td", { class: `number ${kind}` }, text);
   const bar = element("td", { class: "bar" });
   if (figures) {
     const length = element("div", {});
@@ -65,14 +70,15 @@ function rowElement({ row, figures }: Line, slowest: number): HTMLElement {
     { class: isOurs ? "ours" : "" },
     name,
     answer,
-    number(figures ? milliseconds(figures.step.median) : "–"),
+    number("time", figures ? durationText(figures.step.median) : "–"),
     bar,
-    number(figures?.ratio ? `${figures.ratio.median.toPrecision(3)} ×` : ""),
-    number(figures ? figures.gigabytesPerSecond.toPrecision(3) : ""),
-    number(figures?.latency ? milliseconds(figures.latency.median) : ""),
+    number("ratio", figures?.ratio ? comparedText(row, figures.ratio.median) : ""),
+    number("speed", figures ? figures.gigabytesPerSecond.toPrecision(3) : ""),
+    number("alone", figures?.latency ? durationText(figures.latency.median) : ""),
   );
 }
 
-export function milliseconds(ms: number): string {
-  return ms < 0.1 ? `${(ms * 1000).toPrecision(3)} µs` : `${ms.toPrecision(3)} ms`;
+function comparedText({ against = "" }: Row, ratio: number): string {
+  const than = against === CLIP ? "gradclip" : contestantLabel(against);
+  return `${Number(ratio.toPrecision(ratio < 10 ? 2 : 3))} × ${than}`;
 }

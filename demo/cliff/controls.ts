@@ -20,19 +20,22 @@ export class Controls {
       if (name === "method") onChange({ method: value as Settings["method"] });
     });
     this.#form.addEventListener("submit", (event) => event.preventDefault());
+    for (const radio of document.querySelectorAll<HTMLInputElement>("[name=starts]")) {
+      radio.addEventListener("change", () => onChange({ starts: radio.value as Settings["starts"] }));
+    }
     addEventListener("hashchange", () => onChange(settingsFromAddress()));
   }
 
-  show({ bound, rate, step, method }: Settings): void {
+  show({ bound, rate, step, method, starts }: Settings): void {
     this.#bound.valueAsNumber = Math.log10(bound);
     this.#bound.setAttribute("aria-valuetext", written(bound));
     byId<HTMLOutputElement>("bound-output").value = written(bound);
-    // The rate of a link may be missing from the list.
-    if (![...this.#rate.options].some(({ value }) => value === String(rate))) this.#rate.add(new Option(String(rate)));
     this.#rate.value = String(rate);
     this.#step.valueAsNumber = step;
     byId<HTMLOutputElement>("step-output").value = String(step);
-    const chosen = this.#form.querySelector<HTMLInputElement>(`[name=method][value=${method}]`);
-    if (chosen) chosen.checked = true;
+    for (const choice of [`[name=method][value=${method}]`, `[name=starts][value=${starts}]`]) {
+      const radio = document.querySelector<HTMLInputElement>(choice);
+      if (radio) radio.checked = true;
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { type ClipMethod, type Clipper, clipByGlobalNorm, clipByValue, measureNorm } from "../../src/index.ts";
+import { type ClipMethod, type Clipper, clipByGlobalNorm, clipByValue, measureNorm } from "gradclip";
 import { type Path, pathOf } from "./path.ts";
 import { gradientAt, type Point } from "./surface.ts";
 

@@ -1,22 +1,28 @@
-// The page's wiring: settings in, paths from the worker, three drawings out.
+// The page's wiring: settings in, descents from the worker, drawings out.
 
 import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
 import { oncePerFrame } from "../shared/frame.ts";
+import { markPreset } from "../shared/presets.ts";
 import { byId, written } from "../shared/text.ts";
 import { Controls } from "./controls.ts";
 import descentSource from "./descent.ts?raw";
-import { CliffMap, isInside, lastOf } from "./map.ts";
+import { showFacts, showStartsFact } from "./facts.ts";
+import type { Ending } from "./field.ts";
+import { FieldView } from "./fieldView.ts";
+import { CliffMap, lastOf } from "./map.ts";
 import { OneStep } from "./oneStep.ts";
 import type { Path } from "./path.ts";
+import { Requests } from "./requests.ts";
 import { type Settings, settingsFromAddress, stepCount, toAddress } from "./settings.ts";
 import { Strips } from "./strips.ts";
+import { arrivedBelow, isInside } from "./surface.ts";
 import { showSurface } from "./surfaceView.ts";
-import type { Answer, DescentRequest } from "./worker.ts";
 
 const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 let settings = settingsFromAddress();
 let paths: { unclipped: Path; clipped: Path } | undefined;
+const fields: { unclipped?: Ending[]; clipped?: Ending[] } = {};
 
 const map = new CliffMap(byId("paths"), byId("start"), ({ w, b }) => change({ w, b }));
 const strips = new Strips(["loss", "norm", "scale"].map(byId), stepCount, {
@@ -24,42 +30,39 @@ const strips = new Strips(["loss", "norm", "scale"].map(byId), stepCount, {
   onBound: (bound) => change({ bound }),
 });
 const oneStep = new OneStep(document.querySelector("#vectors") as SVGSVGElement, byId("sentences"));
+const fieldViews = {
+  unclipped: new FieldView(byId("field-unclipped"), (start) => change({ ...start, starts: "one" })),
+  clipped: new FieldView(byId("field-clipped"), (start) => change({ ...start, starts: "one" })),
+};
 const controls = new Controls(change);
 
+const requests = new Requests(worker, {
+  onPaths: (found) => {
+    paths = found;
+    strips.draw(paths.unclipped, paths.clipped);
+    requestFrame();
+  },
+  onField: (which, field) => {
+    fields[which] = field;
+    fieldViews[which].draw(field);
+    const { unclipped, clipped } = fields;
+    if (unclipped && clipped) showStartsFact(unclipped, clipped);
+    requestFrame();
+  },
+});
+
 function change(changed: Partial<Settings>): void {
-  const needsPaths = Object.keys(changed).some((name) => name !== "step");
   settings = { ...settings, ...changed };
   controls.show(settings);
-  if (needsPaths) requestPaths();
+  requests.want(settings);
   requestFrame();
 }
-
-// The worker has one request at a time. If settings change meanwhile, one more request follows with the latest settings.
-let isComputing = false;
-let isStale = false;
-
-function requestPaths(): void {
-  isStale = isComputing;
-  if (isComputing) return;
-  isComputing = true;
-  const { w, b, rate, method, bound } = settings;
-  const descents: DescentRequest = { start: { w, b }, rate, method, bound, steps: stepCount };
-  worker.postMessage({ descents });
-}
-
-worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
-  if (!("clipped" in data)) return;
-  isComputing = false;
-  paths = data;
-  strips.draw(paths.unclipped, paths.clipped);
-  requestFrame();
-  if (isStale) requestPaths();
-});
 
 const requestFrame = oncePerFrame(draw);
 
 function draw(): void {
   toAddress(settings);
+  if (document.body.dataset.starts !== settings.starts) document.body.dataset.starts = settings.starts;
   if (!paths) return;
   const { w, b, step, method, bound, rate } = settings;
   map.draw({ ...paths, start: { w, b }, step });
@@ -67,15 +70,18 @@ function draw(): void {
   oneStep.show(paths.clipped, step, method, bound, rate);
   byId("unclipped-end").textContent = ending(paths.unclipped);
   byId("clipped-end").textContent = method === "none" ? "the same: nothing is clipped" : ending(paths.clipped);
+  showFacts(settings, paths);
+  markPreset(byId("presets"));
   document.body.dataset.state = "drawn";
   performance.mark("draw");
+  if (settings.starts === "one") startSurface();
 }
 
 function ending(path: Path): string {
   const error = path.error.at(-1) as number;
   const end = lastOf(path);
   if (!isInside(end)) return `thrown off the map, to (${written(end.w)}, ${written(end.b)}); error ${written(error)}`;
-  return `${error < 0.01 ? "arrives" : "does not arrive"} in ${stepCount} steps: error ${written(error)}`;
+  return `${error < arrivedBelow ? "arrives" : "does not arrive"} in ${stepCount} steps: error ${written(error)}`;
 }
 
 byId("play").addEventListener("click", () => oneStep.play());
@@ -95,10 +101,15 @@ function largestNorm(): number {
   return at;
 }
 
-// The page runs gradclip's source beside it; a reader has the package.
-showCode(byId("code"), descentSource.replace("../../src/index.ts", "gradclip").trimEnd());
-controls.show(settings);
-requestPaths();
-showSurface(byId("surface"), worker, requestedBackend(), (badge) => {
-  byId("backend").textContent = badge;
-});
+let hasSurface = false;
+/** Once, when the map is seen: before, it has no size. */
+function startSurface(): void {
+  if (hasSurface) return;
+  hasSurface = true;
+  showSurface(byId("surface"), worker, requestedBackend(), (badge) => {
+    byId("backend").textContent = badge;
+  });
+}
+
+showCode(byId("code"), descentSource.trimEnd());
+change({});

@@ -1,6 +1,7 @@
 import { color, written } from "../shared/text.ts";
 import type { Path } from "./path.ts";
-import { type Point, view } from "./surface.ts";
+import { onMap } from "./settings.ts";
+import { isInside, type Point, view } from "./surface.ts";
 
 interface Drawn {
   unclipped: Path;
@@ -21,26 +22,30 @@ export class CliffMap {
     this.#canvas = canvas;
     this.#handle = handle;
     const frame = canvas.parentElement as HTMLElement;
-    const drag = (event: PointerEvent) => {
+    const moveTo = ({ clientX, clientY }: MouseEvent) => {
       const { left, top, width, height } = frame.getBoundingClientRect();
-      onStart(pointAt((event.clientX - left) / width, (event.clientY - top) / height));
+      onStart(pointAt((clientX - left) / width, (clientY - top) / height));
     };
     frame.addEventListener("pointerdown", (event) => {
+      // A finger beside the start may be about to scroll the page. If it only taps, a click follows.
+      if (event.pointerType === "touch" && event.target !== handle) return;
       frame.setPointerCapture(event.pointerId);
-      drag(event);
+      moveTo(event);
       handle.focus({ preventScroll: true });
       event.preventDefault();
     });
     frame.addEventListener("pointermove", (event) => {
-      if (frame.hasPointerCapture(event.pointerId)) drag(event);
+      if (frame.hasPointerCapture(event.pointerId)) moveTo(event);
     });
+    // A click by keyboard has no place.
+    frame.addEventListener("click", (event) => event.detail > 0 && moveTo(event));
     handle.addEventListener("keydown", (event) => {
       const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       if (!move || !this.#drawn) return;
       event.preventDefault();
       const { w, b } = this.#drawn.start;
       const stride = event.shiftKey ? 0.1 : 0.02;
-      onStart(inside({ w: w + stride * (move[0] as number), b: b + stride * (move[1] as number) }));
+      onStart(onMap({ w: w + stride * (move[0] as number), b: b + stride * (move[1] as number) }));
     });
   }
 
@@ -63,8 +68,11 @@ export class CliffMap {
     const place = (w: number, b: number): [number, number] => [across(w) * clientWidth, down(b) * clientHeight];
     const red = color("--path-unclipped");
     const blue = color("--path-clipped");
-    this.#line(context, unclipped, place, red);
-    this.#line(context, clipped, place, blue);
+    // The red line is the wider one: where both paths are the same, it shows on both sides of the blue one.
+    this.#line(context, unclipped, place, "rgb(255 255 255 / 0.85)", 8.5);
+    this.#line(context, clipped, place, "rgb(255 255 255 / 0.85)", 5);
+    this.#line(context, unclipped, place, red, 6);
+    this.#line(context, clipped, place, blue, 2.5);
     this.#dot(context, place(unclipped.w[step] as number, unclipped.b[step] as number), red);
     this.#dot(context, place(clipped.w[step] as number, clipped.b[step] as number), blue);
     this.#arrow(context, unclipped, clientWidth, clientHeight, red);
@@ -74,18 +82,21 @@ export class CliffMap {
     this.#handle.setAttribute("aria-valuenow", start.w.toFixed(2));
   }
 
-  #line(context: CanvasRenderingContext2D, { w, b }: Path, place: (w: number, b: number) => number[], ink: string) {
+  #line(
+    context: CanvasRenderingContext2D,
+    { w, b }: Path,
+    place: (w: number, b: number) => number[],
+    ink: string,
+    width: number,
+  ): void {
     context.beginPath();
     w.forEach((value, step) => {
       const [x, y] = place(value, b[step] as number).map((at) => Math.max(-1e5, Math.min(1e5, at)));
       context.lineTo(x as number, y as number);
     });
     context.lineJoin = "round";
-    context.strokeStyle = "rgb(255 255 255 / 0.85)";
-    context.lineWidth = 5;
-    context.stroke();
     context.strokeStyle = ink;
-    context.lineWidth = 2.5;
+    context.lineWidth = width;
     context.stroke();
   }
 
@@ -148,10 +159,6 @@ export function lastOf({ w, b }: Path): Point {
   return { w: w.at(-1) as number, b: b.at(-1) as number };
 }
 
-export function isInside({ w, b }: Point): boolean {
-  return w >= view.w[0] && w <= view.w[1] && b >= view.b[0] && b <= view.b[1];
-}
-
 function across(w: number): number {
   return (w - view.w[0]) / (view.w[1] - view.w[0]);
 }
@@ -160,15 +167,8 @@ function down(b: number): number {
   return (view.b[1] - b) / (view.b[1] - view.b[0]);
 }
 
-/** Two decimals: the address stays short, and a link gives the same paths. */
-function inside({ w, b }: Point): Point {
-  const clamp = (value: number, [least, most]: readonly [number, number]) =>
-    Number(Math.min(most, Math.max(least, value)).toFixed(2));
-  return { w: clamp(w, view.w), b: clamp(b, view.b) };
-}
-
-function pointAt(x: number, y: number): Point {
-  return inside({
+export function pointAt(x: number, y: number): Point {
+  return onMap({
     w: view.w[0] + x * (view.w[1] - view.w[0]),
     b: view.b[1] - y * (view.b[1] - view.b[0]),
   });

@@ -103,7 +103,7 @@ function inWords(
   ];
 }
 
-function angleBetween([x1, y1]: Vector, [x2, y2]: Vector): number {
+export function angleBetween([x1, y1]: Vector, [x2, y2]: Vector): number {
   return (Math.atan2(x1 * y2 - y1 * x2, x1 * x2 + y1 * y2) * 180) / Math.PI;
 }
 

@@ -1,6 +1,6 @@
-import { numberIn, readAddress, writeAddress } from "../shared/address.ts";
+import { nearest, numberIn, readAddress, writeAddress } from "../shared/address.ts";
 import type { MethodName } from "./descent.ts";
-import { view } from "./surface.ts";
+import { type Point, view } from "./surface.ts";
 
 export interface Settings {
   w: number;
@@ -10,33 +10,43 @@ export interface Settings {
   bound: number;
   /** The step under the cursor and in slow motion. */
   step: number;
+  /** One start with its two paths, or a whole field of starts with their ends. */
+  starts: "one" | "all";
 }
 
 export const stepCount = 300;
 export const rates = [0.02, 0.05, 0.1, 0.2, 0.5];
 export const boundExponents = { least: -2, most: 3 } as const;
 
-/** On this path the largest gradient is at step 103. */
-export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", bound: 0.5, step: 103 };
+/** On this path the largest gradient is at step 121. */
+export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", bound: 1, step: 121, starts: "one" };
 
 const methods: readonly MethodName[] = ["norm", "value", "none"];
 
 export function settingsFromAddress(): Settings {
   const address = readAddress();
-  const within = ([least, most]: readonly [number, number], value: number) => Math.min(most, Math.max(least, value));
-  const number = (name: Exclude<keyof Settings, "method">) => numberIn(address, name, defaults[name]);
+  const { least, most } = boundExponents;
+  const number = (name: "w" | "b" | "rate" | "bound" | "step", limits: readonly [number, number]) =>
+    numberIn(address, name, defaults[name], limits);
   return {
-    w: within(view.w, number("w")),
-    b: within(view.b, number("b")),
-    rate: within([1e-4, 10], number("rate")),
+    ...onMap({ w: number("w", view.w), b: number("b", view.b) }),
+    rate: nearest(rates, number("rate", [0, 10])),
     method: methods.find((method) => method === address.get("method")) ?? defaults.method,
-    bound: within([10 ** boundExponents.least, 10 ** boundExponents.most], number("bound")),
-    step: within([0, stepCount], Math.round(number("step"))),
+    bound: roundBound(number("bound", [10 ** least, 10 ** most])),
+    step: Math.round(number("step", [0, stepCount])),
+    starts: address.get("starts") === "all" ? "all" : "one",
   };
 }
 
 export function toAddress(settings: Settings): void {
   writeAddress({ ...settings });
+}
+
+/** The nearest start on the map. Two decimals: the address stays short, and a link gives the same paths. */
+export function onMap({ w, b }: Point): Point {
+  const clamp = (value: number, [least, most]: readonly [number, number]) =>
+    Number(Math.min(most, Math.max(least, value)).toFixed(2));
+  return { w: clamp(w, view.w), b: clamp(b, view.b) };
 }
 
 /** Two digits are enough for a bound that is dragged. */

@@ -13,6 +13,7 @@ const limits = { least: 1e-6, most: 1e6 };
 /** Loss, norm and scale over the steps, one above the other, with one cursor. The bound in the norm can be dragged. */
 export class Strips {
   readonly #plots: uPlot[];
+  readonly #grip = document.createElement("div");
   #bound = 1;
   #step = 0;
 
@@ -21,7 +22,7 @@ export class Strips {
       const plot = this.#plotIn(container, index, stepCount);
       plot.over.addEventListener("pointermove", (event) => {
         if (plot.over.hasPointerCapture(event.pointerId)) return;
-        const at = plot.posToIdx(event.offsetX);
+        const at = plot.posToIdx(event.clientX - plot.over.getBoundingClientRect().left);
         if (at !== this.#step) events.onStep(at);
       });
       return plot;
@@ -70,19 +71,29 @@ export class Strips {
   #annotate(plot: uPlot, index: number): void {
     markStep(plot, this.#step, { property: "--faint" });
     if (index !== 1) return;
+    this.#grip.style.top = `${plot.valToPos(this.#bound, "y")}px`;
     markValue(plot, this.#bound, { property: "--ink", dash: [6, 4], label: `↕ bound ${this.#bound}`, isBold: true });
   }
 
-  /** A drag anywhere in the strip moves the bound to the pointer. */
+  /** A mouse moves the bound from anywhere in the strip. A finger takes the grip: beside it, it scrolls the page. */
   #makeBoundDraggable({ over, posToVal }: uPlot, { onBound }: Events): void {
     over.classList.add("draggable");
-    const drag = ({ offsetY }: PointerEvent) => onBound(roundBound(posToVal(offsetY, "y")));
+    this.#grip.className = "grip";
+    over.append(this.#grip);
+    const drag = ({ clientY }: PointerEvent) =>
+      onBound(roundBound(posToVal(clientY - over.getBoundingClientRect().top, "y")));
+    let isDragging = false;
     over.addEventListener("pointerdown", (event) => {
+      isDragging = event.pointerType !== "touch" || event.target === this.#grip;
+      if (!isDragging) return;
       over.setPointerCapture(event.pointerId);
       drag(event);
     });
     over.addEventListener("pointermove", (event) => {
-      if (over.hasPointerCapture(event.pointerId)) drag(event);
+      if (isDragging) drag(event);
+    });
+    over.addEventListener("lostpointercapture", () => {
+      isDragging = false;
     });
   }
 }

@@ -13,6 +13,13 @@ export interface Point {
   b: number;
 }
 
+/** An error below this counts as arrived. */
+export const arrivedBelow = 0.01;
+
+export function isInside({ w, b }: Point): boolean {
+  return w >= view.w[0] && w <= view.w[1] && b >= view.b[0] && b <= view.b[1];
+}
+
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 export function errorAt(w: number, b: number): number {

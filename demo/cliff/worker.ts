@@ -1,7 +1,8 @@
-// The work on the CPU: both descents, and the surface if WebGPU does not draw it.
+// The work on the CPU: the descents, and the surface if WebGPU does not draw it.
 
-import { createClipper } from "../../src/index.ts";
+import { createClipper } from "gradclip";
 import { descend, type MethodName } from "./descent.ts";
+import { descendFromAll, type Ending } from "./field.ts";
 import type { Path } from "./path.ts";
 import { drawSurface, type Point } from "./surface.ts";
 
@@ -13,8 +14,13 @@ export interface DescentRequest {
   steps: number;
 }
 
-export type Request = { descents: DescentRequest } | { surface: { width: number; height: number } };
-export type Answer = { unclipped: Path; clipped: Path } | { image: ImageData };
+export type FieldRequest = Omit<DescentRequest, "start">;
+
+export type Request =
+  | { descents: DescentRequest }
+  | { field: FieldRequest }
+  | { surface: { width: number; height: number } };
+export type Answer = { unclipped: Path; clipped: Path } | { field: Ending[] } | { image: ImageData };
 
 const clipper = createClipper({ backend: "cpu" });
 const send = (answer: Answer) => postMessage(answer);
@@ -25,6 +31,11 @@ addEventListener("message", async ({ data }: MessageEvent<Request>) => {
     // First a coarse image, then the full one.
     send({ image: drawSurface(Math.ceil(width / 6), Math.ceil(height / 6)) });
     send({ image: drawSurface(width, height) });
+    return;
+  }
+  if ("field" in data) {
+    const { rate, method, bound, steps } = data.field;
+    send({ field: descendFromAll(await clipper, rate, method, bound, steps) });
     return;
   }
   const { start, rate, method, bound, steps } = data.descents;

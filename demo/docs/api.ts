@@ -16,6 +16,7 @@ export interface ApiEntry {
 
 /** gradclip/webgpu and gradclip/cpu export what gradclip does. */
 export const apiEntries: readonly ApiEntry[] = Object.entries(manifest.exports).flatMap(([key, target]) => {
+  if (typeof target === "string") return [];
   const module = target.default.replace(/^\.\/dist\/(.+)\.js$/, "$1");
   if (module.endsWith("Only")) return [];
   const specifier = manifest.name + key.slice(1);

@@ -22,11 +22,14 @@ export interface Rendered {
   readonly sections: readonly Section[];
 }
 
+/** Text as HTML, also in an attribute. */
+export function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
+
 /** Code as HTML, with classes for its parts: the policy refuses styles in attributes. */
 export function highlighted(code: string, language: string): string {
-  return highlightJs.getLanguage(language)
-    ? highlightJs.highlight(code, { language }).value
-    : new MarkdownIt().utils.escapeHtml(code);
+  return highlightJs.getLanguage(language) ? highlightJs.highlight(code, { language }).value : escaped(code);
 }
 
 /** The first example in TypeScript of a text. */

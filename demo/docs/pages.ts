@@ -5,7 +5,7 @@ import { join, posix } from "node:path";
 import { normalizePath, type Plugin } from "vite";
 import { manifest, readText, repositoryFolder, repositoryPage } from "../shared/manifest.ts";
 import { apiEntries, apiReference } from "./api.ts";
-import { type Rendered, rendered, type Section } from "./markdown.ts";
+import { escaped, type Rendered, rendered, type Section } from "./markdown.ts";
 
 /** A page of the documentation, and where its text is. */
 interface DocsPage {
@@ -86,17 +86,15 @@ function isListed({ level }: Section, page: DocsPage): boolean {
   return level === 2 || ("module" in page.source && level === 3);
 }
 
-const text = (html: string) => html.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
-
 export async function htmlOf(page: DocsPage): Promise<string> {
   const { html, sections } = await contentOf(page);
   const links = docsPages().map(({ file, title }) => {
     const mark = file === page.file ? ' aria-current="page"' : "";
-    return `<li><a href="./${file}"${mark}>${text(title)}</a></li>`;
+    return `<li><a href="./${file}"${mark}>${escaped(title)}</a></li>`;
   });
   const contents = sections
     .filter((section) => isListed(section, page))
-    .map(({ id, heading, level }) => `<li class="level-${level}"><a href="#${id}">${text(heading)}</a></li>`);
+    .map(({ id, heading, level }) => `<li class="level-${level}"><a href="#${id}">${escaped(heading)}</a></li>`);
   const first = sections.find((section) => section.text)?.text ?? "";
   const summary = /^.*?\.(?= |$)/.exec(first)?.[0] ?? first;
   return `<!doctype html>
@@ -104,9 +102,9 @@ export async function htmlOf(page: DocsPage): Promise<string> {
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="description" content="${text(summary.trim().slice(0, 200))}">
+    <meta name="description" content="${escaped(summary.trim().slice(0, 200))}">
     <meta name="color-scheme" content="light dark">
-    <title>${manifest.name}: ${text(page.title)}</title>
+    <title>${manifest.name}: ${escaped(page.title)}</title>
     <link rel="stylesheet" href="../shared/style.css">
     <link rel="stylesheet" href="./docs.css">
   </head>

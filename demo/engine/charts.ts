@@ -1,5 +1,6 @@
 import type uPlot from "uplot";
 import { curve, markStep, plotIn } from "../shared/plot.ts";
+import { written } from "../shared/text.ts";
 import type { Reading } from "./training.ts";
 
 /** A batch of 32 gives noisy numbers. The chart also shows the median of so many readings. */
@@ -7,9 +8,10 @@ const medianLength = 15;
 
 interface ChartOptions {
   quantity: "loss" | "norm";
-  /** The axis covers at least `least` and reaches at most `most`. */
+  /** The axis covers at least these. */
   least: [number, number];
-  most: number;
+  /** The axis reaches at most so far; without it, to the largest value. */
+  most?: number;
   isLogarithmic?: boolean;
 }
 
@@ -47,7 +49,7 @@ export class Chart {
   }
 
   #range(lowest: number | null, highest: number | null): uPlot.Range.MinMax {
-    const { least, most, isLogarithmic } = this.#options;
+    const { least, most = Infinity, isLogarithmic } = this.#options;
     const [bottom, top] = [Math.min(least[0], lowest ?? least[0]), Math.max(least[1], highest ?? least[1])];
     if (!isLogarithmic) return [bottom, Math.min(top * 1.05, most)];
     return [10 ** Math.floor(Math.log10(bottom)), 10 ** Math.ceil(Math.log10(Math.min(top, most)))];
@@ -55,8 +57,11 @@ export class Chart {
 
   #markFaults(): void {
     const faults = this.#readings.filter(({ fault }) => fault !== undefined);
-    for (const [index, { step, fault }] of faults.entries()) {
-      const label = fault === "nan" ? "NaN" : "wild batch";
+    const top = this.#plot.scales.y?.max ?? Infinity;
+    for (const [index, reading] of faults.entries()) {
+      const { step, fault, [this.#options.quantity]: value } = reading;
+      // What lies beyond the axis is written.
+      const label = fault === "nan" ? "NaN" : value > top ? `wild batch: ${written(value)} ↑` : "wild batch";
       markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
     }
   }

@@ -1,7 +1,7 @@
 // Shows a run: numbers, charts, the first layer's weights, and the network's answers.
 
 import type { Digits } from "../../bench/training/digits.ts";
-import { byId } from "../shared/text.ts";
+import { byId, written } from "../shared/text.ts";
 import { kernelsOf, showKernels } from "./anatomy.ts";
 import { heldOutBatch } from "./batch.ts";
 import { Chart } from "./charts.ts";
@@ -23,7 +23,7 @@ export class Display {
   readonly #units = new Units(byId<HTMLCanvasElement>("units"));
   readonly #charts = [
     new Chart(byId("loss-chart"), { quantity: "loss", least: [0, 2.6], most: 3.5 }),
-    new Chart(byId("norm-chart"), { quantity: "norm", least: [0.1, 10], most: 1e6, isLogarithmic: true }),
+    new Chart(byId("norm-chart"), { quantity: "norm", least: [0.1, 10], isLogarithmic: true }),
   ];
   #digit = 0;
 
@@ -88,12 +88,6 @@ function showAnatomy(trainer: Trainer): void {
     `${bytes.toLocaleString("en")} bytes go to the GPU, the batch of ${exampleCount} digits; the clip adds none, and none come back.`;
 }
 
-function number(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (value >= 1e5 || (value !== 0 && value < 1e-3)) return value.toExponential(1);
-  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
-}
-
 export function write(id: string, text: string): void {
   const target = byId(id);
   if (target.textContent !== text) target.textContent = text;
@@ -106,8 +100,8 @@ function showReadings(readings: readonly Reading[]): void {
   const steps = latest.step - (readings.at(-recentReadings - 1)?.step ?? 0);
   const clippedSteps = recent.reduce((sum, reading) => sum + reading.clippedSteps, 0);
   const skipped = readings.reduce((sum, { skippedSteps }) => sum + skippedSteps, 0);
-  write("loss", number(latest.loss));
-  write("norm", number(latest.norm));
+  write("loss", written(latest.loss));
+  write("norm", written(latest.norm));
   write("clipped", `${Math.round((100 * clippedSteps) / steps)} %`);
   write("skipped", String(skipped));
   const fault = readings.filter((reading) => reading.fault !== undefined).at(-1);
@@ -118,7 +112,7 @@ function sentenceOn({ fault, step, norm, bound, nonFinite, clippedSteps }: Readi
   if (fault === "nan") {
     return `Step ${step}: ${nonFinite.toLocaleString("en")} gradients were not finite. The step was skipped on the GPU: weights, moments and Adam's step count stayed as they were.`;
   }
-  const size = `Step ${step}: the gradient's norm was ${number(norm)}`;
+  const size = `Step ${step}: the gradient's norm was ${written(norm)}`;
   return clippedSteps > 0
     ? `${size}, and ${bound} is what reached the optimizer.`
     : `${size}, and all of it reached the optimizer. Watch the loss of the steps that follow.`;

@@ -6,15 +6,26 @@ export function readAddress(): URLSearchParams {
 }
 
 export function writeAddress(values: Readonly<Record<string, string | number>>): void {
-  const text = Object.entries(values).map(([name, value]) => `${name}=${value}`);
+  const text = Object.entries(values).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   history.replaceState(null, "", `#${text.join("&")}`);
 }
 
-/** A finite number from the address, or `otherwise`. */
-export function numberIn(address: URLSearchParams, name: string, otherwise: number): number {
+/** Says in the address what was taken from it: wild values do not stay there, and names that mean nothing go. */
+export function tidyAddress(taken: Readonly<Record<string, string | number>>): void {
+  const address = readAddress();
+  if (address.size > 0) writeAddress(Object.fromEntries(Object.entries(taken).filter(([name]) => address.has(name))));
+}
+
+/** A number from the address between these two, or `otherwise` where there is none. */
+export function numberIn(
+  address: URLSearchParams,
+  name: string,
+  otherwise: number,
+  [least, most]: readonly [number, number],
+): number {
   const text = address.get(name);
   const value = Number(text);
-  return text && Number.isFinite(value) ? value : otherwise;
+  return text && !Number.isNaN(value) ? Math.min(most, Math.max(least, value)) : otherwise;
 }
 
 export function nearest(values: readonly number[], wanted: number): number {

@@ -12,7 +12,7 @@ interface Manifest {
   license: string;
   homepage?: string;
   repository?: string | { url: string };
-  exports: Record<string, { default: string }>;
+  exports: Record<string, { default: string } | string>;
 }
 
 export function readText(path: string): string {

@@ -1,8 +1,11 @@
 // Puts the shared parts of the site into each page's HTML when Vite serves or builds it: the first paint needs no script.
 
-import { posix, relative } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix, relative } from "node:path";
 import { normalizePath, type Plugin } from "vite";
-import { exampleOf, highlighted } from "../docs/markdown.ts";
+import { bandwidthPlot } from "../../bench/plot.ts";
+import { machineName, recordingsFrom } from "../../bench/recorded.ts";
+import { escaped, exampleOf, highlighted } from "../docs/markdown.ts";
 import { manifest, readText, repositoryFolder, repositoryPage, sizeInKilobytes } from "./manifest.ts";
 
 const pages = [
@@ -85,6 +88,20 @@ function quickStart(): string {
   return `<pre tabindex="0"><code>${highlighted(exampleOf(readText("README.md")), "ts")}</code></pre>`;
 }
 
+/** The plot of the recorded run, and for the page's script the lines of other machines. */
+function recordedRun(): string {
+  const folder = join(repositoryFolder, "bench/results");
+  const names = (readdirSync(folder, { recursive: true }) as string[]).map(normalizePath);
+  const { shown, file, others } = recordingsFrom(names, (name) => readFileSync(join(folder, name), "utf8"));
+  const { environment, date } = shown;
+  const alike = others.filter(({ isSoftware }) => isSoftware === (environment.isSoftware === true));
+  const plots = (["wide", "narrow"] as const).map((shape) => bandwidthPlot(shown, { shape, others: alike }));
+  const machine = `Recorded on ${machineName(environment)}, ${environment.agent}, ${date.slice(0, 10)}.`;
+  const caution = environment.isSoftware ? " Its times say nothing about a GPU: measure yours." : "";
+  return `<p id="source">${escaped(machine + caution)}</p>
+        <div id="plot" data-file="${escaped(file)}" data-others="${escaped(JSON.stringify(others))}">${plots.join("\n")}</div>`;
+}
+
 /**
  * Fills in `<!-- header -->`, the foot, the icon and README's example. The policy comes when building only: Vite's own client
  * needs inline styles.
@@ -113,6 +130,7 @@ export function siteShell(): Plugin[] {
             .replace("</head>", () => preview(html, up))
             .replace("<!-- header -->", () => header(file, up))
             .replace("<!-- quick start -->", quickStart)
+            .replace("<!-- recorded run -->", recordedRun)
             .replace("</main>", () => `</main>\n    ${footer()}`),
           tags: isBuild
             ? [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content }, injectTo: "head-prepend" }]

@@ -2,8 +2,13 @@
 export function written(value: number | null | undefined): string {
   if (value === undefined || value === null) return "–";
   if (!Number.isFinite(value)) return String(value);
-  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
+  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return power(value);
   return Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+/** A true minus: a line may break after a hyphen, in the middle of the number. */
+function power(value: number): string {
+  return value.toExponential(1).replace("e+", "e").replaceAll("-", "−");
 }
 
 export function color(property: string): string {

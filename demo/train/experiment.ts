@@ -5,14 +5,17 @@ import { written } from "../shared/text.ts";
 
 const names = { none: "not clipped", value: "by value", norm: "by norm" };
 
+export async function loadExperiment(): Promise<Summary> {
+  const response = await fetch(results);
+  if (!response.ok) throw new Error(`The experiment could not be loaded: ${response.status}.`);
+  return (await response.json()) as Summary;
+}
+
 /** Shows the table and the findings of the committed experiment. The page has the figure. */
-export async function showExperiment(container: HTMLElement): Promise<void> {
+export function showExperiment(container: HTMLElement, summary: Summary): void {
   // Regions that scroll must be reachable by keyboard.
   for (const region of container.querySelectorAll<HTMLElement>(".scroll")) region.tabIndex = 0;
   (container.querySelector("a.data") as HTMLAnchorElement).href = results;
-  const response = await fetch(results);
-  if (!response.ok) throw new Error(`The experiment could not be loaded: ${response.status}.`);
-  const summary = (await response.json()) as Summary;
   const list = container.querySelector("ul") as HTMLUListElement;
   for (const sentence of sentencesOf(summary)) {
     const item = document.createElement("li");

@@ -6,37 +6,39 @@ import { Digits } from "../../bench/training/digits.ts";
 import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
-import { Cells } from "./cells.ts";
 import { choices } from "./choices.ts";
 import { Curves } from "./curves.ts";
-import { showExperiment } from "./experiment.ts";
+import { loadExperiment, showExperiment } from "./experiment.ts";
 import { Guesses } from "./guesses.ts";
 import { emptyHistories, type Histories, note, runNames, stepCount } from "./history.ts";
+import { Race } from "./race.ts";
 import { showRun } from "./readout.ts";
 import { connectControls, settingsFromAddress } from "./settings.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import type { Answer, Request } from "./worker.ts";
 
 declare global {
   var gradclipDemo: { histories: Histories } | undefined;
 }
 
-const ensembleSize = { seeds: 6, steps: 300 };
 /** With reduced motion the curves update once a second. */
 const calmInterval = 1000;
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const pauseButton = byId<HTMLButtonElement>("pause");
 const restartButton = byId<HTMLButtonElement>("restart");
-const ensembleButton = byId<HTMLButtonElement>("ensemble-start");
-const cancelButton = byId<HTMLButtonElement>("ensemble-cancel");
 
 let settings = settingsFromAddress();
 let histories = emptyHistories();
 let guesses: Guesses | undefined;
 let hoveredStep: number | undefined;
-let startedAt = 0;
+let state: State = "loading";
 let isPaused = false;
 let worker: Worker;
+let isWorkerReady = false;
+let race: Race | undefined;
+/** The time in which the runs trained. */
+const watch = new Stopwatch();
 
 const chance = { at: Math.log(10), label: "chance" };
 const lossCurves = new Curves(byId("loss-curves"), {
@@ -55,7 +57,6 @@ const normCurves = new Curves(byId("norm-curves"), {
   rule: boundRule(),
   onHover: hover,
 });
-const cells = new Cells(byId("ensemble-cells"), ensembleSize.seeds);
 
 /** The bound of the norm in the chart. Other methods bound other norms. */
 function boundRule() {
@@ -90,7 +91,7 @@ function draw(): void {
   lastDrawn = performance.now();
   const step = currentStep();
   byId<HTMLProgressElement>("progress").value = step / stepCount;
-  const pace = (1000 * step) / (lastDrawn - startedAt);
+  const pace = (1000 * step) / watch.elapsed;
   byId("speed").textContent =
     `· step ${step} of ${stepCount}${isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`}`;
   lossCurves.draw(histories, chance);
@@ -100,17 +101,21 @@ function draw(): void {
   performance.mark("draw");
 }
 
-type State = "loading" | "compiling" | "training" | "paused" | "finished" | "ensemble" | "failed";
+type State = "loading" | "compiling" | "training" | "paused" | "finished" | "failed";
 
-function showState(state: State, text: string): void {
+function showState(next: State, text: string): void {
+  state = next;
   document.body.dataset.state = state;
   byId("state").textContent = text;
   pauseButton.disabled = state !== "training" && state !== "paused";
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  const isIdle = state === "training" || state === "paused" || state === "finished" || state === "ensemble";
-  restartButton.disabled = !isIdle;
-  ensembleButton.disabled = !isIdle || state === "ensemble";
-  cancelButton.disabled = state !== "ensemble";
+  restartButton.disabled = !["training", "paused", "finished"].includes(state);
+  runWatch();
+}
+
+/** The runs wait while the page is hidden, and while the race trains. */
+function runWatch(): void {
+  watch.run(state === "training" && !document.hidden && !race?.isTraining);
 }
 
 function ask(request: Request): void {
@@ -118,6 +123,7 @@ function ask(request: Request): void {
 }
 
 function restart(): void {
+  race?.cancel();
   forget();
   isPaused = false;
   const label = choices.find(({ name }) => name === settings.method)?.label.split(":")[0] ?? "";
@@ -141,28 +147,23 @@ function receive(answer: Answer): void {
   if ("ready" in answer) {
     byId("backend").textContent = answer.ready.badge;
     showLines(answer.ready.isOnGpu);
+    if (race) race.canTrain = true;
+    isWorkerReady = true;
     restart();
   } else if ("compiling" in answer) {
     showState("compiling", "Compiling the network…");
   } else if ("begun" in answer) {
-    startedAt = performance.now();
     // The earlier runs may have sent their last steps meanwhile.
-    if (answer.begun === "train") forget();
-    showState(
-      answer.begun === "train" ? "training" : "ensemble",
-      answer.begun === "train" ? "Training" : "Ensemble runs",
-    );
+    forget();
+    watch.reset();
+    showState("training", "Training");
   } else if ("reports" in answer) {
     for (const report of answer.reports) note(histories, report);
     requestFrame();
-  } else if ("ensemble" in answer) {
-    const { step, steps } = answer.ensemble;
-    byId<HTMLProgressElement>("ensemble-progress").value = step / steps;
-    const left = ((performance.now() - startedAt) / step) * (steps - step);
-    byId("ensemble-state").textContent = `step ${step} of ${steps}, ${Math.ceil(left / 1000)} s to go`;
-    cells.draw(answer.ensemble);
+  } else if ("race" in answer) {
+    race?.report(answer.race);
+    runWatch();
   } else if ("finished" in answer) {
-    if (answer.finished === "ensemble") byId("ensemble-state").textContent = "Finished";
     showState("finished", "Finished");
   } else {
     stop(answer.failed, answer.isLost);
@@ -177,6 +178,7 @@ function stop(message: string, isLost: boolean): void {
     return;
   }
   const step = currentStep();
+  race?.cancel();
   worker.terminate();
   byId("notice").textContent =
     `The GPU was lost at step ${step}. Training starts again on the CPU; reload to try the GPU again.`;
@@ -188,6 +190,8 @@ function startWorker(backend: "auto" | "webgpu" | "cpu"): void {
   worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => receive(data));
   worker.addEventListener("error", ({ message }) => stop(message || "the worker could not start", false));
   showState("loading", "Starting");
+  isWorkerReady = false;
+  ask({ hidden: document.hidden });
   ask({ start: backend });
 }
 
@@ -209,20 +213,25 @@ connectControls((changed) => {
 });
 restartButton.addEventListener("click", restart);
 pauseButton.addEventListener("click", () => pause(!isPaused));
-ensembleButton.addEventListener("click", () => {
-  cells.clear();
-  ask({ ensemble: { settings, ...ensembleSize } });
-});
-cancelButton.addEventListener("click", () => {
-  ask({ cancel: true });
-  byId("ensemble-state").textContent = "Cancelled";
-  showState("finished", "Cancelled");
-});
 // A hidden page does not use the machine.
 document.addEventListener("visibilitychange", () => {
-  if (!isPaused) ask({ pause: document.hidden });
+  ask({ hidden: document.hidden });
+  runWatch();
 });
 
 startWorker(requestedBackend());
-showExperiment(byId("claims"));
+loadExperiment().then((summary) => {
+  race = new Race(summary, {
+    onTrain: (request) => {
+      ask({ race: request });
+      runWatch();
+    },
+    onCancel: () => {
+      ask({ cancelRace: true });
+      runWatch();
+    },
+  });
+  race.canTrain = isWorkerReady;
+  showExperiment(byId("claims"), summary);
+});
 guesses = new Guesses(byId<HTMLTableElement>("guesses"), await Digits.load());

@@ -1,6 +1,6 @@
 // The controls, and the address that mirrors them.
 
-import { nearest, numberIn, readAddress, writeAddress } from "../shared/address.ts";
+import { nearest, numberIn, readAddress, tidyAddress, writeAddress } from "../shared/address.ts";
 import { byId } from "../shared/text.ts";
 import { choices } from "./choices.ts";
 import type { MethodName } from "./methods.ts";
@@ -24,17 +24,20 @@ const stops = {
 type Stopped = keyof typeof stops;
 const sliders = Object.keys(stops) as Stopped[];
 
+/** Any number up to this is a seed. */
+const mostSeed = 999_999;
+
 // With seed 8 the run without clipping lasts long enough to watch; the page says so.
 const defaults: Settings = { rate: 0.1, bound: 1, value: 0.1, seed: 8, method: "norm" };
 
 export function settingsFromAddress(): Settings {
   const address = readAddress();
-  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, defaults[name]));
+  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, defaults[name], [0, 1000]));
   return {
     rate: at("rate"),
     bound: at("bound"),
     value: at("value"),
-    seed: Math.max(0, Math.trunc(numberIn(address, "seed", defaults.seed))),
+    seed: Math.trunc(numberIn(address, "seed", defaults.seed, [0, mostSeed])),
     method: choices.find(({ name }) => name === address.get("method"))?.name ?? defaults.method,
   };
 }
@@ -69,11 +72,13 @@ export function connectControls(onChange: (settings: Settings) => void): void {
   };
   const apply = (settings: Settings) => {
     show(settings);
-    writeAddress({ ...settings, method: settings.method.replace(" ", "%20") });
+    writeAddress({ ...settings });
     onChange(settings);
   };
 
-  show(settingsFromAddress());
+  const settings = settingsFromAddress();
+  tidyAddress({ ...settings });
+  show(settings);
   form.addEventListener("input", () => label(read()));
   form.addEventListener("change", () => apply(read()));
   form.addEventListener("submit", (event) => event.preventDefault());

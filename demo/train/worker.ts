@@ -1,29 +1,32 @@
-// Trains beside the page: the three runs, or the ensemble. It has one job at a time; a new request ends the old one.
+// Trains beside the page: the three runs, and the race if it is asked for. The runs wait while the race trains. A new request for
+// either ends the one before.
 
+import { CellTraining } from "../../bench/experiment/cell.ts";
+import { seeds } from "../../bench/experiment/plan.ts";
 import { chooseBackend, type Requested } from "../../bench/training/backend.ts";
 import { Digits } from "../../bench/training/digits.ts";
 import { compile, type Exam, type Measured, Networks } from "../../bench/training/networks.ts";
 import { uploadSequence } from "../../bench/training/rnn.ts";
-import { trainEnsemble } from "./ensemble.ts";
-import { type EnsembleReport, rates } from "./ensembleReport.ts";
 import { type RunName, runNames, type StepReport, stepCount } from "./history.ts";
 import { type MethodName, methods } from "./methods.ts";
+import type { RaceReport, RaceRequest } from "./race.ts";
 import type { Settings } from "./settings.ts";
 
 export type Request =
   | { start: Requested }
   | { train: Settings }
-  | { ensemble: { settings: Settings; seeds: number; steps: number } }
+  | { race: RaceRequest }
+  | { cancelRace: true }
   | { pause: boolean }
-  | { cancel: true };
+  | { hidden: boolean };
 
 export type Answer =
   | { ready: { badge: string; isOnGpu: boolean } }
   | { compiling: true }
-  | { begun: "train" | "ensemble" }
+  | { begun: true }
   | { reports: StepReport[] }
-  | { ensemble: EnsembleReport }
-  | { finished: "train" | "ensemble" }
+  | { race: RaceReport }
+  | { finished: true }
   | { failed: string; isLost: boolean };
 
 const stepsPerExam = 25;
@@ -35,43 +38,57 @@ const send = (answer: Answer) => postMessage(answer);
 let digits: Digits;
 let exam: Exam;
 const compiled = new Set<number>();
-let job = 0;
-let current: Promise<void> = Promise.resolve();
-let isPaused = false;
-let resume = () => {};
+type Job = "runs" | "race";
+/** Each job's latest request, and what it does for it. */
+const latest: Record<Job, number> = { runs: 0, race: 0 };
+const current: Record<Job, Promise<void>> = { runs: Promise.resolve(), race: Promise.resolve() };
+let [isPaused, isHidden, isRacing] = [false, false, false];
+let waiting: (() => void)[] = [];
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
-  if ("pause" in data) {
-    isPaused = data.pause;
-    resume();
-  } else {
-    handle(data).catch((error) => fail(error instanceof Error ? error.message : String(error), false));
-  }
+  if ("pause" in data) isPaused = data.pause;
+  else if ("hidden" in data) isHidden = data.hidden;
+  else if ("cancelRace" in data) endRace();
+  else handle(data).catch((error) => fail(error instanceof Error ? error.message : String(error), false));
+  wake();
 });
+
+function wake(): void {
+  for (const goOn of waiting) goOn();
+  waiting = [];
+}
+
+function endRace(): void {
+  latest.race++;
+  isRacing = false;
+}
 
 function fail(message: string, isLost: boolean): void {
   send({ failed: message, isLost });
 }
 
-async function handle(request: Exclude<Request, { pause: boolean }>): Promise<void> {
+async function handle(request: { start: Requested } | { train: Settings } | { race: RaceRequest }): Promise<void> {
   if ("start" in request) return start(request.start);
-  const id = ++job;
-  isPaused = false;
-  resume();
-  await current.catch(() => {});
-  if (id !== job || "cancel" in request) return;
-  const isWanted = async () => {
-    while (isPaused && id === job) {
-      await new Promise<void>((resolve) => {
-        resume = resolve;
-      });
-    }
-    // Lets messages arrive.
-    await new Promise((resolve) => setTimeout(resolve));
-    return id === job;
-  };
-  current = "train" in request ? train(request.train, isWanted) : runEnsemble(request.ensemble, isWanted);
-  await current;
+  const job = "train" in request ? "runs" : "race";
+  const id = ++latest[job];
+  if (job === "runs") isPaused = false;
+  else isRacing = true;
+  wake();
+  await current[job].catch(() => {});
+  if (id !== latest[job]) return;
+  const isWanted = () => mayGoOn(job, id);
+  current[job] = "train" in request ? train(request.train, isWanted) : race(request.race, isWanted);
+  await current[job];
+}
+
+/** Waits as long as the job has to wait. False if it is no longer wanted. */
+async function mayGoOn(job: Job, id: number): Promise<boolean> {
+  while (id === latest[job] && (isHidden || (job === "runs" && (isPaused || isRacing)))) {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
+  // Lets messages arrive.
+  await new Promise((resolve) => setTimeout(resolve));
+  return id === latest[job];
 }
 
 async function start(requested: Requested): Promise<void> {
@@ -84,7 +101,6 @@ async function start(requested: Requested): Promise<void> {
 
 async function compileFor(count: number): Promise<void> {
   if (compiled.has(count)) return;
-  send({ compiling: true });
   await compile(count, digits, exam);
   compiled.add(count);
 }
@@ -92,6 +108,7 @@ async function compileFor(count: number): Promise<void> {
 type IsWanted = () => Promise<boolean>;
 
 async function train({ rate, bound, value, seed, method }: Settings, isWanted: IsWanted): Promise<void> {
+  if (!compiled.has(1)) send({ compiling: true });
   await compileFor(1);
   const networks = (name: MethodName, limit: number) =>
     new Networks(digits, [{ seed, learningRate: rate }], methods[name](limit, 1));
@@ -104,7 +121,7 @@ async function train({ rate, bound, value, seed, method }: Settings, isWanted: I
   const queue: Promise<StepReport[]>[] = [];
   let pending: StepReport[] = [];
   let sent = performance.now();
-  send({ begun: "train" });
+  send({ begun: true });
   const collect = async () => {
     pending.push(...((await queue.shift()) ?? []));
     for (const { run, loss, norm } of pending) if (!Number.isFinite(loss + norm)) dead.add(run);
@@ -120,7 +137,7 @@ async function train({ rate, bound, value, seed, method }: Settings, isWanted: I
     }
     while (queue.length > 0) await collect();
     send({ reports: pending });
-    if (await isWanted()) send({ finished: "train" });
+    if (await isWanted()) send({ finished: true });
   } finally {
     await Promise.allSettled(queue);
     for (const name of runNames) runs[name].dispose();
@@ -141,13 +158,20 @@ async function report(run: RunName, networks: Networks, isExam: boolean): Promis
   };
 }
 
-async function runEnsemble(
-  { settings, seeds, steps }: { settings: Settings; seeds: number; steps: number },
-  isWanted: IsWanted,
-): Promise<void> {
-  await compileFor(seeds * rates.length);
-  send({ begun: "ensemble" });
-  const onReport = (ensemble: EnsembleReport) => send({ ensemble });
-  const isWhole = await trainEnsemble({ digits, exam, settings, seeds, steps, isWanted, onReport });
-  if (isWhole) send({ finished: "ensemble" });
+/** All lanes take each step together. */
+async function race({ id, lanes, steps }: RaceRequest, isWanted: IsWanted): Promise<void> {
+  await compileFor(seeds.length);
+  const trainings = lanes.map(({ plan }) => new CellTraining({ ...plan, steps }, digits, exam));
+  try {
+    for (let step = 1; step <= steps; step++) {
+      if (!(await isWanted())) return;
+      await Promise.all(trainings.map((training) => training.advance()));
+      const report = lanes.map(({ name }, index) => ({ name, runners: trainings[index]?.outcomes ?? [] }));
+      send({ race: { id, step, lanes: report } });
+    }
+    endRace();
+    wake();
+  } finally {
+    for (const training of trainings) training.dispose();
+  }
 }

@@ -1,6 +1,6 @@
 import { readOptions, shown } from "../check.ts";
-import type { Clip } from "../clip.ts";
-import type { Clipper } from "../clipper.ts";
+import type { Clip, GradientClip } from "../clip.ts";
+import type { GradientClipper } from "../clipper.ts";
 import { clipperOn } from "../createClipper.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
@@ -8,53 +8,108 @@ import type { ClipReport } from "../record.ts";
 import type { GradientView } from "../view.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
-export type AdapterOptions = Pick<ClipOptions, "nonFinite"> & { gradScale?: number };
+export interface AdapterOptions<Variable = never> extends Pick<ClipOptions, "nonFinite" | "skip"> {
+  gradScale?: number;
+  /**
+   * Whether a gradient is clipped, asked once for each name; default: all are. The others stay as they are and count in no norm:
+   * `{ only: (name) => !name.startsWith("head/") }`.
+   */
+  only?: (name: string, variable?: Variable) => boolean;
+  /** The group of a gradient, for `clipByGroupNorm`, asked once for each name; undefined for one that is of the `others`. */
+  groupOf?: (name: string, variable?: Variable) => string | undefined;
+}
 
 export type ReportOptions = Parameters<Clip["report"]>[0];
 
-/** A gradient as an adapter passes it. */
-export type AdapterView = GradientView & { name: string; shape: readonly number[] };
-
-interface Prepared {
-  readonly clip: Clip;
-  /** Without the buffers, which an engine may free. */
-  readonly gradients: readonly ({ name: string; shape: readonly number[]; hasInto: boolean } | null)[];
+/** What is told about the clipping of an optimizer, and what of it can be changed. Names are the adapter's. */
+export interface ClipHandle {
+  /**
+   * Reports on the last step.
+   * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
+   */
+  report(options?: ReportOptions): Promise<ClipReport>;
+  /** The latest report that `report()` gave; undefined before the first. It never waits. */
+  readonly lastReport?: ClipReport;
+  /**
+   * A new bound or factor from the next step on: `set({ maxNorm: 0.5 })`. It may come before the first step.
+   * @throws as `Clip.set` does.
+   */
+  set(values: { maxNorm?: number; gradScale?: number }): void;
+  /**
+   * The memory of an adaptive method and of a skip rule, to be saved beside the model.
+   * @throws (as a rejection) as `Clip.state` does.
+   */
+  state(): Promise<ArrayBuffer>;
+  /**
+   * Continues from what `state()` gave, here or on another backend. Before the first step it holds from that step on.
+   * @throws as `Clip.restore` does.
+   */
+  restore(state: ArrayBuffer | ArrayBufferView): void;
 }
 
+/** A gradient as an adapter passes it. Without a buffer it is absent; without a shape too it is not even declared. */
+export type AdapterView = GradientView & { name: string };
+
+/** What prepare is told of a gradient; undefined for one of which nothing is known but its name. */
+type Form = (Pick<GradientView, "dtype"> & { readonly shape: readonly number[] }) | undefined;
+
+/** What the caller's functions say of a name. */
+interface Known {
+  readonly isTaken: boolean;
+  readonly group: unknown;
+}
+
+/** The clip of one device, and the forms of all gradients that it has met. */
 interface Home {
-  readonly clipper: Clipper;
-  readonly prepared: Prepared[];
+  readonly clipper: GradientClipper;
+  readonly forms: Map<string, Form>;
+  clip?: GradientClip;
 }
 
 /**
- * The clips of one optimizer, one for each set of gradients. A network has several sets if parts of it are frozen or not reached
- * in some steps, or if the engine changes its backend.
+ * The clip of one optimizer, one for each device. It is prepared for all gradients that the steps have brought so far: a gradient
+ * that a step does not reach is absent, and a new one makes a clip that goes on where the one before is.
  */
-export class Clips {
+export class Clips implements ClipHandle {
   readonly #method: ClipMethod;
-  readonly #options: AdapterOptions | undefined;
+  readonly #options: ClipOptions;
+  readonly #ask: (name: string, variable: unknown) => Known;
+  readonly #known = new Map<string, Known>();
   readonly #homes = new Map<GPUDevice | undefined, Home>();
-  #latest: Clip | undefined;
+  /** Without gradients. It checks what comes before the first step, and keeps it. */
+  readonly #first: GradientClip;
+  #values: Parameters<Clip["set"]>[0] = {};
+  #restored: ArrayBuffer | ArrayBufferView | undefined;
+  #latest: GradientClip | undefined;
 
   /**
    * @param caller the adapter's function, for its messages.
    * @throws as `Clipper.prepare` does, for a wrong method or wrong options.
    */
-  constructor(method: ClipMethod, options: AdapterOptions | undefined, caller: string) {
-    const { gradScale } = readOptions(options, `${caller}'s options`, ["nonFinite", "gradScale"]);
+  constructor(method: ClipMethod, options: object | undefined, caller: string, more: readonly string[] = []) {
+    const subject = `${caller}'s options`;
+    const known = ["nonFinite", "gradScale", "skip", "only", "groupOf", ...more] as const;
+    const { nonFinite, gradScale, skip, only, groupOf } = readOptions(options, subject, known);
     if (gradScale !== undefined && typeof gradScale !== "number") {
       throw new TypeError(`${caller}'s gradScale is ${shown(gradScale)}; pass a number.`);
     }
+    for (const [key, value] of Object.entries({ only, groupOf })) {
+      if (value === undefined || typeof value === "function") continue;
+      throw new TypeError(`${caller}'s ${key} is ${shown(value)}; pass a function of a name.`);
+    }
     this.#method = method;
-    this.#options = options;
+    this.#options = { nonFinite, gradScale, skip } as ClipOptions;
+    const isTaken = (only ?? (() => true)) as (name: string, variable: unknown) => unknown;
+    const group = groupOf as ((name: string, variable: unknown) => unknown) | undefined;
+    this.#ask = (name, variable) => ({ isTaken: Boolean(isTaken(name, variable)), group: group?.(name, variable) });
     // Wrong methods and options throw here, not in the first step.
-    clipperOn(undefined).prepare([], method, options);
+    this.#first = clipperOn(undefined).prepare([], method, this.#options);
     if (method.name === "measureNorm") {
       throw new TypeError("measureNorm clips nothing; pass clipByGlobalNorm(Infinity), which measures in every step.");
     }
-    if (method.grouping.kind === "groups") {
+    if (method.grouping.kind === "groups" && !groupOf) {
       throw new TypeError(
-        `${method.name} needs the group of each gradient, which ${caller} does not know; clip them by clipper.prepare.`,
+        `${method.name} needs the group of each gradient; pass ${caller} a groupOf, such as { groupOf: (name) => name.split("/")[0] }.`,
       );
     }
     if (method.examples) {
@@ -64,22 +119,59 @@ export class Clips {
     }
   }
 
-  /** The clip of these gradients, on a device or on the CPU. */
-  for(gradients: readonly (AdapterView | null)[], device?: GPUDevice): Clip {
-    const { clipper, prepared } = this.#homeOn(device);
-    let found = prepared.find((known) => areAlike(known.gradients, gradients));
-    if (!found) {
-      const clip = clipper.prepare(gradients, this.#method, this.#options);
-      found = { clip, gradients: gradients.map((g) => g && { name: g.name, shape: g.shape, hasInto: !!g.into }) };
-      prepared.push(found);
-    }
-    this.#latest = found.clip;
-    return found.clip;
+  get method(): ClipMethod {
+    return this.#method;
   }
 
-  async report(options: ReportOptions): Promise<ClipReport> {
-    if (!this.#latest) throw new Error("There is no report before the first step; take one first.");
-    return this.#latest.report(options);
+  /** Whether the gradient of this name is clipped. Ask for each, before `for`. */
+  takes(name: string, variable?: unknown): boolean {
+    const known = this.#known.get(name) ?? this.#ask(name, variable);
+    this.#known.set(name, known);
+    return known.isTaken;
+  }
+
+  /**
+   * The clip for these gradients, on a device or on the CPU, and the gradients as it takes them. A name that comes twice gets a
+   * number.
+   */
+  for(views: readonly AdapterView[], device?: GPUDevice): { clip: GradientClip; gradients: Map<string, AdapterView> } {
+    const home: Home = this.#homes.get(device) ?? { clipper: clipperOn(device), forms: new Map() };
+    this.#homes.set(device, home);
+    const named = new Map<string, AdapterView>();
+    for (const view of views) {
+      let name = view.name;
+      for (let time = 2; named.has(name); time++) name = `${view.name} (${time})`;
+      named.set(name, view);
+    }
+    const all = [...named];
+    const news = all.filter(([name, view]) => !isKnown(home.forms, name, view));
+    if (!home.clip || news.length > 0) this.#prepare(home, news);
+    this.#latest = home.clip as GradientClip;
+    return { clip: this.#latest, gradients: new Map(all.filter(([, { buffer }]) => buffer)) };
+  }
+
+  report(options: ReportOptions): Promise<ClipReport> {
+    if (this.#latest) return this.#latest.report(options);
+    return Promise.reject(new Error("There is no report before the first step; take one first."));
+  }
+
+  get lastReport(): ClipReport | undefined {
+    return this.#latest?.lastReport;
+  }
+
+  set(values: Parameters<Clip["set"]>[0]): void {
+    this.#first.set(values);
+    this.#values = { ...this.#values, ...values };
+    for (const { clip } of this.#homes.values()) clip?.set(values);
+  }
+
+  state(): Promise<ArrayBuffer> {
+    return (this.#latest ?? this.#first).state();
+  }
+
+  restore(state: ArrayBuffer | ArrayBufferView): void {
+    (this.#latest ?? this.#first).restore(state);
+    if (!this.#latest) this.#restored = state;
   }
 
   destroy(): void {
@@ -88,30 +180,37 @@ export class Clips {
     this.#latest = undefined;
   }
 
-  #homeOn(device: GPUDevice | undefined): Home {
-    const home = this.#homes.get(device) ?? { clipper: clipperOn(device), prepared: [] };
-    this.#homes.set(device, home);
-    return home;
+  #prepare(home: Home, news: readonly [string, AdapterView][]): void {
+    const forms = new Map(home.forms);
+    for (const [name, { shape, dtype }] of news) forms.set(name, shape && { shape, dtype });
+    const declared = new Map([...forms].map(([name, form]) => [name, form && this.#declaration(name, form)]));
+    const clip = home.clipper.prepare(declared, this.#method, this.#options, home.clip);
+    if (!home.clip) clip.set(this.#values);
+    if (!this.#latest && this.#restored) clip.restore(this.#restored);
+    home.clip = clip;
+    for (const [name, form] of forms) home.forms.set(name, form);
+  }
+
+  #declaration(name: string, { shape, dtype }: NonNullable<Form>): GradientView {
+    const length = shape.reduce((product, size) => product * size, 1);
+    return { shape, dtype, length, group: this.#known.get(name)?.group as string | undefined };
   }
 }
 
-/** A buffer does not know the dtype of its content; the engine's tensor does. */
-export function refuseOtherDtype(dtype: string, label: string): void {
-  if (dtype !== "float32") throw new TypeError(`${label} is of ${dtype}; convert it to float32.`);
-}
-
-/** Runs in every step. Comparing takes a fraction of the time of making a key. */
-function areAlike(known: Prepared["gradients"], gradients: readonly (AdapterView | null)[]): boolean {
-  if (known.length !== gradients.length) return false;
-  return known.every((kept, i) => {
-    const gradient = gradients[i];
-    if (!kept || !gradient) return !kept && !gradient;
-    return kept.name === gradient.name && kept.hasInto === !!gradient.into && isSame(kept.shape, gradient.shape);
-  });
+/** Runs in every step. */
+function isKnown(forms: ReadonlyMap<string, Form>, name: string, { shape, dtype }: AdapterView): boolean {
+  if (!forms.has(name)) return false;
+  const known = forms.get(name);
+  return !shape || (known !== undefined && known.dtype === dtype && isSame(known.shape, shape));
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
   let axis = 0;
   while (axis < a.length && a[axis] === b[axis]) axis += 1;
   return axis === a.length && axis === b.length;
+}
+
+/** A buffer does not know the dtype of its content; the engine's tensor does. */
+export function refuseOtherDtype(dtype: string, label: string): void {
+  if (dtype !== "float32") throw new TypeError(`${label} is of ${dtype}; convert it to float32.`);
 }

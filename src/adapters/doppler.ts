@@ -71,9 +71,9 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
     const device = getDevice();
     if (!device) throw new Error("doppler-gpu has no device yet; call its initDevice first.");
     const views = Array.from(gradients, ([parameter, gradient], i) => viewOf(gradient, parameter.label ?? String(i)));
-    const clip = clips.for(views, device);
+    const { clip, gradients: named } = clips.for(views, device);
     if (!method) clip.set({ maxNorm: boundOf(config) });
-    clip.run(views);
+    clip.run(named);
     const report = metrics ? await clip.report() : undefined;
     return {
       clippedGrads: gradients,

@@ -2,11 +2,13 @@ import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy 
 import { shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
-import type { ClipReport } from "../record.ts";
-import { type AdapterOptions, Clips, type ReportOptions, refuseOtherDtype } from "./clips.ts";
+import { type AdapterOptions, type ClipHandle, Clips, refuseOtherDtype } from "./clips.ts";
 
-/** A gradient transformation in the style of Optax, for `chain` or between `valueAndGrad` and the update. */
-export interface ClippingTransformation {
+/**
+ * A gradient transformation in the style of Optax, for `chain` or between `valueAndGrad` and the update. Names in reports, `only`
+ * and `groupOf` are paths in the tree, such as "layers/0/kernel".
+ */
+export interface ClippingTransformation extends ClipHandle {
   /** The state is empty: a method's memory stays with the transformation. */
   init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
   /**
@@ -20,11 +22,6 @@ export interface ClippingTransformation {
     state: JsTree<np.Array>,
     params?: Params,
   ): [Params, JsTree<np.Array>];
-  /**
-   * Reports on the last step. Names are paths in the tree, such as "layers/0/kernel".
-   * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
-   */
-  report(options?: ReportOptions): Promise<ClipReport>;
   /** Frees gradclip's buffers on the GPU; does not touch arrays. */
   destroy(): void;
 }
@@ -56,13 +53,22 @@ export function clipUpdates(
         refuse(leaf, labelOf("update", names[i]));
       });
       const parameters = method.usesParameters ? parametersOf(leaves, structure, params, method) : [];
+      const isTaken = names.map((name) => clips.takes(name));
+      const taken = <T>(list: readonly T[]) => list.filter((_, i) => isTaken[i]);
       const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;
-      const clipped = clip(leaves, names, parameters, clips);
+      const instead = clip(taken(leaves), taken(names), taken(parameters), clips);
+      const clipped = leaves.map((leaf, i) => (isTaken[i] ? (instead.shift() as np.Array) : leaf.ref));
       tree.dispose(updates);
       tree.dispose(params);
       return [tree.unflatten(structure, clipped) as typeof updates, state];
     },
-    report: async (options) => clips.report(options),
+    report: (options) => clips.report(options),
+    get lastReport() {
+      return clips.lastReport;
+    },
+    set: (values) => clips.set(values),
+    state: () => clips.state(),
+    restore: (saved) => clips.restore(saved),
     destroy: () => clips.destroy(),
   };
 }
@@ -110,7 +116,8 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
   const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
   const viewOf = (leaf: np.Array, i: number) => {
     const { size: length, shape } = leaf;
-    if (length === 0) return null;
+    const name = names[i] as string;
+    if (length === 0) return { name, shape };
     let buffer = leaf.ref.gpuBufferSync();
     // A part at the start of an array shares that array's buffer, and parts of several lengths would overlap. A gradient of two
     // parameters, as that of x + y, has two bounds.
@@ -122,11 +129,12 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
     lengths.set(buffer, length);
     const into = { buffer: (clipped[i] as np.Array).ref.gpuBufferSync() };
     const parameter = parameters[i] && { buffer: parameters[i].ref.gpuBufferSync() };
-    return { name: names[i] as string, shape, length, buffer, into, parameter };
+    return { name, shape, length, buffer, into, parameter };
   };
   try {
     const views = leaves.map(viewOf);
-    clips.for(views, getWebGPUDevice()).run(views);
+    const { clip, gradients } = clips.for(views, getWebGPUDevice());
+    clip.run(gradients);
     return clipped;
   } catch (error) {
     tree.dispose(clipped);
@@ -143,7 +151,8 @@ function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
     const parameter = parameters[i] && { buffer: dataOf(parameters[i]) };
     return { name: names[i] as string, shape: leaf.shape, length: leaf.size, buffer: dataOf(leaf), parameter };
   });
-  clips.for(views).run(views);
+  const { clip, gradients } = clips.for(views);
+  clip.run(gradients);
   return leaves.map((leaf, i) => {
     const { shape, device, size } = leaf;
     // jax-js cannot make an array without data.

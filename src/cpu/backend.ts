@@ -2,9 +2,10 @@ import type { ClipBackend, Counts } from "../backend.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
-import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, SKIP, SPIKE } from "../record.ts";
+import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import type { Decider } from "../rules/rule.ts";
+import { type Decider, type RuleState, remembersEach } from "../rules/rule.ts";
+import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
@@ -14,20 +15,43 @@ import type { Scaling } from "./scale.ts";
 const FAULTS = NAN_SEEN | INFINITY_SEEN;
 const BAD = FAULTS | SKIP;
 
+/** What goes on from step to step, and from a clip to the one that goes on where it is. */
+interface Kept {
+  readonly record: DataView;
+  readonly ruleState: RuleState | undefined;
+  readonly skipState: SkipState | undefined;
+  /** How many norms are remembered, each by itself; 1 under any other rule. */
+  readonly norms: number;
+}
+
+/** As the clip before left it; a memory of other norms begins anew. */
+function keptOf({ rule }: ClipMethod, { skip }: CheckedOptions, groups: number, before: ClipBackend | undefined): Kept {
+  const norms = remembersEach(rule) ? groups : 1;
+  const earlier = (before as Partial<{ kept: Kept }> | undefined)?.kept;
+  if (earlier?.norms === norms) return earlier;
+  const ruleState = "begin" in rule ? rule.begin(norms) : undefined;
+  const record = earlier?.record ?? new DataView(new ArrayBuffer(RECORD_BYTES));
+  return { record, ruleState, skipState: skip?.begin(ruleState), norms };
+}
+
 /** Runs the passes on typed arrays, immediately and in place. */
-export function cpuBackend(method: ClipMethod, options: CheckedOptions, { groups, gradients }: Counts): ClipBackend {
-  const { gradScale, totalNorm, skip } = options;
+export function cpuBackend(
+  method: ClipMethod,
+  options: CheckedOptions,
+  { groups, gradients }: Counts,
+  before?: ClipBackend,
+): ClipBackend & { kept: Kept } {
+  const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
+  const kept = keptOf(method, options, groups, before);
+  const { record, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
   const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
-  const ruleState = "begin" in method.rule ? method.rule.begin(groups) : undefined;
-  const skipState = skip?.begin(ruleState);
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
   const measured = measuredIn(method.grouping);
@@ -35,6 +59,8 @@ export function cpuBackend(method: ClipMethod, options: CheckedOptions, { groups
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
+    kept,
+    flags: () => record.getUint32(recordAt.flags, true),
     pieceElements: Infinity,
     prepare: (list) => bindArrays(list, method, options.tensorNorms),
     encode() {

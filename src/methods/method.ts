@@ -23,22 +23,28 @@ export interface Passes {
   readonly cpu?: object;
 }
 
-/** A method of clipping: plain data that `clipByGlobalNorm(...)` and similar functions return. */
+/**
+ * A method of clipping: plain data that `clipByGlobalNorm(...)` and similar functions return, to be passed on as it is: what
+ * it holds besides its name and its numbers is not part of the interface.
+ */
 export interface ClipMethod {
   readonly name: string;
   /** The first bound; `Clip.set({ maxNorm })` changes it. Undefined for a method without a bound. */
   readonly maxNorm?: number;
   /** A number that is added to the norm before the division; default 0. */
   readonly eps?: number;
+  /** @internal */
   readonly norm: NormKind;
+  /** @internal */
   readonly grouping: Grouping;
+  /** @internal */
   readonly rule: Rule;
   readonly passes: Passes;
-  /** For clipping each value by itself: the limits as numbers of the dtype. */
+  /** @internal For clipping each value by itself: the limits as numbers of the dtype. */
   readonly limits?: (dtype: Dtype) => readonly [low: number, high: number];
-  /** For summing the clipped gradients: the number of examples along the leading axis. */
+  /** @internal For summing the clipped gradients: the number of examples along the leading axis. */
   readonly examples?: number;
-  /** Whether the bound follows from the gradient's parameter. */
+  /** @internal Whether the bound follows from the gradient's parameter. */
   readonly usesParameters?: true;
 }
 

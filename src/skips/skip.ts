@@ -2,23 +2,27 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { Remembered } from "../remembered.ts";
 import type { Source } from "../source.ts";
 
-/** When a step is left out although its gradients are finite: plain data, made by `skipAbove(...)` and `skipSpikes(...)`. */
+/**
+ * When a step is left out although its gradients are finite: plain data, made by `skipAbove(...)` and `skipSpikes(...)`, to be passed
+ * on as it is: what it holds besides its name is not part of the interface.
+ */
 export interface SkipRule {
   readonly name: string;
   /**
+   * @internal
    * Defines `struct SkipMemory`, `fn prepare_skip(lane: u32)`, which all lanes call at the beginning, and
    * `fn is_spike(norm: SoftFloat, isFinite: bool) -> bool`, which is called once: see shaders/shared/judge.wgsl, which it imports.
    */
   readonly wgsl: string;
-  /** What that imports besides what every deciding kernel has. */
+  /** @internal What that imports besides what every deciding kernel has. */
   readonly texts?: Readonly<Record<string, string>>;
   /** On the GPU, where the step's groups have norms of their own: a pass of a type that only that backend knows. */
   readonly groupPass: object;
-  /** A second number to judge by, on the GPU. */
+  /** @internal A second number to judge by, on the GPU. */
   readonly loss?: Source;
-  /** Refuses methods whose steps cannot be left out, and a loss that is not where the gradients are. */
+  /** @internal Refuses methods whose steps cannot be left out, and a loss that is not where the gradients are. */
   readonly check: (method: ClipMethod, where: "webgpu" | "cpu") => void;
-  /** A memory for one clip, with that of its rule. */
+  /** @internal A memory for one clip, with that of its rule. */
   readonly begin: (ofRule: Remembered | undefined) => SkipState;
 }
 

@@ -25,8 +25,9 @@ export function webgpuBackend(
   method: ClipMethod,
   options: CheckedOptions,
   counts: Counts,
+  before?: ClipBackend,
 ): ClipBackend {
-  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, counts);
+  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, counts, before as WebGPUBackend);
 }
 
 /** The steps for some gradients, and the gradients themselves: an error names the one that is at fault. */
@@ -51,7 +52,16 @@ class WebGPUBackend implements ClipBackend {
   readonly #compiled = new Set<Promise<void>>();
   readonly #owned: GPUBuffer[] = [];
 
-  constructor(context: DeviceContext, label: string, method: ClipMethod, options: CheckedOptions, counts: Counts) {
+  readonly memory: GPUBuffer | undefined;
+
+  constructor(
+    context: DeviceContext,
+    label: string,
+    method: ClipMethod,
+    options: CheckedOptions,
+    counts: Counts,
+    before: WebGPUBackend | undefined,
+  ) {
     this.#context = context;
     this.#label = label;
     this.#options = options;
@@ -62,11 +72,13 @@ class WebGPUBackend implements ClipBackend {
     if (grouped) refuseMoreThanBinding(groups, context.maxBinding);
     try {
       const made = this.#watched(() => {
-        const record = this.#own("record", RECORD_BYTES);
+        const record = before?.record ?? this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groups)) : undefined;
         const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, gradients)) : undefined;
         const memory = memoryOf(method, options, groups);
-        const state = memory && this.#makeState(memory.toWords(0));
+        const words = memory?.toWords(0);
+        const known = before?.memory;
+        const state = words && (known?.size === words.byteLength ? known : this.#makeState(words));
         const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
         return { record, entries, norms, state, memory, bindings };
       });
@@ -75,6 +87,7 @@ class WebGPUBackend implements ClipBackend {
       this.#norms = made.norms;
       this.#bindings = made.bindings;
       const { state, memory } = made;
+      this.memory = state;
       if (state && memory?.savedBytes) {
         const begin = () => memoryOf(method, options, groups) as Remembered;
         this.state = {

@@ -28,7 +28,6 @@ export async function refuseLost(device: GPUDevice): Promise<void> {
 /** What a clipper needs for GPU buffers on a device. */
 export function held(device: GPUDevice, label: string) {
   const context = holdDevice(device);
-  const webgpu: BackendFor = (method, options, groupCount) =>
-    webgpuBackend(context, label, method, options, groupCount);
+  const webgpu: BackendFor = (...clip) => webgpuBackend(context, label, ...clip);
   return { device, webgpu, onDestroy: () => releaseDevice(context) };
 }

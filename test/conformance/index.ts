@@ -43,12 +43,14 @@ export interface Totals {
 const FEW_BUFFERS = 4;
 
 /**
- * And there Node and Deno run every case: Dawn's Tint compiles the kernels for Node, wgpu's naga for Deno. The browsers have these
+ * And there Node runs every case, and Deno those that the compiler decides: Dawn's Tint compiles for the one, wgpu's naga for the
+ * other, and SwiftShader is the driver of both. The browsers have these
  * compilers too, so what the compiler alone decides is not run there again, unless a filter asks for it. Firefox has a driver of its
  * own, Mesa's.
  */
 const LEFT_OUT: Readonly<Record<string, readonly DependsOn[]>> = {
   chromium: ["compiler", "driver"],
+  deno: ["driver"],
   firefox: ["compiler"],
 };
 

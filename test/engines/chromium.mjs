@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import puppeteer from "puppeteer-core";
+import puppeteer from "puppeteer";
 import { preview } from "vite";
 import { isSoftware, packagedChromium } from "./packaged.mjs";
 

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import puppeteer from "puppeteer-core";
+import puppeteer from "puppeteer";
 import { cache } from "./packaged.mjs";
 
 const places = [
@@ -51,7 +51,7 @@ export async function launchFirefox() {
 
 /**
  * The default adapter's name, which Firefox keeps from pages; its own windows may read it.
- * @param {import("puppeteer-core").Browser} browser
+ * @param {import("puppeteer").Browser} browser
  * @returns {Promise<string>}
  */
 export async function firefoxAdapterName(browser) {

@@ -1,4 +1,4 @@
-import type { Browser } from "puppeteer-core";
+import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
@@ -12,10 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-const report = (page: import("puppeteer-core").Page) =>
+const report = (page: import("puppeteer").Page) =>
   page.$eval("#report", (element) => (element as HTMLTextAreaElement).value);
 
-type Page = import("puppeteer-core").Page;
+type Page = import("puppeteer").Page;
 
 /** Workers that do nothing by themselves: a test says what they send. */
 function fakeWorkers(): void {

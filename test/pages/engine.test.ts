@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Digits } from "../../bench/training/digits.ts";
 import { uniformNumbers } from "../../bench/training/random.ts";
@@ -105,9 +105,24 @@ describe("the engine's page", () => {
       const { page } = visited;
       await page.click("#nan");
       await page.waitForFunction(() => document.querySelector("#fault")?.textContent?.includes("were not finite"));
+      // A loss beyond the axis is written beside its mark.
+      await page.evaluate(() => {
+        const labels = new Set<string>();
+        const { fillText } = CanvasRenderingContext2D.prototype;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+          labels.add(text);
+          return fillText.call(this, text, ...place);
+        };
+        Object.assign(globalThis, { labels });
+      });
       await page.click("#wild");
       await page.waitForFunction(() =>
         document.querySelector("#fault")?.textContent?.includes("reached the optimizer"),
+      );
+      await page.waitForFunction(() =>
+        [...(globalThis as unknown as { labels: Set<string> }).labels].some((label) =>
+          /^wild batch: \d+ ↑$/.test(label),
+        ),
       );
       const faults = (await readingsOf(page)).filter(({ fault }) => fault !== undefined);
       expect(faults.map(({ fault, skippedSteps }) => [fault, skippedSteps])).toEqual([
@@ -151,6 +166,13 @@ describe("the engine's page", () => {
     it("complains about nothing", () => {
       expect(visited.errors).toEqual([]);
     });
+  });
+
+  it("keeps no wild values in the address", async () => {
+    const { page } = await open("#seed=1e300&bound=1e-9&steps=4.7&x=1");
+    await untilState(page, "finished");
+    expect(await page.evaluate(() => location.hash)).toBe("#seed=999999&bound=0.01&steps=4");
+    await page.close();
   });
 
   it("says that it cannot run without WebGPU, and shows its code", async () => {

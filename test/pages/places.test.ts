@@ -1,5 +1,5 @@
 /** Places that are unkind to libraries: strict policies, workers, frames, foreign realms, and globals that somebody has changed. */
-import type { Browser, Page } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import type { Clipped } from "../places/clips.ts";

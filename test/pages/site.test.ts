@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "puppeteer-core";
+import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium, serveFolder } from "../engines/chromium.mjs";
 import { repository } from "../engines/packaged.mjs";

@@ -1,7 +1,7 @@
 // Every page once, as it is built and as `npm start` serves it, in a browser whose language is no language tag.
 
 import { readFileSync } from "node:fs";
-import type { Browser } from "puppeteer-core";
+import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isPackaged } from "../engines/packaged.mjs";

@@ -1,5 +1,5 @@
-import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Browser, Page } from "puppeteer";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type RunName, stepCount } from "../../demo/train/history.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
@@ -122,20 +122,32 @@ describe("the training page on the CPU", () => {
     }
   });
 
-  it("runs the ensemble, fills its cells, and stops when cancelled", async () => {
-    await page.click("#ensemble-start");
-    await untilState(page, "ensemble");
-    // At a rate of 0.5 some networks explode within the first steps.
-    await page.waitForSelector(".unclipped i[data-level=exploded]");
-    await page.click("#ensemble-cancel");
-    await untilState(page, "finished");
-    expect(await text(page, "#ensemble-state")).toBe("Cancelled");
-    expect(await page.$$eval("#ensemble-cells i", (all) => all.length)).toBe(90);
-    expect(await page.$$eval(".clipped i[data-level=exploded]", (all) => all.length)).toBe(0);
-  });
-
   it("complains about nothing", () => {
     expect(visited.errors).toEqual([]);
+  });
+});
+
+describe("a page that nobody looks at", () => {
+  it("keeps no wild values in its address, and trains nothing until it is seen", async () => {
+    const page = await browser.newPage();
+    await page.evaluateOnNewDocument(() => {
+      Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    });
+    await page.goto(`${inject("site")}train.html?backend=cpu#rate=7e99&bound=0&value=zap&seed=1e300&x=1`);
+    expect(await page.evaluate(() => location.hash)).toBe("#rate=1&bound=0.01&value=0.1&seed=999999");
+    await untilState(page, "training");
+    expect(await restOf(page)).toBe(0);
+    await page.evaluate(() => {
+      location.hash = "rate=0.05&bound=1&value=0.1&seed=3";
+    });
+    await untilState(page, "training");
+    expect(await restOf(page)).toBe(0);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { value: false });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await untilStep(page, 3);
+    await page.close();
   });
 });
 

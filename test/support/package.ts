@@ -2,7 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "vite";
+import { buildScripts } from "../../release/build.mjs";
+import { writeTypes } from "../../release/types.mjs";
 import { cache, repository } from "../engines/packaged.mjs";
 
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
@@ -16,26 +17,16 @@ export async function builtPackage(user: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
   for (const file of ["package.json", "README.md", "LICENSE"]) copyFileSync(join(repository, file), join(folder, file));
   if (process.env.GRADCLIP_BUILT) {
-    const isPart = (path: string) => !/\.map$|[\\/]site$/.test(path);
+    const isPart = (path: string) => !/[\\/]site$/.test(path);
     cpSync(join(repository, "dist"), join(folder, "dist"), { recursive: true, filter: isPart });
     return folder;
   }
-  const modes = [...manifest.scripts.build.matchAll(/vite build --mode (\w+)/g)].map(([, mode]) => mode as string);
-  for (const mode of modes) {
-    await build({
-      root: repository,
-      mode,
-      logLevel: "warn",
-      build: { outDir: join(folder, "dist"), sourcemap: false },
-    });
-  }
+  await buildScripts(join(folder, "dist"));
   return folder;
 }
 
 /** The types beside it. */
-export function addTypes(folder: string): void {
-  compile("-p", join(repository, "tsconfig.build.json"), "--outDir", join(folder, "dist"));
-}
+export const addTypes = writeTypes;
 
 /** @throws with what the compiler says, but for what it says of other packages' types. */
 export function compile(...options: string[]): void {
@@ -50,4 +41,4 @@ export function fileOf(folder: string, key: string): string {
   return join(folder, manifest.exports[key].default);
 }
 
-export const exported: readonly string[] = Object.keys(manifest.exports);
+export const exported: readonly string[] = Object.keys(manifest.exports).filter((key) => key !== "./package.json");

@@ -1,7 +1,7 @@
 // A worker that owns some of the parameters: it runs the first example of "Sharded training" in docs/engines.md.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { dawn } from "../engines/dawn.mjs";
+import { dawn, withFewBuffers } from "../engines/dawn.mjs";
 
 /**
  * @typedef {object} Shard
@@ -16,7 +16,7 @@ const { library, example, targets, steps, rate, port } = /** @type {Shard} */ (w
 
 const adapter = await (await dawn()).requestAdapter();
 if (!adapter) throw new Error("There is no adapter to test on.");
-const device = await adapter.requestDevice();
+const device = withFewBuffers(await adapter.requestDevice());
 device.addEventListener("uncapturederror", ({ error }) => {
   throw new Error(error.message);
 });

@@ -1,7 +1,7 @@
 /** A watched device: it counts objects, submits and errors, and checks after every test that the device is whole. */
 import { expect } from "vitest";
 import { type Clipper, clipByGlobalNorm, createClipper } from "../../src/index.ts";
-import { dawn } from "../engines/dawn.mjs";
+import { dawn, withFewBuffers } from "../engines/dawn.mjs";
 import { type ErrorClass, refused, synchronously } from "./refused.ts";
 
 // GPUBufferUsage is not a global before dawn() has run.
@@ -27,17 +27,10 @@ export function processGpu(): Promise<GPU> {
   return gpu;
 }
 
-/** It says that it has four storage buffers in a stage: kernels for so few compile in half the time of those for eight. */
 export async function newDevice(): Promise<GPUDevice> {
   const adapter = await (await processGpu()).requestAdapter();
   if (!adapter) throw new Error("There is no adapter to test on.");
-  const device = await adapter.requestDevice();
-  const get = (limits: GPUSupportedLimits, name: keyof GPUSupportedLimits) =>
-    name === "maxStorageBuffersPerShaderStage" ? 4 : Reflect.get(limits, name);
-  Object.defineProperty(device, "limits", {
-    value: new Proxy(device.limits, { get } as ProxyHandler<GPUSupportedLimits>),
-  });
-  return device;
+  return withFewBuffers(await adapter.requestDevice());
 }
 
 export class Workbench {

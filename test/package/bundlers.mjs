@@ -1,0 +1,79 @@
+// Pages bundled by each bundler as its users start it, run in Node, and weighed.
+
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { output, project } from "./project.mjs";
+
+/** The pages, by the entry that they import from. */
+const pages = { gradclip: "page.js", "gradclip/webgpu": "pageOfWebgpu.js", "gradclip/cpu": "pageOfCpu.js" };
+
+/** @typedef {{ name: string, packages: string[], files?: Record<string, string>, command: (page: string) => string[] }} Bundler */
+/** @type {Bundler[]} each command writes into the folder out */
+const bundlers = [
+  {
+    name: "Vite 8",
+    packages: ["vite@8"],
+    files: {
+      "vite.mjs": `import { build } from "vite";
+        const [input] = process.argv.slice(2);
+        await build({ logLevel: "warn", build: { outDir: "out", modulePreload: false, target: "es2022", rolldownOptions: { input } } });`,
+    },
+    command: (page) => ["node", "vite.mjs", page],
+  },
+  {
+    name: "webpack 5",
+    packages: ["webpack@5", "webpack-cli@6"],
+    command: (page) => ["webpack", "--mode", "production", "--entry", `./${page}`, "--output-path", "out"],
+  },
+  {
+    name: "esbuild 0.28",
+    packages: ["esbuild@0.28"],
+    command: (page) => ["esbuild", page, "--bundle", "--minify", "--format=esm", "--outfile=out/page.js"],
+  },
+  {
+    name: "Rollup 4 with terser",
+    packages: ["rollup@4", "@rollup/plugin-node-resolve@16", "@rollup/plugin-terser@1"],
+    command: (page) => ["rollup", page, "-p", "node-resolve", "-p", "terser", "-f", "es", "-o", "out/page.js"],
+  },
+  {
+    name: "Parcel 2",
+    packages: ["parcel@2"],
+    command: (page) => ["parcel", "build", page.replace(".js", ".html"), "--no-source-maps", "--dist-dir", "out"],
+  },
+];
+
+/** @param {string} folder */
+function builtFiles(folder) {
+  return readdirSync(join(folder, "out"), { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.m?js$/.test(file))
+    .map((file) => join(folder, "out", file));
+}
+
+/** @param {Bundler} bundler */
+function checkBundler({ packages, files = {}, command }) {
+  const folder = project(packages);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+  const sizes = Object.entries(pages).map(([entry, page]) => {
+    rmSync(join(folder, "out"), { recursive: true });
+    output("npx", command(page), { cwd: folder });
+    const built = builtFiles(folder);
+    if (entry !== "gradclip/webgpu") expectClipped(built[0] ?? "", folder);
+    const bytes = built.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
+    return `${entry} ${(bytes / 1000).toFixed(1)}`;
+  });
+  return `kB, minified and gzipped: ${sizes.join(", ")}`;
+}
+
+/** @param {string} file @param {string} folder */
+function expectClipped(file, folder) {
+  const printed = output(process.execPath, [file], { cwd: folder }).trim();
+  if (printed !== "5 0.6000") throw new Error(`The page printed ${JSON.stringify(printed)}, not "5 0.6000".`);
+}
+
+/** @type {import("./tarball.mjs").Check[]} */
+export const bundlerChecks = bundlers.map((bundler) => ({
+  name: `bundlers: ${bundler.name}`,
+  needsRegistry: true,
+  run: () => checkBundler(bundler),
+}));

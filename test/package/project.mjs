@@ -1,0 +1,68 @@
+// The packed package, and empty projects outside of the repository that install it.
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { repository } from "../engines/packaged.mjs";
+
+/** What the projects are made in; it goes when the process ends. */
+export const base = mkdtempSync(join(tmpdir(), "gradclip-package-"));
+process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+
+const consumers = fileURLToPath(new URL("consumers", import.meta.url));
+
+/**
+ * @param {string} program @param {string[]} options @param {{ cwd?: string, env?: Record<string, string> }} [settings]
+ * @returns what it prints
+ * @throws with both outputs, if it fails
+ */
+export function output(program, options, { cwd = repository, env = {} } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(program, options, {
+    cwd,
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...env },
+    encoding: "utf8",
+    shell: process.platform === "win32",
+    timeout: 300_000,
+  });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${[program, ...options].join(" ")} ended with ${status}:\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
+/** @param {number} umask of the process that packs @returns {string} the tarball */
+export function packUnder(umask) {
+  const folder = mkdtempSync(join(base, "pack-"));
+  const before = process.umask(umask);
+  try {
+    output("npm", ["pack", "--silent", "--pack-destination", folder]);
+  } finally {
+    process.umask(before);
+  }
+  const [name] = readdirSync(folder);
+  if (!name) throw new Error("npm pack made no tarball.");
+  return join(folder, name);
+}
+
+/** @type {string | undefined} */
+let tarball;
+
+export function packed() {
+  tarball ??= packUnder(0o022);
+  return tarball;
+}
+
+/**
+ * An empty project that has installed the tarball, and all consumers of test/package/consumers.
+ * @param {string[]} [packages] from the registry, "vite@8"
+ */
+export function project(packages = []) {
+  const folder = mkdtempSync(join(base, "project-"));
+  writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }\n');
+  const offline = packages.length === 0 ? ["--offline"] : ["--prefer-offline"];
+  output("npm", ["install", "--no-audit", "--no-fund", "--silent", ...offline, packed(), ...packages], { cwd: folder });
+  cpSync(consumers, folder, { recursive: true });
+  mkdirSync(join(folder, "out"));
+  return folder;
+}

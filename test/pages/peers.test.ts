@@ -1,0 +1,149 @@
+/** "Across machines" of docs/engines.md: two browsers that share nothing but the network train one model. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { AddressInfo, Server } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { PeerServer } from "peer";
+import type { Browser, Page } from "puppeteer";
+import { build } from "vite";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { ownPackage, strippedShaders } from "../../vite.config.ts";
+import { launchChromium, serveFolder } from "../engines/chromium.mjs";
+import { cache, repository } from "../engines/packaged.mjs";
+import type { Examples, Result, Started } from "../peers/page.ts";
+import { steps, train64 } from "../peers/task.ts";
+import { bodiesOf } from "../support/examples.ts";
+import { largest } from "../support/largest.ts";
+
+const [channel, dataParallel, sharded] = bodiesOf("docs/engines.md", "Across machines") as [string, string, string];
+const examples: Examples = { channel, dataParallel, sharded };
+const ways = ["data-parallel", "sharded"] as const;
+
+let site: Awaited<ReturnType<typeof serveFolder>>;
+let signalling: Server;
+/** Who is known to the server. */
+const known = new Set<string>();
+let browsers: Browser[] = [];
+const reference = train64();
+let alone: Result;
+
+beforeAll(async () => {
+  const others = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  if (others.every(({ internal }) => internal)) {
+    throw new Error(
+      "This machine has no network interface but the loopback, over which Chromium opens no data channel.",
+    );
+  }
+  const folder = join(cache, "peers");
+  mkdirSync(folder, { recursive: true });
+  const page =
+    "<!doctype html><title>peers</title><link rel=icon href=data:,><script type=module src=page.js></script>";
+  writeFileSync(join(folder, "index.html"), page);
+  await build({
+    configFile: false,
+    root: repository,
+    logLevel: "warn",
+    publicDir: false,
+    resolve: ownPackage,
+    plugins: [strippedShaders()],
+    build: {
+      lib: { entry: join(repository, "test/peers/page.ts"), formats: ["es"], fileName: "page" },
+      outDir: folder,
+      emptyOutDir: false,
+      target: "es2022",
+    },
+  });
+  site = await serveFolder(folder);
+  signalling = await new Promise((resolve) => {
+    const server = PeerServer({ host: "127.0.0.1", port: 0, path: "/" }, resolve);
+    server.on("connection", (client) => known.add(client.getId()));
+  });
+  const { page: only } = await open();
+  alone = await only.evaluate(() => globalThis.peersInPage?.trainAlone() as Promise<Result>);
+  await closeAll();
+});
+afterEach(closeAll);
+afterAll(async () => {
+  signalling?.close();
+  await site?.close();
+});
+
+async function closeAll(): Promise<void> {
+  await Promise.all(browsers.map((browser) => browser.close()));
+  browsers = [];
+}
+
+/** A page in a process of its own. */
+async function open(): Promise<{ browser: Browser; page: Page }> {
+  const browser = await launchChromium();
+  browsers.push(browser);
+  const page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
+  await page.goto(site.url);
+  await page.waitForFunction(() => globalThis.peersInPage !== undefined);
+  return { browser, page };
+}
+
+async function openTwo(patience: number, stopsIn?: number) {
+  const [first, second] = await Promise.all([open(), open()]);
+  const { port } = signalling.address() as AddressInfo;
+  const names = ["a", "b"].map((letter) => `${letter}${Date.now()}`) as [string, string];
+  const connect = ({ page }: typeof first, started: Started) =>
+    page.evaluate((examples, started) => globalThis.peersInPage?.connect(examples, started), examples, started);
+  const answers = connect(first, { name: names[0], port, patience });
+  // It has to be known before it is called.
+  await expect.poll(() => known.has(names[0]), { timeout: 60_000 }).toBe(true);
+  await Promise.all([answers, connect(second, { name: names[1], other: names[0], port, patience, stopsIn })]);
+  return [first, second] as const;
+}
+
+function train(page: Page, way: (typeof ways)[number], part: 0 | 1): Promise<Result> {
+  return page.evaluate(
+    async (way, body, part) => {
+      const { trainInParallel, trainSharded } = globalThis.peersInPage as NonNullable<typeof globalThis.peersInPage>;
+      return way === "sharded" ? trainSharded(body, part) : trainInParallel(body, part);
+    },
+    way,
+    way === "sharded" ? sharded : dataParallel,
+    part,
+  );
+}
+
+function furthest(a: Result, b: { weights: number[][] }): number {
+  const [left, right] = [a.weights.flat(), b.weights.flat()];
+  expect(left.length).toBe(right.length);
+  return largest(left.map((value, i) => value - (right[i] as number)));
+}
+
+describe.each(ways)("%s", (way) => {
+  test("ends at the weights of one browser that does everything", async () => {
+    const [first, second] = await openTwo(60_000);
+    const results = await Promise.all([train(first.page, way, 0), train(second.page, way, 1)]);
+    const { clippedSteps } = reference;
+    expect(clippedSteps).toBeGreaterThan(5);
+    expect(clippedSteps).toBeLessThan(steps - 5);
+    expect(furthest(alone, reference)).toBeLessThan(1e-5);
+    for (const result of results) {
+      expect(result.error).toBeUndefined();
+      expect(result.report).toMatchObject({ steps, clippedSteps, nonFinite: 0 });
+      expect(furthest(result, alone)).toBeLessThan(1e-6);
+    }
+    expect(results[0].weights).toEqual(results[1].weights);
+  });
+
+  test("a browser that is killed in a step ends that step in the other one, and the weights stay as they were", async () => {
+    const [stopsIn, patience] = [7, 20_000];
+    const [first, second] = await openTwo(patience, stopsIn);
+    const results = [train(first.page, way, 0), train(second.page, way, 1)] as const;
+    results[1].catch(() => {});
+    await second.page.waitForFunction(() => document.title === "stopped");
+    second.browser.process()?.kill("SIGKILL");
+    const result = await results[0];
+    expect(result.error).toMatch(
+      /^Error: The other browser sent \d+ of \d+ values in 20000 ms; the step was not taken\.$/,
+    );
+    expect(result.weights).toEqual(result.before);
+    expect(furthest(result, train64(stopsIn))).toBeLessThan(1e-5);
+    expect(furthest(result, train64(stopsIn + 1))).toBeGreaterThan(1e-3);
+  });
+});

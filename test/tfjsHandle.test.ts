@@ -1,0 +1,222 @@
+/** What `optimizer.clip` of TensorFlow.js can do besides reports, and which variables it is about. */
+import "./support/navigatorGpu.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { layers, loadLayersModel, type Sequential, sequential } from "@tensorflow/tfjs-layers";
+import { describe, expect, test } from "vitest";
+import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
+import { autoClip, clipByGlobalNorm, clipByGroupNorm, clipByNorm, skipAbove } from "../src/index.ts";
+import { clipped64, expectNear } from "./adapters/expect.ts";
+import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { Idle } from "./adapters/tfjs.ts";
+import { refused } from "./support/refused.ts";
+
+/** One gradient of each name, all values the same. */
+function gradientsOf(values: Record<string, number[]>): tf.NamedTensorMap {
+  return Object.fromEntries(Object.entries(values).map(([name, numbers]) => [name, tf.tensor(numbers)]));
+}
+
+describe.each(tfjsBackends)("the handle on %s", (backend) => {
+  onTfjs(backend);
+
+  test("sets a bound before the first step and between steps", async () => {
+    const optimizer = withClipping(new Idle(), clipByGlobalNorm(1));
+    optimizer.clip.set({ maxNorm: 2 });
+    optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
+    expectNear((await optimizer.values()).w as number[], [1.2, 1.6]);
+    optimizer.clip.set({ maxNorm: 0.5, gradScale: 2 });
+    optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
+    expectNear((await optimizer.values()).w as number[], [0.3, 0.4]);
+    expect(await optimizer.clip.report()).toMatchObject({ norm: 10, steps: 2 });
+    await refused(() => optimizer.clip.set({ maxNorm: -1 }), RangeError, /^set's maxNorm is -1; /);
+    expect(optimizer.clip.lastReport).toMatchObject({ norm: 10 });
+    optimizer.dispose();
+  });
+
+  test("counts and remembers through all sets of variables that steps reach", async () => {
+    const optimizer = withClipping(new Idle(), autoClip({ percentile: 50 }));
+    expect(optimizer.clip.lastReport).toBeUndefined();
+    optimizer.applyGradients(gradientsOf({ a: [3, 4] }));
+    // A name that is new, and one that is absent.
+    optimizer.applyGradients(gradientsOf({ b: [0, 0, 10] }));
+    // The median of 5, 10 and 20 is 10.
+    optimizer.applyGradients(gradientsOf({ a: [12, 16], b: [0, 0, 0] }));
+    expectNear((await optimizer.values()).a as number[], [6, 8]);
+    const report = await optimizer.clip.report();
+    expect(report).toMatchObject({ norm: 20, steps: 3, totals: { steps: 3, clippedSteps: 2 } });
+    // Another shape under the same name.
+    optimizer.applyGradients(gradientsOf({ a: [Number.NaN], b: [0, 0, 1] }));
+    const { firstNonFinite, steps, totals } = await optimizer.clip.report();
+    expect({ firstNonFinite, steps, totals }).toMatchObject({
+      firstNonFinite: { index: 0, name: "a", element: 0 },
+      steps: 1,
+      totals: { steps: 4, skippedSteps: 1 },
+    });
+    optimizer.dispose();
+  });
+
+  test("declares a variable that the first step does not reach", async () => {
+    const [x, y] = [tf.variable(tf.tensor([3, 4])), tf.variable(tf.tensor([[6], [8]]))];
+    const optimizer = withClipping(new Idle(), clipByNorm(1));
+    const half = (w: tf.Variable) => tf.div(tf.sum(tf.square(w)), 2) as tf.Scalar;
+    optimizer.applyGradients([
+      { name: x.name, tensor: tf.tensor([3, 4]) },
+      { name: y.name, tensor: undefined as unknown as tf.Tensor },
+    ]);
+    expect((await optimizer.clip.report()).tensorNorms).toEqual(new Float64Array([5, Number.NaN]));
+    optimizer.minimize(() => half(y), false, [x, y].slice(1));
+    expect((await optimizer.clip.report()).tensorNorms).toEqual(new Float64Array([Number.NaN, 10]));
+    tf.dispose([x, y]);
+    optimizer.dispose();
+  });
+
+  test("saves a memory, and restores it before the first step or later", async () => {
+    const optimizer = withClipping(new Idle(), autoClip({ percentile: 50 }), { skip: skipAbove(1e6) });
+    optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
+    const saved = await optimizer.clip.state();
+    const another = withClipping(new Idle(), autoClip({ percentile: 50 }), { skip: skipAbove(1e6) });
+    expect(new Float64Array(await another.clip.state())[1]).toBe(0);
+    another.clip.restore(saved);
+    expect(await another.clip.state()).toEqual(saved);
+    for (const one of [optimizer, another]) {
+      one.applyGradients(gradientsOf({ w: [30, 40] }));
+      expectNear((await one.values()).w as number[], [16.5, 22]);
+    }
+    optimizer.clip.restore(saved);
+    optimizer.applyGradients(gradientsOf({ w: [30, 40] }));
+    expectNear((await optimizer.values()).w as number[], [16.5, 22]);
+    await refused(() => another.clip.restore(new ArrayBuffer(8)), RangeError, /^The state has 8 bytes, /);
+    optimizer.dispose();
+    another.dispose();
+  });
+
+  test("leaves a step out by its skip rule", async () => {
+    const optimizer = withClipping(new Idle(), clipByGlobalNorm(1), { skip: skipAbove(7) });
+    optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
+    optimizer.applyGradients(gradientsOf({ w: [6, 8] }));
+    expect((await optimizer.values()).w).toEqual([0, 0]);
+    expect(await optimizer.clip.report()).toMatchObject({ steps: 2, skippedSteps: 1, spikeSteps: 1 });
+    optimizer.dispose();
+  });
+
+  test("clips some variables only, by name or by variable", async () => {
+    const [head, body] = [tf.variable(tf.tensor([1, 2])), tf.variable(tf.tensor([3, 4]))];
+    const seen: unknown[] = [];
+    for (const only of [
+      (name: string, variable?: tf.Variable) => {
+        seen.push(variable);
+        return name !== head.name;
+      },
+      (_: string, variable?: tf.Variable) => variable !== head,
+    ]) {
+      const optimizer = withClipping(new Idle(), clipByGlobalNorm(1), { only });
+      for (let step = 0; step < 2; step++) {
+        optimizer.applyGradients(gradientsOf({ [head.name]: [30, 40], [body.name]: [6, 8] }));
+      }
+      const values = await optimizer.values();
+      expect(values[head.name]).toEqual([30, 40]);
+      expectNear(values[body.name] as number[], [0.6, 0.8]);
+      expect(await optimizer.clip.report()).toMatchObject({ norm: 10, maxAbs: 8 });
+      optimizer.dispose();
+    }
+    expect(seen).toEqual([head, body]);
+    tf.dispose([head, body]);
+  });
+
+  test("clips groups by bounds of their own", async () => {
+    const groupOf = (name: string) => (name.startsWith("head") ? "head" : undefined);
+    const method = clipByGroupNorm({ head: 0.25 }, { others: 1 });
+    const optimizer = withClipping(new Idle(), method, { groupOf });
+    optimizer.applyGradients(gradientsOf({ kernel: [3, 0], "head/kernel": [0.3, 0.4], bias: [4] }));
+    const values = await optimizer.values();
+    expectNear([...(values.kernel as number[]), ...(values.bias as number[])], [0.6, 0, 0.8]);
+    expectNear(values["head/kernel"] as number[], [0.15, 0.2]);
+    expect((await optimizer.clip.report()).groups?.others?.norm).toBe(5);
+    await refused(() => withClipping(new Idle(), method), TypeError, /^clipByGroupNorm needs the group of each /);
+    await refused(
+      () => withClipping(new Idle(), method, { groupOf: "head" as never }),
+      TypeError,
+      /^withClipping's groupOf is the string "head"; pass a function/,
+    );
+    optimizer.dispose();
+  });
+
+  test("takes a name that is there twice", async () => {
+    const optimizer = withClipping(new Idle(), clipByNorm(1));
+    const list = [2, 3].map((value) => ({ name: "w", tensor: tf.tensor([value]) }));
+    optimizer.applyGradients(list);
+    expect((await optimizer.clip.report()).tensorNorms).toEqual(new Float64Array([2, 3]));
+    optimizer.dispose();
+  });
+
+  test("one norm is for several optimizers", async () => {
+    const variables = [tf.variable(tf.tensor([1, 1])), tf.variable(tf.tensor([[1, 1, 1]]))] as const;
+    const [kernel, bias] = variables;
+    const [slow, fast] = [tf.train.sgd(0.5), tf.train.momentum(1, 0.9)];
+    const together = clipTogether(clipByGlobalNorm(1));
+    const targets = [
+      [4, 5],
+      [13, 1, 1],
+    ];
+    const loss = () => {
+      const terms = variables.map((w, i) => tf.sum(tf.square(tf.sub(w, tf.tensor(targets[i] as number[])))));
+      return tf.div(tf.add(terms[0] as tf.Tensor, terms[1] as tf.Tensor), 2) as tf.Scalar;
+    };
+    const { grads, value } = tf.variableGrads(loss);
+    const list = Object.entries(grads).map(([name, tensor]) => ({ name, tensor }));
+    const applied = together.apply(list, (clipped) => {
+      slow.applyGradients(clipped.filter(({ name }) => name === kernel.name));
+      fast.applyGradients(clipped.filter(({ name }) => name === bias.name));
+      return 2;
+    });
+    expect(applied).toBe(2);
+    const [ofKernel, ofBias] = clipped64(
+      [
+        [-3, -4],
+        [-12, 0, 0],
+      ],
+      1,
+    ) as [number[], number[]];
+    expectNear(
+      [...(await kernel.data())],
+      ofKernel.map((g) => 1 - 0.5 * g),
+    );
+    expectNear(
+      [...(await bias.data())],
+      ofBias.map((g) => 1 - g),
+    );
+    expect(await together.clip.report()).toMatchObject({ norm: 13, steps: 1 });
+    together.dispose();
+    tf.dispose([grads, value, ...variables]);
+  });
+});
+
+test("a model is loaded with the memory that was saved beside it", async () => {
+  await tf.setBackend("cpu");
+  const example = (size: number) => [tf.tensor([[3, 4]]), tf.tensor([[size]])] as const;
+  const method = () => autoClip({ percentile: 50 });
+  const model = sequential({ layers: [layers.dense({ units: 1, inputShape: [2], kernelInitializer: "ones" })] });
+  const optimizer = withClipping(tf.train.sgd(0.001), method());
+  model.compile({ optimizer, loss: "meanSquaredError" });
+  for (let step = 0; step < 3; step++) await model.fit(...example(0), { verbose: 0 });
+  let artifacts: tf.io.ModelArtifacts = {};
+  const handler = tf.io.withSaveHandler(async (saved) => {
+    artifacts = saved;
+    return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(saved) };
+  });
+  await model.save(handler, { includeOptimizer: true });
+  const memory = await optimizer.clip.state();
+
+  const loaded = (await loadLayersModel(tf.io.fromMemory(artifacts))) as Sequential;
+  const again = withClipping(loaded.optimizer, method());
+  again.clip.restore(memory);
+  for (const [one, ofModel] of [
+    [model, optimizer],
+    [loaded, again],
+  ] as const) {
+    await one.fit(...example(-1000), { verbose: 0 });
+    // Norms near 70, and this one of 10,000: it is clipped to the median of all.
+    expect(await ofModel.clip.report()).toMatchObject({ clipped: true });
+  }
+  const weights = [model, loaded].map((one) => one.getWeights().flatMap((weight) => [...weight.dataSync()]));
+  expect(weights[1]).toEqual(weights[0]);
+});
