@@ -74,6 +74,13 @@ fn conclude(all: Partial, together: Decision) {
     whole.lastPiece = all.firstPiece;
     whole.lastElement = all.firstElement;
   }
+  //#if HISTORY
+  // As src/history.ts reads it: the first 24 bytes of the record, the bound, and the number of the step.
+  state.history[(whole.record.steps - 1u) % HISTORY_STEPSu] = array<u32, 8>(
+    decision.scale.x, decision.scale.y, decision.flags, decision.norm,
+    decision.fraction, bitcast<u32>(decision.power), decision.bound, whole.record.steps,
+  );
+  //#end
 }
 
 fn partial_before(i: u32, end: u32) -> Partial {

@@ -41,6 +41,8 @@ export interface ClipBackend {
    * An abort frees the memory of the copy.
    */
   readRecord(signal?: AbortSignal): Promise<readonly DataView[]>;
+  /** The rows of the last steps after everything that was submitted so far, for a clip with `history`: see history.ts. */
+  readHistory(): Promise<DataView>;
   /** The method's memory, if it has one. */
   readonly state?: StoredState;
   destroy(): void;

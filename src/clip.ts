@@ -2,6 +2,7 @@ import type { ClipBackend, Prepared, StepValues, StoredState } from "./backend.t
 import { readBound as checkBound, readBoolean, readNormalFloat, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import { NonFiniteGradientError } from "./errors.ts";
 import { type GivenGradients, type Gradients, keyOf, readGivenGradients, type TensorList } from "./gradients.ts";
+import { type ClipHistory, readHistory } from "./history.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
@@ -20,8 +21,8 @@ export interface Clip {
    * Resolves when the pipelines are compiled. An `encode` before that compiles the missing ones immediately.
    *
    * Some faults are seen by the GPU process only: a buffer that is destroyed or of another device (TypeError), or too little
-   * memory (RangeError). `ready`, `report` and `state` then reject with the fault until a `run` succeeds or an `encode` binds
-   * other gradients without a fault. Read `ready` again to ask again.
+   * memory (RangeError). `ready`, `report`, `history` and `state` then reject with the fault until a `run` succeeds or an `encode`
+   * binds other gradients without a fault. Read `ready` again to ask again.
    */
   readonly ready: Promise<void>;
   /** On the GPU: the record of 96 bytes (STORAGE, UNIFORM, COPY_SRC). An optimizer kernel can bind it. */
@@ -68,6 +69,13 @@ export interface Clip {
    */
   readonly lastReport?: ClipReport;
   /**
+   * The norms, scales, bounds and flags of the steps since the last call, at most `options.history` of them, as typed arrays that a
+   * chart can take. One copy in one submit of its own, however many steps; calls are answered in the order in which they were made.
+   * Empty arrays before the first step and where no step came since. `restore` does not change it.
+   * @throws (as rejections) TypeError for a clip without `history`, DeviceLostError, or a fault: see `ready`.
+   */
+  history(): Promise<ClipHistory>;
+  /**
    * The memory of an adaptive method and of a skip rule after all steps that were submitted so far, to be saved with a checkpoint. It is copied in
    * its own submit. A state of the GPU can be restored on the CPU and the reverse.
    * @throws (as rejections) TypeError for a clip without memory, DeviceLostError.
@@ -103,8 +111,10 @@ export class GradientClip implements Clip {
   /** The totals of the last report. */
   #totals: Counters = countsOf(() => 0);
   #lastReport: ClipReport | undefined;
-  /** Settles when all earlier reports have ended. */
-  #reports = Promise.resolve();
+  /** Settles when all earlier reports and histories have ended. */
+  #reads = Promise.resolve();
+  /** The number of the last step that `history` told. */
+  #lastStep = 0;
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -134,7 +144,8 @@ export class GradientClip implements Clip {
     this.#values = before.#values;
     this.#totals = before.#totals;
     this.#lastReport = before.#lastReport;
-    this.#reports = before.#reports;
+    this.#lastStep = before.#lastStep;
+    this.#reads = before.#reads;
   }
 
   get ready(): Promise<void> {
@@ -204,40 +215,60 @@ export class GradientClip implements Clip {
       throw new TypeError(`report's signal is ${shown(signal)}; pass an AbortSignal.`);
     }
     if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
-    const report = await this.#inTurn((before) =>
-      unlessAborted(async () => {
+    const report = await this.#inTurn(async (before) => {
+      const read = async () => {
         const views = await this.#backend.readRecord(signal);
         await before;
         return views;
-      }, signal),
-    );
+      };
+      return this.#reportIn(await unlessAborted(read, signal));
+    });
     if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
     return report;
   }
 
-  /** Copies may arrive in any order, but each report counts the steps since the one before it. */
-  async #inTurn(read: (before: Promise<void>) => Promise<readonly DataView[]>): Promise<ClipReport> {
-    const before = this.#reports;
+  /** Copies may arrive in any order, but each call has the steps since the one before it. */
+  async #inTurn<T>(read: (before: Promise<void>) => Promise<T>): Promise<T> {
+    const before = this.#reads;
     let end = () => {};
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    // An aborted or failed report may end before an earlier one.
-    this.#reports = before.then(() => ended);
+    // An aborted or failed one may end before an earlier one.
+    this.#reads = before.then(() => ended);
     try {
-      const [record, ...entries] = (await read(before)) as [DataView, ...DataView[]];
-      const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
-      if (report.totals.steps === 0) {
-        throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
-      }
-      this.#totals = { ...report.totals };
-      const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
-      const [norms] = entries;
-      this.#lastReport = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
-      return this.#lastReport;
+      return await read(before);
     } finally {
       end();
     }
+  }
+
+  /** Each report counts the steps since the one before it. */
+  #reportIn(views: readonly DataView[]): ClipReport {
+    const [record, ...entries] = views as readonly [DataView, ...DataView[]];
+    const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
+    if (report.totals.steps === 0) {
+      throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
+    }
+    this.#totals = { ...report.totals };
+    const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
+    const [norms] = entries;
+    this.#lastReport = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
+    return this.#lastReport;
+  }
+
+  async history(): Promise<ClipHistory> {
+    this.#refuseDestroyed();
+    if (this.#options.history === undefined) {
+      throw new TypeError("The clip keeps no history; prepare it with { history: 1000 }.");
+    }
+    return this.#inTurn(async (before) => {
+      const rows = await this.#backend.readHistory();
+      await before;
+      const history = readHistory(rows, this.#lastStep);
+      this.#lastStep = history.steps.at(-1) ?? this.#lastStep;
+      return history;
+    });
   }
 
   async state(): Promise<ArrayBuffer> {

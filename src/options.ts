@@ -1,6 +1,7 @@
 import {
   isPlain,
   readBoolean,
+  readInteger,
   readNormalFloat,
   readNumber,
   readOneOf,
@@ -37,6 +38,8 @@ export interface ClipOptions {
    * gradient then becomes 0 (`apply: "scale"`), and the record has the skip flag, the spike flag and scale 0.
    */
   skip?: SkipRule;
+  /** How many of the last steps are kept for `Clip.history`: 1 to 65,536, of 32 bytes each, where the gradients live. */
+  history?: number;
   /**
    * Also measures each gradient alone, in the same read: the report has `tensorNorms`, by place in the list as `clip.names`, NaN where
    * there is no gradient. They are norms of the method's own kind, after gradScale, and change nothing else. `clip.scales` has none of
@@ -54,7 +57,9 @@ export interface ClipOptions {
   tensorNorms?: boolean;
 }
 
-export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "tensorNorms"] as const;
+export const OPTIONS = ["nonFinite", "apply", "gradScale", "totalNorm", "skip", "tensorNorms", "history"] as const;
+
+const LONGEST_HISTORY = 65_536;
 
 export interface CheckedOptions {
   readonly nonFinite: "zero" | "keep" | "propagate";
@@ -62,12 +67,13 @@ export interface CheckedOptions {
   readonly gradScale: number | Source;
   readonly totalNorm: number | Source | undefined;
   readonly skip: SkipRule | undefined;
+  readonly history: number | undefined;
   /** Whether each gradient is measured too; false where the method does so by itself. */
   readonly tensorNorms: boolean;
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms } = readOptions(given, "options", OPTIONS);
+  const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms, history } = readOptions(given, "options", OPTIONS);
   if (apply === "record" && (method.limits || method.examples)) {
     const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
     throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
@@ -83,6 +89,7 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
     skip: skip === undefined ? undefined : readSkip(skip),
     tensorNorms: tensorNorms !== undefined && readTensorNorms(tensorNorms, method),
+    history: history === undefined ? undefined : readInteger(history, "options.history", 1, LONGEST_HISTORY),
   };
 }
 

@@ -141,11 +141,11 @@ export function countsOf(count: (key: keyof Counters) => number): Counters {
   };
 }
 
-function normAt(view: DataView, start: number): number {
+export function normAt(view: DataView, start: number): number {
   return view.getFloat32(start + recordAt.fraction, true) * 2 ** view.getInt32(start + recordAt.power, true);
 }
 
-function scaleAt(view: DataView, start: number): number {
+export function scaleAt(view: DataView, start: number): number {
   return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);
 }
 

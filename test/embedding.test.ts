@@ -57,7 +57,12 @@ test("an engine of your own: the example is the trainer of demo/engine", async (
   const report = (await exampleOf("An engine of your own")(context, "report")) as gradclip.ClipReport;
 
   const clipper = await gradclip.createClipper({ device });
-  const trainer = await createTrainer(device, clipper, { exampleCount: 32, maxNorm: 1, settings: defaultSettings });
+  const trainer = await createTrainer(device, clipper, {
+    exampleCount: 32,
+    maxNorm: 1,
+    historyLength: 1,
+    settings: defaultSettings,
+  });
   trainer.load(initial);
   for (const batch of batches) trainer.step(batch);
   const { clippedSteps } = await trainer.clip.report();

@@ -17,7 +17,12 @@ const exampleCount = 32;
 const digits = new Digits(readFileSync(new URL("../bench/training/digits8.bin", import.meta.url)));
 
 async function begin({ seed = 2, maxNorm = 1 } = {}) {
-  const trainer = await createTrainer(device, bench.clipper, { exampleCount, maxNorm, settings: defaultSettings });
+  const trainer = await createTrainer(device, bench.clipper, {
+    exampleCount,
+    maxNorm,
+    historyLength: 1,
+    settings: defaultSettings,
+  });
   const uniform = uniformNumbers(seed);
   const weights = initialWeights(uniform);
   trainer.load(weights);

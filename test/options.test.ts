@@ -190,7 +190,7 @@ describe("tensorNorms", () => {
 
 const NON_FINITE = 'use "zero" or "keep" or "propagate".';
 const KNOWN =
-  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm, skip and tensorNorms\.$/;
+  /^options has an unknown property "(max_norm|maxnorm|maxNorm|nonfinite)"; it takes (device, throwIfNonFinite, )?nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history\.$/;
 const choices: OptionRow[] = [
   [() => ({ nonFinite: "ignore" }), TypeError, `options.nonFinite is the string "ignore"; ${NON_FINITE}`],
   [() => ({ nonFinite: true }), TypeError, `options.nonFinite is true; ${NON_FINITE}`],
@@ -201,17 +201,17 @@ const choices: OptionRow[] = [
   [
     () => null,
     TypeError,
-    "options is null; pass an object with nonFinite, apply, gradScale, totalNorm, skip and tensorNorms.",
+    "options is null; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
   ],
   [
     () => 2,
     TypeError,
-    "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm, skip and tensorNorms.",
+    "options is 2; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
   ],
   [
     () => [],
     TypeError,
-    "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm, skip and tensorNorms.",
+    "options is an Array; pass an object with nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history.",
   ],
 ];
 

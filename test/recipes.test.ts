@@ -18,7 +18,7 @@ function close(values: readonly number[]): unknown[] {
 }
 
 test("these are all examples of the page", () => {
-  expect(examplesOf("docs/recipes.md").length).toBe(8);
+  expect(examplesOf("docs/recipes.md").length).toBe(9);
 });
 
 test("an update is bounded by its root mean square, as in Adafactor", async () => {
@@ -49,6 +49,24 @@ test("a spike of the loss skips the step, and a step like the others is clipped"
   }
   expect(await bench.values(gradient)).toEqual([0, 0]);
   expect(await clip.report()).toMatchObject({ spikeSteps: 1, skippedSteps: 1, clippedSteps: 69 });
+});
+
+test("the curve of norms has every step", async () => {
+  const gradient = bench.buffer([0], { usage });
+  const backward = (step: number) => bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(step));
+  const history = (await run(
+    "Draw the curve of norms",
+    { gradient, backward },
+    "({ steps, norms, scales, bounds, flags, lost })",
+  )) as gradclip.ClipHistory;
+  const before = Array.from({ length: 100 }, (_, step) => step);
+  expect([...history.steps]).toEqual(before.map((step) => step + 1));
+  expect([...history.norms]).toEqual(before);
+  expect([...history.flags]).toEqual(before.map((step) => Number(step > 1)));
+  expect([...history.bounds]).toEqual(before.map(() => 1));
+  expect([...history.scales]).toEqual(close(before.map((step) => Math.min(1, 1 / step))));
+  expect(history.lost).toBe(0);
+  await bench.values(gradient);
 });
 
 test("two optimizers clip by the norm of everything", async () => {

@@ -74,7 +74,7 @@ describe.each(sides)("steps are counted since the last report, on the %s", (side
 
   test("where the second of three was aborted and the first arrives last", async () => {
     const clip = prepared(side);
-    const release = holdFirstReadBack();
+    const release = bench.holdFirstReadBack();
     const controller = new AbortController();
     const pending: Promise<{ steps: number }>[] = [];
     for (const signal of [undefined, controller.signal, undefined]) {
@@ -89,31 +89,6 @@ describe.each(sides)("steps are counted since the last report, on the %s", (side
     expect([(await first).steps, (await third).steps]).toEqual([1, 2]);
   });
 });
-
-/** Until it is released, the next copy to the host does not arrive. */
-function holdFirstReadBack(): () => void {
-  let release = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const { device } = bench;
-  const { createBuffer } = device;
-  device.createBuffer = (descriptor) => {
-    const buffer = createBuffer(descriptor);
-    if (!descriptor.label?.endsWith("read-back")) return buffer;
-    device.createBuffer = createBuffer;
-    const mapAsync = buffer.mapAsync.bind(buffer);
-    const value = async (mode: number) => {
-      await released;
-      await mapAsync(mode);
-    };
-    return Object.defineProperty(buffer, "mapAsync", { value });
-  };
-  return () => {
-    device.createBuffer = createBuffer;
-    release();
-  };
-}
 
 test("two clips over the same gradients in flight: the second sees what the first wrote", async () => {
   const buffer = bench.buffer([3, 4]);

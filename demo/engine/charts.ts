@@ -3,11 +3,10 @@ import { curve, markStep, plotIn } from "../shared/plot.ts";
 import { written } from "../shared/text.ts";
 import type { Reading } from "./training.ts";
 
-/** A batch of 32 gives noisy numbers. The chart also shows the median of so many readings. */
+/** A batch of 32 gives noisy numbers. The chart also shows the median of so many. */
 const medianLength = 15;
 
 interface ChartOptions {
-  quantity: "loss" | "norm";
   /** The axis covers at least these. */
   least: [number, number];
   /** The axis reaches at most so far; without it, to the largest value. */
@@ -15,11 +14,19 @@ interface ChartOptions {
   isLogarithmic?: boolean;
 }
 
-/** One quantity over the steps. For the norm it also shows the bound of each step. */
+/** What a chart shows: a value and perhaps a bound for each of some steps. */
+interface Points {
+  steps: readonly number[];
+  values: readonly number[];
+  bounds?: readonly number[];
+}
+
+/** One quantity over the steps. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #options: ChartOptions;
-  #readings: readonly Reading[] = [];
+  #points: Points = { steps: [], values: [] };
+  #faults: readonly Reading[] = [];
   #steps = 1;
 
   constructor(container: HTMLElement, options: ChartOptions) {
@@ -39,13 +46,13 @@ export class Chart {
     });
   }
 
-  draw(readings: readonly Reading[], steps: number): void {
-    const { quantity } = this.#options;
-    this.#readings = readings;
-    this.#steps = steps;
-    const raw = readings.map((reading) => (Number.isFinite(reading[quantity]) ? reading[quantity] : null));
-    const bounds = readings.map(({ bound }) => (quantity === "norm" && Number.isFinite(bound) ? bound : null));
-    this.#plot.setData([readings.map(({ step }) => step), raw, runningMedian(raw), bounds]);
+  draw(points: Points, faults: readonly Reading[], lastStep: number): void {
+    const { steps, values, bounds = [] } = points;
+    this.#points = points;
+    this.#faults = faults;
+    this.#steps = lastStep;
+    const raw = values.map(finiteOrNull);
+    this.#plot.setData([[...steps], raw, runningMedian(raw), steps.map((_, i) => finiteOrNull(bounds[i]))]);
   }
 
   #range(lowest: number | null, highest: number | null): uPlot.Range.MinMax {
@@ -56,15 +63,18 @@ export class Chart {
   }
 
   #markFaults(): void {
-    const faults = this.#readings.filter(({ fault }) => fault !== undefined);
     const top = this.#plot.scales.y?.max ?? Infinity;
-    for (const [index, reading] of faults.entries()) {
-      const { step, fault, [this.#options.quantity]: value } = reading;
+    for (const [index, { step, fault }] of this.#faults.entries()) {
+      const value = this.#points.values[this.#points.steps.indexOf(step)] ?? 0;
       // What lies beyond the axis is written.
       const label = fault === "nan" ? "NaN" : value > top ? `wild batch: ${written(value)} ↑` : "wild batch";
       markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
     }
   }
+}
+
+function finiteOrNull(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
 /** A median, because a mean would show one spoiled batch for long. */

@@ -9,10 +9,12 @@ import { readFloats } from "./kernel.ts";
 import { Pad } from "./pad.ts";
 import { likeliest, Reader } from "./reader.ts";
 import type { Trainer } from "./trainer.ts";
-import { exampleCount, type Reading, type Training } from "./training.ts";
+import { type Curve, exampleCount, type Reading, type Training } from "./training.ts";
 import { Units } from "./units.ts";
 
-const recentReadings = 50;
+const recentSteps = 100;
+/** Flags of a step, as in gradclip's record. */
+const [clipped, skipped] = [1, 2];
 
 export class Display {
   readonly #trainer: Trainer;
@@ -21,10 +23,8 @@ export class Display {
   readonly #exam: Reader;
   readonly #pad: Pad;
   readonly #units = new Units(byId<HTMLCanvasElement>("units"));
-  readonly #charts = [
-    new Chart(byId("loss-chart"), { quantity: "loss", least: [0, 2.6], most: 3.5 }),
-    new Chart(byId("norm-chart"), { quantity: "norm", least: [0.1, 10], isLogarithmic: true }),
-  ];
+  readonly #lossChart = new Chart(byId("loss-chart"), { least: [0, 2.6], most: 3.5 });
+  readonly #normChart = new Chart(byId("norm-chart"), { least: [0.1, 10], isLogarithmic: true });
   #digit = 0;
 
   private constructor(
@@ -55,11 +55,14 @@ export class Display {
     this.#pad.show(this.#digits.heldOutImage(this.#digit++ % this.#digits.heldOutLabels().length));
   }
 
-  async show({ readings, step, initial: [initial] }: Training, steps: number): Promise<void> {
-    showReadings(readings);
+  async show({ readings, curve, step, initial: [initial] }: Training, steps: number): Promise<void> {
+    showReadings(readings, curve);
     byId<HTMLProgressElement>("progress").value = step / steps;
     write("speed", `· step ${step} of ${steps}`);
-    for (const chart of this.#charts) chart.draw(readings, steps);
+    const faults = readings.filter(({ fault }) => fault !== undefined);
+    const losses = { steps: readings.map(({ step }) => step), values: readings.map(({ loss }) => loss) };
+    this.#lossChart.draw(losses, faults, steps);
+    this.#normChart.draw({ steps: curve.steps, values: curve.norms, bounds: curve.bounds }, faults, steps);
     const { device, weights } = this.#trainer;
     if (initial) this.#units.draw(await readFloats(device, weights[0] as GPUBuffer), initial);
     await this.#readDrawing();
@@ -93,28 +96,30 @@ export function write(id: string, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-function showReadings(readings: readonly Reading[]): void {
+function showReadings(readings: readonly Reading[], { norms, flags, bounds }: Curve): void {
   const latest = readings.at(-1);
   if (!latest) return;
-  const recent = readings.slice(-recentReadings);
-  const steps = latest.step - (readings.at(-recentReadings - 1)?.step ?? 0);
-  const clippedSteps = recent.reduce((sum, reading) => sum + reading.clippedSteps, 0);
-  const skipped = readings.reduce((sum, { skippedSteps }) => sum + skippedSteps, 0);
+  const recent = flags.slice(-recentSteps);
   write("loss", written(latest.loss));
-  write("norm", written(latest.norm));
-  write("clipped", `${Math.round((100 * clippedSteps) / steps)} %`);
-  write("skipped", String(skipped));
+  write("norm", written(norms.at(-1) ?? 0));
+  write("clipped", `${Math.round((100 * countWith(clipped, recent)) / recent.length)} %`);
+  write("skipped", String(countWith(skipped, flags)));
   const fault = readings.filter((reading) => reading.fault !== undefined).at(-1);
-  write("fault", fault ? sentenceOn(fault) : "");
+  const at = (fault?.step ?? 0) - 1;
+  write("fault", fault ? sentenceOn(fault, norms[at] ?? 0, bounds[at] ?? 0) : "");
 }
 
-function sentenceOn({ fault, step, norm, bound, nonFinite, clippedSteps }: Reading): string {
+function countWith(flag: number, flags: readonly number[]): number {
+  return flags.filter((all) => (all & flag) !== 0).length;
+}
+
+function sentenceOn({ fault, step, nonFinite }: Reading, norm: number, bound: number): string {
   if (fault === "nan") {
     return `Step ${step}: ${nonFinite.toLocaleString("en")} gradients were not finite. The step was skipped on the GPU: weights, moments and Adam's step count stayed as they were.`;
   }
   const size = `Step ${step}: the gradient's norm was ${written(norm)}`;
-  return clippedSteps > 0
-    ? `${size}, and ${bound} is what reached the optimizer.`
+  return norm > bound
+    ? `${size}, and ${written(bound)} is what reached the optimizer.`
     : `${size}, and all of it reached the optimizer. Watch the loss of the steps that follow.`;
 }
 

@@ -10,10 +10,10 @@ import { connectBound, readRun } from "./controls.ts";
 import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
 import trainerSource from "./trainer.ts?raw";
-import { exampleCount, type Reading, Training, type TrainingState } from "./training.ts";
+import { type Curve, exampleCount, type Reading, stepsPerReading, Training, type TrainingState } from "./training.ts";
 
 declare global {
-  var gradclipEngine: { readings: readonly Reading[]; weights(): Promise<number[][]> } | undefined;
+  var gradclipEngine: { readings: readonly Reading[]; curve: Curve; weights(): Promise<number[][]> } | undefined;
 }
 
 const readingsPerExam = 10;
@@ -94,7 +94,7 @@ async function start(): Promise<void> {
   // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
-  const options = { exampleCount, maxNorm: run.bound, settings: defaultSettings };
+  const options = { exampleCount, maxNorm: run.bound, historyLength: stepsPerReading, settings: defaultSettings };
   const [digits, trainer] = await Promise.all([Digits.load(), createTrainer(device, clipper, options)]);
   const display = await Display.create(trainer, digits, fail);
 
@@ -115,6 +115,9 @@ async function start(): Promise<void> {
   globalThis.gradclipEngine = {
     get readings() {
       return training.readings;
+    },
+    get curve() {
+      return training.curve;
     },
     weights: () => Promise.all(trainer.weights.map(async (buffer) => [...(await readFloats(device, buffer))])),
   };

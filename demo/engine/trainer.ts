@@ -17,16 +17,22 @@ interface Parts {
 interface Options {
   exampleCount: number;
   maxNorm: number;
+  /** So many steps stay on the GPU until `clip.history()` reads them. */
+  historyLength: number;
   settings: AdamWSettings;
 }
 
-export async function createTrainer(device: GPUDevice, clipper: Clipper, options: Options): Promise<Trainer> {
-  const { exampleCount, maxNorm, settings } = options;
+export async function createTrainer(
+  device: GPUDevice,
+  clipper: Clipper,
+  { exampleCount, maxNorm, historyLength, settings }: Options,
+): Promise<Trainer> {
   const weights = layers.map(({ weightCount }, i) => floatBuffer(device, `weights ${i + 1}`, weightCount));
   const forward = await createForward(device, weights, exampleCount);
   const backward = await createBackward(device, forward, weights, exampleCount);
   // "record": the clip reads the gradients and writes none; the optimizer's kernel multiplies.
-  const clip = clipper.prepare(backward.gradients, clipByGlobalNorm(maxNorm), { apply: "record" });
+  const options = { apply: "record", history: historyLength } as const;
+  const clip = clipper.prepare(backward.gradients, clipByGlobalNorm(maxNorm), options);
   const adamw = await createAdamW(device, weights, backward.gradients, clip.record as GPUBuffer, settings);
   await clip.ready;
   return new Trainer({ device, weights, forward, backward, clip, adamw });

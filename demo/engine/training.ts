@@ -8,18 +8,26 @@ export const exampleCount = 32;
 /** The page reads results back once in so many steps. The trainer itself waits for nothing. */
 export const stepsPerReading = 2;
 
-/** The results of a few steps. Loss and norm are of the last one. */
+/** The last of a few steps. */
 export interface Reading {
   step: number;
   loss: number;
-  norm: number;
-  bound: number;
-  clippedSteps: number;
-  skippedSteps: number;
+  /** How many gradients were not finite. */
   nonFinite: number;
   /** The fault that the visitor put into the last batch, if any. */
   fault?: Fault;
 }
+
+/** Every step of the run: gradclip keeps them on the GPU, and one copy brings those since the reading before. */
+export interface Curve {
+  steps: number[];
+  norms: number[];
+  bounds: number[];
+  /** 1 clipped, 2 skipped, 4 NaN, 8 infinity. */
+  flags: number[];
+}
+
+const notFinite = 4 | 8;
 
 export type Fault = "wild" | "nan";
 export type TrainingState = "training" | "paused" | "finished";
@@ -39,6 +47,7 @@ interface Events {
 /** Runs one training after the other on one trainer: starts, pauses, and takes readings. */
 export class Training {
   readings: Reading[] = [];
+  curve: Curve = noSteps();
   initial: readonly Float32Array<ArrayBuffer>[] = [];
   readonly #trainer: Trainer;
   readonly #digits: Digits;
@@ -69,6 +78,7 @@ export class Training {
     this.#uniform = uniformNumbers(run.seed);
     this.#fault = undefined;
     this.readings = [];
+    this.curve = noSteps();
     this.initial = initialWeights(this.#uniform);
     this.#trainer.load(this.initial);
     this.setBound(run.bound);
@@ -115,12 +125,21 @@ export class Training {
       const batch = drawBatch(this.#digits, exampleCount, this.#uniform);
       this.#trainer.step(fault && i === stepsPerReading ? spoiled(batch, fault) : batch);
     }
-    const step = this.step + stepsPerReading;
-    const { bound } = this.#run;
-    const [loss, report] = await Promise.all([this.#trainer.loss(), this.#trainer.clip.report()]);
-    const { norm, clippedSteps, skippedSteps, nonFinite } = report;
-    return { step, loss, norm, bound, clippedSteps, skippedSteps, nonFinite, fault };
+    const { clip } = this.#trainer;
+    const [loss, history] = await Promise.all([this.#trainer.loss(), clip.history()]);
+    const { steps, norms, bounds, flags } = this.curve;
+    norms.push(...history.norms);
+    bounds.push(...history.bounds);
+    flags.push(...history.flags);
+    while (steps.length < norms.length) steps.push(steps.length + 1);
+    const isBad = ((flags.at(-1) ?? 0) & notFinite) !== 0;
+    const nonFinite = isBad ? (await clip.report()).nonFinite : 0;
+    return { step: steps.length, loss, nonFinite, fault };
   }
+}
+
+function noSteps(): Curve {
+  return { steps: [], norms: [], bounds: [], flags: [] };
 }
 
 export function nextFrame(): Promise<number> {

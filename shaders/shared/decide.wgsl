@@ -25,6 +25,9 @@
 //#if STATE
 // What a clip remembers from step to step.
 struct State {
+  //#if HISTORY
+  history: array<array<u32, 8>, HISTORY_STEPS>, // see finish.wgsl
+  //#end
   //#if REMEMBERS
   rule: RuleMemory,
   //#end

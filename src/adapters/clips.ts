@@ -8,7 +8,7 @@ import type { ClipReport } from "../record.ts";
 import type { GradientView } from "../view.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
-export interface AdapterOptions<Variable = never> extends Pick<ClipOptions, "nonFinite" | "skip"> {
+export interface AdapterOptions<Variable = never> extends Pick<ClipOptions, "nonFinite" | "skip" | "tensorNorms"> {
   gradScale?: number;
   /**
    * Whether a gradient is clipped, asked once for each name; default: all are. The others stay as they are and count in no norm:
@@ -88,8 +88,8 @@ export class Clips implements ClipHandle {
    */
   constructor(method: ClipMethod, options: object | undefined, caller: string, more: readonly string[] = []) {
     const subject = `${caller}'s options`;
-    const known = ["nonFinite", "gradScale", "skip", "only", "groupOf", ...more] as const;
-    const { nonFinite, gradScale, skip, only, groupOf } = readOptions(options, subject, known);
+    const known = ["nonFinite", "gradScale", "skip", "tensorNorms", "only", "groupOf", ...more] as const;
+    const { nonFinite, gradScale, skip, tensorNorms, only, groupOf } = readOptions(options, subject, known);
     if (gradScale !== undefined && typeof gradScale !== "number") {
       throw new TypeError(`${caller}'s gradScale is ${shown(gradScale)}; pass a number.`);
     }
@@ -98,7 +98,7 @@ export class Clips implements ClipHandle {
       throw new TypeError(`${caller}'s ${key} is ${shown(value)}; pass a function of a name.`);
     }
     this.#method = method;
-    this.#options = { nonFinite, gradScale, skip } as ClipOptions;
+    this.#options = { nonFinite, gradScale, skip, tensorNorms } as ClipOptions;
     const isTaken = (only ?? (() => true)) as (name: string, variable: unknown) => unknown;
     const group = groupOf as ((name: string, variable: unknown) => unknown) | undefined;
     this.#ask = (name, variable) => ({ isTaken: Boolean(isTaken(name, variable)), group: group?.(name, variable) });

@@ -3,7 +3,7 @@ import { shown } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipHandle } from "./clips.ts";
-import { type Clipping, clippingOf, type TfjsOptions } from "./tfjs/clipping.ts";
+import { type Clipping, clippingOf, type TfjsOptions, type Together } from "./tfjs/clipping.ts";
 import type { Gradients } from "./tfjs/gradients.ts";
 
 /** A TensorFlow.js optimizer that clips. Names in reports are those of the variables. */
@@ -19,6 +19,8 @@ export type ClippingOptimizer<T extends Optimizer> = T & { readonly clip: ClipHa
  *
  * `optimizer.clip` reports, changes the bound, and saves and restores a memory. One clip serves all steps on a device: a variable
  * that a step does not reach is absent, and keeps its place.
+ *
+ * With `skip` or `keepOnSkip` a skipped step leaves the weights and the optimizer's moments as they were, to the bit.
  *
  * A method that uses parameters, such as `adaptiveGradClip`, gets the variables with the gradients' names. A step throws a
  * TypeError for a gradient without such a variable, and for one that is not a float32 tensor, before anything is clipped or
@@ -49,9 +51,9 @@ export function withClipping<T extends Optimizer>(
       `optimizer.clip is ${shown(optimizer.clip)}, where withClipping puts what it reports; rename that property.`,
     );
   }
-  const clipping = clippingOf(method, options, "withClipping");
+  const clipping = clippingOf([optimizer], method, options, "withClipping");
   clips.add(optimizer);
-  return Object.assign(optimizer, {
+  return Object.assign(optimizer, clipping.keeps && countingApplied(optimizer, clipping), {
     clip: clipping.clip,
     applyGradients: (given: Gradients, ...more: unknown[]) =>
       clipping.apply(given, (clipped) => applyGradients.call(optimizer, clipped, ...more)),
@@ -68,7 +70,7 @@ export function withClipping<T extends Optimizer>(
  *
  * @example
  * ```ts
- * const together = clipTogether(clipByGlobalNorm(1));
+ * const together = clipTogether([slow, fast], clipByGlobalNorm(1));
  * const { grads } = tf.variableGrads(loss);
  * const list = Object.entries(grads).map(([name, tensor]) => ({ name, tensor }));
  * together.apply(list, (clipped) => {
@@ -80,8 +82,36 @@ export function withClipping<T extends Optimizer>(
  * ```
  * @throws as `withClipping` does for the method and options; `apply` as a step of it does.
  */
-export function clipTogether(method: ClipMethod = clipByGlobalNorm(1), options?: TfjsOptions): Clipping {
-  return clippingOf(method, options, "clipTogether");
+export function clipTogether(
+  optimizers: readonly Optimizer[],
+  method: ClipMethod = clipByGlobalNorm(1),
+  options?: TfjsOptions,
+): Together {
+  if (!Array.isArray(optimizers)) {
+    throw new TypeError(`optimizers is ${shown(optimizers)}; pass a list of TensorFlow.js's optimizers.`);
+  }
+  return clippingOf(optimizers, method, options, "clipTogether");
+}
+
+/**
+ * An optimizer counts skipped steps as iterations, and a loaded checkpoint computes Adam's bias correction from that count. A
+ * checkpoint therefore gets the number of steps that were applied.
+ */
+function countingApplied<T extends Optimizer>(optimizer: T, clipping: Clipping): Partial<T> {
+  const { saveIterations, setWeights } = optimizer;
+  let skippedBefore = 0;
+  return {
+    async saveIterations() {
+      const saved = await saveIterations.call(optimizer);
+      const [iterations = 0] = await saved.tensor.data();
+      saved.tensor.dispose();
+      return { ...saved, tensor: clipping.int32(iterations - (await clipping.skippedSteps()) + skippedBefore) };
+    },
+    async setWeights(weights: Parameters<typeof setWeights>[0]) {
+      await setWeights.call(optimizer, weights);
+      skippedBefore = await clipping.skippedSteps();
+    },
+  } as Partial<T>;
 }
 
 /** These methods of a user's own optimizer may take and return more than those of TensorFlow.js. */

@@ -1,4 +1,5 @@
 import type { ClipBackend, Counts } from "../backend.ts";
+import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
@@ -18,6 +19,7 @@ const BAD = FAULTS | SKIP;
 /** What goes on from step to step, and from a clip to the one that goes on where it is. */
 interface Kept {
   readonly record: DataView;
+  readonly rows: Uint32Array;
   readonly ruleState: RuleState | undefined;
   readonly skipState: SkipState | undefined;
   /** How many norms are remembered, each by itself; 1 under any other rule. */
@@ -25,13 +27,19 @@ interface Kept {
 }
 
 /** As the clip before left it; a memory of other norms begins anew. */
-function keptOf({ rule }: ClipMethod, { skip }: CheckedOptions, groups: number, before: ClipBackend | undefined): Kept {
+function keptOf(
+  { rule }: ClipMethod,
+  { skip, history = 0 }: CheckedOptions,
+  groups: number,
+  before: ClipBackend | undefined,
+): Kept {
   const norms = remembersEach(rule) ? groups : 1;
   const earlier = (before as Partial<{ kept: Kept }> | undefined)?.kept;
   if (earlier?.norms === norms) return earlier;
   const ruleState = "begin" in rule ? rule.begin(norms) : undefined;
   const record = earlier?.record ?? new DataView(new ArrayBuffer(RECORD_BYTES));
-  return { record, ruleState, skipState: skip?.begin(ruleState), norms };
+  const rows = earlier?.rows ?? new Uint32Array(HISTORY_WORDS * history);
+  return { record, rows, ruleState, skipState: skip?.begin(ruleState), norms };
 }
 
 /** Runs the passes on typed arrays, immediately and in place. */
@@ -48,7 +56,7 @@ export function cpuBackend(
     }
   }
   const kept = keptOf(method, options, groups, before);
-  const { record, ruleState, skipState } = kept;
+  const { record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
   const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
@@ -91,6 +99,7 @@ export function cpuBackend(
       const isWhole = isSpike || (warmUp && ((verdict?.flags ?? 0) & SKIP) !== 0);
       const together = verdict ? severalAs(verdict, isWhole === true) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
+      if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       if (several) {
         decisions.forEach((decision, group) => {
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
@@ -103,8 +112,15 @@ export function cpuBackend(
       const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [norms] : [])];
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
+    readHistory: async () => new DataView(rows.slice().buffer),
     destroy() {},
   };
+}
+
+/** Keeps the record of a step in the place of the oldest, as shaders/finish.wgsl does. */
+function keepStep(rows: Uint32Array, record: Uint32Array): void {
+  const [bound, steps] = [recordAt.maxNorm, recordAt.steps].map((at) => record[at / 4] as number) as [number, number];
+  rows.set([...record.subarray(0, 6), bound, steps], (HISTORY_WORDS * (steps - 1)) % rows.length);
 }
 
 /** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */

@@ -2,6 +2,7 @@ import type { ClipBackend, Counts, Prepared, StepValues, StoredState } from "../
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
+import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
@@ -51,7 +52,10 @@ class WebGPUBackend implements ClipBackend {
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
   readonly #owned: GPUBuffer[] = [];
+  /** Where in `memory` the rules' own begins. */
+  readonly #memoryAt: number;
 
+  /** The history of the steps, then what the rules remember. */
   readonly memory: GPUBuffer | undefined;
 
   constructor(
@@ -65,6 +69,7 @@ class WebGPUBackend implements ClipBackend {
     this.#context = context;
     this.#label = label;
     this.#options = options;
+    this.#memoryAt = 4 * HISTORY_WORDS * (options.history ?? 0);
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
@@ -78,7 +83,8 @@ class WebGPUBackend implements ClipBackend {
         const memory = memoryOf(method, options, groups);
         const words = memory?.toWords(0);
         const known = before?.memory;
-        const state = words && (known?.size === words.byteLength ? known : this.#makeState(words));
+        const size = this.#memoryAt + (words?.byteLength ?? 4);
+        const state = known?.size === size ? known : words || options.history ? this.#makeState(words) : undefined;
         const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
         return { record, entries, norms, state, memory, bindings };
       });
@@ -151,6 +157,11 @@ class WebGPUBackend implements ClipBackend {
     );
   }
 
+  async readHistory(): Promise<DataView> {
+    const [content] = (await this.#read([this.memory as GPUBuffer])) as [DataView];
+    return new DataView(content.buffer, content.byteOffset, this.#memoryAt);
+  }
+
   destroy(): void {
     this.#freeOwned();
     this.#bindings.destroy();
@@ -166,19 +177,21 @@ class WebGPUBackend implements ClipBackend {
 
   async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
     const [content] = (await this.#read([buffer])) as [DataView];
-    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset, content.byteLength / 4));
+    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset + this.#memoryAt));
     return memory.save();
   }
 
   #load(buffer: GPUBuffer, memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
     memory.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, 0, memory.toWords(0)));
+    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, this.#memoryAt, memory.toWords(0)));
   }
 
-  #makeState(words: Uint32Array): GPUBuffer {
-    const { byteLength } = words;
-    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, byteLength, (mapped) => mapped.set(words));
+  /** An array in a storage buffer has at least one element. */
+  #makeState(words = new Uint32Array(1)): GPUBuffer {
+    const at = this.#memoryAt;
+    const size = at + words.byteLength;
+    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, size, (mapped) => mapped.set(words, at / 4));
     this.#owned.push(buffer);
     return buffer;
   }

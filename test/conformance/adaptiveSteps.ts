@@ -7,7 +7,8 @@ import { bitsOf, FLT_MAX, floatsOf, MIN_NORMAL, MIN_SUBNORMAL, randomSource, ulp
 import { RECORD_BYTES, readRecord } from "./record.ts";
 import type { Harness, WebGpuHarness } from "./types.ts";
 
-export const STEPS = 2000;
+/** More than the default history of autoClip. */
+export const STEPS = 1300;
 export const FEWER_STEPS = 600;
 const STEPS_AT_ONCE = 250;
 const AUTO_ULPS = 2;

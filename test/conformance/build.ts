@@ -1,14 +1,10 @@
 /** Short ways to write cases. */
 import { clipByGlobalNorm, clipByValue, measureNorm, normalizeByGlobalNorm } from "../../src/index.ts";
-import { gridTable } from "../../src/webgpu/grid.ts";
 import { GUARD_BYTES } from "./memory.ts";
 import { bitsFrom } from "./numbers.ts";
 import { referenceGlobalNorm, referenceMeasure } from "./reference.ts";
 import { referenceValue } from "./referenceValue.ts";
 import type { Bits, Case, DependsOn, Dtype, Rule, Tensor, Unit } from "./types.ts";
-
-/** llvmpipe runs its own row in every case; elsewhere one case of the plans forces that one, for each kernel costs seconds to compile. */
-export const GRID_ROWS = Object.entries(gridTable).filter(([row]) => row !== "llvmpipe");
 
 export function clipTo(maxNorm: number): Rule {
   return { method: clipByGlobalNorm(maxNorm), expected: (unit) => referenceGlobalNorm(unit, maxNorm) };

@@ -61,3 +61,12 @@ const byDefault = [...numbers, ...layouts, ...others];
 export function groupsFor(file: string): readonly string[] {
   return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
 }
+
+/** What a change of the host runs before the unit tests: the CPU's suite is over in seconds. */
+export function hostRunsFor(file: string): readonly { engine: "cpu" | "node"; groups: readonly string[] }[] {
+  const everywhere = [...numbers, ...layouts, ...others, "groups", "absent", "skip", "adaptive", "adaptiveGradClip"];
+  const onCpu = { engine: "cpu" as const, groups: everywhere };
+  const onGpu = { engine: "node" as const, groups: everywhere };
+  if (file.startsWith("cpu/")) return [onCpu];
+  return file.startsWith("webgpu/") ? [onGpu] : [onCpu, onGpu];
+}

@@ -1,8 +1,8 @@
-/** One-token changes of a shader: what each line could be wrong by. */
+/** One-token changes of a shader or of the host: what each line could be wrong by. */
 export interface Mutant {
-  /** The file under shaders/, without the suffix. */
+  /** The file under shaders/, without the suffix, or under src/, with it. */
   readonly file: string;
-  /** The line without its comment, as it is and as it is changed; and which of equal lines of the file, from 0. */
+  /** The line as it is (of a shader, without comments) and as it is changed; and which of equal lines of the file, from 0. */
   readonly before: string;
   readonly after: string;
   readonly nth: number;
@@ -30,11 +30,14 @@ const swaps: readonly (readonly [string, string])[] = [
   [" & ", " | "],
   [" | ", " & "],
   [" |= ", " &= "],
+  [" === ", " !== "],
+  [" !== ", " === "],
+  [" ?? ", " && "],
   ["min(", "max("],
   ["max(", "min("],
 ];
 
-const literally = (text: string) => text.replace(/[|+()]/g, "\\$&");
+const literally = (text: string) => text.replace(/[|+()?]/g, "\\$&");
 
 const operators: readonly Operator[] = [
   ...swaps.map(([before, after]) => ({
@@ -47,7 +50,11 @@ const operators: readonly Operator[] = [
     replace: (found) => (found.startsWith("0x") ? nextHex(found) : String(Number(found) + 1)),
   },
   // A condition never holds.
-  { find: /(?<=^(?:\} else )?if )\(.*\)(?= \{$)/g, replace: () => "(false)" },
+  { find: /(?<=^\s*(?:\} else )?if )\(.*\)(?= \{$)/g, replace: () => "(false)" },
+  {
+    find: /(?<=^\s*if )\([^()]*(?:\([^()]*\)[^()]*)*\)(?= (?:return|throw|continue|break))/g,
+    replace: () => "(false)",
+  },
   // A statement is missing.
   { find: /^(?!let |var |const |return|struct |fn |alias |break|continue)[A-Za-z_].*;$/g, replace: () => ";" },
 ];
@@ -61,27 +68,46 @@ function nextHex(found: string): string | undefined {
 /** Declarations that no test could miss: another number there does not compile, or is another layout. */
 const isDeclaration = (line: string) => /^(@group|@compute|@builtin|struct |alias |\/\/#|requires |enable )/.test(line);
 
-export function mutantsOf(file: string, stripped: string): Mutant[] {
+export function shaderMutantsOf(file: string, stripped: string): Mutant[] {
+  return mutantsOf(file, stripped, (line) => !isDeclaration(line));
+}
+
+/** Types, comments and texts that people read are no behaviour. */
+const isBehaviour = (line: string) =>
+  !/^\s*(import|export (type|interface)|\*|\/\/|\/\*|readonly |`)|new (Type|Range)?Error\(/.test(line);
+
+export function hostMutantsOf(file: string, source: string): Mutant[] {
+  return mutantsOf(file, source, isBehaviour);
+}
+
+function mutantsOf(file: string, text: string, isMutable: (line: string) => boolean): Mutant[] {
   const seen = new Map<string, number>();
-  return stripped.split("\n").flatMap((before) => {
+  return text.split("\n").flatMap((before) => {
     const nth = seen.get(before) ?? 0;
     seen.set(before, nth + 1);
-    return isDeclaration(before) ? [] : changesOf(before).map((after) => ({ file, before, after, nth }));
+    return isMutable(before) ? changesOf(before).map((after) => ({ file, before, after, nth })) : [];
   });
+}
+
+/** Whether a place in a line is inside a text in quotes. */
+function isQuoted(line: string, index: number): boolean {
+  return ['"', "`", "'"].some((quote) => line.slice(0, index).split(quote).length % 2 === 0);
 }
 
 function changesOf(line: string): string[] {
   return operators.flatMap(({ find, replace }) =>
     [...line.matchAll(find)].flatMap(({ 0: found, index }) => {
       const replaced = replace(found);
-      return replaced === undefined ? [] : [line.slice(0, index) + replaced + line.slice(index + found.length)];
+      return replaced === undefined || isQuoted(line, index)
+        ? []
+        : [line.slice(0, index) + replaced + line.slice(index + found.length)];
     }),
   );
 }
 
-export function mutated(stripped: string, { before, after, nth }: Mutant): string {
+export function mutated(text: string, { before, after, nth }: Mutant): string {
   let left = nth;
-  return stripped
+  return text
     .split("\n")
     .map((line) => (line === before && left-- === 0 ? after : line))
     .join("\n");

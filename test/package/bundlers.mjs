@@ -8,7 +8,10 @@ import { output, project } from "./project.mjs";
 /** The pages, by the entry that they import from. */
 const pages = { gradclip: "page.js", "gradclip/webgpu": "pageOfWebgpu.js", "gradclip/cpu": "pageOfCpu.js" };
 
-/** @typedef {{ name: string, packages: string[], files?: Record<string, string>, command: (page: string) => string[] }} Bundler */
+/**
+ * @typedef {{ name: string, packages: string[], files?: Record<string, string>, settings?: object, entries?: string[],
+ *   command: (page: string) => string[] }} Bundler `settings` go into package.json
+ */
 /** @type {Bundler[]} each command writes into the folder out */
 const bundlers = [
   {
@@ -36,12 +39,20 @@ const bundlers = [
     packages: ["rollup@4", "@rollup/plugin-node-resolve@16", "@rollup/plugin-terser@1"],
     command: (page) => ["rollup", page, "-p", "node-resolve", "-p", "terser", "-f", "es", "-o", "out/page.js"],
   },
+  // As installed it looks at main, and not at exports.
+  { name: "Parcel 2", packages: ["parcel@2"], entries: ["gradclip"], command: parcel },
   {
-    name: "Parcel 2",
+    name: "Parcel 2 with packageExports",
     packages: ["parcel@2"],
-    command: (page) => ["parcel", "build", page.replace(".js", ".html"), "--no-source-maps", "--dist-dir", "out"],
+    settings: { "@parcel/resolver-default": { packageExports: true } },
+    command: parcel,
   },
 ];
+
+/** @param {string} page */
+function parcel(page) {
+  return ["parcel", "build", page.replace(".js", ".html"), "--no-source-maps", "--no-cache", "--dist-dir", "out"];
+}
 
 /** @param {string} folder */
 function builtFiles(folder) {
@@ -51,10 +62,13 @@ function builtFiles(folder) {
 }
 
 /** @param {Bundler} bundler */
-function checkBundler({ packages, files = {}, command }) {
+function checkBundler({ packages, files = {}, settings = {}, entries = Object.keys(pages), command }) {
   const folder = project(packages);
+  const manifest = join(folder, "package.json");
+  writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, "utf8")), ...settings }));
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
-  const sizes = Object.entries(pages).map(([entry, page]) => {
+  const chosen = Object.entries(pages).filter(([entry]) => entries.includes(entry));
+  const sizes = chosen.map(([entry, page]) => {
     rmSync(join(folder, "out"), { recursive: true });
     output("npx", command(page), { cwd: folder });
     const built = builtFiles(folder);

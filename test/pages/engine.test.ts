@@ -33,6 +33,13 @@ function readingsOf(page: Page) {
   return page.evaluate(() => [...(globalThis.gradclipEngine?.readings ?? [])]);
 }
 
+/** The norms, bounds and flags of all steps so far. */
+async function curveOf(page: Page) {
+  const curve = await page.evaluate(() => globalThis.gradclipEngine?.curve);
+  if (!curve) throw new Error("The page has no curve.");
+  return curve;
+}
+
 async function press(page: Page, selector: string, key: "End" | "Home" | "Delete" | "Space"): Promise<void> {
   await page.focus(selector);
   await page.keyboard.press(key);
@@ -47,10 +54,12 @@ describe("the engine's page", () => {
     const reference = new Perceptron(widths, initialWeights(uniform), { ...defaultSettings, maxNorm: 1 });
     const norms = Array.from({ length: 20 }, () => reference.step(drawBatch(digits, exampleCount, uniform)).norm);
     const readings = await readingsOf(page);
-    const clippedSteps = readings.reduce((sum, reading) => sum + reading.clippedSteps, 0);
-    expect(clippedSteps).toBe(norms.filter((norm) => norm > 1).length);
-    expect(clippedSteps).toBeGreaterThan(0);
-    expect(Math.abs((readings.at(-1)?.norm ?? 0) - (norms.at(-1) as number))).toBeLessThan(1e-5);
+    const curve = await curveOf(page);
+    expect(readings.map(({ step }) => step)).toEqual(norms.flatMap((_, i) => (i % 2 === 1 ? [i + 1] : [])));
+    expect(curve.steps).toEqual(norms.map((_, i) => i + 1));
+    expect(curve.flags).toEqual(norms.map((norm) => Number(norm > 1)));
+    expect(curve.flags).toContain(1);
+    expect(largest(norms.map((norm, i) => norm - (curve.norms[i] ?? Number.NaN)))).toBeLessThan(1e-5);
     const weights = await page.evaluate(() => globalThis.gradclipEngine?.weights());
     const differences = reference.weights.flatMap((layer, i) =>
       [...layer].map((weight, k) => weight - (weights?.[i]?.[k] ?? Number.NaN)),
@@ -86,18 +95,45 @@ describe("the engine's page", () => {
       expect(await text(page, "#adamw-code")).toContain("// AdamW (Loshchilov and Hutter, 2019)");
     });
 
+    it("draws the norm of every step from one copy of gradclip's for two steps, and asks for no report", async () => {
+      const { page } = visited;
+      const counted = await page.evaluate(async () => {
+        const { createBuffer } = GPUDevice.prototype;
+        const sizes: number[] = [];
+        GPUDevice.prototype.createBuffer = function (descriptor) {
+          if (descriptor.label?.endsWith("read-back")) sizes.push(descriptor.size);
+          return createBuffer.call(this, descriptor);
+        };
+        const readings = () => globalThis.gradclipEngine?.readings.length ?? 0;
+        const first = readings();
+        while (readings() < first + 10) await new Promise(requestAnimationFrame);
+        GPUDevice.prototype.createBuffer = createBuffer;
+        return { sizes, readings: readings() - first };
+      });
+      // A reading may have begun before, and the next one may be on its way.
+      expect(counted.readings).toBeGreaterThanOrEqual(10);
+      expect(Math.abs(counted.sizes.length - counted.readings)).toBeLessThanOrEqual(1);
+      expect(new Set(counted.sizes)).toEqual(new Set([2 * 32 + 4]));
+      const { steps, norms } = await curveOf(page);
+      expect(steps).toEqual(norms.map((_, i) => i + 1));
+      expect(norms.length).toBeGreaterThanOrEqual(140);
+    });
+
     it("moves the bound while it trains, by keyboard", async () => {
       const { page } = visited;
       await press(page, "#bound", "End");
-      const off = (await readingsOf(page)).length;
-      await untilStep(page, 2 * off + 20);
-      const free = (await readingsOf(page)).slice(off + 1);
-      expect(free.every(({ clippedSteps }) => clippedSteps === 0)).toBe(true);
+      const off = (await curveOf(page)).steps.length;
+      await untilStep(page, off + 20);
+      const free = await curveOf(page);
+      // The next two steps may have been on their way.
+      expect(free.flags.slice(off + 2)).toEqual(free.flags.slice(off + 2).map(() => 0));
+      expect(free.bounds.at(-1), "Infinity, as JSON has it").toBeNull();
       await press(page, "#bound", "Home");
-      const tight = (await readingsOf(page)).length;
-      await untilStep(page, 2 * tight + 20);
-      const held = (await readingsOf(page)).slice(tight + 1);
-      expect(held.every(({ clippedSteps, bound }) => clippedSteps === 2 && bound === 0.01)).toBe(true);
+      const tight = (await curveOf(page)).steps.length;
+      await untilStep(page, tight + 20);
+      const held = await curveOf(page);
+      expect(held.flags.slice(tight + 2)).toEqual(held.flags.slice(tight + 2).map(() => 1));
+      expect(held.bounds.at(-1)).toBe(Math.fround(0.01));
       expect(await page.evaluate(() => location.hash)).toBe("#seed=8&bound=0.01");
     });
 
@@ -125,11 +161,14 @@ describe("the engine's page", () => {
         ),
       );
       const faults = (await readingsOf(page)).filter(({ fault }) => fault !== undefined);
-      expect(faults.map(({ fault, skippedSteps }) => [fault, skippedSteps])).toEqual([
-        ["nan", 1],
-        ["wild", 0],
+      const { flags, norms } = await curveOf(page);
+      // Skipped for a NaN, and clipped.
+      expect(faults.map(({ fault, step }) => [fault, flags[step - 1]])).toEqual([
+        ["nan", 2 | 4],
+        ["wild", 1],
       ]);
-      expect(faults[1]?.norm).toBeGreaterThan(20);
+      expect(faults[0]?.nonFinite).toBeGreaterThan(0);
+      expect(norms[(faults[1]?.step ?? 0) - 1]).toBeGreaterThan(20);
       expect(await text(page, "#skipped")).toBe("1");
       const weights = await page.evaluate(() => globalThis.gradclipEngine?.weights());
       expect(weights?.flat().every(Number.isFinite)).toBe(true);

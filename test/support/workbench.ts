@@ -99,6 +99,31 @@ export class Workbench {
     return this.calls.filter((call) => call === name).length;
   }
 
+  /** Until it is released, the next copy to the host does not arrive. */
+  holdFirstReadBack(): () => void {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { device } = this;
+    const { createBuffer } = device;
+    device.createBuffer = (descriptor) => {
+      const buffer = createBuffer(descriptor);
+      if (!descriptor.label?.endsWith("read-back")) return buffer;
+      device.createBuffer = createBuffer;
+      const mapAsync = buffer.mapAsync.bind(buffer);
+      const value = async (mode: number) => {
+        await released;
+        await mapAsync(mode);
+      };
+      return Object.defineProperty(buffer, "mapAsync", { value });
+    };
+    return () => {
+      device.createBuffer = createBuffer;
+      release();
+    };
+  }
+
   /** A call that must throw: nothing is submitted meanwhile, no gradient changes, and the device still works. */
   async refuses(act: () => unknown, kind: ErrorClass, message: string | RegExp): Promise<Error> {
     return this.rejects(synchronously(act), kind, message);

@@ -5,7 +5,11 @@ import type { ClipMethod } from "../../methods/method.ts";
 import { refuseOtherDtype } from "../clips.ts";
 
 /** What is used of TensorFlow.js: `tf` of the page, or the package. */
-export type TensorFlow = Pick<typeof core, "Tensor" | "backend" | "engine" | "getBackend" | "mul" | "tensor">;
+export type TensorFlow = Pick<
+  typeof core,
+  | ("Tensor" | "Variable" | "backend" | "cast" | "engine" | "env" | "fill" | "floorDiv" | "getBackend" | "mod" | "mul")
+  | ("reshape" | "scalar" | "slice" | "tensor" | "tidy")
+>;
 
 /** Gradients as `applyGradients` takes them: by name, or in a list. A variable that the loss does not reach has no tensor. */
 export type Gradients =

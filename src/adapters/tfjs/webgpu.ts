@@ -1,4 +1,5 @@
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import { recordAt, SKIP } from "../../record.ts";
 import type { Clips } from "../clips.ts";
 import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
 
@@ -67,4 +68,25 @@ export function submitQueue(gpu: WebGPUBackend): void {
   gpu.endComputePassEncoder();
   gpu.ensureCommandEncoderReady();
   gpu.submitQueue();
+}
+
+/** Whether the last step that was recorded is skipped: a scalar, from the record as it is then. */
+export function isSkipped(tf: TensorFlow, record: GPUBuffer): Tensor {
+  return tf.tidy(() => {
+    const flags = tf.slice(wordsOf(tf, record), [recordAt.flags / 4], [1]);
+    const bit = tf.mod(tf.floorDiv(flags, tf.scalar(SKIP, "int32")), tf.scalar(2, "int32"));
+    return tf.reshape(tf.cast(bit, "bool"), []);
+  });
+}
+
+export async function skippedStepsIn(tf: TensorFlow, record: GPUBuffer): Promise<number> {
+  const words = wordsOf(tf, record);
+  const value = (await words.data())[recordAt.skippedSteps / 4] as number;
+  words.dispose();
+  return value;
+}
+
+/** The record as a tensor over its buffer. */
+function wordsOf(tf: TensorFlow, record: GPUBuffer): Tensor {
+  return tf.tensor({ buffer: record, zeroCopy: true }, [record.size / 4], "int32");
 }

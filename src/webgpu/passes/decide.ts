@@ -73,13 +73,14 @@ export function isJudgedInPart({ method, options }: Planning): boolean {
   return options.skip !== undefined && measuredIn(method.grouping).length > 0;
 }
 
-/** A kernel that decides by the rule of a method, and by more than that under `conditions`. */
+/** A kernel that decides by the rule of a method, and by more than that under `conditions`; finish.wgsl keeps a history too. */
 export function decidingText(
   kernel: string,
   texts: Texts,
   { norm, rule }: ClipMethod,
   lanes: number,
   conditions: Readonly<Record<string, boolean>>,
+  history?: number,
 ): string {
   const remembers = "begin" in rule;
   const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
@@ -88,9 +89,11 @@ export function decidingText(
     conditions: {
       REMEMBERS: remembers,
       NORMALIZES: rule.isScaled !== undefined,
-      STATE: remembers || conditions.SKIPS === true,
+      STATE: remembers || conditions.SKIPS === true || history !== undefined,
+      HISTORY: history !== undefined,
       ...conditions,
     },
+    tokens: { HISTORY_STEPS: String(history) },
   });
   return withLanes(text, lanes);
 }

@@ -10,14 +10,14 @@ export const finish: Pass = { plan: planFinish };
 
 function planFinish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
-  const { skip } = options;
+  const { skip, history } = options;
   const each = remembersEach(method.rule);
   const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   return [
     {
-      name: `finish ${[method.norm.name, method.rule.name, ...nameOfSkip(planning)].join(" ")} by ${lanes}`,
+      name: `finish ${[method.norm.name, method.rule.name, ...namesOf(planning)].join(" ")} by ${lanes}`,
       source: () => {
         const texts = { "shared/record": record, ...(skip && { skip: skip.wgsl, ...skip.texts }) };
         const conditions = {
@@ -26,14 +26,14 @@ function planFinish(planning: Planning): Dispatch[] {
           MEASURES: isJudgedInPart(planning),
           MEMORIES: each,
         };
-        return decidingText(kernel, texts, method, lanes, conditions);
+        return decidingText(kernel, texts, method, lanes, conditions, history);
       },
       bindings: [
         { type: READ, buffer: "partials" },
         { type: "storage", buffer: "record" },
         ...sourceBindings,
         settingsBinding(planning),
-        ...("begin" in method.rule || skip ? [{ type: "storage", buffer: "state" } as const] : []),
+        ...("begin" in method.rule || skip || history ? [{ type: "storage", buffer: "state" } as const] : []),
         ...(skip?.loss || each ? [{ type: READ, buffer: "loss" } as const] : []),
         ...(each ? [{ type: "storage", buffer: "entries" } as const] : []),
       ],
@@ -43,8 +43,10 @@ function planFinish(planning: Planning): Dispatch[] {
   ];
 }
 
-function nameOfSkip(planning: Planning): string[] {
-  const { skip } = planning.options;
-  if (!skip) return [];
-  return [skip.name, ...(skip.loss ? ["loss"] : []), ...(isJudgedInPart(planning) ? ["in part"] : [])];
+function namesOf(planning: Planning): string[] {
+  const { skip, history } = planning.options;
+  const ofSkip = skip
+    ? [skip.name, ...(skip.loss ? ["loss"] : []), ...(isJudgedInPart(planning) ? ["in part"] : [])]
+    : [];
+  return history ? [...ofSkip, `history of ${history}`] : ofSkip;
 }

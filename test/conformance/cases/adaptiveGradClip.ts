@@ -1,9 +1,9 @@
 /** Bounds that follow from the norm of the parameter, unit by unit. */
 import { type Axes, adaptiveGradClip } from "../../../src/index.ts";
-import { GRID_ROWS, range, tensor, unit } from "../build.ts";
+import { range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
-import { planned } from "../plans.ts";
+import { onEveryGrid, planned } from "../plans.ts";
 import { agc } from "../rules.ts";
 import type { Bits, Case, Dtype, Tensor, Unit } from "../types.ts";
 
@@ -135,7 +135,7 @@ export const cases: Case[] = [
       ),
   },
   { name: "whatever the plan", units: whateverThePlan },
-  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  ...onEveryGrid(whateverThePlan),
   planned("ranges cut for bindings of 64 KiB", { maxBinding: 65_536 }, whateverThePlan),
   {
     name: "what it needs is asked for",

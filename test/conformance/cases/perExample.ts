@@ -1,9 +1,9 @@
 /** Clipping each example by its own norm, then the sum: clipPerExample. */
 import { clipPerExample } from "../../../src/index.ts";
-import { GRID_ROWS, range, tensor, unit } from "../build.ts";
+import { range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
-import { planned } from "../plans.ts";
+import { onEveryGrid, planned } from "../plans.ts";
 import { perExample } from "../rules.ts";
 import type { Bits, Case, Dtype, Tensor, Unit } from "../types.ts";
 
@@ -112,7 +112,7 @@ export const cases: Case[] = [
       }),
     ],
   },
-  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  ...onEveryGrid(whateverThePlan),
   planned("sums in pieces, for bindings of 64 KiB", { maxBinding: 65_536 }, () =>
     // In place, what is read later would share a binding's window with what is written.
     whateverThePlan().filter(({ label }) => label !== "a long one"),

@@ -1,9 +1,9 @@
 /** Norms along axes: clipByNorm(maxNorm, { axes }). */
 import { type Axes, clipByNorm } from "../../../src/index.ts";
-import { GRID_ROWS, guarded, range, tensor, unit } from "../build.ts";
+import { guarded, range, tensor, unit } from "../build.ts";
 import { refuses, untouched } from "../expect.ts";
 import { bits16From, bitsFrom, randomBits, randomBits16 } from "../numbers.ts";
-import { ONE_WORKGROUP, planned } from "../plans.ts";
+import { ONE_WORKGROUP, onEveryGrid, planned } from "../plans.ts";
 import { alongAxes } from "../rules.ts";
 import type { Bits, Case, Dtype, Place, Tensor, Unit, UnitOptions } from "../types.ts";
 
@@ -221,7 +221,7 @@ export const cases: Case[] = [
       return [unit("counted twice, scaled once", [twice, twice], alongAxes(0.6, [0]))];
     },
   },
-  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, planUnits)),
+  ...onEveryGrid(planUnits),
   planned("a grid of one workgroup", ONE_WORKGROUP, planUnits),
   planned("ranges cut for bindings of 64 KiB", { maxBinding: 65_536 }, planUnits),
   planned("8 storage buffers in a stage", { storageBuffers: 8 }, whateverThePlan),

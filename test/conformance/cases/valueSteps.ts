@@ -1,9 +1,9 @@
 /** Clipping by value over several steps, whatever the plan. */
 import { clipByValue } from "../../../src/index.ts";
-import { clampTo, GRID_ROWS, guarded, packed, range, raw, tensor, unit } from "../build.ts";
+import { clampTo, guarded, packed, range, raw, tensor, unit } from "../build.ts";
 import { fail, refuses, same, sameWords, untouched } from "../expect.ts";
 import { bitsFrom, bitsOf, randomBits } from "../numbers.ts";
-import { ONE_WORKGROUP, planned } from "../plans.ts";
+import { ONE_WORKGROUP, onEveryGrid, planned } from "../plans.ts";
 import { runUnits } from "../suite.ts";
 import type { Allocation, Case, Tensor, Unit, WebGpuHarness } from "../types.ts";
 import { anyBits, held } from "../valueBits.ts";
@@ -129,13 +129,13 @@ export const cases: Case[] = [
       for (const memory of memories) sameWords(await wordsOf(memory, "arena"), first, "arena");
     },
   },
-  ...GRID_ROWS.map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
+  ...onEveryGrid(whateverThePlan),
   planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan),
   planned("ranges cut for bindings of 8192 bytes", { maxBinding: 8192 }, whateverThePlan),
   planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => [...whateverThePlan().slice(-8), ...held(0.5)]),
   {
     name: "16 storage buffers in a stage",
-    dependsOn: "compiler",
+    dependsOn: "plan",
     gpuScript: (harness: WebGpuHarness) =>
       harness.withDevice({ maxStorageBuffersPerShaderStage: 16 }, async (other) => {
         await runUnits([...whateverThePlan().slice(-8), ...held(0.5)], other);

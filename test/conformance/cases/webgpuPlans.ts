@@ -62,8 +62,10 @@ function whateverThePlan(): Unit[] {
 }
 
 export const cases: Case[] = [
-  ...Object.entries(gridTable).map(([row, grid]) => planned(`the grid of ${row} devices`, { grid }, whateverThePlan)),
-  planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan),
+  ...Object.entries(gridTable).map(([row, grid]) =>
+    planned(`the grid of ${row} devices`, { grid }, whateverThePlan, "compiler"),
+  ),
+  planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan, "compiler"),
   ...[8192, 65_536].map((maxBinding) =>
     planned(`ranges cut for bindings of ${maxBinding} bytes`, { maxBinding }, whateverThePlan),
   ),

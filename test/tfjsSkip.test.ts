@@ -1,0 +1,95 @@
+/** A step that is skipped leaves weights and moments of TensorFlow.js's optimizers as they were, to the bit. */
+import "./support/navigatorGpu.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { describe, expect, test, vi } from "vitest";
+import { withClipping } from "../src/adapters/tfjs.ts";
+import { clipByGlobalNorm } from "../src/index.ts";
+import { expectNear } from "./adapters/expect.ts";
+import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { type Kind, optimizers, trainWith } from "./adapters/skipping.ts";
+import { counterOfBackend, flush, Idle } from "./adapters/tfjs.ts";
+import { refused } from "./support/refused.ts";
+
+const kinds: Kind[] = ["NaN", "good", "spike", "NaN", "good", "good", "spike"];
+const goods = kinds.filter((kind) => kind === "good");
+
+describe.each(tfjsBackends)("on %s", (backend) => {
+  onTfjs(backend);
+
+  test.each(Object.keys(optimizers))("a skipped step of %s changes no bit", async (name) => {
+    const { after, totals, iterations, savedIterations, tensors } = await trainWith(name, kinds);
+    const without = await trainWith(name, goods);
+    expect(totals).toMatchObject({ steps: 7, skippedSteps: 4, spikeSteps: 2, nonFiniteSteps: 2 });
+    let good = 0;
+    for (const [step, kind] of kinds.entries()) {
+      if (kind === "good") good += 1;
+      // Before the first good step the slots are there already, with what they begin with.
+      if (good > 0) expect(after[step]).toEqual(without.after[good - 1]);
+    }
+    expect(after[1]).not.toEqual(after[4]);
+    if (name !== "adamax") expect([iterations, savedIterations]).toEqual([7, 3]);
+    // The slots are made in the first step, and nothing after that.
+    expect(new Set(tensors).size).toBe(1);
+  });
+
+  test("without it the moments move the weights", async () => {
+    const step = ["good", "NaN"] as const;
+    const [good, zeros] = (await trainWith("adam", step, { nonFinite: "zero" })).after;
+    expect(zeros?.[0]).not.toEqual(good?.[0]);
+    const [kept, after] = (await trainWith("adam", step, { keepOnSkip: true })).after;
+    expect(after).toEqual(kept);
+  });
+
+  test("a checkpoint counts the steps that were applied, after it was loaded too", async () => {
+    const w = tf.variable(tf.tensor([1, 2]));
+    const [first, second] = [0, 1].map(() =>
+      withClipping(tf.train.adam(0.1), clipByGlobalNorm(1), { keepOnSkip: true }),
+    );
+    const step = (value: number, on = first) => on?.applyGradients([{ name: w.name, tensor: tf.tensor([value, 1]) }]);
+    for (const value of [Number.NaN, 1, 2]) step(value);
+    const before = [...(await w.data())];
+    const saved = (await first?.getWeights()) as NonNullable<Awaited<ReturnType<tf.Optimizer["getWeights"]>>>;
+    expect(await saved[0]?.tensor.data()).toEqual(new Int32Array([2]));
+    await second?.setWeights(saved.map(({ name, tensor }) => ({ name, tensor: tensor.clone() })));
+    step(3);
+    const wanted = [...(await w.data())];
+    w.assign(tf.tensor(before));
+    step(Number.NaN, second);
+    step(3, second);
+    expectNear(await w.data(), wanted, 1e-4);
+    expect(second?.iterations).toBe(4);
+    expect(await (await second?.getWeights())?.[0]?.tensor.data()).toEqual(new Int32Array([3]));
+    w.dispose();
+  });
+});
+
+test("keepOnSkip is a boolean", async () => {
+  const make = () => withClipping(new Idle(), clipByGlobalNorm(1), { keepOnSkip: 1 as never });
+  await refused(make, TypeError, "withClipping's keepOnSkip is 1; pass true or false.");
+});
+
+describe("what it costs on webgpu", () => {
+  onTfjs("webgpu");
+
+  test("one dispatch for each variable and moment, four for the verdict, no read", async () => {
+    const variables = [[2, 3], [5], []].map((shape) => tf.variable(tf.ones(shape)));
+    const reads = (["read", "readSync"] as const).map((name) => vi.spyOn(tf.backend(), name));
+    const counts = [false, true].map((keepOnSkip) => {
+      const optimizer = withClipping(tf.train.adam(0.1, 0.9, 0.99, 1e-7), clipByGlobalNorm(1), { keepOnSkip });
+      const step = () => {
+        optimizer.applyGradients(variables.map(({ name, shape }) => ({ name, tensor: tf.ones(shape) })));
+        flush();
+      };
+      step();
+      const counted = counterOfBackend().of(step);
+      optimizer.dispose();
+      return counted;
+    });
+    const [without, kept] = counts as [(typeof counts)[0], (typeof counts)[0]];
+    // Three variables, their six moments, and two powers of beta; the verdict; and TensorFlow.js computes with the powers on the
+    // host as long as they are there.
+    expect(kept.dispatches - without.dispatches).toBe(11 + 4 + 4);
+    for (const read of reads) expect(read).not.toHaveBeenCalled();
+    tf.dispose(variables);
+  });
+});
