@@ -43,6 +43,13 @@ test("README's example clips two buffers in three steps", async () => {
   expect(Math.hypot(...clipped)).toBeCloseTo(1, 6);
 });
 
+test("README's line clips an array", async () => {
+  const [, example] = examplesOf("README.md", packages);
+  const gradient = new Float32Array([3, 4]);
+  expect(await example?.({ gradient }, "norm")).toBe(5);
+  expect([...gradient]).toEqual([Math.fround(0.6), Math.fround(0.8)]);
+});
+
 test("docs/choosing-a-bound.md: a bound that clips one step in ten", async () => {
   const [example] = examplesOf("docs/choosing-a-bound.md", packages);
   const gradient = new Float32Array(1);

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { type Rendered, rendered } from "../demo/docs/markdown.ts";
 import { linkFrom } from "../demo/docs/pages.ts";
-import { manifest, repositoryPage } from "../demo/shared/manifest.ts";
+import { manifest, readText, repositoryPage } from "../demo/shared/manifest.ts";
+import * as gradclip from "../src/index.ts";
+import { bench, device } from "./support/bench.ts";
 
 test.each([
   [undefined, undefined],
@@ -44,4 +46,30 @@ test("a link without a place stays text, and code has colours without a style in
   expect(html).toContain('<span class="hljs-keyword">const</span>');
   expect(html).toContain("&lt;b&gt;");
   expect(html).not.toContain("style=");
+});
+
+test("the six lines of the engine page clip an engine's buffers", async () => {
+  const html = readText("demo/engine.html");
+  const [, lines = ""] = /<code data-language="ts">([^<]*)<\/code>/.exec(html) ?? [];
+  expect(lines.split("\n").length).toBe(6);
+  expect(lines).toMatch(/^import \{ (\w+, )*\w+ \} from "gradclip";\n/);
+  const gradients = [bench.buffer([3, 4]), bench.buffer([12])];
+  const encoder = device.createCommandEncoder();
+  // Between encode and report, an engine submits.
+  const body = lines
+    .replace(/^import (\{.*\}) from "gradclip";/, "const $1 = gradclip;")
+    .replace(/^(clip\.encode.*)$/m, "$1\ndevice.queue.submit([encoder.finish()]);");
+  const run = new Function(
+    "gradclip",
+    "device",
+    "gradients",
+    "encoder",
+    `return (async () => { ${body}\nreturn { norm, clipped } })()`,
+  );
+  expect(await run(gradclip, device, gradients, encoder)).toEqual({ norm: 13, clipped: true });
+  const clipped = [
+    ...(await bench.values(gradients[0] as GPUBuffer)),
+    ...(await bench.values(gradients[1] as GPUBuffer)),
+  ];
+  expect(Math.hypot(...clipped)).toBeCloseTo(1, 6);
 });

@@ -1,7 +1,7 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
-import { showCode } from "../shared/code.ts";
+import { addCopyButtons, showCode } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
 // The original file: ?raw would give the shipped text, without comments.
@@ -59,6 +59,7 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
 }
 
 async function showSources(): Promise<void> {
+  addCopyButtons();
   const optimizer = await fetch(optimizerAddress);
   showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
   showCode(byId("trainer-code"), trainerSource.trimEnd());

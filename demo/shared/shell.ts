@@ -131,6 +131,10 @@ export function siteShell(): Plugin[] {
             .replace("<!-- header -->", () => header(file, up))
             .replace("<!-- quick start -->", quickStart)
             .replace("<!-- recorded run -->", recordedRun)
+            .replace(
+              /<pre><code data-language="(\w+)">([^<]*)/g,
+              (_, language, code) => `<pre tabindex="0"><code>${highlighted(code, language)}`,
+            )
             .replace("</main>", () => `</main>\n    ${footer()}`),
           tags: isBuild
             ? [{ tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content }, injectTo: "head-prepend" }]
