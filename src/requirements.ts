@@ -52,6 +52,8 @@ function inWords(tensor: Declared | undefined): string {
 /** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
 function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
+  if (method.accumulate)
+    refuseMissing(tensors, `${name} with accumulate`, "into", "the range that holds the sum so far");
   if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
   if (options.totalNorm !== undefined) {

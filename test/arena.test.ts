@@ -1,14 +1,19 @@
 /** "One buffer for all" of docs/engines.md: the dispatches of gradients that share a buffer. */
 import { readFileSync } from "node:fs";
 import * as gradclip from "gradclip";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { numbers } from "./adapters/task.ts";
 import { norm64 } from "./conformance/numbers.ts";
-import { bench, device } from "./support/bench.ts";
+import { bench } from "./support/bench.ts";
 import { counted } from "./support/counted.ts";
 import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
-import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
+import { COPY_DST, COPY_SRC, defaultDevice, STORAGE } from "./support/workbench.ts";
+
+let device: GPUDevice;
+beforeAll(() => {
+  device = bench.device;
+});
 
 const page = "docs/engines.md";
 const section = "One buffer for all";
@@ -58,10 +63,11 @@ function tight(count: number): View[] {
 }
 
 async function dispatchesOf(gradients: gradclip.Gradients): Promise<number> {
-  const clip = bench.clipper.prepare(gradients);
+  const clipper = await gradclip.createClipper({ device });
+  const clip = clipper.prepare(gradients);
   await clip.ready;
   const { dispatches } = counted(device, () => clip.run());
-  clip.destroy();
+  clipper.destroy();
   return dispatches;
 }
 
@@ -72,6 +78,14 @@ describe("the dispatches of a step are as the page says:", () => {
     "the same places, but each with its own length": unpadded,
     "one after the other, without padding": tight,
   };
+
+  beforeAll(async () => {
+    device = await defaultDevice();
+  });
+  afterAll(() => {
+    device.destroy();
+    device = bench.device;
+  });
 
   test.each(Object.keys(layouts))(
     "%s",

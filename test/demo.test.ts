@@ -1,7 +1,17 @@
 /** Pieces of the site that need no page. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { onCpu } from "../bench/training/backend.ts";
+import { Digits } from "../bench/training/digits.ts";
+import { Networks } from "../bench/training/networks.ts";
+import { uploadSequence } from "../bench/training/rnn.ts";
 import { written } from "../demo/shared/text.ts";
+import { choices } from "../demo/train/choices.ts";
+import { emptyHistories, note } from "../demo/train/history.ts";
+import { methods } from "../demo/train/methods.ts";
+import { verdictOn } from "../demo/train/readout.ts";
 import { Stopwatch } from "../demo/train/stopwatch.ts";
+import { createClipper } from "../src/index.ts";
 
 test("numbers: three digits, and no hyphen at which a line would break", () => {
   expect([0, 1, 0.12345, 1234.5, 65_536, -0.5].map(written)).toEqual(["0", "1", "0.123", "1235", "65536", "-0.5"]);
@@ -30,3 +40,72 @@ test("a stopwatch counts no time in which it is stopped", () => {
   watch.reset();
   expect(wait(7)).toBe(7);
 });
+
+test("a verdict counts clipped steps, and says what became of the run without them", () => {
+  const histories = emptyHistories();
+  const step = (run: "none" | "chosen", norm: number, clipped = false) =>
+    note(histories, { run, loss: 2, norm, clipped });
+  for (const norm of [1, 2, Number.NaN]) step("none", norm);
+  for (let at = 1; at <= 600; at++) step("chosen", 3, at === 62 || at === 63);
+  expect(verdictOn("none", histories)).toBe("exploded at step 3");
+  expect(verdictOn("chosen", histories)).toBe("2 of 600 steps clipped; without them: dead at step 3");
+  expect(verdictOn("value", histories)).toBe("");
+  histories.none = { ...histories.none, explodedAt: undefined };
+  expect(verdictOn("chosen", histories)).toBe("2 of 600 steps clipped");
+});
+
+test.each(["autoClip", "zClip"] as const)("%s follows the norms at the page's usual bound", async (name) => {
+  const clipper = await createClipper({ backend: "cpu" });
+  const usual = choices.find((choice) => choice.name === name)?.usual ?? 1;
+  const gradient = new Float32Array(1);
+  const clip = clipper.prepare([gradient], methods[name](usual));
+  // Norms as the training has them, with spikes.
+  const norms = Array.from({ length: 200 }, (_, step) => 5 + Math.sin(step) + (step % 20 === 19 ? 20 : 0));
+  let followed = 0;
+  for (const norm of norms) {
+    gradient[0] = norm;
+    clip.run();
+    if (Math.abs((gradient[0] as number) - Math.min(norm, usual)) > 0.5) followed++;
+  }
+  expect(followed).toBeGreaterThan(7);
+});
+
+test("what the presets of the training page say is so", async () => {
+  await onCpu("requested");
+  const digits = new Digits(readFileSync(new URL("../bench/training/digits8.bin", import.meta.url)));
+  const exam = { inputs: uploadSequence(digits.heldOut()), labels: digits.heldOutLabels() };
+  const run = async (name: "none" | "norm", learningRate: number, bound: number, seed = 8) => {
+    const networks = new Networks(digits, [{ seed, learningRate }], methods[name](bound, 1));
+    let [step, clipped, diedAt] = [0, 0, 0];
+    while (step < 600 && diedAt === 0) {
+      step++;
+      const measured = await networks.step();
+      if (measured.clipped?.[0]) clipped++;
+      if (!Number.isFinite((measured.losses[0] as number) + (measured.norms[0] as number))) diedAt = step;
+    }
+    const [accuracy = 0] = (await networks.examine(exam)).accuracy;
+    networks.dispose();
+    return { clipped, diedAt, accuracy };
+  };
+  const [right, free] = [await run("norm", 0.1, 1), await run("none", 0.1, 1)];
+  expect(right).toMatchObject({ clipped: 600, diedAt: 0 });
+  expect(right.accuracy).toBeGreaterThan(0.55);
+  expect(free.diedAt).toBeGreaterThan(30);
+  const few = await run("norm", 0.1, 20);
+  expect(few.diedAt).toBe(0);
+  expect(few.clipped).toBeGreaterThan(0);
+  expect(few.clipped).toBeLessThan(30);
+  const loose = await run("norm", 0.1, 100);
+  expect(loose.diedAt).toBe(0);
+  // Better than the 10 % of guessing: it learns something.
+  expect(loose.accuracy).toBeGreaterThan(0.15);
+  expect(loose.accuracy).toBeLessThan(right.accuracy - 0.15);
+  const [slow, slowFree] = [await run("norm", 0.01, 1), await run("none", 0.01, 1)];
+  expect(slowFree.diedAt).toBe(0);
+  expect(slow.accuracy).toBeLessThan(slowFree.accuracy);
+  const fast = await run("norm", 1, 1);
+  expect(fast.diedAt).toBe(0);
+  expect(fast.accuracy).toBeLessThan(right.accuracy - 0.15);
+  expect((await run("norm", 1, 0.1)).accuracy).toBeGreaterThan(0.5);
+  expect((await run("none", 0.1, 1, 2)).diedAt).toBe(2);
+}, 600_000);

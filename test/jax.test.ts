@@ -43,8 +43,8 @@ describe("what clipping costs on WebGPU", () => {
     const gradclip = await countClipping((gradients) => transformation.update(gradients, [])[0], upload);
     const operations = await countClipping(clipByOperations, upload);
     const compiled = await countClipping(jit(clipByOperations), upload);
-    // One submit of five dispatches; jax-js fills two of the six new arrays by dispatches of its own, and writes the others.
-    expect(gradclip).toMatchObject({ dispatches: 7, submits: 3, copiedBytes: 0 });
+    // The six new arrays are written.
+    expect(gradclip).toMatchObject({ dispatches: 5, submits: 1, copiedBytes: 0 });
     expect(operations).toMatchObject({ dispatches: 42, submits: 42 });
     expect(compiled).toMatchObject({ dispatches: 13, submits: 13 });
     transformation.destroy();
@@ -63,15 +63,13 @@ describe("what clipping costs on WebGPU", () => {
     const gradclip = await countClipping((gradients) => transformation.update(gradients, [])[0], make);
     const operations = await countClipping(clipByOperations, make);
     const compiled = await countClipping(jit(clipByOperations), make);
-    // From 128 elements on, jax-js fills a new array by a dispatch with a submit of its own.
-    const fills = values.filter((array) => array.length >= 128).length;
     const slots = Math.min(counterOfDevice().device.limits.maxStorageBuffersPerShaderStage, 16) - 1;
     const clipping = Math.ceil(74 / slots) + 1 + Math.ceil(74 / Math.floor(slots / 2));
-    expect(gradclip).toMatchObject({ dispatches: fills + clipping, submits: fills + 1, copiedBytes: 0 });
+    expect(gradclip).toMatchObject({ dispatches: clipping, submits: 1, copiedBytes: 0 });
     expect(operations).toMatchObject({ dispatches: 519, submits: 519 });
     expect(compiled.submits).toBe(compiled.dispatches);
     // As docs/engines.md says. What jit joins, too, depends on the number of storage buffers.
-    if (isSoftware) expect([slots + 1, gradclip.dispatches, fills, compiled.dispatches]).toEqual([12, 55, 32, 156]);
+    if (isSoftware) expect([slots + 1, gradclip.dispatches, compiled.dispatches]).toEqual([12, 23, 156]);
     const [clipped] = transformation.update(make(), []);
     const wanted = clipped64(values, 1);
     Object.values(await valuesOf(clipped)).forEach((array, i) => {
@@ -236,7 +234,6 @@ test("the example of docs/engines.md trains a line", async () => {
   await use("wasm");
   const packages = { "@jax-js/jax": jax, gradclip, "gradclip/jax": { clipUpdates } };
   const examples = examplesOf("docs/engines.md", packages, "jax-js");
-  expect(examples.length).toBe(1);
   const loss = ({ slope }: { slope: np.Array }, x: np.Array, y: np.Array) =>
     np.sum(np.square(np.subtract(np.multiply(slope, x), y)));
   const context = { loss, weights: { slope: np.array([0]) }, x: np.array([1, 2]), y: np.array([3, 6]), steps: 40 };

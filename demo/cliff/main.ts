@@ -4,6 +4,7 @@ import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
 import { oncePerFrame } from "../shared/frame.ts";
 import { markPreset } from "../shared/presets.ts";
+import { explainTerms } from "../shared/terms.ts";
 import { byId, written } from "../shared/text.ts";
 import { Controls } from "./controls.ts";
 import descentSource from "./descent.ts?raw";
@@ -112,4 +113,5 @@ function startSurface(): void {
 }
 
 showCode(byId("code"), descentSource.trimEnd());
+explainTerms();
 change({});

@@ -60,6 +60,8 @@ export interface Mark {
   dash?: number[];
   label?: string;
   isBold?: boolean;
+  /** From a step's line to its label; default 6. */
+  gap?: number;
 }
 
 /** Marks a step. The label stands at the top, `row` lines down, on the side with more room. */
@@ -67,7 +69,8 @@ export function markStep(plot: uPlot, step: number, mark: Mark, row = 0): void {
   const { left, top, width, height } = plot.bbox;
   const x = plot.valToPos(step, "x", true);
   const isRight = x > left + width / 2;
-  draw(plot, mark, [x, top, x, top + height], isRight ? "right" : "left", isRight ? -6 : 6, 12 + 14 * row);
+  const gap = mark.gap ?? 6;
+  draw(plot, mark, [x, top, x, top + height], isRight ? "right" : "left", isRight ? -gap : gap, 12 + 14 * row);
 }
 
 /** Marks a value that lies inside the plot. The label stands above the line's right end. */
@@ -75,6 +78,48 @@ export function markValue(plot: uPlot, value: number, mark: Mark): void {
   const { left, top, width, height } = plot.bbox;
   const y = plot.valToPos(value, "y", true);
   if (y >= top && y <= top + height) draw(plot, mark, [left + width, y, left, y], "right", -4, -5);
+}
+
+/** A short tick across the curve at each of these points. */
+export function markPoints(plot: uPlot, points: readonly (readonly [number, number])[], property: string): void {
+  const { ctx, bbox } = plot;
+  // Few ticks are bold.
+  const [width, half] = points.length < 60 ? [3, 7] : [1, 4];
+  ctx.save();
+  ctx.strokeStyle = color(property);
+  ctx.lineWidth = width * devicePixelRatio;
+  ctx.beginPath();
+  for (const [step, value] of points) {
+    // On whole pixels, so that ticks side by side do not blur.
+    const x = Math.round(plot.valToPos(step, "x", true)) + 0.5;
+    const y = within(bbox, plot.valToPos(value, "y", true));
+    ctx.moveTo(x, y - half * devicePixelRatio);
+    ctx.lineTo(x, y + half * devicePixelRatio);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
+function within({ top, height }: uPlot.BBox, y: number): number {
+  return Math.max(top, Math.min(top + height, y));
+}
+
+/** The end of a run that exploded: a star where it was last, or at the edge of the plot. */
+export function burst(plot: uPlot, step: number, value: number, property: string): void {
+  const { ctx, bbox } = plot;
+  const x = plot.valToPos(step, "x", true);
+  const y = within(bbox, plot.valToPos(value, "y", true));
+  const points = 11;
+  ctx.save();
+  ctx.fillStyle = color(property);
+  ctx.beginPath();
+  for (let point = 0; point < 2 * points; point++) {
+    const reach = (point % 2 === 0 ? 13 : 6) * devicePixelRatio;
+    const angle = (point * Math.PI) / points;
+    ctx.lineTo(x + reach * Math.cos(angle), y + reach * Math.sin(angle));
+  }
+  ctx.fill();
+  ctx.restore();
 }
 
 /** The label is set off from the line's first point. */

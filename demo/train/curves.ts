@@ -1,6 +1,6 @@
 import type uPlot from "uplot";
-import { curve, markStep, markValue, plotIn } from "../shared/plot.ts";
-import { type Histories, type RunName, runNames } from "./history.ts";
+import { burst, curve, markPoints, markStep, markValue, plotIn } from "../shared/plot.ts";
+import { type Histories, type History, type RunName, runNames } from "./history.ts";
 
 /** A batch of 16 gives noisy numbers. The chart also shows the mean over so many steps. */
 const meanLength = 20;
@@ -19,17 +19,23 @@ interface CurveOptions {
   limits: { lowest: number; highest: number };
   isLogarithmic: boolean;
   rule?: Rule;
+  /** Whether ticks on the third run's curve show where its steps were clipped. */
+  showsClipping?: boolean;
   onHover(step: number | undefined): void;
 }
 
 const seriesOf = [false, true].flatMap((isMean) => runNames.map((run) => ({ run, isMean })));
 export const inks: Record<RunName, string> = { none: "--unclipped", value: "--value", chosen: "--clipped" };
 
+const explodedNames: Record<RunName, string> = { none: "not clipped", value: "by value", chosen: "third run" };
+
 /** One chart of all runs over the steps. */
 export class Curves {
   readonly #plot: uPlot;
   readonly #options: CurveOptions;
   #histories: Histories | undefined;
+  /** The third run before this one, as its mean. */
+  #before: (number | null)[] = [];
 
   constructor(container: HTMLElement, options: CurveOptions) {
     this.#options = options;
@@ -43,7 +49,7 @@ export class Curves {
         y: { distr: isLogarithmic ? 3 : 1, range: (_, __, highest) => this.#range(highest) },
       },
       decades: isLogarithmic ? 1 : undefined,
-      series: [{}, ...seriesOf.map(line)],
+      series: [{}, curve("--faint", 1.25, [3, 3]), ...seriesOf.map(line)],
       hooks: {
         draw: [() => this.#annotate()],
         setCursor: [(plot) => onHover(plot.cursor.idx ?? undefined)],
@@ -51,17 +57,23 @@ export class Curves {
     });
   }
 
+  /** The third run as it is now stays, faint, beside the one that follows. */
+  keep(): void {
+    const values = this.#histories?.chosen[this.#options.quantity] ?? [];
+    this.#before = runningMean(values, this.#options.isLogarithmic);
+  }
+
   draw(histories: Histories, rule: Rule | undefined): void {
     this.#histories = histories;
     this.#options.rule = rule;
     const { quantity } = this.#options;
-    const length = Math.max(...runNames.map((run) => histories[run].loss.length));
+    const length = Math.max(this.#before.length, ...runNames.map((run) => histories[run].loss.length));
     const steps = Array.from({ length }, (_, index) => index + 1);
     const values = seriesOf.map(({ run, isMean }) => {
       const raw = padded(histories[run][quantity], length);
       return isMean ? runningMean(raw, this.#options.isLogarithmic) : raw;
     });
-    this.#plot.setData([steps, ...values] as uPlot.AlignedData);
+    this.#plot.setData([steps, padded(this.#before, length), ...values] as uPlot.AlignedData);
   }
 
   #range(highest: number | null): uPlot.Range.MinMax {
@@ -76,9 +88,24 @@ export class Curves {
     const dash = [4, 4];
     const { rule } = this.#options;
     if (rule) markValue(this.#plot, rule.at, { property: "--faint", dash, label: rule.label });
-    const step = this.#histories?.none.explodedAt;
-    const label = `not clipped: exploded at step ${step}`;
-    if (step) markStep(this.#plot, step, { property: "--unclipped", dash, label });
+    if (!this.#histories) return;
+    for (const [row, run] of runNames.entries()) this.#annotateRun(run, this.#histories[run], row);
+  }
+
+  #annotateRun(run: RunName, history: History, row: number): void {
+    const values = history[this.#options.quantity];
+    if (this.#options.showsClipping && run === "chosen") {
+      const points = values.flatMap((value, index) =>
+        value !== null && history.clipped[index] ? [[index + 1, value] as const] : [],
+      );
+      markPoints(this.#plot, points, inks[run]);
+    }
+    const { explodedAt } = history;
+    if (!explodedAt) return;
+    const label = `${explodedNames[run]}: exploded at step ${explodedAt}`;
+    markStep(this.#plot, explodedAt, { property: inks[run], dash: [4, 4], label, isBold: true, gap: 16 }, row);
+    const last = values.filter((value) => value !== null).at(-1);
+    if (last) burst(this.#plot, explodedAt, last, inks[run]);
   }
 }
 

@@ -8,6 +8,7 @@ const side = 8;
 export class Guesses {
   readonly #cells: Record<RunName, HTMLTableCellElement[]>;
   readonly #labels: number[];
+  readonly #chosenHeading: HTMLElement;
 
   constructor(table: HTMLTableElement, digits: Digits) {
     this.#labels = [...digits.heldOutLabels().subarray(0, shown)];
@@ -15,14 +16,17 @@ export class Guesses {
     for (const [index, cell] of images.entries()) {
       cell.append(picture(digits.heldOutImage(index), this.#labels[index] ?? 0));
     }
+    const headingOf = (cells: HTMLTableCellElement[]) => cells[0]?.parentElement?.firstElementChild as HTMLElement;
     this.#cells = {
       none: row(table, "not clipped", shown),
       value: row(table, "by value", shown),
       chosen: row(table, "by norm", shown),
     };
+    this.#chosenHeading = headingOf(this.#cells.chosen);
   }
 
-  draw(histories: Histories): void {
+  draw(histories: Histories, chosenName: string): void {
+    this.#chosenHeading.textContent = chosenName;
     for (const name of runNames) {
       const { guesses, explodedAt } = histories[name];
       this.#cells[name].forEach((cell, index) => {

@@ -8,9 +8,10 @@ export const stepCount = 600;
 export interface History {
   loss: (number | null)[];
   norm: (number | null)[];
+  clipped: boolean[];
   explodedAt?: number;
-  clippedSteps: number;
-  accuracy?: number;
+  /** The share of held-out digits that it read right, now and then. */
+  exams: { step: number; accuracy: number }[];
   guesses?: number[];
 }
 
@@ -27,7 +28,7 @@ export interface StepReport {
 }
 
 export function emptyHistories(): Histories {
-  const empty = (): History => ({ loss: [], norm: [], clippedSteps: 0 });
+  const empty = (): History => ({ loss: [], norm: [], clipped: [], exams: [] });
   return { none: empty(), value: empty(), chosen: empty() };
 }
 
@@ -36,9 +37,13 @@ export function note(histories: Histories, { run, loss, norm, clipped, accuracy,
   const history = histories[run];
   history.loss.push(finite(loss));
   history.norm.push(finite(norm));
-  if (clipped) history.clippedSteps++;
-  if (accuracy !== undefined) Object.assign(history, { accuracy, guesses });
-  if (!Number.isFinite(loss) || !Number.isFinite(norm)) history.explodedAt ??= history.loss.length;
+  history.clipped.push(clipped);
+  const step = history.loss.length;
+  if (accuracy !== undefined) {
+    history.exams.push({ step, accuracy });
+    history.guesses = guesses;
+  }
+  if (!Number.isFinite(loss) || !Number.isFinite(norm)) history.explodedAt ??= step;
 }
 
 function finite(value: number): number | null {

@@ -5,8 +5,10 @@ import clippingSource from "../../bench/training/clipping.ts?raw";
 import { Digits } from "../../bench/training/digits.ts";
 import { requestedBackend } from "../shared/address.ts";
 import { showCode } from "../shared/code.ts";
+import { markPreset } from "../shared/presets.ts";
+import { explainTerms } from "../shared/terms.ts";
 import { byId } from "../shared/text.ts";
-import { choices } from "./choices.ts";
+import { choiceOf } from "./choices.ts";
 import { Curves } from "./curves.ts";
 import { loadExperiment, showExperiment } from "./experiment.ts";
 import { Guesses } from "./guesses.ts";
@@ -54,6 +56,7 @@ const normCurves = new Curves(byId("norm-curves"), {
   stepCount,
   limits: { lowest: 0.5, highest: 1e4 },
   isLogarithmic: true,
+  showsClipping: true,
   rule: boundRule(),
   onHover: hover,
 });
@@ -69,7 +72,7 @@ function hover(step: number | undefined): void {
 }
 
 function showRuns(): void {
-  for (const name of runNames) showRun(name, histories[name], hoveredStep);
+  for (const name of runNames) showRun(name, histories, hoveredStep);
 }
 
 function currentStep(): number {
@@ -96,7 +99,7 @@ function draw(): void {
     `· step ${step} of ${stepCount}${isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`}`;
   lossCurves.draw(histories, chance);
   normCurves.draw(histories, boundRule());
-  guesses?.draw(histories);
+  guesses?.draw(histories, choiceOf(settings.method).title);
   showRuns();
   performance.mark("draw");
 }
@@ -124,10 +127,13 @@ function ask(request: Request): void {
 
 function restart(): void {
   race?.cancel();
+  if (histories.chosen.loss.length > 0) {
+    for (const curves of [lossCurves, normCurves]) curves.keep();
+    byId("before").hidden = false;
+  }
   forget();
   isPaused = false;
-  const label = choices.find(({ name }) => name === settings.method)?.label.split(":")[0] ?? "";
-  byId("chosen-title").textContent = settings.method === "norm" ? "Clipped by norm" : label;
+  byId("chosen-title").textContent = `Clipped ${choiceOf(settings.method).title}`;
   ask({ train: settings });
 }
 
@@ -209,8 +215,11 @@ function showLines(isOnGpu: boolean): void {
 
 connectControls((changed) => {
   settings = changed;
+  markPreset(byId("presets"));
   restart();
 });
+markPreset(byId("presets"));
+explainTerms();
 restartButton.addEventListener("click", restart);
 pauseButton.addEventListener("click", () => pause(!isPaused));
 // A hidden page does not use the machine.

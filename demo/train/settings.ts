@@ -2,7 +2,7 @@
 
 import { nearest, numberIn, readAddress, tidyAddress, writeAddress } from "../shared/address.ts";
 import { byId } from "../shared/text.ts";
-import { choices } from "./choices.ts";
+import { choiceOf, choices } from "./choices.ts";
 import type { MethodName } from "./methods.ts";
 
 export interface Settings {
@@ -32,13 +32,15 @@ const defaults: Settings = { rate: 0.1, bound: 1, value: 0.1, seed: 8, method: "
 
 export function settingsFromAddress(): Settings {
   const address = readAddress();
-  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, defaults[name], [0, 1000]));
+  const method = choices.find(({ name }) => name === address.get("method"))?.name ?? defaults.method;
+  const usual = { ...defaults, bound: choiceOf(method).usual };
+  const at = (name: Stopped) => nearest(stops[name], numberIn(address, name, usual[name], [0, 1000]));
   return {
     rate: at("rate"),
     bound: at("bound"),
     value: at("value"),
     seed: Math.trunc(numberIn(address, "seed", defaults.seed, [0, mostSeed])),
-    method: choices.find(({ name }) => name === address.get("method"))?.name ?? defaults.method,
+    method,
   };
 }
 
@@ -52,7 +54,7 @@ export function connectControls(onChange: (settings: Settings) => void): void {
 
   const read = (): Settings => {
     const at = (name: Stopped) => stops[name][input(name).valueAsNumber] ?? defaults[name];
-    const seed = Math.max(0, Math.trunc(input("seed").valueAsNumber || 0));
+    const seed = Math.min(mostSeed, Math.max(0, Math.trunc(input("seed").valueAsNumber || 0)));
     return { rate: at("rate"), bound: at("bound"), value: at("value"), seed, method: method.value as MethodName };
   };
   const label = (settings: Settings) => {
@@ -68,6 +70,7 @@ export function connectControls(onChange: (settings: Settings) => void): void {
     }
     input("seed").valueAsNumber = settings.seed;
     method.value = settings.method;
+    byId("bound-name").textContent = choiceOf(settings.method).slider;
     label(settings);
   };
   const apply = (settings: Settings) => {
@@ -80,7 +83,11 @@ export function connectControls(onChange: (settings: Settings) => void): void {
   tidyAddress({ ...settings });
   show(settings);
   form.addEventListener("input", () => label(read()));
-  form.addEventListener("change", () => apply(read()));
+  form.addEventListener("change", ({ target }) => {
+    const settings = read();
+    // Each method has a bound of its own kind.
+    apply(target === method ? { ...settings, bound: choiceOf(settings.method).usual } : settings);
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("another-seed").addEventListener("click", () => {
     apply({ ...read(), seed: Math.floor(Math.random() * 10_000) });

@@ -1,9 +1,8 @@
 import { getDevice } from "doppler-gpu/tooling/device";
-import { readBoolean, readOptions } from "../check.ts";
+import { readBoolean } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
-import type { ClipReport } from "../record.ts";
-import { type AdapterOptions, Clips, type ReportOptions } from "./clips.ts";
+import { type AdapterOptions, type ClipHandle, Clips } from "./clips.ts";
 
 /** A tensor of doppler-gpu. Its buffer comes from a pool and may be longer. */
 export interface DopplerTensor {
@@ -30,12 +29,8 @@ export interface DopplerOptions extends AdapterOptions {
 /** The function for doppler-gpu's `clipGradients`, with what it reports. */
 export interface DopplerClipping {
   <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig): Promise<DopplerMetrics<T>>;
-  readonly clip: {
-    /**
-     * Reports on the last step. Names are the labels of the parameters.
-     * @throws (as a rejection) Error before the first step, and as `Clip.report` does.
-     */
-    report(options?: ReportOptions): Promise<ClipReport>;
+  /** Names in reports, `only` and `groupOf` are the labels of the parameters; a label that comes again has a number behind it. */
+  readonly clip: ClipHandle & {
     /** Frees gradclip's buffers on the GPU; does not touch gradients. */
     destroy(): void;
   };
@@ -56,22 +51,21 @@ interface DopplerConfig {
  * Gradients are clipped in place on doppler-gpu's device, float16 ones too, with one submit. A NaN makes them zero: see
  * `nonFinite`. The buffers stay those of doppler-gpu.
  *
- * @throws TypeError for `measureNorm`, `clipPerExample` and `clipByGroupNorm`, and as `Clipper.prepare` does for the method and
+ * @throws TypeError for `measureNorm` and `clipPerExample`, and as `Clipper.prepare` does for the method and
  * options. A step rejects with an Error before doppler-gpu has a device.
  */
 export function clippingBy(method?: ClipMethod, options?: DopplerOptions): DopplerClipping {
-  const { metrics = true, ...others } = readOptions(options, "clippingBy's options", [
-    "metrics",
-    "nonFinite",
-    "gradScale",
-  ]) as DopplerOptions;
+  const clips = new Clips(method ?? clipByGlobalNorm(Infinity), options, "clippingBy", ["metrics"]);
+  const { metrics = true } = options ?? {};
   readBoolean(metrics, "clippingBy's metrics");
-  const clips = new Clips(method ?? clipByGlobalNorm(Infinity), others, "clippingBy");
   const clipGradients = async <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig) => {
     const device = getDevice();
     if (!device) throw new Error("doppler-gpu has no device yet; call its initDevice first.");
-    const views = Array.from(gradients, ([parameter, gradient], i) => viewOf(gradient, parameter.label ?? String(i)));
-    const { clip, gradients: named } = clips.for(views, device);
+    const all = Array.from(gradients, ([parameter, gradient], i) => viewOf(gradient, parameter.label ?? String(i)));
+    const { clip, gradients: named } = clips.for(
+      all.filter(({ name }) => clips.takes(name)),
+      device,
+    );
     if (!method) clip.set({ maxNorm: boundOf(config) });
     clip.run(named);
     const report = metrics ? await clip.report() : undefined;
@@ -80,15 +74,10 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
       gradient_norm_unclipped: finite(report?.norm),
       gradient_norm_clipped: finite(report && (report.clipped ? report.norm * report.scale : report.norm)),
       clipped_event_count: report?.clipped ? 1 : 0,
-      total_param_count: views.reduce((sum, { length }) => sum + length, 0),
+      total_param_count: all.reduce((sum, { length }) => sum + length, 0),
     };
   };
-  return Object.assign(clipGradients, {
-    clip: {
-      report: async (options?: ReportOptions) => clips.report(options),
-      destroy: () => clips.destroy(),
-    },
-  });
+  return Object.assign(clipGradients, { clip: clips });
 }
 
 function viewOf({ buffer, dtype, shape }: DopplerTensor, name: string) {

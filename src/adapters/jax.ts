@@ -1,14 +1,26 @@
 import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy as np, tree } from "@jax-js/jax";
 import { shown } from "../check.ts";
+import type { GradientClip } from "../clip.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import { recordAt, SKIP } from "../record.ts";
 import { type AdapterOptions, type ClipHandle, Clips, refuseOtherDtype } from "./clips.ts";
 
+/** A gradient transformation in the style of Optax. */
+export interface GradientTransformation {
+  init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
+  update<Params extends JsTree<np.Array>>(
+    updates: Params,
+    state: JsTree<np.Array>,
+    params?: Params,
+  ): [Params, JsTree<np.Array>];
+}
+
 /**
- * A gradient transformation in the style of Optax, for `chain` or between `valueAndGrad` and the update. Names in reports, `only`
- * and `groupOf` are paths in the tree, such as "layers/0/kernel".
+ * One that clips, for `chain` or between `valueAndGrad` and the update. Names in reports, `only` and `groupOf` are paths in the
+ * tree, such as "layers/0/kernel".
  */
-export interface ClippingTransformation extends ClipHandle {
+export interface ClippingTransformation extends ClipHandle, GradientTransformation {
   /** The state is empty: a method's memory stays with the transformation. */
   init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
   /**
@@ -22,6 +34,12 @@ export interface ClippingTransformation extends ClipHandle {
     state: JsTree<np.Array>,
     params?: Params,
   ): [Params, JsTree<np.Array>];
+  /**
+   * Whether the last step was skipped: a new bool array without dimensions, for `where` in an apply step that may be under `jit`.
+   * On WebGPU it is made on the device by one submit, and nothing is read back.
+   * @throws Error before the first step.
+   */
+  skipped(): np.Array;
   /** Frees gradclip's buffers on the GPU; does not touch arrays. */
   destroy(): void;
 }
@@ -41,6 +59,7 @@ export function clipUpdates(
   options?: AdapterOptions,
 ): ClippingTransformation {
   const clips = new Clips(method, options, "clipUpdates");
+  let latest: GradientClip | undefined;
   return {
     init(params) {
       tree.dispose(params);
@@ -56,7 +75,8 @@ export function clipUpdates(
       const isTaken = names.map((name) => clips.takes(name));
       const taken = <T>(list: readonly T[]) => list.filter((_, i) => isTaken[i]);
       const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;
-      const instead = clip(taken(leaves), taken(names), taken(parameters), clips);
+      const [instead, used] = clip(taken(leaves), taken(names), taken(parameters), clips);
+      latest = used;
       const clipped = leaves.map((leaf, i) => (isTaken[i] ? (instead.shift() as np.Array) : leaf.ref));
       tree.dispose(updates);
       tree.dispose(params);
@@ -69,8 +89,54 @@ export function clipUpdates(
     set: (values) => clips.set(values),
     state: () => clips.state(),
     restore: (saved) => clips.restore(saved),
-    destroy: () => clips.destroy(),
+    skipped() {
+      if (!latest) throw new Error("No step was skipped or taken yet; call update first.");
+      return skippedIn(latest);
+    },
+    destroy() {
+      clips.destroy();
+      latest = undefined;
+    },
   };
+}
+
+/**
+ * An optimizer that a skipped step leaves as it is: `chain(clip, skipUpdates(adam(1e-3), clip))`, where `clip` is what
+ * `clipUpdates` returned. After such a step the state of `inner` is the one before, to the bit, and every update is -0, which
+ * changes no weight that it is added to. Without it, zeroed gradients still move the weights by the moments so far.
+ *
+ * It decides on the device, and reads nothing back. It keeps the state before each step until the next one is computed.
+ */
+export function skipUpdates(
+  inner: GradientTransformation,
+  clip: Pick<ClippingTransformation, "skipped">,
+): GradientTransformation {
+  return {
+    init: (params) => inner.init(params),
+    update(updates, state, params) {
+      const before = tree.ref(state);
+      const [next, after] = inner.update(updates, state, params);
+      const skipped = clip.skipped();
+      const kept = tree.map((old: np.Array, now: np.Array) => np.where(skipped.ref, old, now), before, after);
+      // As a number it would be a constant, of which WGSL makes 0.
+      const zero = np.array(Float32Array.of(-0, 1)).slice(0);
+      const chosen = tree.map((update: np.Array) => np.where(skipped.ref, zero.ref, update), next);
+      tree.dispose([skipped, zero]);
+      return [chosen as typeof updates, kept];
+    },
+  };
+}
+
+function skippedIn(clip: GradientClip): np.Array {
+  if (!clip.record) return np.array(((clip.flags as number) & SKIP) !== 0);
+  // jax-js reads an array when its value is asked for: one that all steps share would show a later step. Of equal values it makes
+  // a constant, which has no buffer.
+  const words = np.array(Uint32Array.of(0, 1), { device: "webgpu" });
+  const device = getWebGPUDevice();
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(clip.record, recordAt.flags, words.ref.gpuBufferSync(), 0, 4);
+  device.queue.submit([encoder.finish()]);
+  return np.notEqual(np.bitwiseAnd(words.slice(0), SKIP), 0);
 }
 
 /** An array that is the whole tree has an empty path. */
@@ -110,10 +176,12 @@ function parametersOf(
   return parameters;
 }
 
-function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
+type Clipped = [clipped: np.Array[], clip: GradientClip];
+
+function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): Clipped {
   const lengths = new Map<GPUBuffer, number>();
   const copies: np.Array[] = [];
-  const clipped = leaves.map(({ shape, device }) => np.zeros(shape, { device }));
+  const clipped = leaves.map(emptyLike);
   const viewOf = (leaf: np.Array, i: number) => {
     const { size: length, shape } = leaf;
     const name = names[i] as string;
@@ -135,7 +203,7 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
     const views = leaves.map(viewOf);
     const { clip, gradients } = clips.for(views, getWebGPUDevice());
     clip.run(gradients);
-    return clipped;
+    return [clipped, clip];
   } catch (error) {
     tree.dispose(clipped);
     throw error;
@@ -144,7 +212,21 @@ function clipOnGPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
   }
 }
 
-function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): np.Array[] {
+/**
+ * The most elements that a new array gets from the host. jax-js makes no array that is not filled. A fill on the GPU is a dispatch
+ * with a submit of its own; a write costs no command, but carries 4 bytes an element.
+ */
+const MOST_WRITTEN = 65_536;
+/** Shared by all writes, and never changed. */
+let zeros = new Float32Array(0);
+
+function emptyLike({ shape, size, device }: np.Array): np.Array {
+  if (size === 0 || size > MOST_WRITTEN) return np.zeros(shape, { device });
+  if (size > zeros.length) zeros = new Float32Array(size);
+  return np.array(zeros.subarray(0, size), { shape, device });
+}
+
+function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], clips: Clips): Clipped {
   // These are copies: jax-js never gives out the memory that it computes with.
   const dataOf = (array: np.Array) => array.ref.dataSync() as Float32Array<ArrayBuffer>;
   const views = leaves.map((leaf, i) => {
@@ -153,11 +235,12 @@ function clipOnCPU(leaves: np.Array[], names: string[], parameters: np.Array[], 
   });
   const { clip, gradients } = clips.for(views);
   clip.run(gradients);
-  return leaves.map((leaf, i) => {
+  const clipped = leaves.map((leaf, i) => {
     const { shape, device, size } = leaf;
     // jax-js cannot make an array without data.
     return size === 0 ? leaf.ref : np.array((views[i] as (typeof views)[number]).buffer, { shape, device });
   });
+  return [clipped, clip];
 }
 
 /** The path of each leaf. */

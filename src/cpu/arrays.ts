@@ -24,11 +24,13 @@ export interface PreparedArrays {
 export interface Sum {
   readonly examples: readonly Elements[];
   readonly into: Elements;
+  /** Whether the sum is added to what is there. */
+  readonly accumulate: boolean;
 }
 
 export function bindArrays(
   list: TensorList,
-  { grouping, examples, usesParameters }: ClipMethod,
+  { grouping, examples, accumulate = false, usesParameters }: ClipMethod,
   tensorNorms: boolean,
 ): PreparedArrays {
   const { tensors, declared } = list;
@@ -44,7 +46,7 @@ export function bindArrays(
     parameters,
   };
   const written = distinctWrites(tensors);
-  if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples)) };
+  if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples, accumulate)) };
   return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
 }
 
@@ -67,11 +69,12 @@ function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: r
   return [...byTensor.values()].flat();
 }
 
-function sumFor(tensor: Tensor, count: number): Sum {
+function sumFor(tensor: Tensor, count: number, accumulate: boolean): Sum {
   const length = tensor.length / count;
   const example = (range: Range, number: number) =>
     elementsOf(partOf(range, tensor.dtype, number * length, length), tensor.dtype);
   return {
+    accumulate,
     examples: Array.from({ length: count }, (_, number) => example(tensor.source, number)),
     into: example(tensor.into ?? tensor.source, 0),
   };

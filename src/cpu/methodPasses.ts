@@ -47,7 +47,7 @@ const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
 };
 
 const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
-  for (const { examples, into } of sums) sumExamples(examples, into, scalings);
+  for (const { examples, into, accumulate } of sums) sumExamples(examples, into, scalings, accumulate);
 };
 
 export const jointOnCpu: CpuPasses = { search: searchNorms, write: writeScaled };

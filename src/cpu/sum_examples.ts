@@ -1,8 +1,13 @@
 import { type Elements, read, rewriteEach } from "./formats.ts";
 import type { Scaling } from "./scale.ts";
 
-/** into = the sum of scale * gradient over consecutive examples; twin of shaders/sum_examples.wgsl. */
-export function sumExamples(examples: readonly Elements[], into: Elements, scalings: readonly Scaling[]): void {
+/** into = (what is there, where sums go on) + the sum of scale * gradient over consecutive examples; twin of shaders/sum_examples.wgsl. */
+export function sumExamples(
+  examples: readonly Elements[],
+  into: Elements,
+  scalings: readonly Scaling[],
+  accumulate: boolean,
+): void {
   const sum = new Float64Array(into.stored.length);
   for (const [example, elements] of examples.entries()) {
     const { factor, skip } = scalings[example] as Scaling;
@@ -13,5 +18,5 @@ export function sumExamples(examples: readonly Elements[], into: Elements, scali
       }
     });
   }
-  rewriteEach(into, into, (_, element) => sum[element] as number);
+  rewriteEach(into, into, (before, element) => (sum[element] as number) + (accumulate ? before : 0));
 }

@@ -1,5 +1,6 @@
-import { readBound, readCount, readOptions } from "../check.ts";
+import { readBoolean, readBound, readCount, readNormalFloat, readOptions } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
+import { automaticRule } from "../rules/automatic.ts";
 import { globalRule } from "../rules/global.ts";
 import type { ClipMethod } from "./method.ts";
 import { examplePasses } from "./passes.ts";
@@ -11,8 +12,14 @@ import { examplePasses } from "./passes.ts";
  * the other examples do not change. It is Optax's `per_example_global_norm_clip`, and Opacus' flat clipping without its 1e-6.
  *
  * This is the first half of DP-SGD: M. Abadi et al., "Deep learning with differential privacy" (2016). You add noise with a
- * standard deviation of noiseMultiplier * maxNorm to the sum, divide by the batch size, and keep the accounts. Without noise
- * there is no privacy.
+ * standard deviation of noiseMultiplier * maxNorm to the sum, divide by the expected batch size, and keep the accounts. Without noise
+ * there is no privacy. One example changes the sum by at most maxNorm, under every option: that is the sensitivity that an accountant takes. A row
+ * of zeros adds nothing, so that a batch of any size, as Poisson sampling draws them, can be padded with such rows.
+ *
+ * `automatic` scales every example, short ones too, by maxNorm / (norm + automatic): AUTO-S of Z. Bu et al., "Automatic clipping"
+ * (NeurIPS 2023, arXiv:2206.07136), with their gamma, 0.01 there. The bound then only multiplies the learning rate; all examples count
+ * as clipped. `accumulate` adds the sum to what is in `into`, for a logical batch of several physical ones: clear `into` before the first,
+ * add the noise once, after the last.
  *
  * Under `nonFinite: "zero"` (default) an example with a NaN or an infinity is left out of the sum; the record's skip flag is set only if all examples are.
  * The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are in float32, 16 examples at a time. A tensor larger
@@ -26,21 +33,29 @@ import { examplePasses } from "./passes.ts";
  * gradients.subarray(0, 2); // [0.6, 1.3]
  * ```
  * @param maxNorm 0 (the sum is 0), a positive normal float32, or Infinity (the plain sum).
+ * @param options.automatic a positive normal float32; `maxNorm` may then not be 0 or Infinity.
+ * @param options.accumulate default false.
  * @param options.examples the number of examples: the length of the leading axis of every gradient.
  * @throws RangeError for any other number, TypeError for anything else. `prepare` throws RangeError for a gradient that so many
- * examples cannot share, and TypeError for `totalNorm` and `apply: "record"`.
+ * examples cannot share, and TypeError for `totalNorm` and `apply: "record"`, and under `accumulate` for a gradient without `into`.
  */
-export function clipPerExample(maxNorm: number, options: { examples: number }): ClipMethod {
-  const { examples } = readOptions(options, "clipPerExample's options", ["examples"]);
+export function clipPerExample(
+  maxNorm: number,
+  options: { examples: number; automatic?: number; accumulate?: boolean },
+): ClipMethod {
+  const known = ["examples", "automatic", "accumulate"] as const;
+  const { examples, automatic, accumulate = false } = readOptions(options, "clipPerExample's options", known);
+  const isAutomatic = automatic !== undefined;
   const checked = readCount(examples, "clipPerExample's examples");
   return {
     name: "clipPerExample",
-    maxNorm: readBound(maxNorm, "clipPerExample's maxNorm"),
-    eps: 0,
+    maxNorm: (isAutomatic ? readNormalFloat : readBound)(maxNorm, "clipPerExample's maxNorm"),
+    eps: isAutomatic ? readNormalFloat(automatic, "clipPerExample's automatic") : 0,
     norm: l2,
-    rule: globalRule,
+    rule: isAutomatic ? automaticRule : globalRule,
     grouping: { kind: "members", count: checked },
     passes: examplePasses,
     examples: checked,
+    accumulate: readBoolean(accumulate, "clipPerExample's accumulate"),
   };
 }

@@ -44,6 +44,8 @@ export interface ClipMethod {
   readonly limits?: (dtype: Dtype) => readonly [low: number, high: number];
   /** @internal For summing the clipped gradients: the number of examples along the leading axis. */
   readonly examples?: number;
+  /** @internal For such sums: whether they are added to what is in `into`. */
+  readonly accumulate?: boolean;
   /** @internal Whether the bound follows from the gradient's parameter. */
   readonly usesParameters?: true;
 }
@@ -58,6 +60,7 @@ const KEYS = Object.keys({
   passes: 0,
   limits: 0,
   examples: 0,
+  accumulate: 0,
   usesParameters: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 

@@ -88,6 +88,19 @@ export function opacus(examples: readonly (readonly number[])[], maxNorm: number
   return summed(examples.map((g) => scaled(g, Math.min(1, f(f(maxNorm) / f(l2(g) + f(1e-6)))))));
 }
 
+/** OLMo-core's `SkipStepOptimizer`: the last norm against the mean and deviation of up to 128 before it. */
+export function olmoCoreSkips(norms: readonly number[]): boolean {
+  const before = norms.slice(-129, -1);
+  const mean = before.reduce((sum, norm) => sum + norm, 0) / before.length;
+  const squares = before.reduce((sum, norm) => sum + (norm - mean) ** 2, 0);
+  return (norms.at(-1) as number) - mean > 6 * Math.sqrt(squares / (before.length - 1));
+}
+
+/** axlearn's `skip_and_clip_by_global_norm` with a number as `drop_norm`: a step is valid if its norm is below. */
+export function axlearnSkips(gradients: readonly number[], dropNorm: number): boolean {
+  return !(l2(gradients) < f(dropNorm));
+}
+
 function summed(examples: readonly (readonly number[])[]): number[] {
   const [first = []] = examples;
   return first.map((_, i) => examples.reduce((sum, g) => f(sum + (g[i] as number)), 0));

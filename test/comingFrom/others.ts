@@ -1,5 +1,6 @@
+import type { ClipReport, GradientView } from "../../src/index.ts";
 import { type Check, first, leftOut, norm, of, tell } from "./checks.ts";
-import { adaptive, caffe, deepspeed, l2, megatron, opacus, scaled } from "./formulas.ts";
+import { adaptive, axlearnSkips, caffe, deepspeed, l2, megatron, olmoCoreSkips, opacus, scaled } from "./formulas.ts";
 
 export const caffeChecks: Record<string, Check> = {
   "Off, for `[3, 4]`": { gradients: of([3, 4]), theirs: caffe([3, 4], -1) },
@@ -27,6 +28,19 @@ function decayed(gradients: readonly number[]): number[] {
   return gradients.map((g) => Math.fround(g + 0.5 * 1));
 }
 
+function said(skips: boolean): string {
+  return skips ? "skips the step" : "takes the step";
+}
+
+function told({ skippedSteps }: ClipReport): string {
+  return tell`${skippedSteps}: ${said(skippedSteps > 0)}`;
+}
+
+/** One example, and a place for the sum. */
+function sumOf(values: number[]) {
+  return { buffer: Float32Array.from(values), into: { buffer: new Float32Array(values.length) } };
+}
+
 const matrix = () => [
   { buffer: Float32Array.of(0, 3, 0, 4), shape: [2, 2], parameter: { buffer: Float32Array.of(30, 40, 40, 30) } },
 ];
@@ -39,6 +53,40 @@ export const otherChecks: Record<string, Check> = {
   },
   "timm: the same by its axes": { gradients: matrix, theirs: rows },
   "Opacus: an example at the bound, `[3, 4]`": { gradients: of([3, 4]), theirs: opacus([[3, 4]], 5) },
+  "Opacus: two physical batches, `[3, 4]` and `[0, 0.5]`": {
+    gradients: () => [sumOf([3, 4])],
+    theirs: opacus(
+      [
+        [3, 4],
+        [0, 0.5],
+      ],
+      1,
+    ),
+    ours: (step) => {
+      const [{ into }] = step.gradients as [GradientView];
+      step.clip.run([{ ...sumOf([0, 0.5]), into }]);
+      return first(step);
+    },
+  },
+  "OLMo-core: `[30, 40]` after 127 steps of `[3, 4]`": {
+    gradients: of([3, 4]),
+    theirs: said(olmoCoreSkips([...Array<number>(127).fill(5), 50])),
+    ours: async ({ clip }) => {
+      for (let step = 1; step < 127; step++) clip.run(of([3, 4])());
+      clip.run(of([30, 40])());
+      return told(await clip.report());
+    },
+  },
+  "axlearn: above a threshold, `[30, 40]`": {
+    gradients: of([30, 40]),
+    theirs: said(axlearnSkips([30, 40], 10)),
+    ours: ({ report }) => told(report),
+  },
+  "axlearn: at the threshold, `[3, 4]`": {
+    gradients: of([3, 4]),
+    theirs: said(axlearnSkips([3, 4], 5)),
+    ours: ({ report }) => told(report),
+  },
   "Apex: `[NaN, 1]`, the largest magnitude": {
     gradients: of([Number.NaN, 1]),
     // fmaxf gives the other one where one is NaN.
@@ -50,7 +98,7 @@ export const otherChecks: Record<string, Check> = {
   "Megatron-LM: above a threshold, `[30, 40]`": {
     gradients: of([30, 40]),
     theirs: "skips the step",
-    ours: ({ report }) => tell`${report.skippedSteps}: skips the step`,
+    ours: ({ report }) => told(report),
   },
   "DeepSpeed: `[Infinity, 1]`": { gradients: of([Infinity, 1]), theirs: deepspeed([Infinity, 1], 1) },
   "DeepSpeed: `[1e20, 1e20]`": { gradients: of([1e20, 1e20]), theirs: deepspeed([1e20, 1e20], 1) },

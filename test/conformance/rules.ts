@@ -118,15 +118,15 @@ export function agc(given: Given = {}): Rule {
   };
 }
 
-export function perExample(maxNorm: number, examples: number): Rule {
+export function perExample(maxNorm: number, examples: number, automatic?: number): Rule {
   return {
-    method: clipPerExample(maxNorm, { examples }),
-    expected: (given) => reference(given, Math.fround(maxNorm), examples),
+    method: clipPerExample(maxNorm, { examples, automatic }),
+    expected: (given) => reference(given, Math.fround(maxNorm), examples, automatic),
   };
 }
 
 /** By the definition, in float64. */
-function reference(given: Unit, maxNorm: number, examples: number): Expected {
+function reference(given: Unit, maxNorm: number, examples: number, automatic?: number): Expected {
   const { gradScale: option, nonFinite = "zero" } = given.options ?? {};
   const gradScale = scalar(option, Math.fround) ?? 1;
   const summary = summarise(given.tensors);
@@ -134,8 +134,8 @@ function reference(given: Unit, maxNorm: number, examples: number): Expected {
     const values = given.tensors.flatMap((one) => (one ? [...exampleOf(one, example, examples)] : []));
     const bad = values.filter((value) => !Number.isFinite(value));
     const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * norm64(values);
-    const clipped = norm > maxNorm && norm < Infinity;
-    const finite = clipped ? (maxNorm / norm) * gradScale : gradScale;
+    const clipped = norm < Infinity && (automatic !== undefined || norm > maxNorm);
+    const finite = clipped ? (maxNorm / (norm + (automatic ?? 0))) * gradScale : gradScale;
     const propagated = Number.isNaN(norm) ? Number.NaN : 0;
     const scale = bad.length > 0 ? { zero: 0, keep: 1, propagate: propagated }[nonFinite] : finite;
     return { norm, scale, clipped, left: bad.length > 0 && nonFinite === "zero" };

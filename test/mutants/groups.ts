@@ -45,6 +45,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   unit_norm: ["units", "adaptiveGradClip", "matrix", "loops"],
   "rules/agc": ["adaptiveGradClip"],
   "rules/auto": ["adaptive", "counters", "skip"],
+  "rules/automatic": ["perExample"],
   "rules/groups": ["groups"],
   "rules/normalize": ["normalize", "matrix"],
   "rules/rms": ["tensorNorms", "matrix"],

@@ -82,7 +82,7 @@ describe.each(["site", "npmStart"] as const)("%s", (name) => {
       await Promise.all(images.map((image) => image.decode()));
       return images.map((image) => image.naturalWidth);
     });
-    expect(sizes.length).toBe(2);
+    expect(sizes.length).toBeGreaterThan(0);
     expect(Math.min(...sizes)).toBeGreaterThan(100);
     const colors = await page.evaluate(() =>
       ["pre", ".hljs-keyword"].map((selector) => {

@@ -115,6 +115,24 @@ describe.each(pages)("%s", (file) => {
     await page.close();
   });
 
+  it.each([1280, 360])("does not move while it loads, %i pixels wide", async (width) => {
+    const before = () => {
+      const shifts: number[] = [];
+      Object.assign(globalThis, { shifts });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value);
+      }).observe({ type: "layout-shift", buffered: true });
+    };
+    const { page } = await visit(browser, file, { width, height: 800, before });
+    await page.waitForSelector(".code button");
+    await page.waitForFunction(() => document.body.dataset.state !== "loading");
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const shifts = await page.evaluate(() => (globalThis as unknown as { shifts: number[] }).shifts);
+    // A tenth is where a page counts as one that moves.
+    expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.1);
+    await page.close();
+  });
+
   it("paints without a script, from few bytes, and names itself in the navigation", async () => {
     const page = await browser.newPage();
     await page.setJavaScriptEnabled(false);

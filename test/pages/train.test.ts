@@ -1,9 +1,22 @@
 import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { written } from "../../demo/shared/text.ts";
+import { choiceOf } from "../../demo/train/choices.ts";
 import { type RunName, stepCount } from "../../demo/train/history.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
-import { countDrawing, inkOf, photograph, text, untilState, untilStep, untilText, type Visit, visit } from "./visit.ts";
+import {
+  boxOf,
+  countDrawing,
+  inkOf,
+  photograph,
+  text,
+  untilState,
+  untilStep,
+  untilText,
+  type Visit,
+  visit,
+} from "./visit.ts";
 
 const chance = Math.log(10);
 
@@ -58,6 +71,9 @@ describe("the training page on the CPU", () => {
   it("draws the runs in their colours", async () => {
     expect(await inkOf(page, "#loss-curves canvas", "--clipped")).toBeGreaterThan(50);
     expect(await inkOf(page, "#norm-curves canvas", "--value")).toBeGreaterThan(50);
+    // Every step of the third run is clipped: each has a tick.
+    expect(await inkOf(page, "#norm-curves canvas", "--clipped")).toBeGreaterThan(1000);
+    expect(await text(page, "#chosen .verdict")).toMatch(/^(\d+) of \1 steps clipped; without them: dead at step 2$/);
     await photograph(page, "train-desktop");
   });
 
@@ -78,6 +94,64 @@ describe("the training page on the CPU", () => {
     expect(calls / draws).toBeGreaterThan(200);
     expect(calls / draws).toBeLessThan(14 * stepCount);
     expect(await page.evaluate(() => performance.getEntriesByName("shift").length)).toBe(0);
+  });
+
+  it("says which step the cursor is on, and shows only that step's numbers", async () => {
+    await untilText(page, "#state", "Finished");
+    const { x, y, width, height } = await boxOf(page, "#loss-curves .u-over");
+    await page.mouse.move(x + 0.5 * width, y + 0.5 * height);
+    await untilText(page, "#chosen .verdict", "at step");
+    const step = Number((await text(page, "#chosen .verdict")).replace("at step ", ""));
+    expect(Math.abs(step - stepCount / 2)).toBeLessThan(3);
+    expect(await text(page, "#none .verdict")).toBe(`at step ${step}`);
+    const history = await page.evaluate(() => globalThis.gradclipDemo?.histories.chosen);
+    expect(await text(page, "#chosen [data-value=loss]")).toBe(written(history?.loss[step - 1]));
+    expect(await text(page, "#chosen [data-value=norm]")).toBe(written(history?.norm[step - 1]));
+    const exam = history?.exams.filter((each) => each.step <= step).at(-1);
+    expect(step - (exam?.step ?? 0)).toBeLessThan(25);
+    expect(await text(page, "#chosen [data-value=accuracy]")).toBe(`${Math.round(100 * (exam?.accuracy ?? 0))} %`);
+    await page.mouse.move(0, 0);
+    await untilText(page, "#chosen .verdict", "steps clipped");
+  });
+
+  it("keeps the run before, faint, and has its presets beside the controls and the cards", async () => {
+    const before = await inkOf(page, "#loss-curves canvas", "--faint");
+    for (const [width, height] of [
+      [1280, 800],
+      [360, 740],
+    ] as const) {
+      await page.setViewport({ width, height });
+      await page.$eval("#presets", (presets) => presets.scrollIntoView({ block: "end" }));
+      const inWindow = await page.$$eval(
+        "#presets a, #norm-curves",
+        (all) =>
+          all.filter((element) => {
+            const { top, bottom } = element.getBoundingClientRect();
+            return top >= 0 && bottom <= innerHeight;
+          }).length,
+      );
+      expect(inWindow).toBe(8);
+    }
+    await page.setViewport({ width: 1280, height: 800 });
+    await page.$$eval("#presets a", (links) => (links[1] as HTMLElement).click());
+    await untilText(page, "#presets p", "a few steps are clipped");
+    expect(await page.$$eval("#presets [aria-current]", (all) => all.length)).toBe(1);
+    expect(await page.$eval("#before", (note) => (note as HTMLElement).hidden)).toBe(false);
+    await page.waitForFunction(() => (globalThis.gradclipDemo?.histories.chosen.loss.length ?? 0) > 5);
+    await untilText(page, "#speed", "step");
+    expect(await inkOf(page, "#loss-curves canvas", "--faint")).toBeGreaterThan(before + 100);
+  });
+
+  it("explains its dotted words on focus, and Escape hides the sentence", async () => {
+    for (const term of ["norm", "bound", "value"]) {
+      await page.focus(`dfn[data-term=${term}]`);
+      expect((await text(page, "#says")).toLowerCase()).toContain(term);
+      const { left, right } = await page.$eval("#says", (tip) => tip.getBoundingClientRect().toJSON());
+      expect(left).toBeGreaterThanOrEqual(0);
+      expect(right).toBeLessThanOrEqual(1280);
+      await page.keyboard.press("Escape");
+      expect(await page.$eval("#says", (tip) => (tip as HTMLElement).hidden)).toBe(true);
+    }
   });
 
   it("pauses and resumes", async () => {
@@ -109,15 +183,18 @@ describe("the training page on the CPU", () => {
 
   it("takes every other method for the third run", async () => {
     const methods = await page.$$eval("[name=method] option", (all) =>
-      all.map(({ value, label }) => ({ value, label })),
+      all.map(({ value }) => value as Parameters<typeof choiceOf>[0]),
     );
     expect(methods.length).toBe(6);
-    for (const { value, label } of methods.reverse()) {
+    for (const value of methods.reverse()) {
       await page.select("[name=method]", value);
-      await untilText(page, "#chosen-title", value === "norm" ? "Clipped by norm" : label.replace(/:.*/, ""));
+      const { title, usual } = choiceOf(value);
+      await untilText(page, "#chosen-title", `Clipped ${title}`);
+      expect(await text(page, "[name=bound] + output, label:has([name=bound]) output")).toBe(String(usual));
       await untilState(page, "training");
       await page.waitForFunction(() => (globalThis.gradclipDemo?.histories.chosen.loss.length ?? 0) > 5);
       expect((await lossesOf(page, "chosen")).every((loss) => loss !== null)).toBe(true);
+      await untilText(page, "#guesses tr:last-child th", title);
       expect(await page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("method"))).toBe(value);
     }
   });

