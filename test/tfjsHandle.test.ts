@@ -89,6 +89,20 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     another.dispose();
   });
 
+  test("keeps the curve of norms through the sets of variables that steps reach", async () => {
+    const optimizer = withClipping(new Idle(), clipByGlobalNorm(1), { history: 8 });
+    expect((await optimizer.clip.history()).norms).toEqual(new Float64Array());
+    optimizer.applyGradients(gradientsOf({ a: [3, 4] }));
+    optimizer.applyGradients(gradientsOf({ b: [0, 10] }));
+    expect((await optimizer.clip.history()).norms).toEqual(new Float64Array([5, 10]));
+    optimizer.applyGradients(gradientsOf({ c: [12], b: [0, 5] }));
+    expect(await optimizer.clip.history()).toMatchObject({
+      steps: new Uint32Array([3]),
+      norms: new Float64Array([13]),
+    });
+    optimizer.dispose();
+  });
+
   test("leaves a step out by its skip rule", async () => {
     const optimizer = withClipping(new Idle(), clipByGlobalNorm(1), { skip: skipAbove(7) });
     optimizer.applyGradients(gradientsOf({ w: [3, 4] }));

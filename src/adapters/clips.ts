@@ -2,13 +2,15 @@ import { readOptions, shown } from "../check.ts";
 import type { Clip, GradientClip } from "../clip.ts";
 import type { GradientClipper } from "../clipper.ts";
 import { clipperOn } from "../createClipper.ts";
+import type { ClipHistory } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
 import type { GradientView } from "../view.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
-export interface AdapterOptions<Variable = never> extends Pick<ClipOptions, "nonFinite" | "skip" | "tensorNorms"> {
+export interface AdapterOptions<Variable = never>
+  extends Pick<ClipOptions, "nonFinite" | "skip" | "tensorNorms" | "history"> {
   gradScale?: number;
   /**
    * Whether a gradient is clipped, asked once for each name; default: all are. The others stay as they are and count in no norm:
@@ -30,6 +32,11 @@ export interface ClipHandle {
   report(options?: ReportOptions): Promise<ClipReport>;
   /** The latest report that `report()` gave; undefined before the first. It never waits. */
   readonly lastReport?: ClipReport;
+  /**
+   * The steps since the last call, with the option `history`: before the first step empty arrays.
+   * @throws (as a rejection) as `Clip.history` does.
+   */
+  history(): Promise<ClipHistory>;
   /**
    * A new bound or factor from the next step on: `set({ maxNorm: 0.5 })`. It may come before the first step.
    * @throws as `Clip.set` does.
@@ -88,8 +95,8 @@ export class Clips implements ClipHandle {
    */
   constructor(method: ClipMethod, options: object | undefined, caller: string, more: readonly string[] = []) {
     const subject = `${caller}'s options`;
-    const known = ["nonFinite", "gradScale", "skip", "tensorNorms", "only", "groupOf", ...more] as const;
-    const { nonFinite, gradScale, skip, tensorNorms, only, groupOf } = readOptions(options, subject, known);
+    const known = ["nonFinite", "gradScale", "skip", "tensorNorms", "history", "only", "groupOf", ...more] as const;
+    const { nonFinite, gradScale, skip, tensorNorms, history, only, groupOf } = readOptions(options, subject, known);
     if (gradScale !== undefined && typeof gradScale !== "number") {
       throw new TypeError(`${caller}'s gradScale is ${shown(gradScale)}; pass a number.`);
     }
@@ -98,7 +105,7 @@ export class Clips implements ClipHandle {
       throw new TypeError(`${caller}'s ${key} is ${shown(value)}; pass a function of a name.`);
     }
     this.#method = method;
-    this.#options = { nonFinite, gradScale, skip, tensorNorms } as ClipOptions;
+    this.#options = { nonFinite, gradScale, skip, tensorNorms, history } as ClipOptions;
     const isTaken = (only ?? (() => true)) as (name: string, variable: unknown) => unknown;
     const group = groupOf as ((name: string, variable: unknown) => unknown) | undefined;
     this.#ask = (name, variable) => ({ isTaken: Boolean(isTaken(name, variable)), group: group?.(name, variable) });
@@ -171,6 +178,10 @@ export class Clips implements ClipHandle {
 
   get lastReport(): ClipReport | undefined {
     return this.#latest?.lastReport;
+  }
+
+  history(): Promise<ClipHistory> {
+    return (this.#latest ?? this.#first).history();
   }
 
   set(values: Parameters<Clip["set"]>[0]): void {

@@ -86,6 +86,7 @@ export function clipUpdates(
     get lastReport() {
       return clips.lastReport;
     },
+    history: () => clips.history(),
     set: (values) => clips.set(values),
     state: () => clips.state(),
     restore: (saved) => clips.restore(saved),

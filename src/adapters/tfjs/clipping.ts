@@ -90,6 +90,10 @@ export function clippingOf(
       get lastReport() {
         return latest.lastReport;
       },
+      async history() {
+        submit();
+        return clips.history();
+      },
       set: (values) => clips.set(values),
       async state() {
         submit();

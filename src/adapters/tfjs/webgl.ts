@@ -49,7 +49,7 @@ export function clipsOnWebGL(tf: TensorFlow, method: ClipMethod, options: ClipOp
   const { grouping, rule, limits, usesParameters } = method;
   if (tf.getBackend() !== "webgl" || tf.env().get("WEBGL_VERSION") !== 2) return false;
   if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) return false;
-  if (limits || usesParameters || options.tensorNorms || "begin" in rule) return false;
+  if (limits || usesParameters || options.tensorNorms || options.history || "begin" in rule) return false;
   const { skip } = options;
   return grouping.kind === "all" ? !skip || skip.name === "skipAbove" : !skip && /tensor|groups/.test(grouping.kind);
 }
