@@ -1,6 +1,9 @@
 //#import shared/record
 //#import shared/decide
 //#import shared/fold
+//#if MEMORIES
+//#import shared/memories
+//#end
 
 // Pass 2, one workgroup: folds the partials into the record: norm = root(sum), scale = bound / (norm + eps) where that
 // is below 1. With a norm for each group, finish_groups.wgsl has decided, and this sums up.
@@ -18,9 +21,9 @@ struct WholeRecord {
   reserved: vec4u,
 }
 
-fn conclude(all: Partial) {
+fn conclude(all: Partial, together: Decision) {
   let gradScale = grad_scale_bits();
-  var decision = decide(all, SoftFloat(), SoftFloat());
+  var decision = together;
   if (settings.groupCount > 0u) { // no one scale, no one bound; flags of the groups came with the partials
     decision.scale = vec2u(NAN_BITS, ONE_BITS);
     decision.flags = all.flags & ~select(TAKEN, TAKEN | SKIP, (all.flags & TAKEN) != 0u);
@@ -29,6 +32,11 @@ fn conclude(all: Partial) {
     if (isSpike) {
       decision.scale = vec2u(0u, ONE_BITS);
       decision.flags = (decision.flags & ~CLIPPED) | SKIP | SPIKE;
+    }
+    //#end
+    //#if MEMORIES
+    if (isJoint != 0u && (decision.flags & SKIP) != 0u) {
+      decision.scale = vec2u(0u, ONE_BITS);
     }
     //#end
   }
@@ -102,7 +110,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   //#if SKIPS
   prepare_skip(lane);
   //#end
-  let all = folded(found_from(settings.firstPartial, lane), lane, WORKGROUP, WORKGROUP);
+  var all = folded(found_from(settings.firstPartial, lane), lane, WORKGROUP, WORKGROUP);
+  var together: Decision;
   //#if SKIPS
   var judged = all;
   //#if MEASURES
@@ -113,7 +122,13 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     //#if SKIPS
     isSpike = judge(judged);
     //#end
-    conclude(all);
+    together = decide(all, SoftFloat(), SoftFloat());
+  //#if MEMORIES
+  }
+  all.flags = flags_of_each(together, lane);
+  if (lane == 0u) {
+  //#end
+    conclude(all, together);
   }
   //#if REMEMBERS
   remember(lane);

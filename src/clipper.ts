@@ -109,10 +109,12 @@ export class GradientClipper implements Clipper {
     before?: GradientClip,
   ): GradientClip {
     if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
-    const method = readMethod(givenMethod);
-    const options = checkOptions(givenOptions, method);
+    const read = readMethod(givenMethod);
+    const options = checkOptions(givenOptions, read);
     const given = readGivenGradients(gradients);
-    const list = gradientsFor(method, options, given);
+    const list = gradientsFor(read, options, given);
+    const { grouping } = read;
+    const method = grouping.kind === "found" ? { ...read, grouping: grouping.among(list.declared) } : read;
     const where = list.backend ?? this.backend;
     const backendFor = this.#parts[where];
     if (!backendFor) {

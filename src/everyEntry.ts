@@ -4,6 +4,7 @@ export type { Clipper } from "./clipper.ts";
 export { DeviceLostError, NonFiniteGradientError, NoWebGPUError } from "./errors.ts";
 export type { Gradients } from "./gradients.ts";
 export type { ClipHistory } from "./history.ts";
+export { adaGC } from "./methods/adaGC.ts";
 export { type AdaptiveGradClipOptions, adaptiveGradClip } from "./methods/adaptiveGradClip.ts";
 export { autoClip } from "./methods/autoClip.ts";
 export { clipByBlockRms } from "./methods/clipByBlockRms.ts";

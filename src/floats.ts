@@ -22,3 +22,16 @@ export function softFloatOf(
   mantissa = round(mantissa);
   return mantissa < 2 ** 32 ? { mantissa, exponent } : { mantissa: mantissa / 2, exponent: exponent + 1 };
 }
+
+const LEAST = 2 ** (31 - 600);
+
+/** The words of a SoftFloat that a memory keeps, cut to 32 bits. What the shaders take for 0 too is 0. */
+export function softFloatWords(value: number): [mantissa: number, exponent: number] {
+  if (value < LEAST) return [0, 0];
+  const { mantissa, exponent } = softFloatOf(value, Math.floor);
+  return [mantissa, exponent];
+}
+
+export function softFloatIn(words: Uint32Array, at: number): number {
+  return (words[at] as number) * 2 ** ((words[at + 1] as number) | 0);
+}

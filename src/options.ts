@@ -98,7 +98,7 @@ function readTensorNorms(value: unknown, { name, limits, grouping }: ClipMethod)
   if (isAsked && (limits || grouping.kind === "members")) {
     throw new TypeError(`options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`);
   }
-  return isAsked && (grouping.kind === "all" || grouping.kind === "groups");
+  return isAsked && ["all", "groups", "found"].includes(grouping.kind);
 }
 
 function readGradScale(value: unknown): number | Source {

@@ -8,6 +8,7 @@ export type Grouping =
   | { readonly kind: "all" | "tensor" }
   | { readonly kind: "members"; readonly count: number }
   | NamedGroups
+  | FoundGroups
   | {
       readonly kind: "units";
       readonly unitsOf: (shape: readonly number[], label: string) => Units;
@@ -32,6 +33,13 @@ export interface NamedGroups {
   /** Refuses a gradient without a bound, and a range in two groups. */
   readonly check: (list: CheckedGradients) => void;
   readonly report: (entries: Entries) => ClipReport["groups"];
+}
+
+/** Groups that only the gradients name: prepare puts NamedGroups in their place. */
+export interface FoundGroups {
+  readonly kind: "found";
+  readonly among: (declared: readonly Declared[]) => NamedGroups;
+  readonly check: (list: CheckedGradients) => void;
 }
 
 /** A run of one gradient's elements that is processed as one. */

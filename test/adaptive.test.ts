@@ -1,12 +1,13 @@
 /** Options that autoClip and zClip refuse. The conformance suite tests their decisions. */
 import { describe, expect, test } from "vitest";
-import { autoClip, type ClipMethod, createClipper, zClip } from "../src/index.ts";
+import { adaGC, autoClip, type ClipMethod, createClipper, zClip } from "../src/index.ts";
 
 type Options = Record<string, unknown>;
 
 const methods: Record<string, (options?: Options) => ClipMethod> = {
   autoClip: (options) => autoClip(options),
   zClip: (options) => zClip(options),
+  adaGC: (options) => adaGC(options),
 };
 
 describe.each([
@@ -17,6 +18,9 @@ describe.each([
   ["zClip", "decay", [-0.1, 1, 1.5, Number.NaN, Infinity], [0, 0.97, 1 - 2 ** -53]],
   ["zClip", "warmup", [0, -1, 2.5, 1_000_001, Number.NaN, Infinity], [1, 25, 1_000_000]],
   ["zClip", "maxNorm", [-1, 1e-39, 1e39, Number.NaN], [0, 1, Infinity]],
+  ["adaGC", "relative", [-1, 0, Number.NaN, Infinity], [1, 1.05, 1e6]],
+  ["adaGC", "decay", [-0.1, 1, 1.5, Number.NaN, Infinity], [0, 0.98, 1 - 2 ** -53]],
+  ["adaGC", "warmup", [-1, 2.5, 1_000_001, Number.NaN, Infinity], [0, 100, 1_000_000]],
 ] as const)("%s's %s", (name, option, outside, inside) => {
   const make = methods[name] as (options?: Options) => ClipMethod;
 
@@ -35,8 +39,50 @@ describe.each([
   });
 
   test("undefined means the default", () => {
-    expect(make({ [option]: undefined }).maxNorm).toBe(Infinity);
+    expect(make({ [option]: undefined }).maxNorm).toBe(name === "adaGC" ? 1 : Infinity);
   });
+});
+
+test("adaGC's relative below 1 is refused, as bounds would shrink", () => {
+  const message =
+    "adaGC's relative is 0.99, under which every bound would shrink from step to step; pass a number from 1 on.";
+  expect(() => adaGC({ relative: 0.99 })).toThrow(new RangeError(message));
+});
+
+test.each(["tensor", "group"] as const)(
+  "zClip per %s refuses a norm for all, and a memory of other gradients",
+  async (per) => {
+    const clipper = await createClipper({ backend: "cpu" });
+    const lists = [1, 2].map((count) =>
+      Array.from({ length: count }, (_, i) => ({ buffer: new Float32Array(2), group: `${i}` })),
+    );
+    const [one = [], two = []] = lists;
+    expect(() => clipper.prepare(one, zClip({ per }), { totalNorm: 1 })).toThrow(
+      new TypeError("options.totalNorm is one norm, but zClip has many; leave it out."),
+    );
+    const state = await clipper.prepare(two, zClip({ per })).state();
+    expect(() => clipper.prepare(one, zClip({ per })).restore(state)).toThrow(
+      new RangeError(
+        "The state has 56 bytes, but that of zClip with 1 norm has 32; pass what state() of such a clip gave.",
+      ),
+    );
+    expect(() => clipper.prepare(one, zClip()).restore(state.slice(24))).toThrow(RangeError);
+  },
+);
+
+test.each([
+  [1, TypeError, "gradients[1].group is 1; pass a string."],
+  ["others", RangeError, 'gradients[1].group is "others", which stands for gradients without a group; leave it out.'],
+])("zClip per group refuses the group %j", async (group, kind, message) => {
+  const clipper = await createClipper({ backend: "cpu" });
+  const views = [{ buffer: new Float32Array(2) }, { buffer: new Float32Array(2), group: group as string }];
+  expect(() => clipper.prepare(views, zClip({ per: "group" }))).toThrow(new kind(message));
+  expect(clipper.prepare(views, zClip({ per: "tensor" })).method.name).toBe("zClip");
+});
+
+test("zClip's per is one of three", () => {
+  const message = `zClip's per is the string "layer"; use "all" or "tensor" or "group".`;
+  expect(() => zClip({ per: "layer" as "all" })).toThrow(new TypeError(message));
 });
 
 describe.each(Object.entries(methods))("%s", (name, make) => {

@@ -16,7 +16,7 @@ const CHECKS: Record<string, Record<string, Check>> = {
   "TensorFlow and Keras": tensorflowChecks,
   Optax: optaxChecks,
   Caffe: caffeChecks,
-  "timm, Opacus, OLMo-core, axlearn, Apex, Megatron-LM, DeepSpeed": otherChecks,
+  "timm, Opacus, OLMo-core, axlearn, Apex, Megatron-LM, DeepSpeed, AdaGC": otherChecks,
 };
 
 test("every table of the page is checked here", () => {

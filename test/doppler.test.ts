@@ -273,7 +273,7 @@ test("the example of docs/engines.md trains", async () => {
 
 describe("refused:", () => {
   test("options that do not exist", async () => {
-    const message = `clippingBy's options has an unknown property "apply"; it takes nonFinite, gradScale, skip, only, groupOf and metrics.`;
+    const message = /^clippingBy's options has an unknown property "apply"; it takes .* and metrics\.$/;
     await refused(() => clippingBy(undefined, { apply: "record" } as never), TypeError, message);
     const metrics = "yes" as unknown as boolean;
     const wrong = 'clippingBy\'s metrics is the string "yes"; pass true or false.';

@@ -1,8 +1,9 @@
 /** Structs written by name have the fields of the shader's struct, in the same order. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { adaStruct } from "../src/rules/ada.ts";
 import { autoStruct } from "../src/rules/auto.ts";
-import { zStruct } from "../src/rules/z.ts";
+import { statisticsStruct, zStruct } from "../src/rules/z.ts";
 import { aboveStruct } from "../src/skips/skipAbove.ts";
 import { spikesStruct } from "../src/skips/skipSpikes.ts";
 import type { Struct } from "../src/struct.ts";
@@ -67,6 +68,8 @@ test.each<[string, string, AnyStruct]>([
   ["scales/unit", "Units", elementUnitsStruct],
   ["rules/auto", "RuleMemory", autoStruct],
   ["rules/z", "RuleMemory", zStruct],
+  ["rules/z", "Statistics", statisticsStruct],
+  ["rules/ada", "RuleMemory", adaStruct],
   ["skips/above", "SkipMemory", aboveStruct],
   ["skips/spikes", "SkipMemory", spikesStruct],
 ])("%s: the words of %s", (file, name, written) => {

@@ -191,7 +191,7 @@ describe("options, lists and views are plain", () => {
     }
   }
   class Empty {}
-  const OPTIONS = "nonFinite, apply, gradScale, totalNorm, skip and tensorNorms";
+  const OPTIONS = "nonFinite, apply, gradScale, totalNorm, skip, tensorNorms and history";
   const OBJECT = `pass an object with ${OPTIONS}.`;
 
   /** In a browser all properties of a GPUDevice are getters of its prototype. */

@@ -1,4 +1,5 @@
 import {
+  adaGC,
   adaptiveGradClip,
   autoClip,
   type ClipMethod,
@@ -37,6 +38,8 @@ const methods: readonly ClipMethod[] = [
   ...[Infinity, 1, 3].map((normType) => clipByGlobalNorm(1, { normType })),
   zClip(),
   autoClip(),
+  zClip({ per: "tensor" }),
+  adaGC(),
   clipByNorm(1),
   clipByNorm(1, { axes: [0] }),
   clipByNorm(1, { axes: [0, 2] }),

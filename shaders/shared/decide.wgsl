@@ -39,6 +39,10 @@ struct State {
 
 @group(0) @binding(5) var<storage, read_write> state: State;
 //#end
+//#if MEMORIES
+
+var<private> normNumber: u32 = NONE; // the norm whose memory the rule uses; NONE while everything is decided together
+//#end
 //#if SKIPS
 
 var<private> isSpike: bool; // the verdict on the step, before anything is decided
@@ -172,10 +176,8 @@ fn norm_after(exactNorm: SoftFloat, gradScale: SoftFloat, totalNorm: u32) -> Sof
   return product(rounded(exactNorm), gradScale);
 }
 
-fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, factor: u32, totalNorm: u32) -> Decision {
-  let gradScale = soft_float(factor);
-  let exactNorm = norm_of(all);
-  let norm = norm_after(exactNorm, gradScale, totalNorm);
+// By the norm, and the one that is exact and before gradScale.
+fn decide_finite(norm: SoftFloat, exactNorm: SoftFloat, weight: SoftFloat, parameterNorm: SoftFloat, gradScale: SoftFloat) -> Decision {
   let maxNormBits = max_norm_bits();
   //#if SKIPS
   if (isSpike) {
@@ -208,9 +210,9 @@ fn decide_finite(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat, fact
 }
 
 fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision {
-  let gradScale = grad_scale_bits();
+  let factor = grad_scale_bits();
   let totalNorm = total_norm_bits();
-  let flags = non_finite_flags(all, gradScale, totalNorm);
+  let flags = non_finite_flags(all, factor, totalNorm);
   if (flags != 0u) {
     var decision = decide_non_finite(flags);
     //#if SKIPS
@@ -221,5 +223,7 @@ fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision
     //#end
     return decision;
   }
-  return decide_finite(all, weight, parameterNorm, gradScale, totalNorm);
+  let gradScale = soft_float(factor);
+  let exactNorm = norm_of(all);
+  return decide_finite(norm_after(exactNorm, gradScale, totalNorm), exactNorm, weight, parameterNorm, gradScale);
 }

@@ -123,6 +123,20 @@ export class Clips implements ClipHandle {
     return this.#method;
   }
 
+  get options(): ClipOptions {
+    return this.#options;
+  }
+
+  /** The values of the next step. */
+  get values(): { maxNorm: number; gradScale: number } {
+    const { maxNorm = Infinity } = this.#method;
+    return { maxNorm, gradScale: (this.#options.gradScale ?? 1) as number, ...this.#values };
+  }
+
+  groupOf(name: string): string | undefined {
+    return this.#known.get(name)?.group as string | undefined;
+  }
+
   /** Whether the gradient of this name is clipped. Ask for each, before `for`. */
   takes(name: string, variable?: unknown): boolean {
     const known = this.#known.get(name) ?? this.#ask(name, variable);
@@ -193,7 +207,7 @@ export class Clips implements ClipHandle {
 
   #declaration(name: string, { shape, dtype }: NonNullable<Form>): GradientView {
     const length = shape.reduce((product, size) => product * size, 1);
-    return { shape, dtype, length, group: this.#known.get(name)?.group as string | undefined };
+    return { shape, dtype, length, group: this.groupOf(name) };
   }
 }
 

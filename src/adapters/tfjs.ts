@@ -14,7 +14,8 @@ export type ClippingOptimizer<T extends Optimizer> = T & { readonly clip: ClipHa
  * changes the optimizer itself and returns it. The optimizer of a loaded model works too.
  *
  * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder, without a submit, a copy or a
- * read-back. A gradient that another tensor still shares does not change, and a clipped copy is applied. On any other backend the
+ * read-back. A gradient that another tensor still shares does not change, and a clipped copy is applied. On WebGL 2 with float32
+ * textures, methods and skip rules without a memory clip into new tensors, without a read-back too. In all other cases the
  * gradients are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
  * `optimizer.clip` reports, changes the bound, and saves and restores a memory. One clip serves all steps on a device: a variable

@@ -3,9 +3,9 @@ import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
-import { ENTRY_BYTES, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
+import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import type { Decider, RuleState } from "../rules/rule.ts";
+import { type Decider, type RuleState, remembersEach } from "../rules/rule.ts";
 import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
@@ -13,18 +13,33 @@ import type { CpuPasses, Search } from "./methodPasses.ts";
 import { type Found, nothing, type Part, regrouped } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
 
+const FAULTS = NAN_SEEN | INFINITY_SEEN;
+const BAD = FAULTS | SKIP;
+
 /** What goes on from step to step, and from a clip to the one that goes on where it is. */
 interface Kept {
   readonly record: DataView;
   readonly rows: Uint32Array;
   readonly ruleState: RuleState | undefined;
   readonly skipState: SkipState | undefined;
+  /** How many norms are remembered, each by itself; 1 under any other rule. */
+  readonly norms: number;
 }
 
-function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions): Kept {
-  const ruleState = "begin" in rule ? rule.begin() : undefined;
-  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
-  return { record, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
+/** As the clip before left it; a memory of other norms begins anew. */
+function keptOf(
+  { rule }: ClipMethod,
+  { skip, history = 0 }: CheckedOptions,
+  groups: number,
+  before: ClipBackend | undefined,
+): Kept {
+  const norms = remembersEach(rule) ? groups : 1;
+  const earlier = (before as Partial<{ kept: Kept }> | undefined)?.kept;
+  if (earlier?.norms === norms) return earlier;
+  const ruleState = "begin" in rule ? rule.begin(norms) : undefined;
+  const record = earlier?.record ?? new DataView(new ArrayBuffer(RECORD_BYTES));
+  const rows = earlier?.rows ?? new Uint32Array(HISTORY_WORDS * history);
+  return { record, rows, ruleState, skipState: skip?.begin(ruleState), norms };
 }
 
 /** Runs the passes on typed arrays, immediately and in place. */
@@ -40,7 +55,7 @@ export function cpuBackend(
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  const kept = (before as Partial<{ kept: Kept }> | undefined)?.kept ?? begin(method, options);
+  const kept = keptOf(method, options, groups, before);
   const { record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
@@ -77,9 +92,12 @@ export function cpuBackend(
       const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
       const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
-      const decisions = decideEach({ ...found, each }, arrays, settings);
-      // A rule with a memory decides once a step.
-      const together = several ? { ...decide(all, 0, 0, settings), bound: Number.NaN } : (decisions[0] as Decision);
+      const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
+      const verdict = several ? decide(all, 0, 0, settings) : undefined;
+      const decisions = decideEach({ ...found, each }, arrays, { ...settings, shared: warmUp && verdict });
+      if (verdict && (verdict.flags & BAD) === 0) warmUp?.(decisions.map(({ norm }) => norm * clipOf(verdict)));
+      const isWhole = isSpike || (warmUp && ((verdict?.flags ?? 0) & SKIP) !== 0);
+      const together = verdict ? severalAs(verdict, isWhole === true) : (decisions[0] as Decision);
       finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
       if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       if (several) {
@@ -110,8 +128,24 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): Decision[] {
+/** What the record has where there are several norms: each has its own bound, and its own scale unless the whole step is skipped. */
+function severalAs(verdict: Decision, isSkipped: boolean): Decision {
+  return { ...verdict, bound: Number.NaN, scale: isSkipped ? 0 : Number.NaN };
+}
+
+/** What a clip has left of a norm. */
+function clipOf({ flags, bound, norm }: Decision): number {
+  return (flags & CLIPPED) === 0 ? 1 : bound / norm;
+}
+
+/** @param settings.shared what all norms go by, in place of their own. */
+function decideEach(
+  found: Search,
+  arrays: PreparedArrays,
+  settings: Settings & { readonly shared: Decision | undefined },
+): Decision[] {
   const { rule, norm: kind } = settings.method;
+  const { shared } = settings;
   const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
     const run = runs[group];
@@ -119,11 +153,18 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings): 
       const [scale, flags] = settings.isSpike ? [0, SKIP | SPIKE] : [1, 0];
       return { norm: Number.NaN, scale, flags, bound: Infinity };
     }
+    if (shared) {
+      const flags = (mine.flags & FAULTS) | (shared.flags & (CLIPPED | SKIP));
+      return { ...shared, norm: normOf(mine, settings), flags };
+    }
     const parameter = found.parameters[group] ?? nothing();
     const parameterNorm = kind.norm(parameter.sum, parameter.largest);
     // A parameter with a NaN or an infinity gives no bound: that counts as a NaN among the gradients.
     const flags = mine.flags | (parameter.flags ? NAN_SEEN : 0);
-    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, settings);
+    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, {
+      ...settings,
+      normNumber: group,
+    });
   });
 }
 

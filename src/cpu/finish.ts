@@ -15,6 +15,8 @@ export interface Settings {
   readonly gradScale: number;
   /** What the skip rule says of the step. */
   readonly isSpike: boolean;
+  /** The number of the norm, where there are several; undefined for that of everything. */
+  readonly normNumber?: number;
 }
 
 /** The decision for the values that share a norm; twin of shaders/shared/decide.wgsl. */
@@ -66,10 +68,10 @@ function nonFiniteOf(flags: number): number {
 }
 
 function decideFinite(found: Found, weight: number, parameterNorm: number, settings: Settings): Decision {
-  const { maxNorm, gradScale, decider } = settings;
+  const { maxNorm, gradScale, decider, normNumber } = settings;
   const { norm: kind, eps = 0 } = settings.method;
   const norm = normOf(found, settings);
-  const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm }));
+  const bound = rounded(decider.boundFor({ norm, maxNorm, weight, parameterNorm, normNumber }));
   const divisor = norm + eps;
   const cancels = settings.totalNorm === undefined && eps === 0; // gradScale does
   const exactNorm = kind.norm(found.sum, found.largest);
@@ -81,7 +83,7 @@ function decideFinite(found: Found, weight: number, parameterNorm: number, setti
   return { norm, scale: scale < 2 ** -252 ? 0 : scale, flags: clipped ? CLIPPED : 0, bound };
 }
 
-/** Writes the record. With several norms there is no single scale: each group's result is in its entry. */
+/** Writes the record. With several norms each group's result is in its entry. */
 export function finish(
   record: DataView,
   all: Found,
@@ -95,12 +97,7 @@ export function finish(
   const union = several ? groups.reduce((flags, group) => flags | group.flags, all.flags) : together.flags;
   const flags = isTaken ? union & ~SKIP : union;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
-  writeEntry(
-    record,
-    0,
-    { ...together, norm, flags, scale: several && (flags & SPIKE) === 0 ? Number.NaN : together.scale },
-    all.nonFinite,
-  );
+  writeEntry(record, 0, { ...together, norm, flags }, all.nonFinite);
   put(record, "firstPiece", all.firstPiece);
   put(record, "firstElement", all.firstElement);
   const isNonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;

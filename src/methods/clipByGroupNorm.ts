@@ -1,12 +1,9 @@
 import { isPlain, readBound, readOptions, shown } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
-import { refuseTwo } from "../overlaps.ts";
-import type { NamedGroups } from "../pieces.ts";
 import { groupsRule } from "../rules/groups.ts";
+import { groupsNamed, OTHERS } from "./groupsNamed.ts";
 import type { ClipMethod } from "./method.ts";
 import { groupPasses } from "./passes.ts";
-
-const OTHERS = "others";
 
 /**
  * Scales the gradients of each group by the group's own factor, so that their joint L2 norm is at most the group's bound:
@@ -62,45 +59,10 @@ export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, option
     norm: l2,
     rule: groupsRule(given.map(([, bound]) => bound)),
     grouping: groupsNamed(
+      "clipByGroupNorm",
       given.map(([name]) => name),
       given.flatMap(([, bound], number) => (bound === Infinity ? [number] : [])),
     ),
     passes: groupPasses,
-  };
-}
-
-function groupsNamed(names: readonly string[], measured: readonly number[]): NamedGroups {
-  const numbers = new Map(names.map((name, number) => [name, number]));
-  const groupOf: NamedGroups["groupOf"] = ({ group, label }) => {
-    if (group !== undefined && typeof group !== "string") {
-      throw new TypeError(`${label}.group is ${shown(group)}; pass a string.`);
-    }
-    if (group === OTHERS) {
-      throw new RangeError(`${label}.group is "others", which stands for gradients without a group; leave it out.`);
-    }
-    const number = numbers.get(group ?? OTHERS);
-    if (number !== undefined) return number;
-    throw new RangeError(
-      group === undefined
-        ? `${label} has no group, and clipByGroupNorm no bound for others; pass a view with its group, or options.others.`
-        : `${label} has the group ${JSON.stringify(group)}, for which clipByGroupNorm has no bound; pass one of ${names.map((name) => JSON.stringify(name)).join(", ")}.`,
-    );
-  };
-  return {
-    kind: "groups",
-    count: names.length,
-    measured,
-    groupOf,
-    check({ tensors, declared }) {
-      declared.forEach(groupOf);
-      refuseTwo(tensors, "group", ({ group = OTHERS }) => JSON.stringify(group));
-    },
-    report: ({ norms, scales, clipped }) =>
-      Object.fromEntries(
-        names.map((name, i) => [
-          name,
-          { norm: norms[i] as number, scale: scales[i] as number, clipped: clipped[i] as boolean },
-        ]),
-      ),
   };
 }

@@ -64,7 +64,7 @@ const KEYS = Object.keys({
   usesParameters: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 
-const GROUPINGS = ["all", "tensor", "members", "units", "groups"] as const;
+const GROUPINGS = ["all", "tensor", "members", "units", "groups", "found"] as const;
 
 /** Reads a method and checks it: a caller may have built it from another one by hand. */
 export function readMethod(value: unknown): ClipMethod {

@@ -1,8 +1,9 @@
-import { readBound, readInteger, readNormalFloat, readNumber, readOptions } from "../check.ts";
+import { readBound, readInteger, readNormalFloat, readNumber, readOneOf, readOptions } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { zRule } from "../rules/z.ts";
+import { groupsFound } from "./groupsNamed.ts";
 import type { ClipMethod } from "./method.ts";
-import { jointPasses } from "./passes.ts";
+import { groupPasses, jointPasses } from "./passes.ts";
 
 const LONGEST_WARMUP = 1_000_000;
 
@@ -18,6 +19,11 @@ const LONGEST_WARMUP = 1_000_000;
  * to 1e40 neither overflow nor underflow, but the 1e-6 of the paper's code dominates norms below it.
  *
  * A step with NaN or infinite gradients does not change mean and variance. If no z-bound applies, the record's bound is maxNorm.
+ *
+ * With `per: "tensor"` each gradient has its own norm, mean, variance and bound, and so has each `group` of views with `per: "group"`;
+ * gradients without a group are one group more. maxNorm caps each. What is absent, skipped, not finite or 0 leaves its mean as it is:
+ * a bound that follows from zeros alone would stay 0. The report has `tensorNorms`, or `groups` by name.
+ *
  * `Clip.state()` and `Clip.restore()` save and resume mean and variance; `Clip.set({ maxNorm })` changes the cap.
  *
  * @example
@@ -35,20 +41,25 @@ const LONGEST_WARMUP = 1_000_000;
  * @param options.decay at least 0, below 1; default 0.97.
  * @param options.warmup an integer, 1 to 1,000,000; default 25.
  * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
- * @throws RangeError for any other number, TypeError for anything else and for an unknown option.
+ * @param options.per "all" (default), "tensor" or "group": what has a norm of its own.
+ * @throws RangeError for any other number, TypeError for anything else and for an unknown option; of `prepare`, unless `per` is "all":
+ * TypeError for `totalNorm` and for a group that is no string, RangeError for one that is called "others".
  */
 export function zClip(options?: {
   zThreshold?: number;
   decay?: number;
   warmup?: number;
   maxNorm?: number;
+  per?: "all" | "tensor" | "group";
 }): ClipMethod {
   const {
     zThreshold = 2.5,
     decay = 0.97,
     warmup = 25,
     maxNorm = Infinity,
-  } = readOptions(options, "zClip's options", ["zThreshold", "decay", "warmup", "maxNorm"]);
+    per = "all",
+  } = readOptions(options, "zClip's options", ["zThreshold", "decay", "warmup", "maxNorm", "per"]);
+  readOneOf(per, "zClip's per", ["all", "tensor", "group"]);
   if (!(readNumber(decay, "zClip's decay") >= 0 && (decay as number) < 1)) {
     throw new RangeError(`zClip's decay is ${decay}; pass a number from 0 to under 1.`);
   }
@@ -56,12 +67,15 @@ export function zClip(options?: {
     name: "zClip",
     maxNorm: readBound(maxNorm, "zClip's maxNorm"),
     norm: l2,
-    grouping: { kind: "all" },
-    passes: jointPasses,
-    rule: zRule({
-      zThreshold: readNormalFloat(zThreshold, "zClip's zThreshold"),
-      decay: decay as number,
-      warmup: readInteger(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
-    }),
+    grouping: per === "group" ? groupsFound("zClip") : { kind: per as "all" | "tensor" },
+    passes: per === "all" ? jointPasses : groupPasses,
+    rule: zRule(
+      {
+        zThreshold: readNormalFloat(zThreshold, "zClip's zThreshold"),
+        decay: decay as number,
+        warmup: readInteger(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
+      },
+      per !== "all",
+    ),
   };
 }

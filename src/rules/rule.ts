@@ -18,8 +18,23 @@ export type Rule = {
   readonly weight?: (run: GroupRun) => number;
   /** For a rule that lengthens too: whether the scale differs from gradScale. Its WGSL defines `is_scaled`. */
   readonly isScaled?: (norm: number, bound: number, scale: number, gradScale: number) => boolean;
-  /** A rule with a memory begins one for each clip. It works for one norm over all gradients only. */
-} & (Decider | { readonly begin: () => RuleState });
+} & (Decider | Remembering);
+
+/** A rule with a memory begins one for each clip. */
+export interface Remembering {
+  /** @param norms how many norms are remembered, each by itself: 1 without `each`. */
+  readonly begin: (norms: number) => RuleState;
+  /**
+   * Whether it remembers each of several norms. Its WGSL then uses `normNumber`, and also defines `fn is_joint() -> bool` and
+   * `fn note_joint(norm: SoftFloat)`: see shaders/shared/memories.wgsl, which it brings.
+   */
+  readonly each?: true;
+}
+
+/** Whether a rule decides each norm after the verdict on everything. */
+export function remembersEach(rule: Rule): boolean {
+  return "each" in rule;
+}
 
 export interface Decider {
   boundFor(facts: Facts): number;
@@ -33,7 +48,15 @@ export interface Facts {
   readonly weight: number;
   /** The norm of the gradient's parameter. */
   readonly parameterNorm: number;
+  /** The number of a norm among several; undefined for the norm of everything. */
+  readonly normNumber?: number;
 }
 
 /** What a rule remembers from step to step. */
-export interface RuleState extends Decider, Remembered {}
+export interface RuleState extends Decider, Remembered {
+  /**
+   * While one norm counts for all: takes note of the norms after the clip that they shared, by number, NaN for one that is absent. It
+   * is undefined when each has a bound of its own, and for rules that never share.
+   */
+  readonly warmUp?: ((norms: readonly number[]) => void) | undefined;
+}

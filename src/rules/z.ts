@@ -1,14 +1,17 @@
 import wgsl from "../../shaders/rules/z.wgsl?raw";
 import difference from "../../shaders/shared/difference.wgsl?raw";
-import { LARGEST, softFloatOf } from "../floats.ts";
+import entry from "../../shaders/shared/entry.wgsl?raw";
+import memories from "../../shaders/shared/memories.wgsl?raw";
+import moved from "../../shaders/shared/moved.wgsl?raw";
+import { counted } from "../check.ts";
+import { LARGEST, softFloatIn, softFloatWords } from "../floats.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
 
 const EPSILON = 1e-6;
-const LEAST = 2 ** (31 - 600);
 const TAG = 0x67_63_7a_01; // version 1
-const SUBJECT = "zClip";
+const TAG_OF_EACH = 0x67_63_65_01;
 
 interface ZSettings {
   readonly zThreshold: number;
@@ -17,100 +20,111 @@ interface ZSettings {
 }
 
 /** As in shaders/rules/z.wgsl; a SoftFloat has two words. */
-export const zStruct = struct(
-  "thresholdMantissa",
-  "thresholdExponent",
-  "weightMantissa",
-  "weightExponent",
-  "warmup",
-  "count",
-  "meanMantissa",
-  "meanExponent",
-  "varianceMantissa",
-  "varianceExponent",
-);
-type SoftFloatField = "threshold" | "weight" | "mean" | "variance";
+export const zStruct = struct("thresholdMantissa", "thresholdExponent", "weightMantissa", "weightExponent", "warmup");
+/** The same of what is remembered of a norm. */
+export const statisticsStruct = struct("count", "meanMantissa", "meanExponent", "varianceMantissa", "varianceExponent");
 
-export function zRule(settings: ZSettings): Rule {
-  return { name: "z", wgsl, texts: { "shared/difference": difference }, begin: () => new Statistics(settings) };
+/** @param each whether each of several norms has its own mean and variance. */
+export function zRule(settings: ZSettings, each: boolean): Rule {
+  return {
+    name: each ? "z each" : "z",
+    wgsl,
+    texts: {
+      "shared/difference": difference,
+      "shared/moved": moved,
+      ...(each && { "shared/entry": entry, "shared/memories": memories }),
+    },
+    ...(each && { each }),
+    begin: (norms) => new ZMemory(settings, each, norms),
+  };
 }
 
-/** Mean and variance of the norms; twin of shaders/rules/z.wgsl. */
-class Statistics implements RuleState {
-  readonly subject = SUBJECT;
-  readonly savedBytes = packedBytes(3);
+/** Mean and variance of one norm. */
+interface Statistics {
+  readonly count: number;
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/** Twin of shaders/rules/z.wgsl. */
+class ZMemory implements RuleState {
+  readonly subject: string;
+  readonly savedBytes: number;
   readonly headWords = zStruct.words;
   readonly #settings: ZSettings;
-  #count = 0;
-  #mean = 0;
-  #variance = 0;
+  readonly #each: boolean;
+  #norms: Statistics[];
 
-  constructor(settings: ZSettings) {
+  constructor(settings: ZSettings, each: boolean, norms: number) {
     this.#settings = settings;
+    this.#each = each;
+    this.subject = each ? `zClip with ${counted(norms, "norm")}` : "zClip";
+    this.#norms = Array<Statistics>(norms).fill({ count: 0, mean: 0, variance: 0 });
+    this.savedBytes = packedBytes(3 * norms);
   }
 
-  boundFor({ norm, maxNorm }: Facts): number {
-    const warming = this.#count < this.#settings.warmup;
-    const usual = warming ? norm : this.#usual(norm);
-    this.#note(usual, warming);
+  boundFor({ norm, maxNorm, normNumber }: Facts): number {
+    // A bound that follows from zeros alone would stay 0.
+    if (this.#each && (normNumber === undefined || norm === 0)) return maxNorm;
+    const number = this.#each ? (normNumber as number) : 0;
+    const before = this.#norms[number] as Statistics;
+    const warming = before.count < this.#settings.warmup;
+    const usual = warming ? norm : this.#usual(before, norm);
+    this.#norms[number] = this.#noted(before, usual, warming);
     return usual < norm ? Math.min(Math.fround(Math.min(usual, LARGEST)), maxNorm) : maxNorm;
   }
 
   save(): ArrayBuffer {
-    return packed(TAG, [this.#count, this.#mean, this.#variance]);
+    return packed(
+      this.#each ? TAG_OF_EACH : TAG,
+      this.#norms.flatMap(({ count, mean, variance }) => [count, mean, variance]),
+    );
   }
 
   load(saved: ArrayBuffer): void {
-    const [count = 0, mean = 0, variance = 0] = unpacked(saved, TAG, 3, SUBJECT);
-    const counted = Number.isInteger(count) && count >= 0 && count < 2 ** 32;
-    refuseUnless(counted && mean >= 0 && mean < 2 ** 200 && variance >= 0 && variance < 2 ** 400, SUBJECT);
-    [this.#count, this.#mean, this.#variance] = [count, mean, variance];
+    const values = unpacked(saved, this.#each ? TAG_OF_EACH : TAG, 3 * this.#norms.length, this.subject);
+    this.#norms = this.#norms.map((_, i) => {
+      const [count = 0, mean = 0, variance = 0] = values.slice(3 * i);
+      const isCount = Number.isInteger(count) && count >= 0 && count < 2 ** 32;
+      refuseUnless(isCount && mean >= 0 && mean < 2 ** 200 && variance >= 0 && variance < 2 ** 400, this.subject);
+      return { count, mean, variance };
+    });
   }
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { zThreshold, decay, warmup } = this.#settings;
     // An array in a storage buffer has at least one element.
-    const words = new Uint32Array(zStruct.words + 1);
-    zStruct.write(words, 0, {
-      ...softFloat("threshold", zThreshold),
-      ...softFloat("weight", Math.fround(1 - decay)),
-      warmup,
-      count: this.#count,
-      ...softFloat("mean", this.#mean),
-      ...softFloat("variance", this.#variance),
-    });
+    const words = new Uint32Array(zStruct.words + Math.max(1, statisticsStruct.words * this.#norms.length));
+    words.set([...softFloatWords(zThreshold), ...softFloatWords(Math.fround(1 - decay)), warmup]);
+    for (const [i, { count, mean, variance }] of this.#norms.entries()) {
+      const at = zStruct.words + statisticsStruct.words * i;
+      words.set([count, ...softFloatWords(mean), ...softFloatWords(variance)], at);
+    }
     return words;
   }
 
   fromWords(words: Uint32Array): void {
-    const number = (field: SoftFloatField) =>
-      zStruct.read(words, 0, `${field}Mantissa`) * 2 ** (zStruct.read(words, 0, `${field}Exponent`) | 0);
-    this.#count = zStruct.read(words, 0, "count");
-    this.#mean = number("mean");
-    this.#variance = number("variance");
+    this.#norms = this.#norms.map((_, i) => {
+      const at = zStruct.words + statisticsStruct.words * i;
+      return { count: words[at] as number, mean: softFloatIn(words, at + 1), variance: softFloatIn(words, at + 3) };
+    });
   }
 
   /** The norm for the averages: the norm itself, or its bound if it exceeds that. */
-  #usual(norm: number): number {
-    const deviation = Math.sqrt(this.#variance);
-    const z = (norm - this.#mean) / (deviation + EPSILON);
+  #usual({ mean, variance }: Statistics, norm: number): number {
+    const deviation = Math.sqrt(variance);
+    const z = (norm - mean) / (deviation + EPSILON);
     const { zThreshold } = this.#settings;
-    return z > zThreshold ? this.#mean + (zThreshold * deviation) / (z / zThreshold) : norm;
+    return z > zThreshold ? mean + (zThreshold * deviation) / (z / zThreshold) : norm;
   }
 
   /** Moves the averages by a part of the difference: norms that never change have a deviation of exactly 0. */
-  #note(norm: number, warming: boolean): void {
-    if (warming) this.#count += 1;
-    const weight = warming ? 1 / this.#count : 1 - this.#settings.decay;
-    const before = norm - this.#mean;
-    this.#mean += weight * before;
-    const after = norm - this.#mean;
-    this.#variance += weight * (after * (warming ? before : after) - this.#variance);
+  #noted({ count, mean, variance }: Statistics, norm: number, warming: boolean): Statistics {
+    const seen = warming ? count + 1 : count;
+    const weight = warming ? 1 / seen : 1 - this.#settings.decay;
+    const before = norm - mean;
+    const moved = mean + weight * before;
+    const after = norm - moved;
+    return { count: seen, mean: moved, variance: variance + weight * (after * (warming ? before : after) - variance) };
   }
-}
-
-/** What the shader takes for 0 too is 0. */
-function softFloat(field: SoftFloatField, value: number): Record<string, number> {
-  const { mantissa, exponent } = value < LEAST ? { mantissa: 0, exponent: 0 } : softFloatOf(value, Math.floor);
-  return { [`${field}Mantissa`]: mantissa, [`${field}Exponent`]: exponent };
 }

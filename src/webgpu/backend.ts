@@ -80,7 +80,7 @@ class WebGPUBackend implements ClipBackend {
         const record = before?.record ?? this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groups)) : undefined;
         const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, gradients)) : undefined;
-        const memory = memoryOf(method, options);
+        const memory = memoryOf(method, options, groups);
         const words = memory?.toWords(0);
         const known = before?.memory;
         const size = this.#memoryAt + (words?.byteLength ?? 4);
@@ -95,7 +95,7 @@ class WebGPUBackend implements ClipBackend {
       const { state, memory } = made;
       this.memory = state;
       if (state && memory?.savedBytes) {
-        const begin = () => memoryOf(method, options) as Remembered;
+        const begin = () => memoryOf(method, options, groups) as Remembered;
         this.state = {
           save: () => this.#save(state, begin()),
           load: (saved) => this.#load(state, begin(), saved),
@@ -304,7 +304,7 @@ function isEncoder(target: unknown): target is GPUCommandEncoder {
 }
 
 /** What the clip remembers from step to step, as it is before the first one. */
-function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions): Remembered | undefined {
-  const ofRule = "begin" in rule ? rule.begin() : undefined;
+function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions, groups: number): Remembered | undefined {
+  const ofRule = "begin" in rule ? rule.begin(groups) : undefined;
   return skip ? skip.begin(ofRule).memory : ofRule;
 }

@@ -3,6 +3,7 @@ import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type Grouping, groupCount, groupOf, groupRunsOf, isJudged, parametersOf, presentPiecesOf } from "../pieces.ts";
 import { globalRule } from "../rules/global.ts";
+import { remembersEach } from "../rules/rule.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
 import type { Dispatch, Gradients, Pass, PassesInOrder, Planning } from "./passes/pass.ts";
@@ -20,7 +21,9 @@ export interface Plan {
 export function planOf(method: ClipMethod, options: CheckedOptions, list: TensorList, limits: Limits): Plan {
   const planning = planningFor(method, options, list, limits);
   const { search, write } = method.passes.webgpu as PassesInOrder;
-  const verdict = planning.options.skip ? [planning.options.skip.groupPass as Pass] : [];
+  const { skip } = planning.options;
+  // Where each norm is remembered, finish has the verdict before it decides them.
+  const verdict = skip && !remembersEach(planning.method.rule) ? [skip.groupPass as Pass] : [];
   const { declared } = list;
   const written = options.tensorNorms ? { ...planning, gradients: read(declared, method.grouping, limits) } : planning;
   const dispatches = [

@@ -125,3 +125,13 @@ export function deepspeed(gradients: readonly number[], maxNorm: number): number
   const coefficient = f(f(maxNorm) / f(norm + f(1e-6)));
   return maxNorm > 0 && coefficient < 1 ? scaled(gradients, coefficient) : gradients.map(f);
 }
+
+/** AdaGC after its warm-up: g * min(1, 1.05 * average / norm). */
+export function adaGC(gradients: readonly number[], average: number): number[] {
+  return scaled(gradients, Math.min(1, f(f(f(1.05) * average) / l2(gradients))));
+}
+
+/** pytorch_optimizer's AdaGC in its warm-up: `get_global_gradient_norm` is the sum of squares, and 1e-8 is added. */
+export function adaGCSquared(gradients: readonly number[], maxNorm: number): number[] {
+  return scaled(gradients, Math.min(1, f(maxNorm / f(sumOfSquares(gradients) + f(1e-8)))));
+}

@@ -92,4 +92,5 @@ export const lines: Record<string, Line> = {
   "Apex: `clip_grad_norm_(parameters, 1)`": global(pytorch),
   "Megatron-LM: `--clip-grad 1`": global(megatron),
   'DeepSpeed: `"gradient_clipping": 1`': global(deepspeed),
+  "AdaGC: `lambda_rel=1.05, beta=0.98, lambda_abs=1, warmup_steps=100`": global(tfGlobalNorm),
 };

@@ -1,6 +1,18 @@
 import type { ClipReport, GradientView } from "../../src/index.ts";
 import { type Check, first, leftOut, norm, of, tell } from "./checks.ts";
-import { adaptive, axlearnSkips, caffe, deepspeed, l2, megatron, olmoCoreSkips, opacus, scaled } from "./formulas.ts";
+import {
+  adaGC,
+  adaGCSquared,
+  adaptive,
+  axlearnSkips,
+  caffe,
+  deepspeed,
+  l2,
+  megatron,
+  olmoCoreSkips,
+  opacus,
+  scaled,
+} from "./formulas.ts";
 
 export const caffeChecks: Record<string, Check> = {
   "Off, for `[3, 4]`": { gradients: of([3, 4]), theirs: caffe([3, 4], -1) },
@@ -103,4 +115,12 @@ export const otherChecks: Record<string, Check> = {
   "DeepSpeed: `[Infinity, 1]`": { gradients: of([Infinity, 1]), theirs: deepspeed([Infinity, 1], 1) },
   "DeepSpeed: `[1e20, 1e20]`": { gradients: of([1e20, 1e20]), theirs: deepspeed([1e20, 1e20], 1) },
   "DeepSpeed: 0, for `[3, 4]`": { gradients: of([3, 4]), theirs: deepspeed([3, 4], 0) },
+  "AdaGC: `[30, 40]` at the first step": {
+    gradients: of([30, 40]),
+    theirs: tell`${adaGCSquared([30, 40], 1)}, by the squared norm`,
+  },
+  "AdaGC: `[3, 4]` after a warm-up of zeros": {
+    gradients: of([3, 4]),
+    theirs: tell`${adaGC([3, 4], 0)}, as at every later step`,
+  },
 };

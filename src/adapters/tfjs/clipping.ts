@@ -7,6 +7,7 @@ import { type AdapterOptions, type ClipHandle, Clips } from "../clips.ts";
 import { clipOnCPU } from "./cpu.ts";
 import { type Gradient, type Gradients, readGradients, refuseWithoutVariable, type TensorFlow } from "./gradients.ts";
 import { keepOf, type Verdict } from "./keepOnSkip.ts";
+import { clipsOnWebGL, WebGLClip } from "./webgl.ts";
 import { clipOnGPU, isSkipped, skippedStepsIn, submitQueue, type WebGPUBackend } from "./webgpu.ts";
 
 /** How to clip in TensorFlow.js. */
@@ -54,9 +55,20 @@ export function clippingOf(
   let submit = () => {};
   let skippedOnHost = 0;
   const records = new Set<GPUBuffer>();
+  let onWebGL: WebGLClip | undefined;
+  /** What has clipped last. */
+  let latest: Pick<ClipHandle, "report" | "lastReport"> = clips;
 
   /** Replaces gradients in the list. */
   function clipAll(gradients: Gradient[]): () => Verdict {
+    if (clipsOnWebGL(tf, method, clips.options)) {
+      onWebGL ??= new WebGLClip(tf, clips);
+      const clip = onWebGL;
+      clip.clip(gradients);
+      latest = clip;
+      return () => clip.verdict();
+    }
+    latest = clips;
     if (tf.getBackend() === "webgpu") {
       const gpu = tf.backend() as unknown as WebGPUBackend;
       submit = () => submitQueue(gpu);
@@ -73,10 +85,10 @@ export function clippingOf(
     clip: {
       async report(options) {
         submit();
-        return clips.report(options);
+        return latest.report(options);
       },
       get lastReport() {
-        return clips.lastReport;
+        return latest.lastReport;
       },
       set: (values) => clips.set(values),
       async state() {
@@ -109,11 +121,13 @@ export function clippingOf(
     int32: (value) => tf.scalar(value, "int32"),
     async skippedSteps() {
       const onDevices = await Promise.all([...records].map((record) => skippedStepsIn(tf, record)));
-      return onDevices.reduce((sum, steps) => sum + steps, skippedOnHost);
+      const onTextures = (await onWebGL?.skippedSteps()) ?? 0;
+      return onDevices.reduce((sum, steps) => sum + steps, skippedOnHost + onTextures);
     },
     dispose() {
       // Recorded commands still need the buffers that are freed next.
       submit();
+      onWebGL?.dispose();
       clips.destroy();
     },
   };

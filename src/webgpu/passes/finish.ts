@@ -1,5 +1,6 @@
 import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
+import { remembersEach } from "../../rules/rule.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
@@ -10,6 +11,7 @@ export const finish: Pass = { plan: planFinish };
 function planFinish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
   const { skip, history } = options;
+  const each = remembersEach(method.rule);
   const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
@@ -18,7 +20,12 @@ function planFinish(planning: Planning): Dispatch[] {
       name: `finish ${[method.norm.name, method.rule.name, ...namesOf(planning)].join(" ")} by ${lanes}`,
       source: () => {
         const texts = { "shared/record": record, ...(skip && { skip: skip.wgsl, ...skip.texts }) };
-        const conditions = { SKIPS: skip !== undefined, LOSS: !!skip?.loss, MEASURES: isJudgedInPart(planning) };
+        const conditions = {
+          SKIPS: skip !== undefined,
+          LOSS: !!skip?.loss,
+          MEASURES: isJudgedInPart(planning),
+          MEMORIES: each,
+        };
         return decidingText(kernel, texts, method, lanes, conditions, history);
       },
       bindings: [
@@ -27,7 +34,8 @@ function planFinish(planning: Planning): Dispatch[] {
         ...sourceBindings,
         settingsBinding(planning),
         ...("begin" in method.rule || skip || history ? [{ type: "storage", buffer: "state" } as const] : []),
-        ...(skip?.loss ? [{ type: READ, buffer: "loss" } as const] : []),
+        ...(skip?.loss || each ? [{ type: READ, buffer: "loss" } as const] : []),
+        ...(each ? [{ type: "storage", buffer: "entries" } as const] : []),
       ],
       values: decidingValues,
       workgroups: 1,

@@ -2,6 +2,7 @@ import kernel from "../../../shaders/finish_groups.wgsl?raw";
 import { floatBits } from "../../floats.ts";
 import { measuredIn } from "../../pieces.ts";
 import { globalRule } from "../../rules/global.ts";
+import { remembersEach } from "../../rules/rule.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
@@ -51,7 +52,9 @@ function planTold(planning: Planning): Dispatch[] {
 }
 
 function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[] {
-  const { method, groupCount, groupRuns } = planning;
+  const { groupCount, groupRuns } = planning;
+  // Where each norm is remembered, finish decides: this leaves the norms.
+  const method = remembersEach(planning.method.rule) ? { ...planning.method, rule: globalRule } : planning.method;
   const blocks = Math.ceil(groupCount / GROUPS_A_WORKGROUP);
   const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
   const workgroups = Math.ceil(blocks / rounds);

@@ -1,0 +1,316 @@
+import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import { writeEntry } from "../../cpu/finish.ts";
+import { NonFiniteGradientError } from "../../errors.ts";
+import { LARGEST } from "../../floats.ts";
+import type { ClipMethod } from "../../methods/method.ts";
+import type { ClipOptions } from "../../options.ts";
+import type { GroupRun, NamedGroups } from "../../pieces.ts";
+import {
+  CLIPPED,
+  type ClipReport,
+  countsOf,
+  INFINITY_SEEN,
+  NAN_SEEN,
+  NONE,
+  RECORD_BYTES,
+  readReport,
+  recordAt,
+  SPIKE,
+} from "../../record.ts";
+import type { Decider } from "../../rules/rule.ts";
+import type { Declared } from "../../view.ts";
+import type { Clips, ReportOptions } from "../clips.ts";
+import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
+import * as programs from "./webglPrograms.ts";
+
+/** The members of tfjs-backend-webgl 4.22 that are used; the last two are private there. */
+interface WebGLBackend {
+  readonly texData: { get(dataId: object): { texture: unknown; isPacked: boolean } };
+  write(values: Float32Array, shape: number[], dtype: "float32"): object;
+  read(dataId: object): Promise<Float32Array>;
+  runWebGLProgram(
+    program: programs.Program,
+    inputs: readonly TensorInfo[],
+    dtype: string,
+    uniforms: readonly (readonly number[])[] | undefined,
+    staysPacked: true,
+  ): TensorInfo;
+  disposeIntermediateTensorInfo(info: TensorInfo): void;
+  packTensor(info: TensorInfo): TensorInfo;
+}
+
+const MOST_LANES = 1024;
+
+/**
+ * Whether gradients are clipped without a read: on WebGL 2 with float32 textures, by a method and a skip rule that remember nothing.
+ * Everything else is clipped on the CPU.
+ */
+export function clipsOnWebGL(tf: TensorFlow, method: ClipMethod, options: ClipOptions): boolean {
+  const { grouping, rule, limits, usesParameters } = method;
+  if (tf.getBackend() !== "webgl" || tf.env().get("WEBGL_VERSION") !== 2) return false;
+  if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) return false;
+  if (limits || usesParameters || options.tensorNorms || "begin" in rule) return false;
+  const { skip } = options;
+  return grouping.kind === "all" ? !skip || skip.name === "skipAbove" : !skip && /tensor|groups/.test(grouping.kind);
+}
+
+/** The gradients that share a norm, and their numbers among the names. */
+interface Group {
+  readonly number: number;
+  readonly members: { readonly at: number; readonly place: number; readonly shape: readonly number[] }[];
+}
+
+/** Clips on the webgl backend by small programs, in a fixed order, without a read. */
+export class WebGLClip {
+  readonly #tf: TensorFlow;
+  readonly #clips: Clips;
+  readonly #names: string[] = [];
+  readonly #zeros = new Map<number, TensorInfo>();
+  #record: TensorInfo | undefined;
+  /** Of the last step, by the number of the group. */
+  #decisions = new Map<number, TensorInfo>();
+  #totals = countsOf(() => 0);
+  lastReport: ClipReport | undefined;
+
+  constructor(tf: TensorFlow, clips: Clips) {
+    this.#tf = tf;
+    this.#clips = clips;
+  }
+
+  /** Replaces the gradients in the list by new tensors. */
+  clip(gradients: Gradient[]): void {
+    const groups = this.#groupsOf(gradients);
+    const packed = gradients.map(({ tensor }) => (tensor?.size ? this.#packed(tensor) : undefined));
+    const before = this.#decisions;
+    this.#decisions = new Map();
+    groups.forEach((group, i) => {
+      const decision = this.#decide(group, packed, [Number(i === 0), Number(i === groups.length - 1)]);
+      for (const { at, shape } of group.members) {
+        const { info } = packed[at] as Packed;
+        const clipped = this.#run(programs.scaleProgram(info.shape), [info, decision]);
+        const tensor = this.#tf.engine().makeTensorFromTensorInfo({ ...clipped, shape: [...shape] });
+        gradients[at] = { ...(gradients[at] as Gradient), tensor };
+      }
+    });
+    for (const decision of before.values()) this.#free(decision);
+    for (const one of packed) if (one?.isOwn) this.#free(one.info);
+  }
+
+  /** Whether the last step is skipped, as a scalar. */
+  verdict(): Tensor {
+    const flag = this.#run(programs.verdictProgram(), [this.#record as TensorInfo], undefined, "bool");
+    return this.#tf.engine().makeTensorFromTensorInfo(flag);
+  }
+
+  async skippedSteps(): Promise<number> {
+    return this.#record ? ((await this.#texelsOf(this.#record))(4)[2] as number) : 0;
+  }
+
+  async report({ throwIfNonFinite, signal }: NonNullable<ReportOptions> = {}): Promise<ClipReport> {
+    signal?.throwIfAborted();
+    const decisions = [...this.#decisions];
+    const [record, ...each] = await Promise.all(
+      [this.#record as TensorInfo, ...decisions.map(([, decision]) => decision)].map((one) => this.#texelsOf(one)),
+    );
+    signal?.throwIfAborted();
+    const found = new Map(decisions.map(([number], i) => [number, this.#decisionOf(each[i] as Texels)]));
+    const report = this.#reportOf(record as Texels, found);
+    this.#totals = { ...report.totals };
+    this.lastReport = report;
+    if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
+    return report;
+  }
+
+  dispose(): void {
+    for (const info of [...this.#zeros.values(), ...this.#decisions.values()]) this.#free(info);
+  }
+
+  get #backend(): WebGLBackend {
+    return this.#tf.backend() as unknown as WebGLBackend;
+  }
+
+  #run(
+    program: programs.Program,
+    inputs: readonly TensorInfo[],
+    uniforms?: readonly (readonly number[])[],
+    dtype = "float32",
+  ) {
+    return this.#backend.runWebGLProgram(program, inputs, dtype, uniforms, true);
+  }
+
+  #free(info: TensorInfo): void {
+    this.#backend.disposeIntermediateTensorInfo(info);
+  }
+
+  /** A group comes for each tensor, each name of a group, or all; without a gradient there is one that is empty. */
+  #groupsOf(gradients: readonly Gradient[]): Group[] {
+    const { grouping } = this.#clips.method;
+    const groups = new Map<number, Group>();
+    gradients.forEach((gradient, at) => {
+      const { name, tensor } = gradient;
+      if (!this.#names.includes(name)) this.#names.push(name);
+      if (!tensor?.size) return;
+      const place = this.#names.indexOf(name);
+      const { groupOf } = grouping as Partial<NamedGroups>;
+      const declared = { label: name, group: this.#clips.groupOf(name) } as unknown as Declared;
+      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" ? place : 0);
+      const group = groups.get(number) ?? { number, members: [] };
+      groups.set(number, group);
+      group.members.push({ at, place, shape: shapeOf(gradient) as readonly number[] });
+    });
+    return groups.size > 0 ? [...groups.values()] : [{ number: 0, members: [] }];
+  }
+
+  /** Leaves the record that goes on with this group. */
+  #decide({ number, members }: Group, packed: readonly (Packed | undefined)[], ends: [number, number]): TensorInfo {
+    const { method, values } = this.#clips;
+    const kind = method.norm;
+    const ofMembers = members.map(({ at, place }) => ({ ...(packed[at] as Packed), place }));
+    const texels = ofMembers.reduce((sum, { dims: [rows, columns], info }) => {
+      return sum + (info.shape[0] as number) * (rows as number) * (columns as number);
+    }, 0);
+    const lanes = Math.min(MOST_LANES, 2 ** Math.round(Math.log2(Math.sqrt(Math.max(1, texels)))));
+    const chain = (program: programs.Program, ...more: TensorInfo[]) =>
+      ofMembers.reduce((state, { info, dims, place }) => {
+        const texelCount = (info.shape[0] as number) * (dims[0] as number) * (dims[1] as number);
+        const next = this.#run(program, [state, ...more, info], [dims, [texelCount, place]]);
+        if (state !== this.#zerosFor(lanes)) this.#free(state);
+        return next;
+      }, this.#zerosFor(lanes));
+    let most = chain(programs.mostProgram(lanes));
+    if (members.length > 1) {
+      const folded = this.#run(programs.foldProgram(), [most]);
+      this.#free(most);
+      most = folded;
+    }
+    const sums = kind.name === "linf" ? this.#zerosFor(lanes) : chain(programs.sumProgram(lanes, kind), most);
+    const count = members.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+    const weight =
+      method.rule.weight?.({ group: number, count: 1, valuesPerGroup: count, absent: false } as GroupRun) ?? 0;
+    const bound = (method.rule as Decider).boundFor({ norm: 0, maxNorm: values.maxNorm, weight, parameterNorm: 0 });
+    const decision = this.#run(
+      programs.decisionProgram(kind),
+      [most, sums, this.#record ?? this.#zerosFor(programs.RECORD_TEXELS)],
+      [
+        [bound, method.eps ?? 0, values.gradScale, this.#threshold()],
+        [...ends, Number(method.rule.isScaled !== undefined), ["zero", "keep", "propagate"].indexOf(this.#nonFinite())],
+      ],
+    );
+    for (const state of new Set([most, sums])) if (state !== this.#zerosFor(lanes)) this.#free(state);
+    this.#record = decision;
+    this.#decisions.set(number, decision);
+    return decision;
+  }
+
+  #nonFinite(): "zero" | "keep" | "propagate" {
+    return this.#clips.options.nonFinite ?? "zero";
+  }
+
+  /** The norm of skipAbove is the first word of what it hands to the GPU. */
+  #threshold(): number {
+    const { skip } = this.#clips.options;
+    return skip ? (new Float32Array(skip.begin(undefined).memory.toWords(0).buffer)[0] as number) : Infinity;
+  }
+
+  #zerosFor(lanes: number): TensorInfo {
+    const shape: [number, number] = [2, 2 * lanes];
+    const dataId = () => this.#backend.write(new Float32Array(4 * lanes), shape, "float32");
+    const zeros = this.#zeros.get(lanes) ?? { dataId: dataId(), shape, dtype: "float32" };
+    this.#zeros.set(lanes, zeros);
+    return zeros;
+  }
+
+  /** As matrices of texels. TensorFlow.js packs the last two axes, and any others may be joined before them. */
+  #packed({ dataId, shape, dtype }: Tensor): Packed {
+    const [columns = 1, rows = 1, ...others] = [...shape].reverse();
+    const matrices = others.reduce((product, size) => product * size, 1);
+    const info: TensorInfo = { dataId, shape: [matrices, rows, columns], dtype };
+    const dims = [Math.ceil(rows / 2), Math.ceil(columns / 2), rows, columns];
+    const { texture, isPacked } = this.#backend.texData.get(dataId);
+    const isOwn = Boolean(texture) && !isPacked;
+    return { info: isOwn ? this.#backend.packTensor(info) : info, dims, isOwn };
+  }
+
+  async #texelsOf({ dataId, shape: [, width = 0] }: TensorInfo): Promise<Texels> {
+    const values = await this.#backend.read(dataId);
+    return (texel) => [0, 1, width, width + 1].map((at) => values[2 * texel + at] as number);
+  }
+
+  #decisionOf(texel: Texels): Decision {
+    const flags = texel(0)[3] as number;
+    const [n = 0, power = 0, bound = 0, gradScale = 1] = texel(1);
+    const norm = normOf(flags, n * 2 ** power * gradScale);
+    const clipped = gradScale * (bound / (norm + (this.#clips.method.eps ?? 0)));
+    const kept = { zero: 0, keep: 1, propagate: Number.isNaN(norm) ? Number.NaN : 0 }[this.#nonFinite()];
+    const finite = flags & SPIKE ? 0 : flags & CLIPPED ? clipped : gradScale;
+    return { norm, scale: Number.isFinite(norm) ? finite : kept, flags, bound, gradScale };
+  }
+
+  /** The record of the last group as the record that the other backends write. */
+  #reportOf(texel: Texels, decisions: ReadonlyMap<number, Decision>): ClipReport {
+    const view = new DataView(new ArrayBuffer(RECORD_BYTES));
+    const put = (key: keyof typeof recordAt, value: number) => view.setUint32(recordAt[key], value, true);
+    const [last] = [...decisions.values()].slice(-1) as [Decision];
+    const isOne = this.#clips.method.grouping.kind === "all";
+    const [n = 0, power = 0, flags = 0] = texel(2);
+    const [most = 0, nonFinite = 0, high = 0, low = 0] = texel(3);
+    const norm = normOf(flags, n * 2 ** power * last.gradScale);
+    writeEntry(view, 0, { ...last, norm, flags, scale: isOne ? last.scale : Number.NaN }, nonFinite);
+    const [steps = 0, clippedSteps = 0, skippedSteps = 0, nonFiniteSteps = 0] = texel(4);
+    const [spikeSteps = 0, badStepsInARow = 0, lastStep = 0, lastHigh = 0] = texel(5);
+    const first = placeOf(high, low);
+    const latest = placeOf(lastHigh, texel(6)[0] as number);
+    const counts = { steps, clippedSteps, skippedSteps, nonFiniteSteps, spikeSteps, badStepsInARow, lastStep };
+    const places = { firstPiece: first.index, firstElement: first.element, lastPiece: latest.index };
+    const all = { ...counts, ...places, lastElement: latest.element };
+    for (const [key, value] of Object.entries(all)) put(key as keyof typeof all, value);
+    view.setFloat32(recordAt.maxAbs, Number.isFinite(norm) ? Math.min(most * last.gradScale, LARGEST) : norm, true);
+    const locate = (index: number, element: number) => ({ index, name: this.#names[index], element });
+    return { ...readReport(view, this.#totals, locate), ...this.#ofGroups(decisions) };
+  }
+
+  #ofGroups(decisions: ReadonlyMap<number, Decision>): Partial<ClipReport> {
+    const { grouping } = this.#clips.method;
+    if (grouping.kind === "tensor") {
+      return { tensorNorms: Float64Array.from(this.#names, (_, place) => decisions.get(place)?.norm ?? Number.NaN) };
+    }
+    if (grouping.kind !== "groups") return {};
+    const each = Array.from({ length: grouping.count }, (_, group) => decisions.get(group));
+    return {
+      groups: grouping.report({
+        norms: Float64Array.from(each, (decision) => decision?.norm ?? 0),
+        scales: Float64Array.from(each, (decision) => decision?.scale ?? 1),
+        clipped: each.map((decision) => Boolean((decision?.flags ?? 0) & CLIPPED)),
+      }),
+    };
+  }
+}
+
+interface Packed {
+  readonly info: TensorInfo;
+  /** Rows and columns of texels in a matrix, then of values. */
+  readonly dims: readonly number[];
+  /** Whether the texture was made for this step. */
+  readonly isOwn: boolean;
+}
+
+/** The four numbers of a texel. */
+type Texels = (texel: number) => number[];
+
+interface Decision {
+  readonly norm: number;
+  readonly scale: number;
+  readonly flags: number;
+  readonly bound: number;
+  readonly gradScale: number;
+}
+
+function normOf(flags: number, finite: number): number {
+  return flags & NAN_SEEN ? Number.NaN : flags & INFINITY_SEEN ? Infinity : finite;
+}
+
+/** As the programs write it: the number of the gradient counts from 1, and an element takes more bits than a float has. */
+function placeOf(high: number, low: number): { index: number; element: number } {
+  if (high === 0) return { index: NONE, element: NONE };
+  return { index: Math.floor(high / 256) - 1, element: (high % 256) * 2 ** 24 + low };
+}
