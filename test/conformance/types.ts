@@ -1,4 +1,4 @@
-import type { ClipMethod, Clipper, ClipReport, Gradients } from "../../src/index.ts";
+import type { ClipMethod, ClipOptions, Clipper, ClipReport, Gradients } from "../../src/index.ts";
 import type { GridRow } from "../../src/webgpu/grid.ts";
 
 /** A position in a memory that several tensors may share. Memories are made as large as what lies in them, plus guards. */
@@ -43,6 +43,8 @@ export interface UnitOptions {
   readonly gradScale?: number | Held;
   readonly totalNorm?: number | Held;
   readonly tensorNorms?: boolean;
+  readonly history?: number;
+  readonly skip?: ClipOptions["skip"];
 }
 
 /** What the library is asked to do once, and what is known about the answer. */
