@@ -1,10 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Results } from "../bench/benchmark.ts";
-import { countsFor } from "../bench/counts.ts";
 import { figuresOf } from "../bench/figures.ts";
-import { GpuArena } from "../bench/gpu/arena.ts";
-import { dispatchesDuring } from "../bench/gpu/dispatchesDuring.ts";
 import { gpt2, mobileNetV2, smallGru } from "../bench/models.ts";
 import { bandwidthPlot } from "../bench/plot.ts";
 import { publishedFrom, type Recorded, withMeasured } from "../bench/publish.ts";
@@ -15,20 +12,9 @@ import { Stop } from "../bench/stop.ts";
 import { isMet, targetsOf } from "../bench/targets.ts";
 import { compete } from "../bench/turns.ts";
 import type { Answer, Contestant, Row } from "../bench/types.ts";
-import { valuesOf, type Workload } from "../bench/workloads.ts";
+import { valuesOf } from "../bench/workloads.ts";
 import { sentenceOf } from "../demo/benchmark/sentence.ts";
-import { clipByGlobalNorm, createClipper } from "../src/index.ts";
-import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
-import { dawn, withFewBuffers } from "./engines/dawn.mjs";
-import { countTouches } from "./support/touched.ts";
-
-const sum = (lengths: readonly number[]) => lengths.reduce((a, b) => a + b, 0);
-const workload = (lengths: readonly number[], dtype: Workload["dtype"] = "f32"): Workload => ({
-  name: "test",
-  dtype,
-  lengths,
-  isArena: false,
-});
+import { sum, workload } from "./support/workload.ts";
 
 describe("what ends a run", () => {
   const lossOf = () => {
@@ -340,96 +326,6 @@ describe("figures", () => {
     const [target] = targetsOf(results);
     expect(target?.measured.median).toBeCloseTo(0.6);
     expect(target && isMet(target)).toBe(false);
-  });
-});
-
-describe("counted on the device", () => {
-  let device: GPUDevice;
-  let context: DeviceContext;
-  let touched: ReturnType<typeof countTouches>;
-  beforeAll(async () => {
-    const adapter = (await (await dawn()).requestAdapter()) as GPUAdapter;
-    device = await adapter.requestDevice();
-    touched = countTouches(device);
-    await createClipper({ device });
-    context = contextOf(device) as DeviceContext;
-    // The counters take bindings too.
-    Object.assign(context, { slots: 3 });
-  });
-  afterAll(() => device.destroy());
-
-  const cases: [string, Workload][] = [
-    ["a GRU, f32", workload(smallGru())],
-    [
-      "158 tensors, f16",
-      workload(
-        mobileNetV2().map((length) => Math.ceil(length / 64) * 8),
-        "f16",
-      ),
-    ],
-    ["one of 64 Ki, f32", workload([65_536])],
-  ];
-
-  test.each(cases)("%s: bytes are those of the plan", async (_, given) => {
-    const { lengths, dtype } = given;
-    const arena = new GpuArena(device, given, valuesOf(given));
-    const truth = truthOf(arena.values);
-    const gradients = arena.gradients.map((buffer, i) => ({ buffer, length: lengths[i] as number, dtype }));
-    const clipper = await createClipper({ device });
-    const { dispatches, normReads, scaleReads } = countsFor(gradients, context);
-    const bytes = sum(lengths) * (dtype === "f32" ? 4 : 2);
-    const b = context.slots;
-    expect({ normReads, scaleReads }).toEqual({ normReads: bytes, scaleReads: bytes });
-    expect(dispatches).toBeLessThanOrEqual(2 * (Math.ceil(lengths.length / b) + 1) + 1);
-
-    const touchedBy = async (maxNorm: number, apply: "scale" | "record") => {
-      await arena.reset();
-      const clip = clipper.prepare(gradients, clipByGlobalNorm(maxNorm), { apply });
-      const found = await touched((pass) => clip.encode(pass));
-      const { clipped } = await clip.report();
-      clip.destroy();
-      return { clipped, ...found };
-    };
-    // The whole point: under the bound the scale pass reads nothing and writes nothing.
-    expect(await touchedBy(2 * truth.norm, "scale")).toEqual({ clipped: false, read: bytes, written: 0 });
-    expect(await touchedBy(truth.bound, "scale")).toEqual({ clipped: true, read: 2 * bytes, written: bytes });
-    expect(await touchedBy(truth.bound, "record")).toEqual({ clipped: true, read: bytes, written: 0 });
-    const clip = clipper.prepare(gradients, clipByGlobalNorm(truth.bound));
-    expect(await dispatchesDuring(device, async () => clip.run())).toBe(dispatches);
-    clipper.destroy();
-    arena.destroy();
-  });
-});
-
-describe("creation", () => {
-  test("compiles in the background, only what a method needs, and once a device", async () => {
-    const device = withFewBuffers(await ((await (await dawn()).requestAdapter()) as GPUAdapter).requestDevice());
-    const made: string[] = [];
-    for (const call of ["createComputePipeline", "createComputePipelineAsync"] as const) {
-      const original = device[call].bind(device) as (descriptor: GPUComputePipelineDescriptor) => never;
-      device[call] = (descriptor: GPUComputePipelineDescriptor) => {
-        made.push(`${call} ${descriptor.label?.replace(/^gradclip /, "")}`);
-        return original(descriptor);
-      };
-    }
-    const gradient = device.createBuffer({ size: 4096, usage: 0x80 });
-    const prepare = async () => {
-      const clipper = await createClipper({ device });
-      const clip = clipper.prepare([gradient], clipByGlobalNorm(1));
-      await clip.ready;
-      clip.run();
-      return clip.report();
-    };
-    await prepare();
-    expect(made.sort()).toEqual(
-      ["finish l2 global by", "norm l2 f32 vec4 by", "scale in-place f32 vec4 by"].map((kernel) =>
-        expect.stringMatching(`^createComputePipelineAsync ${kernel} \\d+$`),
-      ),
-    );
-    made.length = 0;
-    await prepare();
-    expect(made).toEqual([]);
-    device.destroy();
   });
 });
 

@@ -2,7 +2,7 @@ import "./support/navigatorGpu.ts";
 import * as jax from "@jax-js/jax";
 import { grad, jit, numpy as np, tree, vmap } from "@jax-js/jax";
 import { describe, expect, test } from "vitest";
-import { clipUpdates } from "../src/adapters/jax.ts";
+import { clipUpdates, type GradientTransformation } from "../src/adapters/jax.ts";
 import * as gradclip from "../src/index.ts";
 import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
 import type { Counter, Counts } from "./adapters/counter.ts";
@@ -12,7 +12,6 @@ import {
   clipByOperations,
   countClipping,
   counterOfDevice,
-  type GradientTransformation,
   trainOn,
   upload,
   use,

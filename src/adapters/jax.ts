@@ -19,21 +19,13 @@ export interface GradientTransformation {
 /**
  * One that clips, for `chain` or between `valueAndGrad` and the update. Names in reports, `only` and `groupOf` are paths in the
  * tree, such as "layers/0/kernel".
+ *
+ * Its state is empty: a method's memory stays with the transformation. `update` returns clipped updates in new arrays and consumes its
+ * arguments, as everything in jax-js does; a method that uses parameters, such as `adaptiveGradClip`, needs `params` in the tree of the
+ * updates. It throws a TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet; for arrays that are not float32; and
+ * without the params that the method needs.
  */
 export interface ClippingTransformation extends ClipHandle, GradientTransformation {
-  /** The state is empty: a method's memory stays with the transformation. */
-  init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
-  /**
-   * Returns clipped updates in new arrays. It consumes its arguments, as everything in jax-js does.
-   * @param params the parameters in the tree of the updates, for a method that uses them, such as `adaptiveGradClip`.
-   * @throws TypeError under `jit`, `grad` and `vmap`, where there are no arrays yet; for arrays that are not float32; and without
-   * the params that the method needs.
-   */
-  update<Params extends JsTree<np.Array>>(
-    updates: Params,
-    state: JsTree<np.Array>,
-    params?: Params,
-  ): [Params, JsTree<np.Array>];
   /**
    * Whether the last step was skipped: a new bool array without dimensions, for `where` in an apply step that may be under `jit`.
    * On WebGPU it is made on the device by one submit, and nothing is read back.

@@ -9,7 +9,7 @@ import {
   tree,
   valueAndGrad,
 } from "@jax-js/jax";
-import { clipUpdates } from "../../src/adapters/jax.ts";
+import { clipUpdates, type GradientTransformation } from "../../src/adapters/jax.ts";
 import { clipByGlobalNorm } from "../../src/index.ts";
 import { Counter, type Counts } from "./counter.ts";
 import { examples, initialWeights, inputs, learningRate, maxNorm, type Trained, type Training, units } from "./task.ts";
@@ -52,16 +52,6 @@ function loss(weights: Arrays, x: np.Array, y: np.Array): np.Array {
 function batch(): [np.Array, np.Array] {
   const { x, y } = examples();
   return [np.array(x, { shape: [y.length, inputs] }), np.array(y, { shape: [y.length, 1] })];
-}
-
-/** Optax's interface, as jax-js has it. */
-export interface GradientTransformation {
-  init<Params extends JsTree<np.Array>>(params: Params): JsTree<np.Array>;
-  update<Params extends JsTree<np.Array>>(
-    updates: Params,
-    state: JsTree<np.Array>,
-    params?: Params,
-  ): [Params, JsTree<np.Array>];
 }
 
 /** Optax's chain: each part takes the updates of the part before, and keeps its own state. */

@@ -1,44 +1,22 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Browser, Page } from "puppeteer";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { strippedShaders } from "../../vite.config.ts";
 import { clipped64, expectNear, expectTraining, norm64 } from "../adapters/expect.ts";
 import type { Kind } from "../adapters/skipping.ts";
 import { numbers, transformerShapes } from "../adapters/task.ts";
 import type { Task } from "../adapters/webgl.ts";
-import { launchChromium, serveFolder } from "../engines/chromium.mjs";
-import { cache, isSoftware, repository } from "../engines/packaged.mjs";
+import { launchChromium } from "../engines/chromium.mjs";
+import { isSoftware } from "../engines/packaged.mjs";
+import { BARE_PAGE, type Places, served } from "../support/places.ts";
 
 const steps = 20;
 
 let browser: Browser;
-let server: Awaited<ReturnType<typeof serveFolder>>;
+let server: Places;
 let page: Page;
 const errors: string[] = [];
 
 beforeAll(async () => {
-  const folder = join(cache, "adapters");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, "index.html"),
-    '<!doctype html><title>adapters</title><link rel=icon href=data:,><script type="module" src="page.js"></script>',
-  );
-  await build({
-    configFile: false,
-    root: repository,
-    logLevel: "warn",
-    publicDir: false,
-    plugins: [strippedShaders()],
-    build: {
-      lib: { entry: join(repository, "test/adapters/page.ts"), formats: ["es"], fileName: "page" },
-      outDir: folder,
-      emptyOutDir: false,
-      target: "es2022",
-    },
-  });
-  server = await serveFolder(folder);
+  server = await served("adapters", "adapters/page.ts", { "index.html": BARE_PAGE });
   // WebGL without a GPU has to be asked for.
   browser = await launchChromium({
     args: isSoftware ? ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] : [],

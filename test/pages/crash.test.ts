@@ -22,7 +22,7 @@ let page: Page;
 const unhandled: string[] = [];
 
 beforeAll(async () => {
-  places = await served("crash", FILES);
+  places = await served("places-crash", "places/clips.ts", FILES);
 });
 afterAll(() => places.close());
 

@@ -1,25 +1,21 @@
 /** "Across machines" of docs/engines.md: two browsers that share nothing but the network train one model. */
-import { mkdirSync, writeFileSync } from "node:fs";
 import type { AddressInfo, Server } from "node:net";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
 import { PeerServer } from "peer";
 import type { Browser, Page } from "puppeteer";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ownPackage, strippedShaders } from "../../vite.config.ts";
-import { launchChromium, serveFolder } from "../engines/chromium.mjs";
-import { cache, repository } from "../engines/packaged.mjs";
+import { launchChromium } from "../engines/chromium.mjs";
 import type { Examples, Result, Started } from "../peers/page.ts";
 import { steps, train64 } from "../peers/task.ts";
 import { bodiesOf } from "../support/examples.ts";
 import { largest } from "../support/largest.ts";
+import { BARE_PAGE, type Places, served } from "../support/places.ts";
 
 const [channel, dataParallel, sharded] = bodiesOf("docs/engines.md", "Across machines") as [string, string, string];
 const examples: Examples = { channel, dataParallel, sharded };
 const ways = ["data-parallel", "sharded"] as const;
 
-let site: Awaited<ReturnType<typeof serveFolder>>;
+let site: Places;
 let signalling: Server;
 /** Who is known to the server. */
 const known = new Set<string>();
@@ -34,26 +30,7 @@ beforeAll(async () => {
       "This machine has no network interface but the loopback, over which Chromium opens no data channel.",
     );
   }
-  const folder = join(cache, "peers");
-  mkdirSync(folder, { recursive: true });
-  const page =
-    "<!doctype html><title>peers</title><link rel=icon href=data:,><script type=module src=page.js></script>";
-  writeFileSync(join(folder, "index.html"), page);
-  await build({
-    configFile: false,
-    root: repository,
-    logLevel: "warn",
-    publicDir: false,
-    resolve: ownPackage,
-    plugins: [strippedShaders()],
-    build: {
-      lib: { entry: join(repository, "test/peers/page.ts"), formats: ["es"], fileName: "page" },
-      outDir: folder,
-      emptyOutDir: false,
-      target: "es2022",
-    },
-  });
-  site = await serveFolder(folder);
+  site = await served("peers", "peers/page.ts", { "index.html": BARE_PAGE });
   signalling = await new Promise((resolve) => {
     const server = PeerServer({ host: "127.0.0.1", port: 0, path: "/" }, resolve);
     server.on("connection", (client) => known.add(client.getId()));

@@ -1,8 +1,8 @@
-/** Pages of our own on a server of our own: test/places/clips.ts, bundled, and whatever pages and headers a test needs. */
+/** Pages of our own on a server of our own: a script, bundled with the library, and whatever pages and headers a test needs. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { build } from "vite";
-import { strippedShaders } from "../../vite.config.ts";
+import { ownPackage, strippedShaders } from "../../vite.config.ts";
 import { serveFolder } from "../engines/chromium.mjs";
 import { cache, repository } from "../engines/packaged.mjs";
 
@@ -11,13 +11,22 @@ export interface Places {
   close(): Promise<void>;
 }
 
-/** @param files by their names; clips.js is the bundle. @param headers with every answer. */
+/** A page that does nothing but load page.js. */
+export const BARE_PAGE =
+  '<!doctype html><title>A page</title><link rel=icon href=data:,><script type="module" src="page.js"></script>';
+
+/**
+ * @param script under test/, such as "places/clips.ts": its bundle is clips.js.
+ * @param files by their names.
+ * @param headers with every answer.
+ */
 export async function served(
   name: string,
+  script: string,
   files: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Places> {
-  const folder = join(cache, `places-${name}`);
+  const folder = join(cache, name);
   mkdirSync(folder, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
   await build({
@@ -25,9 +34,10 @@ export async function served(
     root: repository,
     logLevel: "warn",
     publicDir: false,
+    resolve: ownPackage,
     plugins: [strippedShaders()],
     build: {
-      lib: { entry: join(repository, "test/places/clips.ts"), formats: ["es"], fileName: "clips" },
+      lib: { entry: join(repository, "test", script), formats: ["es"], fileName: basename(script, ".ts") },
       outDir: folder,
       emptyOutDir: false,
       target: "es2022",
