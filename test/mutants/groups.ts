@@ -37,8 +37,14 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     "units",
     "perExample",
     "counters",
+    "told",
+    "memories",
   ],
   norms: ["norms", "matrix", "values", "lapack", "accuracy", "big"],
+  "rules/ada": ["memories"],
+  "shared/judge": ["skip"],
+  "shared/memories": ["memories"],
+  "shared/moved": ["memories", "adaptive"],
   skip_groups: ["skip"],
   skips: ["skip"],
   sum_examples: ["perExample", "matrix", "loops"],
@@ -49,7 +55,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "rules/groups": ["groups"],
   "rules/normalize": ["normalize", "matrix"],
   "rules/rms": ["tensorNorms", "matrix"],
-  "rules/z": ["adaptive", "counters", "skip"],
+  "rules/z": ["adaptive", "counters", "skip", "memories"],
   "scales/group": ["tensorNorms", "members", "groups", "absent"],
   "scales/unit": ["units", "adaptiveGradClip", "matrix"],
   "shared/difference": ["adaptive", "skip"],
@@ -57,7 +63,19 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "shared/units": ["units", "adaptiveGradClip"],
 };
 
-const byDefault = [...numbers, ...layouts, ...others];
+/** What came with memories, skips and groups. */
+const steered = [
+  "groups",
+  "absent",
+  "skip",
+  "told",
+  "memories",
+  "history",
+  "combinations",
+  "adaptive",
+  "adaptiveGradClip",
+];
+const byDefault = [...numbers, ...layouts, ...others, ...steered];
 
 export function groupsFor(file: string): readonly string[] {
   return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
@@ -65,9 +83,8 @@ export function groupsFor(file: string): readonly string[] {
 
 /** What a change of the host runs before the unit tests: the CPU's suite is over in seconds. */
 export function hostRunsFor(file: string): readonly { engine: "cpu" | "node"; groups: readonly string[] }[] {
-  const everywhere = [...numbers, ...layouts, ...others, "groups", "absent", "skip", "adaptive", "adaptiveGradClip"];
-  const onCpu = { engine: "cpu" as const, groups: everywhere };
-  const onGpu = { engine: "node" as const, groups: everywhere };
+  const onCpu = { engine: "cpu" as const, groups: byDefault };
+  const onGpu = { engine: "node" as const, groups: byDefault };
   if (file.startsWith("cpu/")) return [onCpu];
   return file.startsWith("webgpu/") ? [onGpu] : [onCpu, onGpu];
 }

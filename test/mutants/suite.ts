@@ -4,7 +4,11 @@ import { allCases, type Environment, runConformance as runAll, type Totals } fro
 /** `environment.filter`: names of groups, with commas between them. */
 export function runConformance({ filter = "", onResult, ...rest }: Environment): Promise<Totals> {
   const all = allCases();
-  const cases = filter.split(",").flatMap((group) => all.filter(({ name }) => name.startsWith(`${group}: `)));
+  const cases = filter.split(",").flatMap((group) => {
+    const found = all.filter(({ name }) => name.startsWith(`${group}: `));
+    if (found.length === 0) throw new Error(`The suite has no group "${group}".`);
+    return found;
+  });
   const stopAtFailure: Environment["onResult"] = (result) => {
     onResult?.(result);
     if (result.error !== undefined) throw new Error(result.name);
