@@ -267,6 +267,31 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
   });
 });
 
+test("a memory goes on where TensorFlow.js goes", async () => {
+  await tf.setBackend("webgpu");
+  const optimizer = withClipping(new Idle(), autoClip({ percentile: 50 }));
+  const clipped = async (norm: number) => {
+    optimizer.applyGradients(gradientsOf({ w: [norm] }));
+    return (await optimizer.values()).w;
+  };
+  for (const norm of [5, 7]) await clipped(norm);
+  // Each step is clipped to the median of all norms, on a backend that is new and on one that was left.
+  for (const [backend, norm, median] of [
+    ["cpu", 100, 7],
+    ["webgpu", 100, 53.5],
+    ["cpu", 60, 60],
+    ["cpu", 80, 70],
+  ] as const) {
+    const saved = await optimizer.clip.state();
+    await tf.setBackend(backend);
+    optimizer.clip.restore(saved);
+    expect(await optimizer.clip.state()).toEqual(saved);
+    expectNear((await clipped(norm)) as number[], [median]);
+  }
+  expect(new Float64Array(await optimizer.clip.state())[1]).toBe(6);
+  optimizer.dispose();
+});
+
 test("a model is loaded with the memory that was saved beside it", async () => {
   await tf.setBackend("cpu");
   const example = (size: number) => [tf.tensor([[3, 4]]), tf.tensor([[size]])] as const;

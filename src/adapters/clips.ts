@@ -5,7 +5,7 @@ import { clipperOn } from "../createClipper.ts";
 import type { ClipHistory } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
-import { type ClipReport, recordAt } from "../record.ts";
+import type { ClipReport } from "../record.ts";
 import { remembersEach } from "../rules/rule.ts";
 import type { GradientView } from "../view.ts";
 
@@ -50,7 +50,7 @@ export interface ClipHandle {
    */
   state(): Promise<ArrayBuffer>;
   /**
-   * Continues from what `state()` gave, here or on another backend. Before the first step it holds from that step on.
+   * Continues from what `state()` gave, here or on another backend: it holds from the next step on, wherever that runs.
    * @throws as `Clip.restore` does. A memory of each norm that comes before the first step is checked in that step, which shows how
    * many norms there are.
    */
@@ -89,7 +89,7 @@ export class Clips implements ClipHandle {
   /** Without gradients. It checks what comes before the first step, and keeps it. */
   readonly #first: GradientClip;
   #values: Parameters<Clip["set"]>[0] = {};
-  /** What comes before the first step, for that step. */
+  /** What came since the last step: the next one may be on another device. */
   #restored: ArrayBuffer | undefined;
   #latest: GradientClip | undefined;
 
@@ -138,6 +138,11 @@ export class Clips implements ClipHandle {
     return this.#options;
   }
 
+  /** One of each device. */
+  get all(): GradientClip[] {
+    return [...this.#homes.values()].flatMap(({ clip }) => clip ?? []);
+  }
+
   /** The values that were set, and no others. */
   get given(): Parameters<Clip["set"]>[0] {
     return this.#values;
@@ -166,9 +171,12 @@ export class Clips implements ClipHandle {
     this.#homes.set(device, home);
     const all = [...numbered(views)];
     const news = all.filter(([name, view]) => !isKnown(home.forms, name, view));
-    if (!home.clip || news.length > 0) this.#prepare(home, news);
-    this.#latest = home.clip as GradientClip;
-    return { clip: this.#latest, gradients: new Map(all.filter(([, { buffer }]) => buffer)) };
+    const goesOn = home.clip !== undefined && home.clip === this.#latest;
+    const clip = home.clip && news.length === 0 ? home.clip : this.#prepare(home, news);
+    if (this.#restored && !goesOn) clip.restore(this.#restored);
+    this.#restored = undefined;
+    this.#latest = clip;
+    return { clip, gradients: new Map(all.filter(([, { buffer }]) => buffer)) };
   }
 
   report(options: ReportOptions): Promise<ClipReport> {
@@ -188,7 +196,7 @@ export class Clips implements ClipHandle {
     this.#first.set(values);
     const defined = Object.entries(values).filter(([, value]) => value !== undefined);
     this.#values = { ...this.#values, ...Object.fromEntries(defined) };
-    for (const { clip } of this.#homes.values()) clip?.set(values);
+    for (const clip of this.all) clip.set(values);
   }
 
   async state(): Promise<ArrayBuffer> {
@@ -202,14 +210,7 @@ export class Clips implements ClipHandle {
       // How many norms are remembered shows in the first step; it checks again.
       if (this.#latest || !(error instanceof RangeError && remembersEach(this.#method.rule))) throw error;
     }
-    if (!this.#latest) this.#restored = copyOf(state);
-  }
-
-  /** On all devices. Unlike a report it leaves the counts of the next report as they are. */
-  async skippedSteps(): Promise<number> {
-    const clips = [...this.#homes.values()].flatMap(({ clip }) => clip ?? []);
-    const records = await Promise.all(clips.map(({ backend }) => backend.readRecord()));
-    return records.reduce((sum, [record]) => sum + (record as DataView).getUint32(recordAt.skippedSteps, true), 0);
+    this.#restored = copyOf(state);
   }
 
   destroy(): void {
@@ -219,7 +220,7 @@ export class Clips implements ClipHandle {
     this.#restored = undefined;
   }
 
-  #prepare(home: Home, news: readonly [string, AdapterView][]): void {
+  #prepare(home: Home, news: readonly [string, AdapterView][]): GradientClip {
     const forms = new Map(home.forms);
     for (const [name, { name: asked, shape, dtype }] of news) {
       forms.set(name, shape && { shape, dtype, group: this.groupOf(asked) });
@@ -227,19 +228,9 @@ export class Clips implements ClipHandle {
     const declared = new Map([...forms].map(([name, form]) => [name, form && declarationOf(form)]));
     const clip = home.clipper.prepare(declared, this.#method, this.#options, home.clip);
     if (!home.clip) clip.set(this.#values);
-    if (this.#restored) this.#begin(clip, this.#restored);
     home.clip = clip;
     for (const [name, form] of forms) home.forms.set(name, form);
-  }
-
-  #begin(clip: GradientClip, restored: ArrayBuffer): void {
-    try {
-      clip.restore(restored);
-    } catch (error) {
-      clip.destroy();
-      throw error;
-    }
-    this.#restored = undefined;
+    return clip;
   }
 }
 

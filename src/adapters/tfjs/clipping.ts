@@ -2,6 +2,7 @@ import type { Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
 import * as core from "@tensorflow/tfjs-core";
 import { readBoolean, shown } from "../../check.ts";
 import type { ClipMethod } from "../../methods/method.ts";
+import { recordAt } from "../../record.ts";
 import { type AdapterOptions, type ClipHandle, Clips } from "../clips.ts";
 import { clipOnCPU } from "./cpu.ts";
 import { type Gradient, type Gradients, readGradients, refuseWithoutVariable, type TensorFlow } from "./gradients.ts";
@@ -120,7 +121,10 @@ export function clippingOf(
     int32: (value) => tf.scalar(value, "int32"),
     async skippedSteps() {
       submit();
-      return (await clips.skippedSteps()) + ((await onWebGL?.skippedSteps()) ?? 0);
+      // A report would move the counts of the user's next one.
+      const records = await Promise.all(clips.all.map(({ backend }) => backend.readRecord()));
+      const counts = records.map(([record]) => (record as DataView).getUint32(recordAt.skippedSteps, true));
+      return counts.reduce((sum, count) => sum + count, (await onWebGL?.skippedSteps()) ?? 0);
     },
     dispose() {
       // Recorded commands still need the buffers that are freed next.
