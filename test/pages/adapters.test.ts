@@ -260,7 +260,8 @@ describe("TensorFlow.js on webgl", () => {
     // A small tensor is packed by an upload or by a draw; where depends on the size of the largest texture.
     if (isSoftware) expect(taken.draws).toBe(266);
     const other = await clip({ steps: [stepOf(arrays, of)], method: ["clipByValue", 1], isComputed: true });
-    expect(other.taken.reads).toBe(74);
+    // TensorFlow.js computes small tensors on the host.
+    expect(other.taken.reads).toBe(32);
   });
 
   test.each(["sgd", "momentum", "adam", "adamax", "rmsprop", "adagrad", "adadelta"])(
