@@ -214,6 +214,43 @@ describe("a step", () => {
     clipGradients.clip.destroy();
   });
 
+  test("tells the norm of what is applied, with a factor and after a skip too", async () => {
+    const options = { gradScale: 0.5, skip: gradclip.skipAbove(100) };
+    const clipGradients = clippingBy(clipByGlobalNorm(1), options);
+    const told = async (...values: number[]) => {
+      const gradients = gradientsOf(values.map((value) => [value]));
+      const { gradient_norm_unclipped, gradient_norm_clipped } = await clipGradients(gradients);
+      const applied = Math.hypot(...(await valuesOf(gradients)).flat());
+      expect(gradient_norm_clipped).toBeCloseTo(applied, 6);
+      return [gradient_norm_unclipped, applied];
+    };
+    expect(await told(6, 8)).toEqual([5, expect.closeTo(1, 6)]);
+    expect(await told(0.6, 0.8)).toEqual([0.5, expect.closeTo(0.5, 6)]);
+    expect(await told(600, 800)).toEqual([500, 0]);
+    clipGradients.clip.set({ maxNorm: 2, gradScale: 0.25 });
+    expect(await told(60, 80)).toEqual([25, expect.closeTo(2, 6)]);
+    clipGradients.clip.destroy();
+
+    const each = clippingBy(gradclip.clipByNorm(5), { gradScale: 0.5 });
+    // Norms of their own: nothing is clipped, and then something is, by more than one factor.
+    expect(await each(gradientsOf([[6], [8]]))).toMatchObject({ gradient_norm_clipped: 5 });
+    expect(await each(gradientsOf([[6], [80]]))).toMatchObject({ gradient_norm_clipped: null });
+    each.clip.destroy();
+  });
+
+  test("keeps the bound that was set, whatever the configuration says", async () => {
+    const clipGradients = clippingBy();
+    const normOf = async () => (await clipGradients(gradientsOf([[3], [4]]), configOf(2.5))).gradient_norm_clipped;
+    expect(await normOf()).toBeCloseTo(2.5, 6);
+    clipGradients.clip.set({ gradScale: 1 });
+    expect(await normOf()).toBeCloseTo(2.5, 6);
+    clipGradients.clip.set({ maxNorm: 0.5 });
+    expect(await normOf()).toBeCloseTo(0.5, 6);
+    expect(await normOf()).toBeCloseTo(0.5, 6);
+    expect((await clipGradients.clip.report()).totals.steps).toBe(4);
+    clipGradients.clip.destroy();
+  });
+
   test("with a NaN makes every gradient zero and lets the training go on", async () => {
     const clipGradients = clippingBy(clipByGlobalNorm(1));
     const gradients = gradientsOf([[3, 4], [Number.NaN]]);

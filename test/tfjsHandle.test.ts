@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers, loadLayersModel, type Sequential, sequential } from "@tensorflow/tfjs-layers";
 import { describe, expect, test } from "vitest";
 import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
-import { autoClip, clipByGlobalNorm, clipByGroupNorm, clipByNorm, skipAbove } from "../src/index.ts";
+import { adaGC, autoClip, clipByGlobalNorm, clipByGroupNorm, clipByNorm, skipAbove, zClip } from "../src/index.ts";
 import { clipped64, expectNear } from "./adapters/expect.ts";
 import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
 import { Idle } from "./adapters/tfjs.ts";
@@ -89,6 +89,63 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     another.dispose();
   });
 
+  test("restores a memory of each norm before the first step", async () => {
+    const step = (one: tf.Optimizer, size: number) =>
+      one.applyGradients(gradientsOf({ a: [3 * size, 4 * size], b: [6 * size] }));
+    for (const method of [adaGC({ warmup: 2 }), zClip({ warmup: 2, per: "tensor" })]) {
+      const optimizer = withClipping(new Idle(), method);
+      for (const size of [1, 1.1, 0.9]) step(optimizer, size);
+      const saved = await optimizer.clip.state();
+      const another = withClipping(new Idle(), method);
+      const given = new Uint8Array(saved.slice(0));
+      another.clip.restore(given);
+      given.fill(255);
+      expect(await another.clip.state()).toEqual(saved);
+      for (const one of [optimizer, another]) step(one, 100);
+      const wanted = await optimizer.values();
+      expect((wanted.a as number[])[0]).toBeLessThan(100);
+      expect(await another.values()).toEqual(wanted);
+      await refused(() => another.clip.restore("no" as never), TypeError, /^restore's state is the string "no"; /);
+      const wrong = withClipping(new Idle(), method);
+      await refused(() => wrong.clip.restore("no" as never), TypeError, /^restore's state is the string "no"; /);
+      wrong.clip.restore(new ArrayBuffer(8));
+      await refused(() => step(wrong, 1), RangeError, /^The state has 8 bytes, /);
+      wrong.clip.restore(saved);
+      step(wrong, 100);
+      expect(await wrong.values()).toEqual(wanted);
+      for (const one of [optimizer, another, wrong]) one.dispose();
+    }
+  });
+
+  test("a memory that was restored before the first step is the one of that moment", async () => {
+    const optimizer = withClipping(new Idle(), autoClip({ percentile: 50 }));
+    for (const norm of [5, 7]) optimizer.applyGradients(gradientsOf({ w: [norm] }));
+    const saved = await optimizer.clip.state();
+    const another = withClipping(new Idle(), autoClip({ percentile: 50 }));
+    const given = saved.slice(0);
+    another.clip.restore(given);
+    new Uint8Array(given).fill(0);
+    for (const one of [optimizer, another]) {
+      one.applyGradients(gradientsOf({ w: [100] }));
+      // The median of 5, 7 and 100.
+      expectNear((await one.values()).w as number[], [7]);
+      one.dispose();
+    }
+  });
+
+  test("a value that is undefined leaves the earlier one", async () => {
+    const optimizer = withClipping(new Idle(), clipByGlobalNorm(1));
+    optimizer.clip.set({ maxNorm: 2 });
+    optimizer.clip.set({ maxNorm: undefined, gradScale: 2 });
+    for (const _ of [1, 2]) {
+      optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
+      expectNear((await optimizer.values()).w as number[], [1.2, 1.6]);
+      expect((await optimizer.clip.report()).norm).toBe(10);
+      optimizer.clip.set({ maxNorm: 2, gradScale: undefined });
+    }
+    optimizer.dispose();
+  });
+
   test("keeps the curve of norms through the sets of variables that steps reach", async () => {
     const optimizer = withClipping(new Idle(), clipByGlobalNorm(1), { history: 8 });
     expect((await optimizer.clip.history()).norms).toEqual(new Float64Array());
@@ -160,6 +217,12 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     optimizer.applyGradients(list);
     expect((await optimizer.clip.report()).tensorNorms).toEqual(new Float64Array([2, 3]));
     optimizer.dispose();
+
+    const groupOf = (name: string) => (name === "w" ? "w" : undefined);
+    const inGroups = withClipping(new Idle(), clipByGroupNorm({ w: 1 }, { others: 2 }), { groupOf });
+    inGroups.applyGradients([3, 4, 9].map((value, i) => ({ name: i < 2 ? "w" : "b", tensor: tf.tensor([value]) })));
+    expect((await inGroups.clip.report()).groups).toMatchObject({ w: { norm: 5 }, others: { norm: 9 } });
+    inGroups.dispose();
   });
 
   test("one norm is for several optimizers", async () => {

@@ -2,9 +2,9 @@
 import "./support/navigatorGpu.ts";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, test, vi } from "vitest";
-import { withClipping } from "../src/adapters/tfjs.ts";
+import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
 import { clipByGlobalNorm } from "../src/index.ts";
-import { expectNear } from "./adapters/expect.ts";
+import { expectNear, expectSteadyMemory } from "./adapters/expect.ts";
 import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
 import { type Kind, optimizers, trainWith } from "./adapters/skipping.ts";
 import { counterOfBackend, flush, Idle } from "./adapters/tfjs.ts";
@@ -17,7 +17,7 @@ describe.each(tfjsBackends)("on %s", (backend) => {
   onTfjs(backend);
 
   test.each(Object.keys(optimizers))("a skipped step of %s changes no bit", async (name) => {
-    const { after, totals, iterations, savedIterations, tensors } = await trainWith(name, kinds);
+    const { after, totals, iterations, savedIterations, memory } = await trainWith(name, kinds);
     const without = await trainWith(name, goods);
     expect(totals).toMatchObject({ steps: 7, skippedSteps: 4, spikeSteps: 2, nonFiniteSteps: 2 });
     let good = 0;
@@ -29,7 +29,7 @@ describe.each(tfjsBackends)("on %s", (backend) => {
     expect(after[1]).not.toEqual(after[4]);
     if (name !== "adamax") expect([iterations, savedIterations]).toEqual([7, 3]);
     // The slots are made in the first step, and nothing after that.
-    expect(new Set(tensors).size).toBe(1);
+    expectSteadyMemory(memory);
   });
 
   test("without it the moments move the weights", async () => {
@@ -61,6 +61,56 @@ describe.each(tfjsBackends)("on %s", (backend) => {
     expect(await (await second?.getWeights())?.[0]?.tensor.data()).toEqual(new Int32Array([3]));
     w.dispose();
   });
+
+  test("checkpoints of optimizers that share a norm do so too, until it is disposed", async () => {
+    const variables = [tf.variable(tf.tensor([1, 2])), tf.variable(tf.tensor([3]))] as const;
+    const optimizers = [tf.train.adam(0.1), tf.train.momentum(0.1, 0.9)] as const;
+    const together = clipTogether(optimizers, clipByGlobalNorm(1), { keepOnSkip: true });
+    for (const value of [Number.NaN, 1, Number.NaN, 2]) {
+      const list = variables.map(({ name, shape }) => ({ name, tensor: tf.fill(shape, value) }));
+      together.apply(list, (clipped) => {
+        optimizers.forEach((optimizer, i) => {
+          optimizer.applyGradients(clipped.slice(i, i + 1));
+        });
+      });
+      tf.dispose(list);
+    }
+    const savedBy = async (optimizer: tf.Optimizer) => [...(await (await optimizer.saveIterations()).tensor.data())];
+    for (const optimizer of optimizers) expect([optimizer.iterations, await savedBy(optimizer)]).toEqual([4, [2]]);
+    together.dispose();
+    for (const optimizer of optimizers) {
+      expect(await savedBy(optimizer)).toEqual([4]);
+      expect(Object.keys(optimizer)).not.toContain("saveIterations");
+      expect(Object.keys(optimizer)).not.toContain("setWeights");
+      optimizer.dispose();
+    }
+    tf.dispose([...variables]);
+  });
+});
+
+test("a checkpoint counts the steps of all backends that the training was on", async () => {
+  await tf.setBackend("webgpu");
+  class Counting extends Idle {
+    override applyGradients(given: Parameters<Idle["applyGradients"]>[0]): void {
+      super.applyGradients(given);
+      this.incrementIterations();
+    }
+  }
+  const optimizer = withClipping(new Counting(), clipByGlobalNorm(1), { keepOnSkip: true });
+  for (const backend of ["webgpu", "cpu", "webgpu", "cpu"]) {
+    await tf.setBackend(backend);
+    const w = tf.variable(tf.tensor([1, 2]));
+    for (const value of [Number.NaN, 1]) {
+      const tensor = tf.tensor([value, 1]);
+      optimizer.applyGradients([{ name: w.name, tensor }]);
+      tensor.dispose();
+    }
+    w.dispose();
+  }
+  const { tensor } = await optimizer.saveIterations();
+  expect(await tensor.data()).toEqual(new Int32Array([4]));
+  expect(optimizer.iterations).toBe(8);
+  expect((await optimizer.clip.report()).totals).toMatchObject({ steps: 4, skippedSteps: 2 });
 });
 
 test("keepOnSkip is a boolean", async () => {

@@ -5,7 +5,8 @@ import { clipperOn } from "../createClipper.ts";
 import type { ClipHistory } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
-import type { ClipReport } from "../record.ts";
+import { type ClipReport, recordAt } from "../record.ts";
+import { remembersEach } from "../rules/rule.ts";
 import type { GradientView } from "../view.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
@@ -38,7 +39,8 @@ export interface ClipHandle {
    */
   history(): Promise<ClipHistory>;
   /**
-   * A new bound or factor from the next step on: `set({ maxNorm: 0.5 })`. It may come before the first step.
+   * A new bound or factor from the next step on: `set({ maxNorm: 0.5 })`. It may come before the first step. What is undefined
+   * stays as it is.
    * @throws as `Clip.set` does.
    */
   set(values: { maxNorm?: number; gradScale?: number }): void;
@@ -49,7 +51,8 @@ export interface ClipHandle {
   state(): Promise<ArrayBuffer>;
   /**
    * Continues from what `state()` gave, here or on another backend. Before the first step it holds from that step on.
-   * @throws as `Clip.restore` does.
+   * @throws as `Clip.restore` does. A memory of each norm that comes before the first step is checked in that step, which shows how
+   * many norms there are.
    */
   restore(state: ArrayBuffer | ArrayBufferView): void;
 }
@@ -58,7 +61,7 @@ export interface ClipHandle {
 export type AdapterView = GradientView & { name: string };
 
 /** What prepare is told of a gradient; undefined for one of which nothing is known but its name. */
-type Form = (Pick<GradientView, "dtype"> & { readonly shape: readonly number[] }) | undefined;
+type Form = (Pick<GradientView, "dtype" | "group"> & { readonly shape: readonly number[] }) | undefined;
 
 /** What the caller's functions say of a name. */
 interface Known {
@@ -86,7 +89,8 @@ export class Clips implements ClipHandle {
   /** Without gradients. It checks what comes before the first step, and keeps it. */
   readonly #first: GradientClip;
   #values: Parameters<Clip["set"]>[0] = {};
-  #restored: ArrayBuffer | ArrayBufferView | undefined;
+  /** What comes before the first step, for that step. */
+  #restored: ArrayBuffer | undefined;
   #latest: GradientClip | undefined;
 
   /**
@@ -134,6 +138,11 @@ export class Clips implements ClipHandle {
     return this.#options;
   }
 
+  /** The values that were set, and no others. */
+  get given(): Parameters<Clip["set"]>[0] {
+    return this.#values;
+  }
+
   /** The values of the next step. */
   get values(): { maxNorm: number; gradScale: number } {
     const { maxNorm = Infinity } = this.#method;
@@ -151,20 +160,11 @@ export class Clips implements ClipHandle {
     return known.isTaken;
   }
 
-  /**
-   * The clip for these gradients, on a device or on the CPU, and the gradients as it takes them. A name that comes twice gets a
-   * number.
-   */
+  /** The clip for these gradients, on a device or on the CPU, and the gradients as it takes them. */
   for(views: readonly AdapterView[], device?: GPUDevice): { clip: GradientClip; gradients: Map<string, AdapterView> } {
     const home: Home = this.#homes.get(device) ?? { clipper: clipperOn(device), forms: new Map() };
     this.#homes.set(device, home);
-    const named = new Map<string, AdapterView>();
-    for (const view of views) {
-      let name = view.name;
-      for (let time = 2; named.has(name); time++) name = `${view.name} (${time})`;
-      named.set(name, view);
-    }
-    const all = [...named];
+    const all = [...numbered(views)];
     const news = all.filter(([name, view]) => !isKnown(home.forms, name, view));
     if (!home.clip || news.length > 0) this.#prepare(home, news);
     this.#latest = home.clip as GradientClip;
@@ -186,40 +186,82 @@ export class Clips implements ClipHandle {
 
   set(values: Parameters<Clip["set"]>[0]): void {
     this.#first.set(values);
-    this.#values = { ...this.#values, ...values };
+    const defined = Object.entries(values).filter(([, value]) => value !== undefined);
+    this.#values = { ...this.#values, ...Object.fromEntries(defined) };
     for (const { clip } of this.#homes.values()) clip?.set(values);
   }
 
-  state(): Promise<ArrayBuffer> {
-    return (this.#latest ?? this.#first).state();
+  async state(): Promise<ArrayBuffer> {
+    return this.#restored?.slice(0) ?? (this.#latest ?? this.#first).state();
   }
 
   restore(state: ArrayBuffer | ArrayBufferView): void {
-    (this.#latest ?? this.#first).restore(state);
-    if (!this.#latest) this.#restored = state;
+    try {
+      (this.#latest ?? this.#first).restore(state);
+    } catch (error) {
+      // How many norms are remembered shows in the first step; it checks again.
+      if (this.#latest || !(error instanceof RangeError && remembersEach(this.#method.rule))) throw error;
+    }
+    if (!this.#latest) this.#restored = copyOf(state);
+  }
+
+  /** On all devices. Unlike a report it leaves the counts of the next report as they are. */
+  async skippedSteps(): Promise<number> {
+    const clips = [...this.#homes.values()].flatMap(({ clip }) => clip ?? []);
+    const records = await Promise.all(clips.map(({ backend }) => backend.readRecord()));
+    return records.reduce((sum, [record]) => sum + (record as DataView).getUint32(recordAt.skippedSteps, true), 0);
   }
 
   destroy(): void {
     for (const { clipper } of this.#homes.values()) clipper.destroy();
     this.#homes.clear();
     this.#latest = undefined;
+    this.#restored = undefined;
   }
 
   #prepare(home: Home, news: readonly [string, AdapterView][]): void {
     const forms = new Map(home.forms);
-    for (const [name, { shape, dtype }] of news) forms.set(name, shape && { shape, dtype });
-    const declared = new Map([...forms].map(([name, form]) => [name, form && this.#declaration(name, form)]));
+    for (const [name, { name: asked, shape, dtype }] of news) {
+      forms.set(name, shape && { shape, dtype, group: this.groupOf(asked) });
+    }
+    const declared = new Map([...forms].map(([name, form]) => [name, form && declarationOf(form)]));
     const clip = home.clipper.prepare(declared, this.#method, this.#options, home.clip);
     if (!home.clip) clip.set(this.#values);
-    if (!this.#latest && this.#restored) clip.restore(this.#restored);
+    if (this.#restored) this.#begin(clip, this.#restored);
     home.clip = clip;
     for (const [name, form] of forms) home.forms.set(name, form);
   }
 
-  #declaration(name: string, { shape, dtype }: NonNullable<Form>): GradientView {
-    const length = shape.reduce((product, size) => product * size, 1);
-    return { shape, dtype, length, group: this.groupOf(name) };
+  #begin(clip: GradientClip, restored: ArrayBuffer): void {
+    try {
+      clip.restore(restored);
+    } catch (error) {
+      clip.destroy();
+      throw error;
+    }
+    this.#restored = undefined;
   }
+}
+
+/** By name. One that comes again gets a number: "w", "w (2)". */
+export function numbered<T extends { readonly name: string }>(list: readonly T[]): Map<string, T> {
+  const named = new Map<string, T>();
+  for (const one of list) {
+    let { name } = one;
+    for (let time = 2; named.has(name); time++) name = `${one.name} (${time})`;
+    named.set(name, one);
+  }
+  return named;
+}
+
+/** A view may begin at any offset. */
+function copyOf(state: ArrayBuffer | ArrayBufferView): ArrayBuffer {
+  if (!ArrayBuffer.isView(state)) return state.slice(0);
+  return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;
+}
+
+function declarationOf({ shape, ...rest }: NonNullable<Form>): GradientView {
+  return { ...rest, shape, length: shape.reduce((product, size) => product * size, 1) };
 }
 
 /** Runs in every step. */

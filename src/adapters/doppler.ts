@@ -2,6 +2,7 @@ import { getDevice } from "doppler-gpu/tooling/device";
 import { readBoolean } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import type { ClipReport } from "../record.ts";
 import { type AdapterOptions, type ClipHandle, Clips } from "./clips.ts";
 
 /** A tensor of doppler-gpu. Its buffer comes from a pool and may be longer. */
@@ -12,7 +13,10 @@ export interface DopplerTensor {
   readonly label?: string;
 }
 
-/** What doppler-gpu records of a step. A norm that is not finite, or that was not read, is null. */
+/**
+ * What doppler-gpu records of a step. `gradient_norm_clipped` is the norm of what is applied: 0 after a skip. A norm that is not
+ * finite, or that was not read, is null, and so is that of gradients that more than one factor has clipped.
+ */
 export interface DopplerMetrics<T extends DopplerTensor> {
   clippedGrads: Map<T, T>;
   gradient_norm_unclipped: number;
@@ -22,7 +26,10 @@ export interface DopplerMetrics<T extends DopplerTensor> {
 }
 
 export interface DopplerOptions extends AdapterOptions {
-  /** Default true: each step reads the record, 96 bytes. With false it reads nothing: its norms are null and its count of clips 0. */
+  /**
+   * Default true: each step takes a report, 96 bytes; your own then counts the steps since that one, and all steps in `totals`. With
+   * false it reads nothing: its norms are null and its count of clips 0.
+   */
   metrics?: boolean;
 }
 
@@ -46,7 +53,8 @@ interface DopplerConfig {
 
 /**
  * Clips in doppler-gpu's `trainStep` and `TrainingRunner`: `new TrainingRunner(config, { clipGradients: clippingBy() })`. Without
- * a method it clips by the global norm, to the bound in doppler-gpu's configuration; without a bound there it only measures.
+ * a method it clips by the global norm, to the bound in doppler-gpu's configuration; without a bound there it only measures. A
+ * bound that `clip.set` gave holds instead, from the next step on.
  *
  * Gradients are clipped in place on doppler-gpu's device, float16 ones too, with one submit. A NaN makes them zero: see
  * `nonFinite`. The buffers stay those of doppler-gpu.
@@ -66,13 +74,14 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
       all.filter(({ name }) => clips.takes(name)),
       device,
     );
-    if (!method) clip.set({ maxNorm: boundOf(config) });
+    if (!method) clip.set({ maxNorm: boundOf(config), ...clips.given });
+    const { gradScale } = clips.values;
     clip.run(named);
     const report = metrics ? await clip.report() : undefined;
     return {
       clippedGrads: gradients,
       gradient_norm_unclipped: finite(report?.norm),
-      gradient_norm_clipped: finite(report && (report.clipped ? report.norm * report.scale : report.norm)),
+      gradient_norm_clipped: finite(report && appliedNorm(report, gradScale)),
       clipped_event_count: report?.clipped ? 1 : 0,
       total_param_count: all.reduce((sum, { length }) => sum + length, 0),
     };
@@ -88,6 +97,11 @@ function viewOf({ buffer, dtype, shape }: DopplerTensor, name: string) {
 function boundOf(config: DopplerConfig | undefined): number {
   const bound = config?.training?.gradientClipping?.maxNorm ?? config?.training?.gradient?.maxNorm ?? 0;
   return bound > 0 ? bound : Infinity;
+}
+
+/** The report's norm comes after gradScale, and its scale contains it. Where there are several scales, it has none. */
+function appliedNorm({ norm, scale, clipped }: ClipReport, gradScale: number): number {
+  return Number.isNaN(scale) && !clipped ? norm : (norm * scale) / gradScale;
 }
 
 /** doppler-gpu declares numbers, but its runner takes null and ends at a NaN. */

@@ -67,7 +67,8 @@ export function withClipping<T extends Optimizer>(
 
 /**
  * Clips the gradients of several optimizers by one norm: of variables that learn at different rates, or by different optimizers.
- * `apply` clips all gradients of a step and then hands them to your function, which gives each optimizer its own.
+ * `apply` clips all gradients of a step and then hands them to your function, which gives each optimizer its own, once a step.
+ * Checkpoints of the optimizers count the steps that were applied, as those of `withClipping` do, until `dispose`.
  *
  * @example
  * ```ts
@@ -91,7 +92,28 @@ export function clipTogether(
   if (!Array.isArray(optimizers)) {
     throw new TypeError(`optimizers is ${shown(optimizers)}; pass a list of TensorFlow.js's optimizers.`);
   }
-  return clippingOf(optimizers, method, options, "clipTogether");
+  const clipping = clippingOf(optimizers, method, options, "clipTogether");
+  const undos = clipping.keeps ? optimizers.map((one) => replaced(one, countingApplied(one, clipping))) : [];
+  return {
+    clip: clipping.clip,
+    apply: clipping.apply,
+    dispose() {
+      for (const undo of undos.splice(0)) undo();
+      clipping.dispose();
+    },
+  };
+}
+
+/** Returns what puts back the properties as they were. */
+function replaced<T extends object>(object: T, by: Partial<T>): () => void {
+  const before = Object.keys(by).map((key) => [key, Object.getOwnPropertyDescriptor(object, key)] as const);
+  Object.assign(object, by);
+  return () => {
+    for (const [key, own] of before) {
+      if (own) Object.defineProperty(object, key, own);
+      else Reflect.deleteProperty(object, key);
+    }
+  };
 }
 
 /**

@@ -16,6 +16,13 @@ export function expectNear(actual: ArrayLike<number>, wanted: readonly number[],
   });
 }
 
+/** After the first step, which makes what stays, nothing is left behind. At least three steps have to show it. */
+export function expectSteadyMemory(held: readonly object[] | undefined): void {
+  const [first, ...others] = (held ?? []).slice(1);
+  expect(others.length).toBeGreaterThanOrEqual(2);
+  for (const other of others) expect(other).toEqual(first);
+}
+
 export function norm64(arrays: readonly ArrayLike<number>[]): number {
   return Math.sqrt(arrays.reduce((sum, array) => Array.from(array).reduce((s, v) => s + v * v, sum), 0));
 }

@@ -29,7 +29,13 @@ async function bitsOf(optimizer: tf.Optimizer, variables: readonly tf.Variable[]
   return read.map((values) => [...new Uint32Array(values.slice().buffer)]);
 }
 
-/** The bits after each step. */
+/** What a backend holds, tensors of no one too: data, and bytes on the GPU. */
+export function held(): { data: number; bytes?: number } {
+  const { numBytesInGPU } = tf.memory() as { numBytesInGPU?: number };
+  return { data: tf.backend().numDataIds(), bytes: numBytesInGPU };
+}
+
+/** The bits after each step, and what is held then. */
 export async function trainWith(name: string, kinds: readonly Kind[], options?: object) {
   const variables = shapes.map((shape, i) => {
     const size = shape.reduce((product, length) => product * length, 1);
@@ -42,7 +48,7 @@ export async function trainWith(name: string, kinds: readonly Kind[], options?: 
     options ?? { skip: skipAbove(1e3) },
   );
   const after: number[][][] = [];
-  const tensors: number[] = [];
+  const memory: ReturnType<typeof held>[] = [];
   let goods = 0;
   for (const kind of kinds) {
     const list = variables.map(({ name, shape, size }, i) => {
@@ -54,7 +60,7 @@ export async function trainWith(name: string, kinds: readonly Kind[], options?: 
     optimizer.applyGradients(list);
     tf.dispose(list);
     after.push(await bitsOf(optimizer, variables));
-    tensors.push(tf.memory().numTensors);
+    memory.push(held());
   }
   const { totals } = await optimizer.clip.report();
   const { iterations } = optimizer;
@@ -63,5 +69,5 @@ export async function trainWith(name: string, kinds: readonly Kind[], options?: 
   saved[0]?.tensor.dispose();
   optimizer.dispose();
   tf.dispose(variables);
-  return { after, totals, iterations, savedIterations, tensors };
+  return { after, totals, iterations, savedIterations, memory };
 }

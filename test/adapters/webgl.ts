@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { withClipping } from "../../src/adapters/tfjs.ts";
 import * as gradclip from "../../src/index.ts";
-import { trainWith } from "./skipping.ts";
+import { held, trainWith } from "./skipping.ts";
 import { Idle } from "./tfjs.ts";
 
 export interface Task {
@@ -15,6 +15,8 @@ export interface Task {
   normType?: number | string;
   /** Multiplied on the device: then a matrix is packed as TensorFlow.js's own results are. */
   isComputed?: boolean;
+  /** Instead of w0, w1 and so on. */
+  names?: string[];
 }
 
 const counts = { draws: 0, reads: 0 };
@@ -37,6 +39,7 @@ export async function clipOnWebGL({
   skipAbove,
   normType,
   isComputed,
+  names,
 }: Task) {
   await tf.setBackend("webgl");
   if (!isCounting)
@@ -50,13 +53,13 @@ export async function clipOnWebGL({
   });
   const inBits: number[][][] = [];
   let taken = { draws: 0, reads: 0 };
-  const memory: number[] = [];
+  const memory: ReturnType<typeof held>[] = [];
   for (const step of steps) {
     const list = step.map(({ bits, shape }, i) => {
       const uploaded = tf.tensor(new Float32Array(new Uint32Array(bits).buffer), shape);
       const tensor = isComputed ? tf.tidy(() => tf.mul(uploaded, tf.scalar(1))) : uploaded;
       if (isComputed) uploaded.dispose();
-      return { name: `w${i}`, tensor };
+      return { name: names?.[i] ?? `w${i}`, tensor };
     });
     const before = { ...counts };
     optimizer.applyGradients(list);
@@ -65,7 +68,7 @@ export async function clipOnWebGL({
     inBits.push((await Promise.all(read)).map((values) => [...new Uint32Array(values.buffer)]));
     optimizer.release();
     tf.dispose(list);
-    memory.push(tf.memory().numTensors);
+    memory.push(held());
   }
   const report = await optimizer.clip.report();
   const inText = JSON.stringify(report, (_, value) =>
@@ -83,4 +86,41 @@ export async function skipOn(backend: string, ...values: Parameters<typeof train
   await tf.setBackend(backend);
   const trained = await trainWith(...values);
   return { backend: tf.getBackend(), ...trained };
+}
+
+/** The report on equal values, which are made on the device. */
+export async function normOfEqual(value: number, size: number) {
+  await tf.setBackend("webgl");
+  const optimizer = withClipping(new Idle(), gradclip.clipByGlobalNorm(Infinity));
+  const tensor = tf.fill([size], value);
+  optimizer.applyGradients([{ name: "w", tensor }]);
+  optimizer.release();
+  tensor.dispose();
+  const { norm } = await optimizer.clip.report();
+  optimizer.dispose();
+  return norm;
+}
+
+/** An optimizer that has clipped on webgl, asked and disposed on another backend. */
+export async function leaveWebGL(backend: string) {
+  await tf.setBackend("webgl");
+  const before = held();
+  const optimizer = withClipping(tf.train.adam(0.1), gradclip.clipByGlobalNorm(1), { keepOnSkip: true });
+  const w = tf.tidy(() => tf.variable(tf.tensor([1, 2])));
+  const step = (value: number) => {
+    const tensor = tf.tensor([value, 4]);
+    optimizer.applyGradients([{ name: w.name, tensor }]);
+    tensor.dispose();
+  };
+  for (const value of [Number.NaN, 3]) step(value);
+  await tf.setBackend(backend);
+  const { norm } = await optimizer.clip.report();
+  const saved = (await optimizer.getWeights()).map(({ tensor }) => tensor);
+  const [iterations] = await (saved[0] as tf.Tensor).data();
+  step(6);
+  const { steps } = (await optimizer.clip.report()).totals;
+  optimizer.dispose();
+  tf.dispose([...saved, w]);
+  await tf.setBackend("webgl");
+  return { norm, iterations, steps, before, after: held() };
 }

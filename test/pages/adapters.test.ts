@@ -1,6 +1,6 @@
 import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { clipped64, expectNear, expectTraining, norm64 } from "../adapters/expect.ts";
+import { clipped64, expectNear, expectSteadyMemory, expectTraining, norm64 } from "../adapters/expect.ts";
 import type { Kind } from "../adapters/skipping.ts";
 import { numbers, transformerShapes } from "../adapters/task.ts";
 import type { Task } from "../adapters/webgl.ts";
@@ -73,7 +73,7 @@ describe("TensorFlow.js on webgl", () => {
     const bound = factor < 1 ? 1e-21 : 1;
     for (const isComputed of [false, true]) {
       const { backend, steps, report, taken, memory } = await clip({
-        steps: [stepOf(arrays, shapes), stepOf(arrays, shapes)],
+        steps: [1, 2, 3, 4].map(() => stepOf(arrays, shapes)),
         method: ["clipByGlobalNorm", bound],
         isComputed,
       });
@@ -88,9 +88,9 @@ describe("TensorFlow.js on webgl", () => {
       }
       const told = JSON.parse(report);
       expect(told.norm / norm64(arrays)).toBeCloseTo(1, 6);
-      expect(told).toMatchObject({ clipped: true, nonFinite: 0, steps: 2, clippedSteps: 2 });
+      expect(told).toMatchObject({ clipped: true, nonFinite: 0, steps: 4, clippedSteps: 4 });
       expect((told.scale * told.norm) / bound).toBeCloseTo(1, 6);
-      expect(new Set(memory).size).toBe(1);
+      expectSteadyMemory(memory);
     }
   });
 
@@ -198,6 +198,30 @@ describe("TensorFlow.js on webgl", () => {
     expect(groups.taken.reads).toBe(0);
   });
 
+  test("a name that comes twice has norms of its own, in its group", async () => {
+    const arrays = [[3], [4], [9]].map((values) => Float32Array.from(values));
+    const of = { names: ["w0", "w0", "b"], steps: [stepOf(arrays, [[1], [1], [1]])] };
+    const each = await clip({ ...of, method: ["clipByNorm", 1] });
+    expect(JSON.parse(each.report).tensorNorms).toEqual([3, 4, 9]);
+    const groups = await clip({ ...of, method: ["clipByGroupNorm", { first: 1 }, { others: 2 }] });
+    expect(JSON.parse(groups.report).groups).toMatchObject({ first: { norm: 5 }, others: { norm: 9 } });
+  });
+
+  test("the norm of 4,000,000 equal values is within 1e-6", async () => {
+    const value = Math.fround(0.1);
+    const norm = await page.evaluate((value) => globalThis.adaptersInPage?.normOfEqual(value, 4e6), value);
+    expect(Math.abs((norm as number) / (value * Math.sqrt(4e6)) - 1)).toBeLessThan(1e-6);
+  });
+
+  test("reports, saves and frees after TensorFlow.js has left webgl", async () => {
+    for (const backend of ["cpu", "webgpu"]) {
+      const left = await page.evaluate((backend) => globalThis.adaptersInPage?.leaveWebGL(backend), backend);
+      const { before, after, ...told } = left as NonNullable<typeof left>;
+      expect(told).toEqual({ norm: 5, iterations: 1, steps: 1 });
+      expect(after).toEqual(before);
+    }
+  });
+
   test("unscales, skips above a norm, and lengthens", async () => {
     const arrays = [new Float32Array([30, 40])];
     const half = { gradScale: 0.5 };
@@ -231,9 +255,10 @@ describe("TensorFlow.js on webgl", () => {
     steps[1]?.forEach((bits, i) => {
       expectNear(floatsOf(bits), wanted[i] as number[]);
     });
-    console.log(`webgl, 74 tensors: ${taken.draws} draws, ${taken.reads} reads`);
     expect(taken.reads).toBe(0);
     expect(taken.draws).toBeLessThanOrEqual(5 * 74);
+    // A small tensor is packed by an upload or by a draw; where depends on the size of the largest texture.
+    if (isSoftware) expect(taken.draws).toBe(266);
   });
 
   test.each(["sgd", "momentum", "adam", "adamax", "rmsprop", "adagrad", "adadelta"])(
@@ -248,7 +273,7 @@ describe("TensorFlow.js on webgl", () => {
         [0, 0, 0, 1, 1].map((step) => without?.after[step]),
       );
       if (name !== "adamax") expect([skipping?.iterations, skipping?.savedIterations]).toEqual([6, 2]);
-      expect(new Set(skipping?.tensors).size).toBe(1);
+      expectSteadyMemory(skipping?.memory);
     },
   );
 });

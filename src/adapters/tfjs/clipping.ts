@@ -2,13 +2,12 @@ import type { Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
 import * as core from "@tensorflow/tfjs-core";
 import { readBoolean, shown } from "../../check.ts";
 import type { ClipMethod } from "../../methods/method.ts";
-import { SKIP } from "../../record.ts";
 import { type AdapterOptions, type ClipHandle, Clips } from "../clips.ts";
 import { clipOnCPU } from "./cpu.ts";
 import { type Gradient, type Gradients, readGradients, refuseWithoutVariable, type TensorFlow } from "./gradients.ts";
 import { keepOf, type Verdict } from "./keepOnSkip.ts";
 import { clipsOnWebGL, WebGLClip } from "./webgl.ts";
-import { clipOnGPU, isSkipped, skippedStepsIn, submitQueue, type WebGPUBackend } from "./webgpu.ts";
+import { clipOnGPU, isSkipped, submitQueue, type WebGPUBackend } from "./webgpu.ts";
 
 /** How to clip in TensorFlow.js. */
 export interface TfjsOptions extends AdapterOptions<Variable> {
@@ -53,8 +52,6 @@ export function clippingOf(
   }
   /** Submits what TensorFlow.js has recorded. */
   let submit = () => {};
-  let skippedOnHost = 0;
-  const records = new Set<GPUBuffer>();
   let onWebGL: WebGLClip | undefined;
   /** What has clipped last. */
   let latest: Pick<ClipHandle, "report" | "lastReport"> = clips;
@@ -73,11 +70,9 @@ export function clippingOf(
       const gpu = tf.backend() as unknown as WebGPUBackend;
       submit = () => submitQueue(gpu);
       const record = clipOnGPU(tf, gradients, clips);
-      records.add(record);
       return () => isSkipped(tf, record);
     }
     const flags = clipOnCPU(tf, gradients, clips);
-    if (flags & SKIP) skippedOnHost += 1;
     return () => flags;
   }
 
@@ -124,9 +119,8 @@ export function clippingOf(
     keeps,
     int32: (value) => tf.scalar(value, "int32"),
     async skippedSteps() {
-      const onDevices = await Promise.all([...records].map((record) => skippedStepsIn(tf, record)));
-      const onTextures = (await onWebGL?.skippedSteps()) ?? 0;
-      return onDevices.reduce((sum, steps) => sum + steps, skippedOnHost + onTextures);
+      submit();
+      return (await clips.skippedSteps()) + ((await onWebGL?.skippedSteps()) ?? 0);
     },
     dispose() {
       // Recorded commands still need the buffers that are freed next.

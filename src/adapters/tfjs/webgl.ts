@@ -19,7 +19,7 @@ import {
 } from "../../record.ts";
 import type { Decider } from "../../rules/rule.ts";
 import type { Declared } from "../../view.ts";
-import type { Clips, ReportOptions } from "../clips.ts";
+import { type Clips, numbered, type ReportOptions } from "../clips.ts";
 import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
 import * as programs from "./webglPrograms.ts";
 
@@ -60,11 +60,13 @@ interface Group {
   readonly members: { readonly at: number; readonly place: number; readonly shape: readonly number[] }[];
 }
 
-/** Clips on the webgl backend by small programs, in a fixed order, without a read. */
+/** Clips on the webgl backend, whatever TensorFlow.js's backend is later, by small programs, in a fixed order, without a read. */
 export class WebGLClip {
   readonly #tf: TensorFlow;
   readonly #clips: Clips;
-  readonly #names: string[] = [];
+  readonly #backend: WebGLBackend;
+  /** Of each name. */
+  readonly #places = new Map<string, number>();
   readonly #zeros = new Map<number, TensorInfo>();
   #record: TensorInfo | undefined;
   /** Of the last step, by the number of the group. */
@@ -75,6 +77,7 @@ export class WebGLClip {
   constructor(tf: TensorFlow, clips: Clips) {
     this.#tf = tf;
     this.#clips = clips;
+    this.#backend = tf.backend() as unknown as WebGLBackend;
   }
 
   /** Replaces the gradients in the list by new tensors. */
@@ -125,10 +128,6 @@ export class WebGLClip {
     for (const info of [...this.#zeros.values(), ...this.#decisions.values()]) this.#free(info);
   }
 
-  get #backend(): WebGLBackend {
-    return this.#tf.backend() as unknown as WebGLBackend;
-  }
-
   #run(
     program: programs.Program,
     inputs: readonly TensorInfo[],
@@ -146,13 +145,12 @@ export class WebGLClip {
   #groupsOf(gradients: readonly Gradient[]): Group[] {
     const { grouping } = this.#clips.method;
     const groups = new Map<number, Group>();
-    gradients.forEach((gradient, at) => {
-      const { name, tensor } = gradient;
-      if (!this.#names.includes(name)) this.#names.push(name);
-      if (!tensor?.size) return;
-      const place = this.#names.indexOf(name);
+    [...numbered(gradients)].forEach(([label, gradient], at) => {
+      const place = this.#places.get(label) ?? this.#places.size;
+      this.#places.set(label, place);
+      if (!gradient.tensor?.size) return;
       const { groupOf } = grouping as Partial<NamedGroups>;
-      const declared = { label: name, group: this.#clips.groupOf(name) } as unknown as Declared;
+      const declared = { label, group: this.#clips.groupOf(gradient.name) } as unknown as Declared;
       const number = groupOf?.(declared) ?? (grouping.kind === "tensor" ? place : 0);
       const group = groups.get(number) ?? { number, members: [] };
       groups.set(number, group);
@@ -265,14 +263,17 @@ export class WebGLClip {
     const all = { ...counts, ...places, lastElement: latest.element };
     for (const [key, value] of Object.entries(all)) put(key as keyof typeof all, value);
     view.setFloat32(recordAt.maxAbs, Number.isFinite(norm) ? Math.min(most * last.gradScale, LARGEST) : norm, true);
-    const locate = (index: number, element: number) => ({ index, name: this.#names[index], element });
+    const names = [...this.#places.keys()];
+    const locate = (index: number, element: number) => ({ index, name: names[index], element });
     return { ...readReport(view, this.#totals, locate), ...this.#ofGroups(decisions) };
   }
 
   #ofGroups(decisions: ReadonlyMap<number, Decision>): Partial<ClipReport> {
     const { grouping } = this.#clips.method;
     if (grouping.kind === "tensor") {
-      return { tensorNorms: Float64Array.from(this.#names, (_, place) => decisions.get(place)?.norm ?? Number.NaN) };
+      return {
+        tensorNorms: Float64Array.from(this.#places.values(), (place) => decisions.get(place)?.norm ?? Number.NaN),
+      };
     }
     if (grouping.kind !== "groups") return {};
     const each = Array.from({ length: grouping.count }, (_, group) => decisions.get(group));

@@ -114,7 +114,10 @@ const ROOTS: Record<NormKind["name"], string> = {
   linf: "all.x * two(-e)",
 };
 
-/** Adds the terms of a gradient, over the power of two of the largest magnitude. */
+/**
+ * Adds the terms of a gradient, over the power of two of the largest magnitude. Each sum has few addends: a long row of float32
+ * would lose one part in a million.
+ */
 export const sumProgram = (lanes: number, kind: NormKind): Program =>
   made(
     ["S", "M", "A"],
@@ -124,14 +127,18 @@ export const sumProgram = (lanes: number, kind: NormKind): Program =>
     int lane = int(gl_FragCoord.x);
     vec4 sum = texelFetch(S, ivec2(lane, 0), 0);
     float down = two(-exponentOf(folded(M).x));
-    for (int t = lane; t < of.x; t += ${lanes}) {
+    vec4 few = vec4(0);
+    vec4 some = vec4(0);
+    for (int t = lane, i = 1; t < of.x; t += ${lanes}, i++) {
       bvec4 isIn;
       ivec4 element;
       texelOf(t, isIn, element);
       vec4 x = mix(vec4(0), abs(at(A, t)) * down, isIn);
-      sum += ${TERMS[kind.name]};
+      few += ${TERMS[kind.name]};
+      if ((i & 15) == 0) some += few, few = vec4(0);
+      if ((i & 255) == 0) sum += some, some = vec4(0);
     }
-    setOutput(sum);
+    setOutput(sum + (some + few));
   }`,
     { customUniforms: gradient },
   );
@@ -151,8 +158,12 @@ export const decisionProgram = (kind: NormKind): Program =>
     vec4 all = folded(M);
     uint most = floatBitsToUint(all.x);
     int e = exponentOf(all.x);
+    vec4 few = vec4(0);
     vec4 sums = vec4(0);
-    for (int i = 0; i < textureSize(S, 0).x; i++) sums += texelFetch(S, ivec2(i, 0), 0);
+    for (int i = 0, lanes = textureSize(S, 0).x; i < lanes; i++) {
+      few += texelFetch(S, ivec2(i, 0), 0);
+      if ((i & 31) == 31 || i == lanes - 1) sums += few, few = vec4(0);
+    }
     float sum = (sums.x + sums.y) + (sums.z + sums.w);
     float n = most == 0u ? 0. : ${ROOTS[kind.name]};
     float gradScale = bounds.z;

@@ -79,13 +79,6 @@ export function isSkipped(tf: TensorFlow, record: GPUBuffer): Tensor {
   });
 }
 
-export async function skippedStepsIn(tf: TensorFlow, record: GPUBuffer): Promise<number> {
-  const words = wordsOf(tf, record);
-  const value = (await words.data())[recordAt.skippedSteps / 4] as number;
-  words.dispose();
-  return value;
-}
-
 /** The record as a tensor over its buffer. */
 function wordsOf(tf: TensorFlow, record: GPUBuffer): Tensor {
   return tf.tensor({ buffer: record, zeroCopy: true }, [record.size / 4], "int32");
