@@ -22,8 +22,8 @@ interface Line {
 
 const lines: readonly Line[] = [
   { contestant: COPY, label: "copyBufferToBuffer", name: "copy" },
-  { contestant: READ, label: "limit: read only", name: "read" },
-  { contestant: READ_AND_WRITE, label: "limit: read and write", name: "write" },
+  { contestant: READ, label: "bare read", name: "read" },
+  { contestant: READ_AND_WRITE, label: "bare read and write", name: "write" },
   { contestant: UNCLIPPED, label: "gradclip, under the bound", name: "kept" },
   { contestant: CLIP, label: "gradclip, clipping", name: "clipped" },
 ];

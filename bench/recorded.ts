@@ -33,5 +33,12 @@ function isSoftware({ environment }: Recorded): boolean {
 
 /** The adapter, and that it is no GPU where it is none. */
 export function machineName({ adapter, isSoftware }: Pick<Environment, "adapter" | "isSoftware">): string {
-  return isSoftware ? `${adapter} (WebGPU emulated in software)` : adapter;
+  return isSoftware ? `${softwareName(adapter)}, WebGPU emulated in software` : adapter;
+}
+
+/** Software adapters have long names, with the version of every part. */
+function softwareName(adapter: string): string {
+  const [name] = /SwiftShader|llvmpipe/.exec(adapter) ?? [adapter];
+  const [mesa] = /Mesa [\d.]+/.exec(adapter) ?? [];
+  return mesa ? `${name} (${mesa})` : name;
 }

@@ -5,7 +5,7 @@ import { figuresOf } from "../bench/figures.ts";
 import { gpt2, mobileNetV2, smallGru } from "../bench/models.ts";
 import { bandwidthPlot } from "../bench/plot.ts";
 import { publishedFrom, type Recorded, withMeasured } from "../bench/publish.ts";
-import { recordingsFrom } from "../bench/recorded.ts";
+import { machineName, recordingsFrom } from "../bench/recorded.ts";
 import { judge, truthOf } from "../bench/reference.ts";
 import { ratioOf, spreadOf } from "../bench/statistics.ts";
 import { Stop } from "../bench/stop.ts";
@@ -94,6 +94,19 @@ describe("the run in one sentence, and the other machines", () => {
     );
   });
 
+  test.each([
+    [
+      "mesa software llvmpipe-llvm-19-1-7-256-bits- llvmpipe: Mesa 25.0.7-2+deb13u1 (LLVM 19.1.7) 0.0.1",
+      "llvmpipe (Mesa 25.0.7)",
+    ],
+    ["google swiftshader SwiftShader Device (Subzero)", "SwiftShader"],
+    ["llvmpipe (LLVM 15.0.7, 256 bits)", "llvmpipe"],
+    ["Microsoft Basic Render Driver", "Microsoft Basic Render Driver"],
+  ])("the software adapter %s has a short name", (adapter, name) => {
+    expect(machineName({ adapter, isSoftware: true })).toBe(`${name}, WebGPU emulated in software`);
+    expect(machineName({ adapter })).toBe(adapter);
+  });
+
   test("no sentence on a software adapter, and none of half a run", () => {
     expect(sentenceOf(results("swiftshader", true))).toBe("");
     expect(sentenceOf({ ...results("a card"), rows: [] })).toBe("");
@@ -112,8 +125,8 @@ describe("the run in one sentence, and the other machines", () => {
     // A GPU comes before what emulates one.
     expect([file, shown.environment.adapter]).toEqual(["machines/card.json", "a <card>"]);
     expect(others.map(({ name, isSoftware }) => [name, isSoftware])).toEqual([
-      ["swiftshader (WebGPU emulated in software)", true],
-      ["llvmpipe (WebGPU emulated in software)", true],
+      ["swiftshader, WebGPU emulated in software", true],
+      ["llvmpipe, WebGPU emulated in software", true],
     ]);
     expect(others[0]?.points.map(([bytes]) => bytes)).toEqual([2 ** 22, 2 ** 24]);
     expect(others[0]?.points[1]?.[1]).toBeCloseTo((3 * 2 ** 24) / 6 / 1e6, 10);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Rendered, rendered } from "../demo/docs/markdown.ts";
 import { linkFrom } from "../demo/docs/pages.ts";
-import { manifest, readText, repositoryPage } from "../demo/shared/manifest.ts";
+import { manifest, readText, repositoryPage, sizeInKilobytes } from "../demo/shared/manifest.ts";
 import * as gradclip from "../src/index.ts";
 import { bench, device } from "./support/bench.ts";
 
@@ -27,6 +27,15 @@ test("a link leads to the page of a text, to the repository for another file, an
   expect(() => linkFrom("docs/record.md", "nowhere.md")).toThrow(
     "docs/record.md links to nowhere.md, which is not there.",
   );
+});
+
+test("the size that every page names is that of the package under the name that every page installs", () => {
+  const [, size] =
+    readText("docs/size.md")
+      .split("| `gradclip` |")[1]
+      ?.match(/^ ([\d.]+) \|/) ?? [];
+  expect(Number(size)).toBeGreaterThan(30);
+  expect(sizeInKilobytes()).toBe(Math.round(Number(size)));
 });
 
 const show = (markdown: string): Rendered =>

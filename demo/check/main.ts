@@ -154,9 +154,11 @@ cancel.addEventListener("click", () =>
 copyReport.addEventListener("click", () => copy(byId<HTMLTextAreaElement>("report").value, copyReport));
 showCode(byId("code"), workerSource.trimEnd());
 
+function readyText(): string {
+  if (typeof device === "string") return `${device} The suite can run on the CPU path.`;
+  if (device.isSoftware) return "Ready. It takes several minutes: WebGPU is emulated in software here.";
+  return "Ready. It takes a minute or two.";
+}
+
 await lookForDevice();
-show(
-  "idle",
-  "Not checked yet",
-  typeof device === "string" ? `${device} The suite can run on the CPU path.` : "Ready. It takes a minute or two.",
-);
+show("idle", "Not checked yet", readyText());

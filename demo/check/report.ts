@@ -1,3 +1,5 @@
+import { isSoftware } from "../../src/webgpu/grid.ts";
+
 export interface Result {
   name: string;
   error?: string;
@@ -5,6 +7,7 @@ export interface Result {
 
 export interface Device {
   adapter: string;
+  isSoftware: boolean;
   facts: Record<string, unknown>;
 }
 
@@ -17,6 +20,7 @@ export async function describeDevice(): Promise<Device | string> {
   const { limits } = adapter;
   return {
     adapter: description || [vendor, architecture, device].filter(Boolean).join(" ") || "an unnamed GPU",
+    isSoftware: isSoftware(adapter.info),
     facts: {
       adapter: { vendor, architecture, device, description },
       features: [...adapter.features].sort(),

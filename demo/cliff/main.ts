@@ -72,7 +72,7 @@ function draw(): void {
   byId("unclipped-end").textContent = ending(paths.unclipped);
   byId("clipped-end").textContent = method === "none" ? "the same: nothing is clipped" : ending(paths.clipped);
   showFacts(settings, paths);
-  markPreset(byId("presets"));
+  markPreset(byId("presets"), { ...settings });
   document.body.dataset.state = "drawn";
   performance.mark("draw");
   if (settings.starts === "one") startSurface();

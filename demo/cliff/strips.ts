@@ -72,7 +72,8 @@ export class Strips {
     markStep(plot, this.#step, { property: "--faint" });
     if (index !== 1) return;
     this.#grip.style.top = `${plot.valToPos(this.#bound, "y")}px`;
-    markValue(plot, this.#bound, { property: "--ink", dash: [6, 4], label: `↕ bound ${this.#bound}`, isBold: true });
+    const label = `↕ bound ${this.#bound}`;
+    markValue(plot, this.#bound, { property: "--ink", dash: [6, 4], label, isBold: true })();
   }
 
   /** A mouse moves the bound from anywhere in the strip. A finger takes the grip: beside it, it scrolls the page. */

@@ -40,7 +40,8 @@ async function show(): Promise<void> {
   }
   // The text may have changed while the search loaded.
   if (wanted !== query.value.trim()) return;
-  byId("count").textContent = wanted ? `${found.length || "nothing"} found` : "";
+  const rest = found.length > mostFound ? `, the first ${mostFound}:` : "";
+  byId("count").textContent = wanted ? `${found.length || "nothing"} found${rest}` : "";
   byId("found").replaceChildren(...found.slice(0, mostFound).map(lineOf));
 }
 

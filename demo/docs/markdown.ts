@@ -69,7 +69,10 @@ export function rendered(markdown: string, { linkTo, imageAt }: Addresses): Rend
       if (last && tokens[index - 1]?.type !== "heading_open") last.text += `${plain(token)} `;
     }
     for (const child of token.children ?? []) {
-      if (child.type === "image") child.attrSet("src", imageAt(String(child.attrGet("src") ?? "")));
+      if (child.type !== "image") continue;
+      child.attrSet("src", imageAt(String(child.attrGet("src") ?? "")));
+      // A phone scrolls the picture.
+      tokens[index - 1]?.attrSet("tabindex", "0");
     }
     redirect(token.children ?? [], linkTo);
   }

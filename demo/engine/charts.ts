@@ -64,12 +64,13 @@ export class Chart {
 
   #markFaults(): void {
     const top = this.#plot.scales.y?.max ?? Infinity;
-    for (const [index, { step, fault }] of this.#faults.entries()) {
-      const value = this.#points.values[this.#points.steps.indexOf(step)] ?? 0;
-      // What lies beyond the axis is written.
-      const label = fault === "nan" ? "NaN" : value > top ? `wild batch: ${written(value)} ↑` : "wild batch";
-      markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
-    }
+    const labels = this.#faults.map(({ step, fault }, index) => {
+      const value = this.#points.values[this.#points.steps.indexOf(step)] ?? Number.NaN;
+      // An arrow leads beyond the axis.
+      const label = fault === "nan" ? "NaN" : `wild batch: ${written(value)}${value > top ? " ↑" : ""}`;
+      return markStep(this.#plot, step, { property: "--unclipped", label }, index % 3);
+    });
+    for (const write of labels) write();
   }
 }
 

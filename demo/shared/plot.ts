@@ -64,20 +64,27 @@ export interface Mark {
   gap?: number;
 }
 
-/** Marks a step. The label stands at the top, `row` lines down, on the side with more room. */
-export function markStep(plot: uPlot, step: number, mark: Mark, row = 0): void {
+/** Writes a mark's label. A chart draws all its lines first, so that none runs through a label. */
+type WriteLabel = () => void;
+
+/** Draws a line at a step. The label stands at the top, `row` lines down, on the side with more room. */
+export function markStep(plot: uPlot, step: number, mark: Mark, row = 0): WriteLabel {
   const { left, top, width, height } = plot.bbox;
   const x = plot.valToPos(step, "x", true);
   const isRight = x > left + width / 2;
   const gap = mark.gap ?? 6;
-  draw(plot, mark, [x, top, x, top + height], isRight ? "right" : "left", isRight ? -gap : gap, 12 + 14 * row);
+  drawLine(plot, mark, [x, top, x, top + height]);
+  const at = starPlace(plot, step);
+  return () => writeLabel(plot, mark, [at, top], isRight ? "right" : "left", isRight ? -gap : gap, 12 + 14 * row);
 }
 
-/** Marks a value that lies inside the plot. The label stands above the line's right end. */
-export function markValue(plot: uPlot, value: number, mark: Mark): void {
+/** Draws a line at a value that lies inside the plot. The label stands above the line's right end. */
+export function markValue(plot: uPlot, value: number, mark: Mark): WriteLabel {
   const { left, top, width, height } = plot.bbox;
   const y = plot.valToPos(value, "y", true);
-  if (y >= top && y <= top + height) draw(plot, mark, [left + width, y, left, y], "right", -4, -5);
+  if (y < top || y > top + height) return () => {};
+  drawLine(plot, mark, [left, y, left + width, y]);
+  return () => writeLabel(plot, mark, [left + width, y], "right", -4, -5);
 }
 
 /** A short tick across the curve at each of these points. */
@@ -104,17 +111,25 @@ function within({ top, height }: uPlot.BBox, y: number): number {
   return Math.max(top, Math.min(top + height, y));
 }
 
+const starReach = 13;
+
+/** Where a star stands for a step: at the left edge it is moved in, so that the labels of the axis stay free. */
+function starPlace(plot: uPlot, step: number): number {
+  return Math.max(plot.bbox.left + starReach * devicePixelRatio, plot.valToPos(step, "x", true));
+}
+
 /** The end of a run that exploded: a star where it was last, or at the edge of the plot. */
 export function burst(plot: uPlot, step: number, value: number, property: string): void {
   const { ctx, bbox } = plot;
-  const x = plot.valToPos(step, "x", true);
+  const longest = starReach * devicePixelRatio;
+  const x = starPlace(plot, step);
   const y = within(bbox, plot.valToPos(value, "y", true));
   const points = 11;
   ctx.save();
   ctx.fillStyle = color(property);
   ctx.beginPath();
   for (let point = 0; point < 2 * points; point++) {
-    const reach = (point % 2 === 0 ? 13 : 6) * devicePixelRatio;
+    const reach = point % 2 === 0 ? longest : 6 * devicePixelRatio;
     const angle = (point * Math.PI) / points;
     ctx.lineTo(x + reach * Math.cos(angle), y + reach * Math.sin(angle));
   }
@@ -122,28 +137,44 @@ export function burst(plot: uPlot, step: number, value: number, property: string
   ctx.restore();
 }
 
-/** The label is set off from the line's first point. */
-function draw(
+function drawLine(
   { ctx }: uPlot,
-  { property, dash = [], label = "", isBold = false }: Mark,
+  { property, dash = [], isBold = false }: Mark,
   [startX, startY, endX, endY]: [number, number, number, number],
-  align: CanvasTextAlign,
-  right: number,
-  down: number,
 ): void {
-  const scale = devicePixelRatio;
   ctx.save();
-  ctx.strokeStyle = ctx.fillStyle = color(property);
-  ctx.lineWidth = (isBold ? 1.5 : 1) * scale;
-  ctx.setLineDash(dash.map((length) => length * scale));
+  ctx.strokeStyle = color(property);
+  ctx.lineWidth = (isBold ? 1.5 : 1) * devicePixelRatio;
+  ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
   ctx.beginPath();
   ctx.moveTo(startX, startY);
   ctx.lineTo(endX, endY);
   ctx.stroke();
+  ctx.restore();
+}
+
+/** The label is set off from a point of its line. A halo keeps it apart from the curves. */
+function writeLabel(
+  { ctx }: uPlot,
+  { property, label, isBold = false }: Mark,
+  [x, y]: [number, number],
+  align: CanvasTextAlign,
+  right: number,
+  down: number,
+): void {
+  if (!label) return;
+  const scale = devicePixelRatio;
+  const place = [x + right * scale, y + down * scale] as const;
+  ctx.save();
   ctx.font = `${isBold ? 600 : 400} ${12 * scale}px system-ui, sans-serif`;
   ctx.textAlign = align;
   // uPlot leaves the baseline of its axes, on which a label would touch its line.
   ctx.textBaseline = "alphabetic";
-  ctx.fillText(label, startX + right * scale, startY + down * scale);
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4 * scale;
+  ctx.strokeStyle = color("--paper");
+  ctx.strokeText(label, ...place);
+  ctx.fillStyle = color(property);
+  ctx.fillText(label, ...place);
   ctx.restore();
 }

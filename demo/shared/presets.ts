@@ -1,17 +1,13 @@
-/** Marks the preset that the address has, and says its sentence below the presets. Two addresses are the same if their settings are. */
-export function markPreset(container: HTMLElement): void {
-  const here = settingsOf(location.hash);
+/** Marks the preset whose settings are these, and says its sentence below the presets. */
+export function markPreset(container: HTMLElement, settings: Readonly<Record<string, string | number>>): void {
   let sentence = "";
   for (const link of container.querySelectorAll("a")) {
-    const isHere = [...settingsOf(link.hash)].every(([name, value]) => here.get(name) === value);
+    const preset = new URLSearchParams(link.hash.slice(1));
+    const isHere = [...preset].every(([name, value]) => String(settings[name]) === value);
     if (isHere) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
     if (isHere) sentence = link.dataset.says ?? "";
   }
   const target = container.querySelector("p");
   if (target && target.textContent !== sentence) target.textContent = sentence;
-}
-
-function settingsOf(hash: string): URLSearchParams {
-  return new URLSearchParams(hash.slice(1));
 }

@@ -87,12 +87,16 @@ export class Curves {
   #annotate(): void {
     const dash = [4, 4];
     const { rule } = this.#options;
-    if (rule) markValue(this.#plot, rule.at, { property: "--faint", dash, label: rule.label });
-    if (!this.#histories) return;
-    for (const [row, run] of runNames.entries()) this.#annotateRun(run, this.#histories[run], row);
+    const histories = this.#histories;
+    const labels = [
+      rule && markValue(this.#plot, rule.at, { property: "--faint", dash, label: rule.label }),
+      ...runNames.map((run, row) => histories && this.#annotateRun(run, histories[run], row)),
+    ];
+    for (const write of labels) write?.();
   }
 
-  #annotateRun(run: RunName, history: History, row: number): void {
+  /** Returns what writes the label, if there is one. */
+  #annotateRun(run: RunName, history: History, row: number): (() => void) | undefined {
     const values = history[this.#options.quantity];
     if (this.#options.showsClipping && run === "chosen") {
       const points = values.flatMap((value, index) =>
@@ -101,11 +105,13 @@ export class Curves {
       markPoints(this.#plot, points, inks[run]);
     }
     const { explodedAt } = history;
-    if (!explodedAt) return;
+    if (!explodedAt) return undefined;
     const label = `${explodedNames[run]}: exploded at step ${explodedAt}`;
-    markStep(this.#plot, explodedAt, { property: inks[run], dash: [4, 4], label, isBold: true, gap: 16 }, row);
+    const mark = { property: inks[run], dash: [4, 4], label, isBold: true, gap: 16 };
+    const write = markStep(this.#plot, explodedAt, mark, row);
     const last = values.filter((value) => value !== null).at(-1);
     if (last) burst(this.#plot, explodedAt, last, inks[run]);
+    return write;
   }
 }
 

@@ -35,6 +35,7 @@ let histories = emptyHistories();
 let guesses: Guesses | undefined;
 let hoveredStep: number | undefined;
 let state: State = "loading";
+let stateText = "";
 let isPaused = false;
 let worker: Worker;
 let isWorkerReady = false;
@@ -92,11 +93,8 @@ function requestFrame(): void {
 function draw(): void {
   isFrameRequested = false;
   lastDrawn = performance.now();
-  const step = currentStep();
-  byId<HTMLProgressElement>("progress").value = step / stepCount;
-  const pace = (1000 * step) / watch.elapsed;
-  byId("speed").textContent =
-    `· step ${step} of ${stepCount}${isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`}`;
+  byId<HTMLProgressElement>("progress").value = currentStep() / stepCount;
+  showSpeed();
   lossCurves.draw(histories, chance);
   normCurves.draw(histories, boundRule());
   guesses?.draw(histories, choiceOf(settings.method).title);
@@ -104,21 +102,36 @@ function draw(): void {
   performance.mark("draw");
 }
 
+function showSpeed(): void {
+  const step = currentStep();
+  const pace = (1000 * step) / watch.elapsed;
+  const paceText = isPaused ? "" : ` · ${pace.toFixed(pace < 10 ? 1 : 0)} steps/s`;
+  byId("speed").textContent = isWaiting() || step === 0 ? "" : `· step ${step} of ${stepCount}${paceText}`;
+}
+
 type State = "loading" | "compiling" | "training" | "paused" | "finished" | "failed";
 
 function showState(next: State, text: string): void {
-  state = next;
+  [state, stateText] = [next, text];
   document.body.dataset.state = state;
-  byId("state").textContent = text;
-  pauseButton.disabled = state !== "training" && state !== "paused";
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
   restartButton.disabled = !["training", "paused", "finished"].includes(state);
-  runWatch();
+  runOrWait();
 }
 
-/** The runs wait while the page is hidden, and while the race trains. */
-function runWatch(): void {
-  watch.run(state === "training" && !document.hidden && !race?.isTraining);
+/** The runs wait while the race trains. */
+function isWaiting(): boolean {
+  return state === "training" && race?.isTraining === true;
+}
+
+/** A hidden page waits too, and nobody sees what it says. */
+function runOrWait(): void {
+  watch.run(state === "training" && !document.hidden && !isWaiting());
+  const text = isWaiting() ? "Waiting for the race above" : stateText;
+  // The race reports each of its steps. What is said again would be read out again.
+  if (byId("state").textContent !== text) byId("state").textContent = text;
+  pauseButton.disabled = isWaiting() || (state !== "training" && state !== "paused");
+  showSpeed();
 }
 
 function ask(request: Request): void {
@@ -168,7 +181,7 @@ function receive(answer: Answer): void {
     requestFrame();
   } else if ("race" in answer) {
     race?.report(answer.race);
-    runWatch();
+    runOrWait();
   } else if ("finished" in answer) {
     showState("finished", "Finished");
   } else {
@@ -215,17 +228,17 @@ function showLines(isOnGpu: boolean): void {
 
 connectControls((changed) => {
   settings = changed;
-  markPreset(byId("presets"));
+  markPreset(byId("presets"), { ...settings });
   restart();
 });
-markPreset(byId("presets"));
+markPreset(byId("presets"), { ...settings });
 explainTerms();
 restartButton.addEventListener("click", restart);
 pauseButton.addEventListener("click", () => pause(!isPaused));
 // A hidden page does not use the machine.
 document.addEventListener("visibilitychange", () => {
   ask({ hidden: document.hidden });
-  runWatch();
+  runOrWait();
 });
 
 startWorker(requestedBackend());
@@ -233,11 +246,11 @@ loadExperiment().then((summary) => {
   race = new Race(summary, {
     onTrain: (request) => {
       ask({ race: request });
-      runWatch();
+      runOrWait();
     },
     onCancel: () => {
       ask({ cancelRace: true });
-      runWatch();
+      runOrWait();
     },
   });
   race.canTrain = isWorkerReady;

@@ -89,8 +89,11 @@ export class Race {
     if (id !== this.#id || !this.isTraining) return;
     for (const { name, runners } of lanes) this.#runners[name] = runners;
     this.#moveTo(step);
-    const left = (this.#watch.elapsed / step) * (raceSteps - step);
-    this.#say(`Training here, on this machine: step ${step} of ${raceSteps}, ${durationText(left)} to go.`);
+    // The first step's time holds the compiling, and says nothing of the others.
+    if (step === 1) this.#watch.reset();
+    const left = (this.#watch.elapsed / (step - 1)) * (raceSteps - step);
+    const leftText = step === 1 ? "" : `, ${durationText(left)} to go`;
+    this.#say(`Training here, on this machine: step ${step} of ${raceSteps}${leftText}.`);
     if (step < raceSteps) return;
     this.#say("Trained here, on this machine.");
     this.#show("finished");
@@ -98,9 +101,9 @@ export class Race {
 
   cancel(): void {
     if (!this.isTraining) return;
-    this.#events.onCancel();
     this.#say(`Cancelled at step ${this.#at}. Replay shows the recording again.`);
     this.#show("cancelled");
+    this.#events.onCancel();
   }
 
   get #rates(): readonly number[] {
@@ -206,7 +209,6 @@ export class Race {
     this.#state = state;
     document.body.dataset.race = state;
     const isTraining = state === "training";
-    if (isTraining) this.#watch.reset();
     this.#watch.run(isTraining && !document.hidden);
     for (const element of [this.#rate, this.#step, this.#play]) element.disabled = isTraining;
     this.#train.disabled = isTraining || this.#train.dataset.ready !== "true";

@@ -100,7 +100,8 @@ describe.each(["site", "npmStart"] as const)("%s", (name) => {
     await page.focus("#query");
     await page.keyboard.type("skipSpikes");
     await page.waitForSelector("#found a");
-    expect(await text(page, "#count")).toMatch(/^\d+ found$/);
+    expect(await text(page, "#count")).toMatch(/^\d+ found, the first 8:$/);
+    expect(await page.$$eval("#found a", (links) => links.length)).toBe(8);
     await page.keyboard.press("Tab");
     const found = await page.evaluate(() => document.activeElement?.getAttribute("href") ?? "");
     expect(found).toContain("#");
@@ -124,4 +125,33 @@ it("fits a phone on every page, the text before the lists", async () => {
     expect(errors).toEqual([]);
     await page.close();
   }
+});
+
+it("shows the second column of a table on a phone, and leads a picture through by keyboard", async () => {
+  for (const name of ["coming-from", "methods"]) {
+    const { page } = await visit(browser, `docs/${name}.html`, { width: 360, height: 740 });
+    const edge = await page.$eval("article table td:nth-child(2)", (cell) => cell.getBoundingClientRect().right);
+    expect([name, edge < 260]).toEqual([name, true]);
+    await page.close();
+  }
+  const { page } = await visit(browser, "docs/index.html", { width: 360, height: 740 });
+  const picture = await page.waitForSelector("article p > img");
+  expect((await picture?.boundingBox())?.width).toBe(46 * 16);
+  await page.focus("article p:has(> img)");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => (document.activeElement?.scrollLeft ?? 0) > 0);
+  await page.close();
+});
+
+it("shows the whole ring of the search that has the focus", async () => {
+  const { page } = await visit(browser, "docs/index.html");
+  await page.focus("#query");
+  const room = await page.$eval("#query", (query) => {
+    const { outlineOffset, outlineWidth } = getComputedStyle(query);
+    const ring = Number.parseFloat(outlineOffset) + Number.parseFloat(outlineWidth);
+    const [inner, outer] = [query, query.closest("aside") as Element].map((each) => each.getBoundingClientRect());
+    return [(inner?.left ?? 0) - ring - (outer?.left ?? 0), (outer?.right ?? 0) - (inner?.right ?? 0) - ring];
+  });
+  expect(Math.min(...room)).toBeGreaterThanOrEqual(0);
+  await page.close();
 });

@@ -143,23 +143,29 @@ describe("the engine's page", () => {
       await page.waitForFunction(() => document.querySelector("#fault")?.textContent?.includes("were not finite"));
       // A loss beyond the axis is written beside its mark.
       await page.evaluate(() => {
-        const labels = new Set<string>();
-        const { fillText } = CanvasRenderingContext2D.prototype;
+        const drawn: string[] = [];
+        const { fillText, stroke } = CanvasRenderingContext2D.prototype;
         CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
-          labels.add(text);
+          drawn.push(text);
           return fillText.call(this, text, ...place);
         };
-        Object.assign(globalThis, { labels });
+        CanvasRenderingContext2D.prototype.stroke = function (path?: Path2D) {
+          drawn.push("a line");
+          Reflect.apply(stroke, this, path ? [path] : []);
+        };
+        Object.assign(globalThis, { drawn });
       });
       await page.click("#wild");
       await page.waitForFunction(() =>
         document.querySelector("#fault")?.textContent?.includes("reached the optimizer"),
       );
       await page.waitForFunction(() =>
-        [...(globalThis as unknown as { labels: Set<string> }).labels].some((label) =>
-          /^wild batch: \d+ ↑$/.test(label),
-        ),
+        (globalThis as unknown as { drawn: string[] }).drawn.some((label) => /^wild batch: \d+ ↑$/.test(label)),
       );
+      const drawn = await page.evaluate(() => (globalThis as unknown as { drawn: string[] }).drawn);
+      // Its norm is inside the axis, and written too. No line crosses a label that was drawn before it.
+      const norm = drawn.filter((text) => /^wild batch: [\d.e]+$/.test(text)).at(-1) ?? "";
+      expect(drawn[drawn.lastIndexOf(norm) - 1]).toBe("NaN");
       const faults = (await readingsOf(page)).filter(({ fault }) => fault !== undefined);
       const { flags, norms } = await curveOf(page);
       // Skipped for a NaN, and clipped.

@@ -34,6 +34,12 @@ async function shown(page: Page, lane: string) {
   return { arrived: await count("arrived"), exploded: await count("exploded"), tiles };
 }
 
+/** What the page says of the runs below the race: state, speed, and whether Pause is disabled. */
+async function nowOf(page: Page) {
+  const isDisabled = await page.$eval("#pause", (button) => (button as HTMLButtonElement).disabled);
+  return [await text(page, "#state"), await text(page, "#speed"), isDisabled];
+}
+
 async function slide(page: Page, id: string, value: number): Promise<void> {
   await page.$eval(
     id,
@@ -54,6 +60,13 @@ describe("the race", () => {
     await page.waitForFunction(() => document.body.dataset.race === "recorded");
   });
   afterAll(() => page?.close());
+
+  it("marks the preset that it opens with", async () => {
+    expect(await page.$$eval("#presets [aria-current]", (links) => links.map((link) => link.textContent))).toEqual([
+      "Bound 1: right",
+    ]);
+    expect(await text(page, "#presets p")).toContain("A bound of 1 is right");
+  });
 
   it("has its headline and its lanes in the page as it arrives, with the numbers of the recording", async () => {
     const html = (await (await fetch(`${inject("site")}train.html`)).text()).replaceAll(/<\/?em>/g, "");
@@ -122,8 +135,19 @@ describe("the race", () => {
 
   it("trains the same lanes here, and stays cancelled when a report comes late", async () => {
     await untilStep(page, 1);
+    await page.evaluate(() => {
+      const state = document.querySelector("#race-state") as HTMLElement;
+      const said: string[] = [];
+      new MutationObserver(() => said.push(state.textContent ?? "")).observe(state, { childList: true });
+      Object.assign(globalThis, { said });
+    });
     await page.click("#race-train");
-    await untilText(page, "#race-state", "Training here, on this machine: step");
+    await untilText(page, "#race-state", "Training here, on this machine: step 3");
+    // The first step's time holds the compiling.
+    const progress = (await page.evaluate(() => (globalThis as unknown as { said: string[] }).said)).slice(1, 4);
+    expect(progress[0]).toBe("Training here, on this machine: step 1 of 1500.");
+    expect(progress[1]).toMatch(/: step 2 of 1500, \d+ (s|minutes) to go\.$/);
+    expect(await nowOf(page)).toEqual(["Waiting for the race above", "", true]);
     // The recording's rate is 0.46: there most networks explode at once, without clipping.
     await page.waitForFunction(() => document.querySelectorAll("#lane-none [data-state=exploded]").length > 10);
     expect((await shown(page, "norm")).exploded).toBe(0);
@@ -132,9 +156,10 @@ describe("the race", () => {
     const said = await text(page, "#race-state");
     expect(said).toMatch(/^Cancelled at step \d+\./);
     // What the race interrupted goes on.
-    const before = Number(/step (\d+)/.exec(await text(page, "#speed"))?.[1]);
+    const before = await page.evaluate(() => globalThis.gradclipDemo?.histories.chosen.loss.length ?? 0);
     await untilStep(page, Math.min(600, before + 5));
     expect(await text(page, "#race-state")).toBe(said);
+    expect(await nowOf(page)).toEqual(["Training", expect.stringMatching(/^· step \d+ of 600/), false]);
   });
 
   it("goes back to the recording", async () => {
@@ -152,6 +177,15 @@ it("with reduced motion the race stands at its end, on a phone too, and a slider
   const { page, errors } = await visit(browser, "train.html?backend=cpu", { width: 360, height: 740, isCalm: true });
   await page.waitForFunction(() => document.querySelector("#race-step-output")?.textContent === "1500");
   expect(await shown(page, "norm")).toMatchObject({ arrived: 20, exploded: 0 });
+  // The counters stand below the headings.
+  const indents = await page.$$eval("main > .race > .lane", (lanes) =>
+    lanes.map((lane) => {
+      const range = document.createRange();
+      range.selectNodeContents(lane.querySelector(".counter b") as Element);
+      return range.getBoundingClientRect().left - lane.getBoundingClientRect().left;
+    }),
+  );
+  expect(indents.map(Math.round)).toEqual([0, 0, 0]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
   await page.focus("#race-step");
   await page.keyboard.press("Home");

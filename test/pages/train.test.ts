@@ -73,6 +73,9 @@ describe("the training page on the CPU", () => {
     expect(await inkOf(page, "#norm-curves canvas", "--value")).toBeGreaterThan(50);
     // Every step of the third run is clipped: each has a tick.
     expect(await inkOf(page, "#norm-curves canvas", "--clipped")).toBeGreaterThan(1000);
+    // The star at step 2 leaves the labels of the axis free.
+    expect(await inkOf(page, "#loss-curves canvas", "--unclipped")).toBeGreaterThan(100);
+    expect(await inkOf(page, "#loss-curves canvas", "--unclipped", 45)).toBe(0);
     expect(await text(page, "#chosen .verdict")).toMatch(/^(\d+) of \1 steps clipped; without them: dead at step 2$/);
     await photograph(page, "train-desktop");
   });

@@ -91,18 +91,18 @@ export function pictureOf(page: Page, selector: string): Promise<string> {
   return page.$eval(selector, (canvas) => (canvas as HTMLCanvasElement).toDataURL());
 }
 
-/** How many pixels of a canvas have a colour of the style sheet, within a rounding. */
-export function inkOf(page: Page, selector: string, property: string): Promise<number> {
+/** How many pixels of a canvas, or of its left columns, have a colour of the style sheet, within a rounding. */
+export function inkOf(page: Page, selector: string, property: string, columns?: number): Promise<number> {
   return page.$eval(
     selector,
-    (canvas, property) => {
+    (canvas, property, columns) => {
       const { width, height } = canvas as HTMLCanvasElement;
       const copy = Object.assign(document.createElement("canvas"), { width, height });
       const context = copy.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
       context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(property);
       const wanted = [1, 3, 5].map((at) => Number.parseInt(String(context.fillStyle).slice(at, at + 2), 16));
       context.drawImage(canvas as HTMLCanvasElement, 0, 0);
-      const { data } = context.getImageData(0, 0, width, height);
+      const { data } = context.getImageData(0, 0, columns ?? width, height);
       let count = 0;
       for (let at = 0; at < data.length; at += 4) {
         if (wanted.every((value, channel) => Math.abs(value - (data[at + channel] as number)) <= 2)) count++;
@@ -110,6 +110,7 @@ export function inkOf(page: Page, selector: string, property: string): Promise<n
       return count;
     },
     property,
+    columns,
   );
 }
 
