@@ -11,7 +11,12 @@ export interface Counts {
   /** Groups of values that share a norm. */
   readonly groups: number;
   readonly gradients: number;
+  /** For a clip that goes on where another is, if norms that are remembered have other numbers there: see goesOn.ts. */
+  readonly before?: NumbersBefore | undefined;
 }
+
+/** The number that each norm had before; undefined for one that is new. */
+export type NumbersBefore = readonly (number | undefined)[];
 
 /** Gradients that a backend has prepared. Only that backend looks inside. */
 export type Prepared = object;
@@ -29,6 +34,8 @@ export interface ClipBackend {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
   readonly scales?: GPUBuffer;
+  /** On the GPU: the history of the steps, then what the rules remember. */
+  readonly memory?: GPUBuffer | undefined;
   /** The record's flags after the last step, where they are known at once: on the CPU. */
   readonly flags?: () => number;
   /** A gradient with more elements than this is split into pieces. The record numbers each piece. */
@@ -45,5 +52,9 @@ export interface ClipBackend {
   readHistory(): Promise<DataView>;
   /** The method's memory, if it has one. */
   readonly state?: StoredState;
+  /** On the GPU: what is freed with it. */
+  readonly owned?: Set<GPUBuffer>;
+  /** On the CPU: from now on the norms that are remembered are these. */
+  readonly renumber?: ((numbers: NumbersBefore) => void) | undefined;
   destroy(): void;
 }

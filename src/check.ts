@@ -1,6 +1,8 @@
 import { LARGEST } from "./floats.ts";
 
 const SMALLEST_NORMAL = 2 ** -126;
+/** For how many steps a memory may be filled only. */
+export const LONGEST_WARMUP = 1_000_000;
 
 /** Describes a value in a few words, for an error message. */
 export function shown(value: unknown): string {
@@ -99,6 +101,14 @@ export function readNormalFloat(value: unknown, subject: string): number {
     );
   }
   return rounded;
+}
+
+/** How much of an average is kept in a step. */
+export function readDecay(value: unknown, subject: string): number {
+  if (!(readNumber(value, subject) >= 0 && (value as number) < 1)) {
+    throw new RangeError(`${subject} is ${value}; pass a number from 0 to under 1.`);
+  }
+  return value as number;
 }
 
 export function readCount(value: unknown, subject: string): number {

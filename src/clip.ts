@@ -87,7 +87,7 @@ export interface Clip {
    * for everything that is submitted after this call, even if it was encoded before.
    * @param state the ArrayBuffer, or a view of its bytes (a Uint8Array, a Node Buffer); only the bytes of the view count.
    * @throws TypeError for anything else and for a clip without memory. RangeError for the state of another method or skip rule
-   * (also of another `history` or `window`). After an error nothing has changed.
+   * (also of another `window`, or another `history` of autoClip). After an error nothing has changed.
    */
   restore(state: ArrayBuffer | ArrayBufferView): void;
   /**
@@ -97,24 +97,30 @@ export interface Clip {
   destroy(): void;
 }
 
+/** What has been read of the steps so far. A clip that goes on where another is shares it: reads may be under way. */
+interface Told {
+  /** The totals of the last report. */
+  totals: Counters;
+  lastReport?: ClipReport;
+  /** Settles when all earlier reports and histories have ended. */
+  reads: Promise<void>;
+  /** The number of the last step that `history` told. */
+  lastStep: number;
+}
+
 /** The part of a clip that all backends share: checks, the values of the next step, and the report. */
 export class GradientClip implements Clip {
   readonly method: ClipMethod;
-  readonly #backend: ClipBackend;
-  readonly #list: TensorList;
+  /** What the adapters' clip that goes on where this one is needs too. */
+  readonly backend: ClipBackend;
+  readonly list: TensorList;
   readonly #prepared: Prepared;
   /** The gradients given to prepare. */
   readonly #given: GivenGradients;
   readonly #recent = new Recent<Prepared>(KEPT_SETS);
   readonly #options: CheckedOptions;
   #values: StepValues;
-  /** The totals of the last report. */
-  #totals: Counters = countsOf(() => 0);
-  #lastReport: ClipReport | undefined;
-  /** Settles when all earlier reports and histories have ended. */
-  #reads = Promise.resolve();
-  /** The number of the last step that `history` told. */
-  #lastStep = 0;
+  readonly #told: Told;
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -129,64 +135,55 @@ export class GradientClip implements Clip {
   ) {
     this.method = method;
     this.#onDestroy = onDestroy;
-    this.#backend = backend;
-    this.#list = list;
+    this.backend = backend;
+    this.list = list;
     this.#prepared = backend.prepare(list);
     this.#given = given;
     this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {
-      // With a bound for each group the record has no single one.
+      // With a bound for each group there is no single one. Infinity would say that nothing is clipped.
       maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
-    if (!before) return;
-    this.#values = before.#values;
-    this.#totals = before.#totals;
-    this.#lastReport = before.#lastReport;
-    this.#lastStep = before.#lastStep;
-    this.#reads = before.#reads;
+    if (before) this.#values = before.#values;
+    this.#told = before ? before.#told : { totals: countsOf(() => 0), reads: Promise.resolve(), lastStep: 0 };
   }
 
   get ready(): Promise<void> {
-    return this.#backend.ready;
-  }
-
-  /** For the clip that goes on where this one is. */
-  get backend(): ClipBackend {
-    return this.#backend;
+    return this.backend.ready;
   }
 
   /** The flags of the last step, where they are known at once: on the CPU. */
   get flags(): number | undefined {
-    return this.#backend.flags?.();
+    return this.backend.flags?.();
   }
 
   get names(): readonly (string | undefined)[] {
-    return this.#list.names;
+    return this.list.names;
   }
 
   get scales(): GPUBuffer | undefined {
-    return this.#backend.scales;
+    return this.backend.scales;
   }
 
   get record(): GPUBuffer | undefined {
-    return this.#backend.record;
+    return this.backend.record;
   }
 
   get lastReport(): ClipReport | undefined {
-    return this.#lastReport;
+    return this.#told.lastReport;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
     this.#refuseDestroyed();
     refuseTypeGPU(target, "encode's target");
-    this.#backend.encode(target, this.#preparedFor(gradients), this.#values);
+    this.backend.encode(target, this.#preparedFor(gradients), this.#values);
   }
 
   run(gradients?: Gradients): void {
     this.#refuseDestroyed();
-    this.#backend.run(this.#preparedFor(gradients), this.#values);
+    this.backend.run(this.#preparedFor(gradients), this.#values);
   }
 
   set(values: { maxNorm?: number; gradScale?: number }): void {
@@ -217,7 +214,7 @@ export class GradientClip implements Clip {
     if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "report's throwIfNonFinite");
     const report = await this.#inTurn(async (before) => {
       const read = async () => {
-        const views = await this.#backend.readRecord(signal);
+        const views = await this.backend.readRecord(signal);
         await before;
         return views;
       };
@@ -229,13 +226,13 @@ export class GradientClip implements Clip {
 
   /** Copies may arrive in any order, but each call has the steps since the one before it. */
   async #inTurn<T>(read: (before: Promise<void>) => Promise<T>): Promise<T> {
-    const before = this.#reads;
+    const before = this.#told.reads;
     let end = () => {};
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
     // An aborted or failed one may end before an earlier one.
-    this.#reads = before.then(() => ended);
+    this.#told.reads = before.then(() => ended);
     try {
       return await read(before);
     } finally {
@@ -246,15 +243,16 @@ export class GradientClip implements Clip {
   /** Each report counts the steps since the one before it. */
   #reportIn(views: readonly DataView[]): ClipReport {
     const [record, ...entries] = views as readonly [DataView, ...DataView[]];
-    const report = readReport(record, this.#totals, (piece, element) => this.locate(piece, element));
+    const report = readReport(record, this.#told.totals, (piece, element) => this.locate(piece, element));
     if (report.totals.steps === 0) {
       throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
     }
-    this.#totals = { ...report.totals };
+    this.#told.totals = { ...report.totals };
     const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
     const [norms] = entries;
-    this.#lastReport = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
-    return this.#lastReport;
+    const told = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
+    this.#told.lastReport = told;
+    return told;
   }
 
   async history(): Promise<ClipHistory> {
@@ -263,10 +261,10 @@ export class GradientClip implements Clip {
       throw new TypeError("The clip keeps no history; prepare it with { history: 1000 }.");
     }
     return this.#inTurn(async (before) => {
-      const rows = await this.#backend.readHistory();
+      const rows = await this.backend.readHistory();
       await before;
-      const history = readHistory(rows, this.#lastStep);
-      this.#lastStep = history.steps.at(-1) ?? this.#lastStep;
+      const history = readHistory(rows, this.#told.lastStep);
+      this.#told.lastStep = history.steps.at(-1) ?? this.#told.lastStep;
       return history;
     });
   }
@@ -283,13 +281,13 @@ export class GradientClip implements Clip {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.#backend.destroy();
+    this.backend.destroy();
     this.#onDestroy();
   }
 
   #stateFor(call: string): StoredState {
     this.#refuseDestroyed();
-    const { state } = this.#backend;
+    const { state } = this.backend;
     if (state) return state;
     throw new TypeError(
       `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
@@ -298,18 +296,18 @@ export class GradientClip implements Clip {
 
   #preparedFor(gradients: Gradients | undefined): Prepared {
     // Arrays are read again in every step: they may have been detached or resized.
-    if (gradients === undefined && this.#list.backend !== "cpu") return this.#prepared;
-    const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.#list);
+    if (gradients === undefined && this.list.backend !== "cpu") return this.#prepared;
+    const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.list);
     return this.#recent.get(keyOf(given), () => {
-      const list = gradientsFor(this.method, this.#options, given, this.#list);
+      const list = gradientsFor(this.method, this.#options, given, this.list);
       const backend = this.record ? "webgpu" : "cpu";
       if (list.backend !== undefined && list.backend !== backend) {
         throw new TypeError(
           `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another clip for them.`,
         );
       }
-      refuseOtherStructure(list, this.#list, this.method.grouping.kind === "units");
-      return gradients === undefined ? this.#prepared : this.#backend.prepare(list);
+      refuseOtherStructure(list, this.list, this.method.grouping.kind === "units");
+      return gradients === undefined ? this.#prepared : this.backend.prepare(list);
     });
   }
 
@@ -326,7 +324,7 @@ export class GradientClip implements Clip {
 
   #ofTensors(entries: DataView): Partial<ClipReport> {
     const { norms } = readEntries(entries);
-    const { declared, places } = this.#list;
+    const { declared, places } = this.list;
     const { kind } = this.method.grouping;
     const grouping = kind === "units" ? this.method.grouping : ({ kind: "tensor" } as const);
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
@@ -339,8 +337,8 @@ export class GradientClip implements Clip {
 
   /** A segment may span several gradients that are neighbours in memory and in the list. */
   locate(number: number, elementOfSegment: number): Place {
-    const { declared } = this.#list;
-    const piece = piecesOf(declared, this.method.grouping, this.#backend.pieceElements)[number];
+    const { declared } = this.list;
+    const piece = piecesOf(declared, this.method.grouping, this.backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
     for (const tensor of piece ? declared.slice(declared.indexOf(piece.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };

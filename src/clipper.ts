@@ -1,4 +1,4 @@
-import type { ClipBackend, Counts } from "./backend.ts";
+import type { ClipBackend, Counts, NumbersBefore } from "./backend.ts";
 import { readBoolean, readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
 import { type Gradients, readGivenGradients } from "./gradients.ts";
@@ -8,6 +8,7 @@ import { type CheckedOptions, type ClipOptions, checkOptions, OPTIONS } from "./
 import { groupCount } from "./pieces.ts";
 import type { ClipReport } from "./record.ts";
 import { gradientsFor } from "./requirements.ts";
+import type { Declared } from "./view.ts";
 
 /** Prepares clips on one device, or on the CPU. */
 export interface Clipper {
@@ -83,6 +84,13 @@ export interface Parts {
   readonly onDestroy?: () => void;
 }
 
+/** An earlier clip with the same method and options, for other gradients, and what a clip that goes on where it is takes over. */
+export interface GoesOn {
+  readonly clip: GradientClip;
+  numbersFor(declared: readonly Declared[], method: ClipMethod): NumbersBefore | undefined;
+  handOver(to: ClipBackend, method: ClipMethod, options: CheckedOptions, counts: Counts): void;
+}
+
 export class GradientClipper implements Clipper {
   readonly backend: "webgpu" | "cpu";
   readonly fallbackReason?: string;
@@ -99,14 +107,13 @@ export class GradientClipper implements Clipper {
   }
 
   /**
-   * @param before for adapters: an earlier clip with the same method and options, for other gradients. The new clip goes on where
-   * it is, with its record, memory and counters; do not use the earlier one any more.
+   * @param goesOn for adapters: how the new clip goes on where an earlier one is.
    */
   prepare(
     gradients: Gradients,
     givenMethod: ClipMethod = clipByGlobalNorm(1),
     givenOptions?: ClipOptions,
-    before?: GradientClip,
+    goesOn?: GoesOn,
   ): GradientClip {
     if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
     const read = readMethod(givenMethod);
@@ -133,11 +140,24 @@ export class GradientClipper implements Clipper {
     }
     options.skip?.check(method, where);
     const { declared } = list;
-    const counts = { groups: groupCount(declared, method.grouping), gradients: declared.length };
-    const backend = backendFor(method, options, counts, before?.backend);
+    const counts = {
+      groups: groupCount(declared, method.grouping),
+      gradients: declared.length,
+      before: goesOn?.numbersFor(declared, method),
+    };
+    const backend = backendFor(method, options, counts, goesOn?.clip.backend);
     try {
-      const clip = new GradientClip(backend, given, list, method, options, () => this.#clips.delete(clip), before);
+      const clip = new GradientClip(
+        backend,
+        given,
+        list,
+        method,
+        options,
+        () => this.#clips.delete(clip),
+        goesOn?.clip,
+      );
       this.#clips.add(clip);
+      goesOn?.handOver(backend, method, options, counts);
       return clip;
     } catch (error) {
       backend.destroy();

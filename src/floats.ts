@@ -32,6 +32,12 @@ export function softFloatWords(value: number): [mantissa: number, exponent: numb
   return [mantissa, exponent];
 }
 
+/** The same as the two fields of a struct that begin with a name. */
+export function softFloatFields(name: string, value: number): Record<string, number> {
+  const [mantissa, exponent] = softFloatWords(value);
+  return { [`${name}Mantissa`]: mantissa, [`${name}Exponent`]: exponent };
+}
+
 export function softFloatIn(words: Uint32Array, at: number): number {
   return (words[at] as number) * 2 ** ((words[at + 1] as number) | 0);
 }

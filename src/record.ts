@@ -62,7 +62,7 @@ export interface ClipReport extends Counters {
   norm: number;
   /**
    * The factor of the gradients, `gradScale` included. NaN for methods with several norms (one for each tensor, unit, group, member or
-   * example): `Clip.scales` has their scales, and `memberScales` those of members. 0 after a spike.
+   * example): `Clip.scales` has their scales, and `memberScales` those of members. 0 after a skipped step.
    */
   scale: number;
   /** Whether the norm exceeded the bound; with several norms, whether any did. */

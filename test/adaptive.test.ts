@@ -44,8 +44,7 @@ describe.each([
 });
 
 test("adaGC's relative below 1 is refused, as bounds would shrink", () => {
-  const message =
-    "adaGC's relative is 0.99, under which every bound would shrink from step to step; pass a number from 1 on.";
+  const message = "adaGC's relative is 0.99, so that bounds only shrink; pass a number from 1 on.";
   expect(() => adaGC({ relative: 0.99 })).toThrow(new RangeError(message));
 });
 

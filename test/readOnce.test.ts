@@ -160,6 +160,12 @@ describe("a method edited by hand is validated again", () => {
       'method.maxNorm is the string "1"; pass a number.',
     ],
     [
+      "an accumulate that is a string",
+      () => ({ ...clipPerExample(1, { examples: 2 }), accumulate: "yes" }),
+      TypeError,
+      'method.accumulate is the string "yes"; pass true or false.',
+    ],
+    [
       "a negative eps",
       () => ({ ...clipByGlobalNorm(1), eps: -1 }),
       RangeError,

@@ -1,6 +1,7 @@
 /** Every skip rule that is wrong is refused, before anything runs. */
 import { describe, expect, test } from "vitest";
 import {
+  adaGC,
   autoClip,
   type ClipMethod,
   clipByGlobalNorm,
@@ -11,6 +12,7 @@ import {
   type SkipRule,
   skipAbove,
   skipSpikes,
+  zClip,
 } from "../src/index.ts";
 import { bench, cpu } from "./support/bench.ts";
 import { refused, refusedOnArrays } from "./support/refused.ts";
@@ -168,4 +170,34 @@ test("a loss in an array is read at each step", async () => {
   );
   const { spikeSteps } = await clipGradients([gradient], clipByGlobalNorm(1), { skip: skipAbove(0.25) });
   expect(spikeSteps).toBe(1);
+});
+
+test("a method that finds its groups takes a skip rule before there are any", async () => {
+  const method = zClip({ per: "group" });
+  const clip = cpu.prepare([], method, { skip: skipAbove(1) });
+  clip.run();
+  expect(await clip.report()).toMatchObject({ norm: 0, steps: 1, skippedSteps: 0 });
+});
+
+test("a loss that is lost leaves the report of the step before", async () => {
+  const loss = Float32Array.of(1);
+  const clip = cpu.prepare([Float32Array.of(3, 4)], clipByGlobalNorm(100), {
+    skip: skipSpikes({ loss: { buffer: loss } }),
+    tensorNorms: true,
+  });
+  clip.run();
+  structuredClone(loss.buffer, { transfer: [loss.buffer] });
+  const next = [Float32Array.of(30, 40)];
+  await refusedOnArrays(next, () => clip.run(next), TypeError, /detached ArrayBuffer/);
+  expect(await clip.report()).toMatchObject({ norm: 5, steps: 1, tensorNorms: Float64Array.of(5) });
+});
+
+test("adaGC takes a state of a longer warm-up", async () => {
+  const gradient = () => [Float32Array.of(3, 4)];
+  const long = cpu.prepare(gradient(), adaGC({ warmup: 9 }));
+  for (let step = 0; step < 5; step++) long.run(gradient());
+  const short = cpu.prepare(gradient(), adaGC({ warmup: 2, relative: 1, maxNorm: 1 }));
+  short.restore(await long.state());
+  short.run(gradient());
+  expect((await short.report()).clipped).toBe(true);
 });

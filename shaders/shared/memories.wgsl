@@ -1,7 +1,7 @@
 //#import shared/entry
 
 // For a rule that remembers each norm by itself. finish_groups.wgsl has left the norms in the entries, and what becomes of those that
-// are absent or not finite. This decides the others, after the verdict on everything; only so is a skipped step remembered nowhere.
+// are absent or not finite. This decides the others, after the verdict on everything, so that a skipped step changes no memory.
 // A rule may go by that verdict alone for a while: then one norm counts for all.
 
 @group(0) @binding(7) var<storage, read_write> entries: array<Entry>;

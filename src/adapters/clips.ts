@@ -8,6 +8,7 @@ import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
 import { remembersEach } from "../rules/rule.ts";
 import type { GradientView } from "../view.ts";
+import { goesOnFrom } from "./goesOn.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
 export interface AdapterOptions<Variable = never>
@@ -165,12 +166,20 @@ export class Clips implements ClipHandle {
     return known.isTaken;
   }
 
-  /** The clip for these gradients, on a device or on the CPU, and the gradients as it takes them. */
-  for(views: readonly AdapterView[], device?: GPUDevice): { clip: GradientClip; gradients: Map<string, AdapterView> } {
+  /**
+   * The clip for these gradients, on a device or on the CPU, and the gradients as it takes them.
+   * @param submit is called before a clip takes the place of another, which the engine's commands may still hold.
+   */
+  for(
+    views: readonly AdapterView[],
+    device?: GPUDevice,
+    submit?: () => void,
+  ): { clip: GradientClip; gradients: Map<string, AdapterView> } {
     const home: Home = this.#homes.get(device) ?? { clipper: clipperOn(device), forms: new Map() };
     this.#homes.set(device, home);
     const all = [...numbered(views)];
     const news = all.filter(([name, view]) => !isKnown(home.forms, name, view));
+    if (home.clip && news.length > 0) submit?.();
     const goesOn = home.clip !== undefined && home.clip === this.#latest;
     const clip = home.clip && news.length === 0 ? home.clip : this.#prepare(home, news);
     if (this.#restored && !goesOn) clip.restore(this.#restored);
@@ -226,7 +235,8 @@ export class Clips implements ClipHandle {
       forms.set(name, shape && { shape, dtype, group: this.groupOf(asked) });
     }
     const declared = new Map([...forms].map(([name, form]) => [name, form && declarationOf(form)]));
-    const clip = home.clipper.prepare(declared, this.#method, this.#options, home.clip);
+    const goesOn = home.clip && goesOnFrom(home.clip, home.clipper.device);
+    const clip = home.clipper.prepare(declared, this.#method, this.#options, goesOn);
     if (!home.clip) clip.set(this.#values);
     home.clip = clip;
     for (const [name, form] of forms) home.forms.set(name, form);

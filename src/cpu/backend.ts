@@ -5,7 +5,7 @@ import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, measuredIn } from "../pieces.ts";
 import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import { type Decider, type RuleState, remembersEach } from "../rules/rule.ts";
+import type { Decider, RuleState } from "../rules/rule.ts";
 import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
@@ -22,24 +22,12 @@ interface Kept {
   readonly rows: Uint32Array;
   readonly ruleState: RuleState | undefined;
   readonly skipState: SkipState | undefined;
-  /** How many norms are remembered, each by itself; 1 under any other rule. */
-  readonly norms: number;
 }
 
-/** As the clip before left it; a memory of other norms begins anew. */
-function keptOf(
-  { rule }: ClipMethod,
-  { skip, history = 0 }: CheckedOptions,
-  groups: number,
-  before: ClipBackend | undefined,
-): Kept {
-  const norms = remembersEach(rule) ? groups : 1;
-  const earlier = (before as Partial<{ kept: Kept }> | undefined)?.kept;
-  if (earlier?.norms === norms) return earlier;
-  const ruleState = "begin" in rule ? rule.begin(norms) : undefined;
-  const record = earlier?.record ?? new DataView(new ArrayBuffer(RECORD_BYTES));
-  const rows = earlier?.rows ?? new Uint32Array(HISTORY_WORDS * history);
-  return { record, rows, ruleState, skipState: skip?.begin(ruleState), norms };
+function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions, groups: number): Kept {
+  const ruleState = "begin" in rule ? rule.begin(groups) : undefined;
+  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
+  return { record, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
 }
 
 /** Runs the passes on typed arrays, immediately and in place. */
@@ -55,7 +43,7 @@ export function cpuBackend(
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  const kept = keptOf(method, options, groups, before);
+  const kept = (before as Partial<{ kept: Kept }> | undefined)?.kept ?? begin(method, options, groups);
   const { record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
@@ -78,11 +66,10 @@ export function cpuBackend(
       const arrays = prepared as PreparedArrays;
       const { told } = arrays;
       const found = passes.search(arrays, method, options.tensorNorms ? gradients : groups, values.gradScale);
-      if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
       const { all } = found;
       // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
       const each = !told ? found.each : several ? regrouped(found.each, groups, told) : [all];
-      // A step without any gradient enters no memory, and one without any that is scaled enters no window.
+      // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
       const isEmpty = arrays.parts.length === 0 && given === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
       // A parameter that is not finite makes the step so.
@@ -91,6 +78,7 @@ export function cpuBackend(
       const ofPart = ({ group }: Part) => told?.[group] ?? group;
       const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
       const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
+      if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
       const verdict = several ? decide(all, 0, 0, settings) : undefined;
@@ -113,6 +101,7 @@ export function cpuBackend(
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
     readHistory: async () => new DataView(rows.slice().buffer),
+    renumber: (numbers) => ruleState?.renumber?.(numbers),
     destroy() {},
   };
 }

@@ -1,10 +1,8 @@
-import { readBound, readInteger, readNormalFloat, readNumber, readOptions } from "../check.ts";
+import { LONGEST_WARMUP, readBound, readDecay, readInteger, readNormalFloat, readOptions } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { adaRule } from "../rules/ada.ts";
 import type { ClipMethod } from "./method.ts";
 import { groupPasses } from "./passes.ts";
-
-const LONGEST_WARMUP = 1_000_000;
 
 /**
  * Clips each gradient by its own L2 norm, to `relative` times a moving average of that norm: g * h with
@@ -47,12 +45,7 @@ export function adaGC(options?: { relative?: number; decay?: number; warmup?: nu
   } = readOptions(options, "adaGC's options", ["relative", "decay", "warmup", "maxNorm"]);
   const least = readNormalFloat(relative, "adaGC's relative");
   if (least < 1) {
-    throw new RangeError(
-      `adaGC's relative is ${relative}, under which every bound would shrink from step to step; pass a number from 1 on.`,
-    );
-  }
-  if (!(readNumber(decay, "adaGC's decay") >= 0 && (decay as number) < 1)) {
-    throw new RangeError(`adaGC's decay is ${decay}; pass a number from 0 to under 1.`);
+    throw new RangeError(`adaGC's relative is ${relative}, so that bounds only shrink; pass a number from 1 on.`);
   }
   return {
     name: "adaGC",
@@ -63,7 +56,7 @@ export function adaGC(options?: { relative?: number; decay?: number; warmup?: nu
     passes: groupPasses,
     rule: adaRule({
       relative: least,
-      decay: decay as number,
+      decay: readDecay(decay, "adaGC's decay"),
       warmup: readInteger(warmup, "adaGC's warmup", 0, LONGEST_WARMUP),
     }),
   };

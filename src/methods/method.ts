@@ -1,5 +1,6 @@
 import {
   isPlain,
+  readBoolean,
   readBound,
   readCount,
   readNonNegative,
@@ -79,6 +80,7 @@ export function readMethod(value: unknown): ClipMethod {
   if (typeof passes !== "object") throw notMade(passes, "method.passes");
   if (maxNorm !== undefined) read.maxNorm = (rule.isScaled ? readNormalFloat : readBound)(maxNorm, "method.maxNorm");
   if (eps !== undefined) readNonNegative(eps, "method.eps");
+  readBoolean(method.accumulate ?? false, "method.accumulate");
   readOneOf(grouping.kind, "method.grouping.kind", GROUPINGS);
   if (grouping.kind === "members") readCount(grouping.count, "method.grouping.count");
   const members = grouping.kind === "members" ? grouping.count : undefined;

@@ -1,11 +1,17 @@
-import { readBound, readInteger, readNormalFloat, readNumber, readOneOf, readOptions } from "../check.ts";
+import {
+  LONGEST_WARMUP,
+  readBound,
+  readDecay,
+  readInteger,
+  readNormalFloat,
+  readOneOf,
+  readOptions,
+} from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { zRule } from "../rules/z.ts";
 import { groupsFound } from "./groupsNamed.ts";
 import type { ClipMethod } from "./method.ts";
 import { groupPasses, jointPasses } from "./passes.ts";
-
-const LONGEST_WARMUP = 1_000_000;
 
 /**
  * Clips by the global L2 norm if the norm exceeds the mean of earlier norms by more than `zThreshold` standard deviations:
@@ -60,9 +66,6 @@ export function zClip(options?: {
     per = "all",
   } = readOptions(options, "zClip's options", ["zThreshold", "decay", "warmup", "maxNorm", "per"]);
   readOneOf(per, "zClip's per", ["all", "tensor", "group"]);
-  if (!(readNumber(decay, "zClip's decay") >= 0 && (decay as number) < 1)) {
-    throw new RangeError(`zClip's decay is ${decay}; pass a number from 0 to under 1.`);
-  }
   return {
     name: "zClip",
     maxNorm: readBound(maxNorm, "zClip's maxNorm"),
@@ -72,7 +75,7 @@ export function zClip(options?: {
     rule: zRule(
       {
         zThreshold: readNormalFloat(zThreshold, "zClip's zThreshold"),
-        decay: decay as number,
+        decay: readDecay(decay, "zClip's decay"),
         warmup: readInteger(warmup, "zClip's warmup", 1, LONGEST_WARMUP),
       },
       per !== "all",

@@ -4,7 +4,7 @@ import entry from "../../shaders/shared/entry.wgsl?raw";
 import memories from "../../shaders/shared/memories.wgsl?raw";
 import moved from "../../shaders/shared/moved.wgsl?raw";
 import { counted } from "../check.ts";
-import { softFloatIn, softFloatWords } from "../floats.ts";
+import { softFloatFields, softFloatIn, softFloatWords } from "../floats.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
@@ -45,8 +45,6 @@ export function adaRule(settings: AdaSettings): Rule {
 
 /** A moving average of each norm; twin of shaders/rules/ada.wgsl. */
 class Averages implements RuleState {
-  readonly subject: string;
-  readonly savedBytes: number;
   readonly headWords = adaStruct.words;
   readonly #settings: AdaSettings;
   /** 0 for a norm that has none. */
@@ -57,8 +55,14 @@ class Averages implements RuleState {
   constructor(settings: AdaSettings, norms: number) {
     this.#settings = settings;
     this.#averages = Array<number>(norms).fill(0);
-    this.subject = `adaGC with ${counted(norms, "norm")}`;
-    this.savedBytes = packedBytes(1 + norms);
+  }
+
+  get subject(): string {
+    return `adaGC with ${counted(this.#averages.length, "norm")}`;
+  }
+
+  get savedBytes(): number {
+    return packedBytes(1 + this.#averages.length);
   }
 
   get warmUp() {
@@ -82,7 +86,7 @@ class Averages implements RuleState {
 
   load(saved: ArrayBuffer): void {
     const [count = 0, ...averages] = unpacked(saved, TAG, 1 + this.#averages.length, this.subject);
-    const isCount = Number.isInteger(count) && count >= 0 && count <= this.#settings.warmup;
+    const isCount = Number.isInteger(count) && count >= 0 && count < 2 ** 32;
     refuseUnless(isCount && averages.every((average) => average >= 0 && average < 2 ** 400), this.subject);
     this.#count = count;
     this.#averages = averages;
@@ -90,9 +94,13 @@ class Averages implements RuleState {
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { relative, decay, warmup } = this.#settings;
-    // An array in a storage buffer has at least one element.
-    const words = new Uint32Array(adaStruct.words + Math.max(1, MEMORY_WORDS * this.#averages.length));
-    words.set([...softFloatWords(relative), ...softFloatWords(Math.fround(1 - decay)), warmup, this.#count]);
+    const words = new Uint32Array(adaStruct.words + MEMORY_WORDS * this.#averages.length);
+    adaStruct.write(words, 0, {
+      ...softFloatFields("relative", relative),
+      ...softFloatFields("weight", Math.fround(1 - decay)),
+      warmup,
+      count: this.#count,
+    });
     for (const [i, average] of this.#averages.entries()) {
       words.set(softFloatWords(average), adaStruct.words + MEMORY_WORDS * i);
     }
@@ -102,6 +110,10 @@ class Averages implements RuleState {
   fromWords(words: Uint32Array): void {
     this.#count = adaStruct.read(words, 0, "count");
     this.#averages = this.#averages.map((_, i) => softFloatIn(words, adaStruct.words + MEMORY_WORDS * i));
+  }
+
+  renumber(numbers: readonly (number | undefined)[]): void {
+    this.#averages = numbers.map((number) => this.#averages[number ?? -1] ?? 0);
   }
 
   #warm(norms: readonly number[]): void {

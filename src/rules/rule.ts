@@ -59,4 +59,6 @@ export interface RuleState extends Decider, Remembered {
    * is undefined when each has a bound of its own, and for rules that never share.
    */
   readonly warmUp?: ((norms: readonly number[]) => void) | undefined;
+  /** For a rule that remembers each norm: from now on these are the norms, by their numbers so far; undefined for a new one. */
+  renumber?(numbers: readonly (number | undefined)[]): void;
 }

@@ -4,7 +4,7 @@ import entry from "../../shaders/shared/entry.wgsl?raw";
 import memories from "../../shaders/shared/memories.wgsl?raw";
 import moved from "../../shaders/shared/moved.wgsl?raw";
 import { counted } from "../check.ts";
-import { LARGEST, softFloatIn, softFloatWords } from "../floats.ts";
+import { LARGEST, softFloatFields, softFloatIn, softFloatWords } from "../floats.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
@@ -46,10 +46,10 @@ interface Statistics {
   readonly variance: number;
 }
 
+const NONE: Statistics = { count: 0, mean: 0, variance: 0 };
+
 /** Twin of shaders/rules/z.wgsl. */
 class ZMemory implements RuleState {
-  readonly subject: string;
-  readonly savedBytes: number;
   readonly headWords = zStruct.words;
   readonly #settings: ZSettings;
   readonly #each: boolean;
@@ -58,9 +58,15 @@ class ZMemory implements RuleState {
   constructor(settings: ZSettings, each: boolean, norms: number) {
     this.#settings = settings;
     this.#each = each;
-    this.subject = each ? `zClip with ${counted(norms, "norm")}` : "zClip";
-    this.#norms = Array<Statistics>(norms).fill({ count: 0, mean: 0, variance: 0 });
-    this.savedBytes = packedBytes(3 * norms);
+    this.#norms = Array<Statistics>(norms).fill(NONE);
+  }
+
+  get subject(): string {
+    return this.#each ? `zClip with ${counted(this.#norms.length, "norm")}` : "zClip";
+  }
+
+  get savedBytes(): number {
+    return packedBytes(3 * this.#norms.length);
   }
 
   boundFor({ norm, maxNorm, normNumber }: Facts): number {
@@ -93,11 +99,15 @@ class ZMemory implements RuleState {
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { zThreshold, decay, warmup } = this.#settings;
-    // An array in a storage buffer has at least one element.
-    const words = new Uint32Array(zStruct.words + Math.max(1, statisticsStruct.words * this.#norms.length));
-    words.set([...softFloatWords(zThreshold), ...softFloatWords(Math.fround(1 - decay)), warmup]);
+    const words = new Uint32Array(zStruct.words + statisticsStruct.words * this.#norms.length);
+    zStruct.write(words, 0, {
+      ...softFloatFields("threshold", zThreshold),
+      ...softFloatFields("weight", Math.fround(1 - decay)),
+      warmup,
+    });
     for (const [i, { count, mean, variance }] of this.#norms.entries()) {
       const at = zStruct.words + statisticsStruct.words * i;
+      // In the order of statisticsStruct; a SoftFloat has two words.
       words.set([count, ...softFloatWords(mean), ...softFloatWords(variance)], at);
     }
     return words;
@@ -108,6 +118,10 @@ class ZMemory implements RuleState {
       const at = zStruct.words + statisticsStruct.words * i;
       return { count: words[at] as number, mean: softFloatIn(words, at + 1), variance: softFloatIn(words, at + 3) };
     });
+  }
+
+  renumber(numbers: readonly (number | undefined)[]): void {
+    this.#norms = numbers.map((number) => this.#norms[number ?? -1] ?? NONE);
   }
 
   /** The norm for the averages: the norm itself, or its bound if it exceeds that. */

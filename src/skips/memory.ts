@@ -10,15 +10,11 @@ interface Part {
 
 /** The memories of a rule and of a skip rule as one: `State` of shaders/shared/decide.wgsl. */
 export class JointMemory implements Remembered {
-  readonly subject: string;
-  readonly savedBytes: number;
   readonly headWords: number;
   readonly #parts: readonly Part[];
   readonly #words: number;
 
   constructor(memories: readonly Remembered[]) {
-    this.subject = memories.map(({ subject }) => subject).join(" and ");
-    this.savedBytes = memories.reduce((sum, { savedBytes }) => sum + savedBytes, 0);
     this.headWords = memories.reduce((sum, { headWords }) => sum + headWords, 0);
     let [headAt, listAt] = [0, this.headWords];
     this.#parts = memories.map((of) => {
@@ -30,14 +26,16 @@ export class JointMemory implements Remembered {
     this.#words = listAt;
   }
 
+  get subject(): string {
+    return this.#parts.map(({ of }) => of.subject).join(" and ");
+  }
+
+  get savedBytes(): number {
+    return this.#parts.reduce((sum, { of }) => sum + of.savedBytes, 0);
+  }
+
   save(): ArrayBuffer {
-    const saved = new Uint8Array(this.savedBytes);
-    let at = 0;
-    for (const { of } of this.#parts) {
-      saved.set(new Uint8Array(of.save()), at);
-      at += of.savedBytes;
-    }
-    return saved.buffer;
+    return new Float64Array(this.#parts.flatMap(({ of }) => [...new Float64Array(of.save())])).buffer;
   }
 
   /** All of it or nothing. */

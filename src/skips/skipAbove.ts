@@ -51,8 +51,7 @@ function threshold(norm: number): Remembered {
     save: () => new ArrayBuffer(0),
     load() {},
     toWords() {
-      // An array in a storage buffer has at least one element.
-      const words = new Uint32Array(aboveStruct.words + 1);
+      const words = new Uint32Array(aboveStruct.words);
       aboveStruct.write(words, 0, { norm: floatBits(norm) });
       return words;
     },

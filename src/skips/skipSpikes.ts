@@ -1,7 +1,7 @@
 import difference from "../../shaders/shared/difference.wgsl?raw";
 import judge from "../../shaders/shared/judge.wgsl?raw";
 import wgsl from "../../shaders/skips/spikes.wgsl?raw";
-import { readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
+import { LONGEST_WARMUP, readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
 import { floatBits, LARGEST } from "../floats.ts";
 import { arrayType, byteOffsetOf, isGPUBuffer } from "../ranges.ts";
 import { packed, packedBytes, type Remembered, refuseUnless, unpacked } from "../remembered.ts";
@@ -25,7 +25,6 @@ export const spikesStruct = struct(
   "lossesNext",
 );
 const LONGEST_WINDOW = 65_536;
-const LONGEST_WARMUP = 1_000_000;
 /** A counter of 32 bits stays at its largest. */
 const MOST_SEEN = 2 ** 32 - 1;
 const TAG = 0x67_63_73_01; // version 1

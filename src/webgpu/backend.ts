@@ -51,11 +51,10 @@ class WebGPUBackend implements ClipBackend {
   readonly #options: CheckedOptions;
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
-  readonly #owned: GPUBuffer[] = [];
+  readonly owned = new Set<GPUBuffer>();
   /** Where in `memory` the rules' own begins. */
   readonly #memoryAt: number;
 
-  /** The history of the steps, then what the rules remember. */
   readonly memory: GPUBuffer | undefined;
 
   constructor(
@@ -73,7 +72,7 @@ class WebGPUBackend implements ClipBackend {
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
-    const { groups, gradients } = counts;
+    const { groups, gradients, before: numbers } = counts;
     if (grouped) refuseMoreThanBinding(groups, context.maxBinding);
     try {
       const made = this.#watched(() => {
@@ -82,9 +81,8 @@ class WebGPUBackend implements ClipBackend {
         const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, gradients)) : undefined;
         const memory = memoryOf(method, options, groups);
         const words = memory?.toWords(0);
-        const known = before?.memory;
-        const size = this.#memoryAt + (words?.byteLength ?? 4);
-        const state = known?.size === size ? known : words || options.history ? this.#makeState(words) : undefined;
+        const state =
+          before && !numbers ? before.memory : words || options.history ? this.#makeState(words) : undefined;
         const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
         return { record, entries, norms, state, memory, bindings };
       });
@@ -96,10 +94,7 @@ class WebGPUBackend implements ClipBackend {
       this.memory = state;
       if (state && memory?.savedBytes) {
         const begin = () => memoryOf(method, options, groups) as Remembered;
-        this.state = {
-          save: () => this.#save(state, begin()),
-          load: (saved) => this.#load(state, begin(), saved),
-        };
+        this.state = { save: () => this.#save(begin()), load: (saved) => this.#load(begin(), saved) };
       }
     } catch (error) {
       this.#freeOwned();
@@ -158,7 +153,7 @@ class WebGPUBackend implements ClipBackend {
   }
 
   async readHistory(): Promise<DataView> {
-    const [content] = (await this.#read([this.memory as GPUBuffer])) as [DataView];
+    const content = await this.#readMemory();
     return new DataView(content.buffer, content.byteOffset, this.#memoryAt);
   }
 
@@ -175,35 +170,41 @@ class WebGPUBackend implements ClipBackend {
     return copies;
   }
 
-  async #save(buffer: GPUBuffer, memory: Remembered): Promise<ArrayBuffer> {
-    const [content] = (await this.#read([buffer])) as [DataView];
+  async #readMemory(): Promise<DataView> {
+    return (await this.#read([this.memory as GPUBuffer]))[0] as DataView;
+  }
+
+  async #save(memory: Remembered): Promise<ArrayBuffer> {
+    const content = await this.#readMemory();
     memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset + this.#memoryAt));
     return memory.save();
   }
 
-  #load(buffer: GPUBuffer, memory: Remembered, saved: ArrayBuffer): void {
+  #load(memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
     memory.load(saved);
-    this.#watched(() => this.#context.device.queue.writeBuffer(buffer, this.#memoryAt, memory.toWords(0)));
+    this.#watched(() =>
+      this.#context.device.queue.writeBuffer(this.memory as GPUBuffer, this.#memoryAt, memory.toWords(0)),
+    );
   }
 
-  /** An array in a storage buffer has at least one element. */
-  #makeState(words = new Uint32Array(1)): GPUBuffer {
+  /** One word more: an array in a storage buffer has at least one element, and a memory may have no list. */
+  #makeState(words = new Uint32Array(0)): GPUBuffer {
     const at = this.#memoryAt;
-    const size = at + words.byteLength;
+    const size = at + words.byteLength + 4;
     const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, size, (mapped) => mapped.set(words, at / 4));
-    this.#owned.push(buffer);
+    this.owned.add(buffer);
     return buffer;
   }
 
   #own(name: string, size: number): GPUBuffer {
     const buffer = newBuffer(this.#context, { label: `${this.#label} ${name}`, size, usage: RECORD_USAGE });
-    this.#owned.push(buffer);
+    this.owned.add(buffer);
     return buffer;
   }
 
   #freeOwned(): void {
-    for (const buffer of this.#owned) buffer.destroy();
+    for (const buffer of this.owned) buffer.destroy();
   }
 
   #recordPass(encoder: GPUCommandEncoder, prepared: PreparedBuffers, values: StepValues): void {
@@ -304,7 +305,7 @@ function isEncoder(target: unknown): target is GPUCommandEncoder {
 }
 
 /** What the clip remembers from step to step, as it is before the first one. */
-function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions, groups: number): Remembered | undefined {
+export function memoryOf({ rule }: ClipMethod, { skip }: CheckedOptions, groups: number): Remembered | undefined {
   const ofRule = "begin" in rule ? rule.begin(groups) : undefined;
   return skip ? skip.begin(ofRule).memory : ofRule;
 }

@@ -41,7 +41,7 @@ function planningFor(
 ): Planning {
   const { grouping } = given;
   const { tensorNorms, totalNorm } = givenOptions;
-  // A step without any gradient enters no memory, and one without any that is scaled enters no window.
+  // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
   const isEmpty = tensors.length === 0 && totalNorm === undefined;
   const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
   const isLeft = totalNorm === undefined && !isJudged(declared, grouping);

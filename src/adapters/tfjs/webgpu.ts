@@ -52,7 +52,7 @@ export function clipOnGPU(tf: TensorFlow, gradients: Gradient[], clips: Clips): 
     const parameter = usesParameters && variable ? { buffer: dataOf(variable).resource } : undefined;
     return { name, shape, length, buffer: source.resource, into, parameter };
   });
-  const { clip, gradients: present } = clips.for(views, gpu.device);
+  const { clip, gradients: present } = clips.for(views, gpu.device, () => submitQueue(gpu));
   gpu.ensureCommandEncoderReady();
   clip.encode(gpu.computePassEncoder ?? gpu.commandEncoder, present);
   return clip.record as GPUBuffer;
