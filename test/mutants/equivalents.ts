@@ -80,6 +80,47 @@ export const equivalents: readonly Equivalent[] = [
     reason:
       "A device that makes 0 of 0 / 0 as an integer gets 0 without it; WGSL leaves open what that is. 1 does not occur.",
   },
+  {
+    file: "formats/f16",
+    before: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));",
+    after: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 1u));",
+    reason: "All lanes hold the same.",
+  },
+  {
+    file: "formats/f16",
+    before:
+      "fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800000u))) * UNITS); }",
+    after:
+      "fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800001u))) * UNITS); }",
+    reason: "Both are rounded to infinity.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 1u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive >= 0x7f800000u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800001u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

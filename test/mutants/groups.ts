@@ -29,8 +29,8 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "shared/clipped": ["functions"],
   "shared/multiplied": ["functions"],
   "shared/units": ["functions"],
-  formats: ["functions"],
-  words: ["functions"],
+  formats: ["functions", "patterns", "formats"],
+  words: ["functions", "steps", "formats"],
   clamp: ["value", "valueSteps", "loops", "matrix"],
   finish_groups: [
     "tensorNorms",

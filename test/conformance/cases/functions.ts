@@ -45,7 +45,8 @@ function hex(word: number): string {
 
 function randomWords(seed: number): () => number {
   const random = randomSource(seed);
-  return () => (random() < 0 ? SIGN : 0) + Math.floor(Math.abs(random()) * 2 ** 31);
+  // One number has 24 digits.
+  return () => Math.floor(Math.abs(random()) * 2 ** 16) * 2 ** 16 + Math.floor(Math.abs(random()) * 2 ** 16);
 }
 
 // A word of gradients

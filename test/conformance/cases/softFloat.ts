@@ -10,7 +10,8 @@ const TOP = 2 ** 31;
 
 function randomIntegers(seed: number): (below: number) => number {
   const random = randomSource(seed);
-  return (below) => Math.floor(Math.abs(random()) * below);
+  // One number has 24 digits.
+  return (below) => Math.floor(((Math.abs(random()) + Math.abs(random()) / 2 ** 24) % 1) * below);
 }
 
 /** With the top bit of 32 set. */
