@@ -10,6 +10,7 @@ import { steps, train64 } from "../peers/task.ts";
 import { bodiesOf } from "../support/examples.ts";
 import { largest } from "../support/largest.ts";
 import { BARE_PAGE, type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 const [channel, dataParallel, sharded] = bodiesOf("docs/engines.md", "Across machines") as [string, string, string];
 const examples: Examples = { channel, dataParallel, sharded };
@@ -54,8 +55,7 @@ async function closeAll(): Promise<void> {
 async function open(): Promise<{ browser: Browser; page: Page }> {
   const browser = await launchChromium();
   browsers.push(browser);
-  const page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
+  const page = await newPage(browser);
   await page.goto(site.url);
   await page.waitForFunction(() => globalThis.peersInPage !== undefined);
   return { browser, page };
@@ -69,7 +69,7 @@ async function openTwo(patience: number, stopsIn?: number) {
     page.evaluate((examples, started) => globalThis.peersInPage?.connect(examples, started), examples, started);
   const answers = connect(first, { name: names[0], port, patience });
   // It has to be known before it is called.
-  await expect.poll(() => known.has(names[0]), { timeout: 60_000 }).toBe(true);
+  await expect.poll(() => known.has(names[0])).toBe(true);
   await Promise.all([answers, connect(second, { name: names[1], other: names[0], port, patience, stopsIn })]);
   return [first, second] as const;
 }

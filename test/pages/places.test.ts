@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import type { Clipped } from "../places/clips.ts";
 import { type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 const clip = (where: string) =>
   `import { clipHere } from "./clips.js";\nclipHere().then((done) => ${where}(done), (error) => ${where}(String(error)));`;
@@ -80,8 +81,7 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 async function doneAt(address: string): Promise<{ done: Clipped | string; page: Page; errors: string[] }> {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
@@ -130,7 +130,7 @@ test("a page that comes back from the background, from a freeze and from another
     array: [0.6, 0.8].map(Math.fround),
     values: [0.6, 0.8].map(Math.fround),
   };
-  const other = await browser.newPage();
+  const other = await newPage(browser);
   await other.bringToFront();
   expect(await again()).toEqual(wanted);
   const session = await page.createCDPSession();

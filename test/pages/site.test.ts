@@ -8,7 +8,7 @@ import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium, serveFolder } from "../engines/chromium.mjs";
 import { repository } from "../engines/packaged.mjs";
-import { photograph, text, untilState, untilStep, visit } from "./visit.ts";
+import { newPage, photograph, text, untilState, untilStep, visit } from "./visit.ts";
 
 const site = join(repository, "dist/site");
 const own = readdirSync(join(repository, "demo")).filter((file) => file.endsWith(".html"));
@@ -134,11 +134,11 @@ describe.each(pages)("%s", (file) => {
   });
 
   it("paints without a script, from few bytes, and names itself in the navigation", async () => {
-    const page = await browser.newPage();
+    const page = await newPage(browser);
     await page.setJavaScriptEnabled(false);
     await page.goto(inject("site") + file);
     const paints = () => page.evaluate(() => performance.getEntriesByName("first-contentful-paint").length);
-    await expect.poll(paints, { timeout: 120_000 }).toBe(1);
+    await expect.poll(paints).toBe(1);
     expect(await page.$$eval("nav [aria-current=page]", (links) => links.length)).toBe(1);
     const blocking = await page.evaluate(() =>
       performance
