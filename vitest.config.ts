@@ -55,7 +55,8 @@ export default defineConfig({
           name: "pages",
           include: ["test/pages/*.test.ts"],
           globalSetup: "test/engines/site.ts",
-          fileParallelism: false,
+          // Each has a browser of its own, and waits for it.
+          maxWorkers: 2,
         },
       },
     ],

@@ -8,7 +8,7 @@ import {
   clipByValue,
   clipPerExample,
 } from "../src/index.ts";
-import { withFewBuffers } from "./engines/dawn.mjs";
+import { withFewBuffers } from "./engines/fewBuffers.mjs";
 import { COPY_SRC, processGpu, STORAGE, Workbench } from "./support/workbench.ts";
 
 async function compatibilityDevice(): Promise<GPUDevice> {

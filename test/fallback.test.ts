@@ -1,7 +1,7 @@
 /** createClipper without a device: which backend it takes, and why. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError, NoWebGPUError } from "../src/index.ts";
-import { withFewBuffers } from "./engines/dawn.mjs";
+import { withFewBuffers } from "./engines/fewBuffers.mjs";
 import { refused } from "./support/refused.ts";
 import { newDevice, processGpu } from "./support/workbench.ts";
 
