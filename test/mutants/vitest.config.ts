@@ -28,6 +28,9 @@ const FILES: readonly (readonly [RegExp, readonly string[]])[] = [
   [/./, [...STEPS, ...LISTS, ...CALLS]],
 ];
 const names = FILES.find(([files]) => files.test(mutant.file))?.[1] ?? [];
+const paths = names.map((name) => `test/${name}.test.ts`);
+/** Opening the device that some files share takes as long as a small file of tests. */
+const isOnDevice = paths.some((path) => readFileSync(path, "utf8").includes('"./support/bench.ts"'));
 
 export default defineConfig({
   resolve: ownPackage,
@@ -40,8 +43,8 @@ export default defineConfig({
   ],
   test: {
     pool: "forks",
-    include: names.map((name) => `test/${name}.test.ts`),
-    setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
+    include: paths,
+    setupFiles: ["test/engines/pausedPolls.mjs", ...(isOnDevice ? ["test/support/hooks.ts"] : [])],
     fileParallelism: false,
     bail: 1,
     testTimeout: 120_000,
