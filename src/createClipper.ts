@@ -25,7 +25,8 @@ export interface ClipperOptions {
 
 /**
  * A clipper for a device, or for the best that there is here.
- * @throws NoWebGPUError with `backend: "webgpu"` where there is none, DeviceLostError for a device that is already lost.
+ * @throws NoWebGPUError with `backend: "webgpu"` where there is none, and for a device without a driver behind it (`null-backend`);
+ * DeviceLostError for a device that is already lost.
  */
 export async function createClipper(options?: ClipperOptions): Promise<Clipper> {
   refuseBareDevice(options);
