@@ -28,8 +28,8 @@ export interface ClipperOptions {
  * clip.run();
  * (await clip.report()).norm; // 5
  * ```
- * @throws TypeError for what is no device and for `backend: "cpu"`, DeviceLostError for a device that is already lost,
- * NoWebGPUError for one without a driver behind it (`null-backend`); of `prepare`: TypeError for arrays.
+ * @throws TypeError for what is no device and for `backend: "cpu"`, DeviceLostError for a device that is already lost; of `prepare`:
+ * TypeError for arrays.
  */
 export async function createClipper(options: ClipperOptions): Promise<Clipper> {
   refuseBareDevice(options);

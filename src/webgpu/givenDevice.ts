@@ -1,9 +1,8 @@
 import { isPlain, shown } from "../check.ts";
 import type { BackendFor } from "../clipper.ts";
-import { DeviceLostError, NoWebGPUError } from "../errors.ts";
+import { DeviceLostError } from "../errors.ts";
 import { webgpuBackend } from "./backend.ts";
 import { holdDevice, lossOf, releaseDevice } from "./device.ts";
-import { isNullBackend } from "./grid.ts";
 
 function isDevice(value: unknown): value is GPUDevice {
   const { createBuffer, queue, limits } = (value ?? {}) as Partial<GPUDevice>;
@@ -28,12 +27,6 @@ export async function refuseLost(device: GPUDevice): Promise<void> {
 
 /** What a clipper needs for GPU buffers on a device. */
 export function held(device: GPUDevice, label: string) {
-  if (isNullBackend(device.adapterInfo ?? {})) {
-    throw new NoWebGPUError(
-      "no-adapter",
-      "The device's adapter is a null backend, which computes nothing; install a GPU driver, or use the CPU.",
-    );
-  }
   const context = holdDevice(device);
   const webgpu: BackendFor = (...clip) => webgpuBackend(context, label, ...clip);
   return { device, webgpu, onDestroy: () => releaseDevice(context) };
