@@ -3,6 +3,7 @@ import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
+import { newPage } from "../pages/visit.ts";
 import { BARE_PAGE, type Places, served } from "../support/places.ts";
 import type { Task } from "./webgl.ts";
 
@@ -31,8 +32,7 @@ export function adaptersIn(name: string) {
 
   /** Another page, in which TensorFlow.js has not begun yet. */
   async function open(): Promise<Page> {
-    const opened = await browser.newPage();
-    opened.setDefaultTimeout(120_000);
+    const opened = await newPage(browser);
     opened.on("pageerror", (error) => errors.push(String(error)));
     opened.on("console", (message) => {
       if (message.type() === "error") errors.push(message.text());
