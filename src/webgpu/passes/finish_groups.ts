@@ -1,4 +1,5 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
+import entry from "../../../shaders/shared/entry.wgsl?raw";
 import { floatBits } from "../../floats.ts";
 import { measuredIn } from "../../pieces.ts";
 import { globalRule } from "../../rules/global.ts";
@@ -7,7 +8,6 @@ import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
 import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
-import { entryTexts } from "./scale.ts";
 
 /** Decides for each group, and leaves partials of all groups together for finish. */
 export const finishGroups: Pass = {
@@ -64,7 +64,7 @@ function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[]
   return [
     {
       name: `finish groups ${method.norm.name} ${method.rule.name}${inPart ? " in part" : ""}`,
-      source: () => decidingText(kernel, entryTexts, method, LANES, { MEASURES: inPart }),
+      source: () => decidingText(kernel, { "shared/entry": entry }, method, LANES, { MEASURES: inPart }),
       bindings: [
         { type: "storage", buffer: "partials" },
         { type: "storage", buffer },
