@@ -128,14 +128,10 @@ export class GradientClipper implements Clipper {
       const what = where === "webgpu" ? "a GPUBuffer" : "a typed array";
       throw new TypeError(`${list.tensors[0]?.label} is ${what}, but ${this.#parts.otherwise}.`);
     }
-    if (!method.passes[where]) {
+    for (const made of [method, options.skip]) {
+      if (!made || made.passes[where]) continue;
       throw new TypeError(
-        `${method.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
-      );
-    }
-    if (where === "webgpu" && options.skip && !options.skip.groupPass) {
-      throw new TypeError(
-        `options.skip is ${options.skip.name}, which was made by an entry that has nothing for the GPU; import it from "gradclip".`,
+        `${made.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
       );
     }
     options.skip?.check(method, where);

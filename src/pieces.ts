@@ -120,17 +120,6 @@ export function groupOf(tensor: Declared, grouping: Grouping): number {
   return grouping.kind === "groups" ? grouping.groupOf(tensor) : 0;
 }
 
-/** The groups that are measured and not scaled. */
-export function measuredIn(grouping: Grouping): readonly number[] {
-  return grouping.kind === "groups" ? grouping.measured : [];
-}
-
-/** Whether a skip rule has something to judge. */
-export function isJudged(declared: readonly Declared[], grouping: Grouping): boolean {
-  const measured = measuredIn(grouping);
-  return declared.some((tensor) => isPresent(tensor) && !measured.includes(groupOf(tensor, grouping)));
-}
-
 /** The bytes of some elements of a range. */
 export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
   const bytes = ELEMENT_BYTES[dtype];

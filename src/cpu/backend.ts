@@ -2,7 +2,7 @@ import type { ClipBackend, Counts } from "../backend.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type GroupRun, measuredIn } from "../pieces.ts";
+import type { GroupRun } from "../pieces.ts";
 import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider, RuleState } from "../rules/rule.ts";
@@ -10,8 +10,9 @@ import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
-import { type Found, nothing, type Part, regrouped } from "./norm.ts";
+import { type Found, nothing, regrouped } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
+import type { judgedOnCpu } from "./skip.ts";
 
 const FAULTS = NAN_SEEN | INFINITY_SEEN;
 const BAD = FAULTS | SKIP;
@@ -50,7 +51,7 @@ export function cpuBackend(
   const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
-  const measured = measuredIn(method.grouping);
+  const judgedOf = options.skip?.passes.cpu as typeof judgedOnCpu | undefined;
   const given = totalNorm as number | undefined;
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
@@ -58,13 +59,13 @@ export function cpuBackend(
     kept,
     flags: () => record.getUint32(recordAt.flags, true),
     pieceElements: Infinity,
-    prepare: (list) => bindArrays(list, method, options.tensorNorms),
+    prepare: (list) => bindArrays(list, method, options),
     encode() {
       throw new TypeError("encode is for GPU buffers, but the gradients are arrays; call run instead.");
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const { told } = arrays;
+      const { told, unjudged } = arrays;
       const found = passes.search(arrays, method, options.tensorNorms ? gradients : groups, values.gradScale);
       const { all } = found;
       // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
@@ -72,12 +73,9 @@ export function cpuBackend(
       // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
       const isEmpty = arrays.parts.length === 0 && given === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
-      // A parameter that is not finite makes the step so.
-      const scaled = scaledIn(each, measured) ?? all;
-      const judged = { ...scaled, flags: scaled.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
-      const ofPart = ({ group }: Part) => told?.[group] ?? group;
-      const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
-      const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
+      const judged = unjudged && judgedOf?.({ ...found, each }, unjudged);
+      const isSpike =
+        judged !== undefined && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
       if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
       const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
       const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
@@ -155,13 +153,6 @@ function decideEach(
       normNumber: group,
     });
   });
-}
-
-/** What a skip rule judges where some groups are only measured. */
-function scaledIn(each: readonly Found[], measured: readonly number[]): Found | undefined {
-  if (measured.length === 0) return undefined;
-  const part = each.map((_, group) => Number(measured.includes(group)));
-  return regrouped(each, 2, part)[0];
 }
 
 /** Gradients that were searched one by one. */
