@@ -39,7 +39,6 @@ export interface NamedGroups {
 export interface FoundGroups {
   readonly kind: "found";
   readonly among: (declared: readonly Declared[]) => NamedGroups;
-  readonly check: (list: CheckedGradients) => void;
 }
 
 /** A run of one gradient's elements that is processed as one. */
