@@ -204,12 +204,10 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { maxNorm, gradScale } = readOptions(values, "set's values", ["maxNorm", "gradScale"]);
     if (maxNorm !== undefined && this.method.maxNorm === undefined) {
-      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare a clip with other bounds.`);
+      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare another.`);
     }
     if (gradScale !== undefined && typeof this.options.gradScale !== "number") {
-      throw new TypeError(
-        "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
-      );
+      throw new TypeError("gradScale is read from the buffer in options.gradScale; write it there.");
     }
     const boundOf = (value: unknown) =>
       (this.method.rule.isScaled ? readNormalFloat : checkBound)(value, "set's maxNorm");
@@ -318,7 +316,7 @@ export class GradientClip implements Clip {
       const backend = this.record ? "webgpu" : "cpu";
       if (list.backend !== undefined && list.backend !== backend) {
         throw new TypeError(
-          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another clip for them.`,
+          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another.`,
         );
       }
       refuseOtherStructure(list, this.list, this.resolved.grouping.kind === "units");
@@ -360,7 +358,7 @@ export class GradientClip implements Clip {
       element -= tensor.length;
     }
     throw new RangeError(
-      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; read it with the clip that wrote it.`,
+      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; pass the clip that wrote it.`,
     );
   }
 

@@ -116,7 +116,7 @@ export class GradientClipper implements Clipper {
     for (const made of [method, options.skip]) {
       if (!made || made.passes[where]) continue;
       throw new TypeError(
-        `${made.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
+        `${made.name} is of an entry without the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
       );
     }
     options.skip?.check(method, where);

@@ -119,7 +119,7 @@ function readLoss(value: unknown): LossSource {
 function lossIn({ buffer, byteOffset }: LossSource): number {
   const loss = (buffer as Float32Array)[byteOffset / 4];
   if (loss !== undefined) return loss;
-  throw new TypeError("skipSpikes's loss is on a detached ArrayBuffer; pass the array that now owns the memory.");
+  throw new TypeError("skipSpikes's loss is on a detached ArrayBuffer; pass the array that owns it now.");
 }
 
 /** The last finite values of one kind. */

@@ -226,7 +226,7 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
-    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into a buffer of its own.`,
+    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into another buffer.`,
   );
 }
 
