@@ -39,14 +39,16 @@ export function refuseOtherStructure(list: TensorList, prepared: TensorList, byS
 
 function areLaidOutAlike(now: Declared, then: Declared): boolean {
   if (!isPresent(now) || !isPresent(then)) return true;
-  return now.parameter?.dtype === then.parameter?.dtype && !now.into === !then.into;
+  return now.parameter?.dtype === then.parameter?.dtype && now.into?.dtype === then.into?.dtype;
 }
 
 function inWords(tensor: Declared | undefined): string {
   if (!tensor) return "no gradient";
   const { length, dtype, parameter, into }: Declared & Partial<Tensor> = tensor;
   const elements = counted(length, dtype === "f32" ? "element" : `${dtype} element`);
-  return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
+  return [elements, parameter && `a parameter of ${parameter.dtype}`, into && `an into of ${into.dtype}`]
+    .filter(Boolean)
+    .join(" and ");
 }
 
 /** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */

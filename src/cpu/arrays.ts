@@ -2,7 +2,7 @@ import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
-import type { Range } from "../ranges.ts";
+import type { Dtype, Range } from "../ranges.ts";
 import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
@@ -52,18 +52,19 @@ export function bindArrays(
 
 function partFor(piece: Piece): Part {
   const { tensor, number, group, units } = piece;
-  return { elements: elementsFor(tensor.source, piece), piece: number, group, units };
+  return { elements: elementsFor(tensor.source, tensor.dtype, piece), piece: number, group, units };
 }
 
-function elementsFor(range: Range, { tensor, first, length }: Piece): Elements {
-  return elementsOf(partOf(range, tensor.dtype, first, length), tensor.dtype);
+function elementsFor(range: Range, dtype: Dtype, { first, length }: Pick<Piece, "first" | "length">): Elements {
+  return elementsOf(partOf(range, dtype, first, length), dtype);
 }
 
 function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: readonly Part[]): Write[] {
   const byTensor = new Map<Tensor, Write[]>(written.map((tensor) => [tensor, []]));
   for (const [i, piece] of pieces.entries()) {
     const { elements: source, ...part } = parts[i] as Part;
-    const into = piece.tensor.into ? elementsFor(piece.tensor.into, piece) : source;
+    const target = piece.tensor.into;
+    const into = target ? elementsFor(target, target.dtype, piece) : source;
     byTensor.get(piece.tensor)?.push({ ...part, source, into });
   }
   return [...byTensor.values()].flat();
@@ -71,11 +72,12 @@ function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: r
 
 function sumFor(tensor: Tensor, count: number, accumulate: boolean): Sum {
   const length = tensor.length / count;
-  const example = (range: Range, number: number) =>
-    elementsOf(partOf(range, tensor.dtype, number * length, length), tensor.dtype);
+  const { source, dtype, into = { ...source, dtype } } = tensor;
   return {
     accumulate,
-    examples: Array.from({ length: count }, (_, number) => example(tensor.source, number)),
-    into: example(tensor.into ?? tensor.source, 0),
+    examples: Array.from({ length: count }, (_, number) =>
+      elementsFor(source, dtype, { first: number * length, length }),
+    ),
+    into: elementsFor(into, into.dtype, { first: 0, length }),
   };
 }

@@ -25,6 +25,8 @@ export interface Tensor {
   readonly group?: string;
   /** What the gradient is of: as many elements. Without a place in memory of its own. */
   readonly parameter?: { readonly bits: Bits; readonly dtype?: Dtype; readonly place?: Place };
+  /** Of `into`, where that is not the tensor's. */
+  readonly intoDtype?: "f32";
   /** How long `into` is, where that is not as the tensor. */
   readonly intoLength?: number;
   /** On the CPU, hand over a subarray instead of { buffer, byteOffset, length }. */

@@ -79,7 +79,7 @@ function addSegments(rounds: Segment[][], tensor: Tensor, maxBinding: number, ex
       const count = Math.min(together, examples - example);
       const source = partOf(tensor.source, dtype, example * length + first, count * part);
       const target = tensor.into ?? (example > 0 ? tensor.source : undefined);
-      const into = target && partOf(target, dtype, first, part);
+      const into = target && partOf(target, tensor.into?.dtype ?? dtype, first, part);
       if (into && !tensor.into) refuseSharedWindow(into, source, label, examples);
       const segment = { dtype, source, into, piece: 0, group: example, firstElement: 0, label, examples: count };
       const same = rounds[round];
