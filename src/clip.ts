@@ -315,6 +315,7 @@ export class GradientClip implements Clip {
     const told = readEntries(entries);
     const { grouping } = this.method;
     if (grouping.kind === "members") {
+      if (grouping.report) return grouping.report(entries);
       const { norms, scales, clipped } = told;
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }

@@ -61,21 +61,22 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if ("check" in grouping) grouping.check({ tensors, declared }, name);
-  if (grouping.kind !== "members") return;
-  const member = method.examples ? "example" : "member";
-  for (const { label, length, shape } of declared) {
-    const leading = shape?.[0];
-    if (leading !== undefined && leading !== grouping.count) {
-      throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${counted(grouping.count, member)}; stack as many in every gradient.`,
-      );
-    }
-    if (length % grouping.count !== 0) {
-      throw new RangeError(
-        `${label} has ${counted(length, "element")}, which ${counted(grouping.count, member)} cannot share equally; the leading axis of every gradient must be the ${member}s.`,
-      );
-    }
+  if ("check" in grouping && grouping.check) grouping.check({ tensors, declared }, name);
+  else if (grouping.kind === "members") for (const one of declared) refuseUneven(one, grouping.count, "member");
+}
+
+/** A gradient has `count` parts along its leading axis, of which so many are present. */
+export function refuseUneven({ label, length, shape }: Declared, count: number, part: string, present = count): void {
+  const leading = shape?.[0];
+  if (leading !== undefined && leading !== present) {
+    throw new RangeError(
+      `${label} has a leading axis of ${leading}, but the method is for ${counted(present, part)}; stack as many in every gradient.`,
+    );
+  }
+  if (length % count !== 0) {
+    throw new RangeError(
+      `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
+    );
   }
 }
 

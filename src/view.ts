@@ -152,20 +152,25 @@ function isHalf(value: unknown): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
-/** `into` has room for one of the `examples`: their sum is written there. */
+/**
+ * @param examples `into` has room for one of them: their sum is written there.
+ * @param most at a step with examples: how long the gradient is with all of them. The first ones may be all that there are.
+ */
 export function checkView(
   given: GivenView,
   known: Pick<Declared, "index" | "name" | "group">,
   examples: number,
+  most: number | undefined,
 ): Declared {
   const label = labelOf(known.index, known.name);
   if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
-  const source = rangeIn(memory, byteOffset, length, dtype, label);
-  const shape = checkShape(given.shape, length, label);
+  const present = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, present, dtype, label);
+  const shape = checkShape(given.shape, present, label);
+  const length = most && present < most && present % (most / examples) === 0 ? most : present;
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
   const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };

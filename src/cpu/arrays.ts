@@ -17,20 +17,14 @@ export interface PreparedArrays {
   readonly parameters: readonly Part[];
   /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
   readonly writes: readonly Write[];
-  readonly sums: readonly Sum[];
-}
-
-/** The examples of a gradient, and the place for their sum. */
-export interface Sum {
-  readonly examples: readonly Elements[];
-  readonly into: Elements;
-  /** Whether the sum is added to what is there. */
-  readonly accumulate: boolean;
+  /** The gradients of these, with their pieces. */
+  readonly written: readonly Tensor[];
+  readonly pieces: readonly Piece[];
 }
 
 export function bindArrays(
   list: TensorList,
-  { grouping, examples, accumulate = false, usesParameters }: ClipMethod,
+  { grouping, examples, usesParameters }: ClipMethod,
   tensorNorms: boolean,
 ): PreparedArrays {
   const { tensors, declared } = list;
@@ -46,8 +40,7 @@ export function bindArrays(
     parameters,
   };
   const written = distinctWrites(tensors);
-  if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples, accumulate)) };
-  return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
+  return { ...common, written, pieces, writes: examples ? [] : writesOf(written, pieces, parts) };
 }
 
 function partFor(piece: Piece): Part {
@@ -55,7 +48,7 @@ function partFor(piece: Piece): Part {
   return { elements: elementsFor(tensor.source, tensor.dtype, piece), piece: number, group, units };
 }
 
-function elementsFor(range: Range, dtype: Dtype, { first, length }: Pick<Piece, "first" | "length">): Elements {
+export function elementsFor(range: Range, dtype: Dtype, { first, length }: Pick<Piece, "first" | "length">): Elements {
   return elementsOf(partOf(range, dtype, first, length), dtype);
 }
 
@@ -68,16 +61,4 @@ function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: r
     byTensor.get(piece.tensor)?.push({ ...part, source, into });
   }
   return [...byTensor.values()].flat();
-}
-
-function sumFor(tensor: Tensor, count: number, accumulate: boolean): Sum {
-  const length = tensor.length / count;
-  const { source, dtype, into = { ...source, dtype } } = tensor;
-  return {
-    accumulate,
-    examples: Array.from({ length: count }, (_, number) =>
-      elementsFor(source, dtype, { first: number * length, length }),
-    ),
-    into: elementsFor(into, into.dtype, { first: 0, length }),
-  };
 }

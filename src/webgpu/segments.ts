@@ -32,7 +32,7 @@ export interface Segment {
   /** Present if its values belong to several units. */
   readonly units?: Units;
   readonly firstElement: number;
-  /** The number of consecutive examples to sum over, if any. */
+  /** The number of consecutive examples to sum over, if any; 0 where the sum of none is written to the source. */
   readonly examples?: number;
   /** The label of its first gradient, for messages. */
   readonly label: string;
@@ -81,7 +81,7 @@ function follows(a: Range, b: Range): boolean {
 
 /** The bytes of the destination. */
 export function bytesOf(segment: Segment): number {
-  return (wideningOf(segment) * segment.source.byteLength) / (segment.examples ?? 1);
+  return (wideningOf(segment) * segment.source.byteLength) / (segment.examples || 1);
 }
 
 /** How many bytes the destination has for each that is read of an example: see format.ts. */

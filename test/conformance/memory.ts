@@ -115,16 +115,26 @@ export function gradientsOver(
 
 /** What prepare is given, and what the step is given if that is something else. */
 export function atPrepareAndStep(unit: Unit, gradients: Gradients): [atPrepare: Gradients, atStep?: Gradients] {
-  const { tensors, absent = [], late = [] } = unit;
-  if (absent.length + late.length === 0) return [gradients];
+  const { tensors, absent = [], late = [], present } = unit;
+  if (absent.length + late.length === 0 && present === undefined) return [gradients];
   const declared = (index: number) => {
     const { bits, dtype, shape, name, group } = tensors[index] ?? fail(`${unit.label}: no tensor ${index} to declare`);
     return { length: bits.length, ...defined({ dtype, shape, name, group }) };
   };
   return [
     mapped(gradients, (gradient, i) => (late.includes(i) ? declared(i) : gradient)),
-    mapped(gradients, (gradient, i) => (absent.includes(i) ? null : gradient)),
+    mapped(gradients, (gradient, i) => (absent.includes(i) ? null : firstOf(unit, gradient, i))),
   ];
+}
+
+/** The first examples of a gradient. */
+function firstOf({ tensors, present, rule }: Unit, gradient: Entry, index: number): Entry {
+  const { examples } = rule.method;
+  const tensor = tensors[index];
+  if (present === undefined || !examples || !gradient || !tensor) return gradient;
+  const length = (tensor.bits.length * present) / examples;
+  const view = ArrayBuffer.isView(gradient) || !("buffer" in gradient) ? { buffer: gradient as Float32Array } : gradient;
+  return { ...view, length };
 }
 
 /** Without the properties that are undefined. */

@@ -59,6 +59,8 @@ export interface Unit {
   readonly via?: "encode" | "pass" | "run";
   /** Tensors, by their places, that are there at prepare and not at the step. */
   readonly absent?: readonly number[];
+  /** How many of the method's examples the step brings; default all. */
+  readonly present?: number;
   /** Those that prepare knows by length, dtype and shape only, and that the step brings. */
   readonly late?: readonly number[];
   /** Hand the tensors over as an object, by name. */

@@ -111,7 +111,7 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
       weight: floatBits(method.rule.weight?.(run) ?? 0),
       traits:
         (absent ? ABSENT : 0) |
-        (method.grouping.kind === "members" ? INDEPENDENT : 0) |
+        (method.grouping.kind === "members" && !absent ? INDEPENDENT : 0) |
         (measured.includes(group) ? MEASURED : 0),
     });
   }
