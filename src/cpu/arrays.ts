@@ -1,5 +1,6 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import type { CheckedOptions } from "../options.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Dtype, Range } from "../ranges.ts";
@@ -20,12 +21,14 @@ export interface PreparedArrays {
   /** The gradients of these, with their pieces. */
   readonly written: readonly Tensor[];
   readonly pieces: readonly Piece[];
+  /** Groups that a skip rule does not judge; undefined if it judges nothing. */
+  readonly unjudged: readonly number[] | undefined;
 }
 
 export function bindArrays(
   list: TensorList,
   { grouping, examples, usesParameters }: ClipMethod,
-  tensorNorms: boolean,
+  { tensorNorms, totalNorm, skip }: CheckedOptions,
 ): PreparedArrays {
   const { tensors, declared } = list;
   const pieces = presentPiecesOf(declared, grouping, Infinity);
@@ -38,6 +41,7 @@ export function bindArrays(
     told: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
     parts: searched,
     parameters,
+    unjudged: skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []),
   };
   const written = distinctWrites(tensors);
   return { ...common, written, pieces, writes: examples ? [] : writesOf(written, pieces, parts) };
