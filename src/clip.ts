@@ -328,7 +328,6 @@ export class GradientClip implements Clip {
     const read = readEntries(entries);
     const { grouping } = this.resolved;
     if (grouping.kind === "members") {
-      if (grouping.report) return grouping.report(entries);
       const { norms, scales, clipped } = read;
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }

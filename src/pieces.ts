@@ -26,13 +26,12 @@ export interface CheckedGradients {
 export interface Members {
   readonly kind: "members";
   readonly count: number;
+  /** How many of them a step brings, if one of these gradients is present; default all. */
+  readonly presentIn?: (declared: readonly Declared[]) => number | undefined;
   /** The number of a part's norm, by the number of its gradient and its own; default its own. */
   readonly groupOf?: (tensor: Declared, ordinal: number, part: number) => number;
   /** The runs of those norms. */
   readonly runsOf?: (declared: readonly Declared[]) => GroupRun[];
-  /** In place of what is checked for networks. */
-  readonly check?: (list: CheckedGradients) => void;
-  readonly report?: (entries: DataView) => Partial<ClipReport>;
 }
 
 /** Groups that the caller names. What only they need comes with them, so that other methods ship none of it. */
@@ -118,7 +117,13 @@ export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): 
   if ("runsOf" in grouping && grouping.runsOf) return grouping.runsOf(declared);
   if ("count" in grouping) {
     const valuesPerGroup = declared.reduce((sum, { length }) => sum + length, 0) / grouping.count;
-    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup, absent: false }));
+    const present = (grouping as Partial<Members>).presentIn?.(declared) ?? grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({
+      group,
+      count: 1,
+      valuesPerGroup,
+      absent: group >= present,
+    }));
   }
   let next = 0;
   return declared.map((tensor) => {

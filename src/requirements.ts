@@ -2,6 +2,7 @@ import { counted } from "./check.ts";
 import type { TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Members } from "./pieces.ts";
 import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
 /** Refuses gradients that the method cannot work on. */
@@ -51,22 +52,27 @@ function refuseUnmeasured({ tensors, declared }: TensorList, method: ClipMethod,
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
-  if ("check" in grouping && grouping.check) grouping.check({ tensors, declared }, name);
-  else if (grouping.kind === "members") for (const one of declared) refuseUneven(one, grouping.count, "member");
+  if ("check" in grouping) grouping.check({ tensors, declared }, name);
+  if (grouping.kind === "members") refuseUneven(declared, grouping, method.examples ? "example" : "member");
 }
 
-/** A gradient has `count` parts along its leading axis, of which so many are present. */
-export function refuseUneven({ label, length, shape }: Declared, count: number, part: string, present = count): void {
-  const leading = shape?.[0];
-  if (leading !== undefined && leading !== present) {
-    throw new RangeError(
-      `${label} has a leading axis of ${leading}, but the method is for ${counted(present, part)}; stack as many in every gradient.`,
-    );
-  }
-  if (length % count !== 0) {
-    throw new RangeError(
-      `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
-    );
+/** A step may bring fewer examples, as many of every gradient. */
+function refuseUneven(declared: readonly Declared[], { count, presentIn }: Members, part: string): void {
+  const present = presentIn?.(declared) ?? count;
+  for (const tensor of declared) {
+    const { label, length, shape } = tensor;
+    const wanted = isPresent(tensor) ? present : count;
+    const leading = [shape?.[0], presentIn?.([tensor])].find((axis) => axis !== undefined && axis !== wanted);
+    if (leading !== undefined) {
+      throw new RangeError(
+        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; stack as many in every gradient.`,
+      );
+    }
+    if (length % count !== 0) {
+      throw new RangeError(
+        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
+      );
+    }
   }
 }
 

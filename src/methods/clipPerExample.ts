@@ -1,12 +1,10 @@
-import { counted, readBoolean, readBound, readCount, readNormalFloat, readOptions } from "../check.ts";
+import { readBoolean, readBound, readCount, readNormalFloat, readOptions } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
-import { type GroupRun, type Members, presentElements } from "../pieces.ts";
-import { CLIPPED, type ClipReport, ENTRY_BYTES, readEntries, recordAt } from "../record.ts";
-import { refuseUneven } from "../requirements.ts";
+import { groupRunsOf, type Members, presentElements } from "../pieces.ts";
 import { automaticRule } from "../rules/automatic.ts";
 import { globalRule } from "../rules/global.ts";
 import { rmsRule } from "../rules/rms.ts";
-import { type Declared, isPresent, type Tensor } from "../view.ts";
+import { isPresent } from "../view.ts";
 import type { ClipMethod } from "./method.ts";
 import { examplePasses } from "./passes.ts";
 
@@ -27,8 +25,8 @@ import { examplePasses } from "./passes.ts";
  * (NeurIPS 2023, arXiv:2206.07136), with their gamma, 0.01 there. The bound then only multiplies the learning rate; all examples count
  * as clipped. `accumulate` adds the sum to what is in `into`, for a logical batch of several physical ones: clear `into` before the first,
  * add the noise once, after the last. `perLayer` clips each tensor of an example by its own norm, to maxNorm / sqrt(tensors), as Opacus'
- * `clipping="per_layer"` with that bound for every tensor; two tensors `[3]` and `[4]` of one example become sqrt(1 / 2) each. `memberNorms`
- * is over all tensors as before, `memberScales` is NaN, and `Clip.scales` has entry `examples * k + m` for example m of the k-th gradient.
+ * `clipping="per_layer"` with that bound for every tensor; two tensors `[3]` and `[4]` of one example become sqrt(1 / 2) each.
+ * `memberNorms`, `memberScales` and `Clip.scales` then have entry `examples * k + m` for example m of the k-th gradient.
  *
  * Under `nonFinite: "zero"` (default) an example with a NaN or an infinity is left out of the sum; the record's skip flag is set only if all examples are.
  * The report has `memberNorms`, `memberScales` and `clippedMembers`. Sums are in float32, 16 examples at a time. A tensor larger
@@ -59,6 +57,7 @@ export function clipPerExample(
   const isAutomatic = automatic !== undefined;
   const examples = readCount(given.examples, "clipPerExample's examples");
   const perLayer = readBoolean(given.perLayer ?? false, "clipPerExample's perLayer");
+  const together = examplesOf(examples);
   const rule = isAutomatic ? automaticRule : perLayer ? rmsRule : globalRule;
   return {
     name: "clipPerExample",
@@ -66,77 +65,39 @@ export function clipPerExample(
     eps: isAutomatic ? readNormalFloat(automatic, "clipPerExample's automatic") : 0,
     norm: l2,
     rule: perLayer ? { ...rule, weight: ({ share = 1 }) => share } : rule,
-    grouping: { ...examplesOf(examples), ...(perLayer && byTensor(examples)) },
+    grouping: perLayer ? byTensor(together) : together,
     passes: examplePasses,
     examples,
     accumulate: readBoolean(accumulate, "clipPerExample's accumulate"),
   };
 }
 
-/** Examples that share a norm over all tensors. A step may lack the last ones. */
+/** Examples that share a norm over all tensors. */
 function examplesOf(count: number): Members {
   return {
     kind: "members",
     count,
-    runsOf: (declared) => runsOf(0, count, declared.find(isPresent) ?? count),
-    check: ({ tensors: [first], declared }) => {
-      for (const tensor of declared) refuseUnequal(tensor, first, count);
+    presentIn: (declared) => {
+      const tensor = declared.find(isPresent);
+      return tensor && (count * presentElements(tensor)) / tensor.length;
     },
   };
 }
 
 /** A norm for each tensor of an example. The squares of their bounds add up to that of maxNorm. */
-function byTensor(count: number): Partial<Members> {
+function byTensor(together: Members): Members {
+  const { count } = together;
   return {
+    ...together,
     groupOf: (_, ordinal, example) => count * ordinal + example,
-    runsOf: (declared) => {
-      const share = Math.fround(Math.sqrt(1 / declared.length));
-      return declared.flatMap((tensor, ordinal) =>
-        runsOf(count * ordinal, count, isPresent(tensor) ? tensor : 0).map((run) => ({ ...run, share })),
-      );
-    },
-    report: (entries) => reportOf(entries, count),
-  };
-}
-
-/** No rule for examples counts their values. @param of a gradient, or how many examples of it are present. */
-function runsOf(first: number, count: number, of: Tensor | number): GroupRun[] {
-  const present = typeof of === "number" ? of : presentIn(of, count);
-  return Array.from({ length: count }, (_, example) => ({
-    group: first + example,
-    count: 1,
-    valuesPerGroup: 0,
-    absent: example >= present,
-  }));
-}
-
-function presentIn(tensor: Tensor, count: number): number {
-  return (count * presentElements(tensor)) / tensor.length;
-}
-
-/** A step brings as many examples of every gradient as of the first. */
-function refuseUnequal(tensor: Declared, first: Tensor | undefined, count: number): void {
-  const present = isPresent(tensor) ? presentIn(tensor, count) : count;
-  refuseUneven(tensor, count, "example", present);
-  if (!first || !isPresent(tensor) || present === presentIn(first, count)) return;
-  throw new RangeError(
-    `${tensor.label} has ${counted(present, "example")}, but ${first.label} has ${presentIn(first, count)}; pass as many in every gradient.`,
-  );
-}
-
-/** Of each example over all tensors. The entry of what is absent has no norm and no flag. */
-function reportOf(entries: DataView, count: number): Partial<ClipReport> {
-  const squares: (number | undefined)[] = Array(count).fill(undefined);
-  const clipped = new Set<number>();
-  for (const [number, norm] of readEntries(entries).norms.entries()) {
-    const flags = entries.getUint32(ENTRY_BYTES * number + recordAt.flags, true);
-    const example = number % count;
-    if ((flags & CLIPPED) !== 0) clipped.add(example);
-    if (flags !== 0 || norm >= 0) squares[example] = (squares[example] ?? 0) + norm * norm;
-  }
-  return {
-    memberNorms: Float64Array.from(squares, (square) => Math.sqrt(square ?? Number.NaN)),
-    memberScales: new Float64Array(count).fill(Number.NaN),
-    clippedMembers: clipped.size,
+    runsOf: (declared) =>
+      declared.flatMap((tensor, ordinal) =>
+        groupRunsOf([tensor], together).map((run) => ({
+          ...run,
+          group: count * ordinal + run.group,
+          absent: run.absent || !isPresent(tensor),
+          share: Math.fround(Math.sqrt(1 / declared.length)),
+        })),
+      ),
   };
 }

@@ -133,7 +133,8 @@ function firstOf({ tensors, present, rule }: Unit, gradient: Entry, index: numbe
   const tensor = tensors[index];
   if (present === undefined || !examples || !gradient || !tensor) return gradient;
   const length = (tensor.bits.length * present) / examples;
-  const view = ArrayBuffer.isView(gradient) || !("buffer" in gradient) ? { buffer: gradient as Float32Array } : gradient;
+  const view =
+    ArrayBuffer.isView(gradient) || !("buffer" in gradient) ? { buffer: gradient as Float32Array } : gradient;
   return { ...view, length };
 }
 

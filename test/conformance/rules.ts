@@ -154,20 +154,17 @@ function referenceExamples(
   const whole = partsOf(tensors);
   const each = tensors.map((one) => (perLayer ? partsOf([one]) : whole));
   const norms = whole.map(({ norm }) => norm);
-  const clipped = range(present).map((m) => each.some((parts) => parts[m]?.clipped));
-  const lacking = range(examples - present);
+  const entries = (perLayer ? each : [whole]).flatMap((parts) => range(examples).map((example) => parts[example]));
   return {
     norm: norms.some(Number.isNaN) ? Number.NaN : norm64(norms),
-    clipped: clipped.some(Boolean),
+    clipped: entries.some((part) => part?.clipped),
     skipped: present > 0 && each.flat().every(({ left }) => left),
     nonFinite: summary.nonFinite,
     first: summary.first,
     bound: Number.NaN,
-    memberNorms: [...norms, ...lacking.map(() => Number.NaN)],
-    memberScales: perLayer
-      ? range(examples).map(() => Number.NaN)
-      : [...whole.map(({ scale }) => scale), ...lacking.map(() => 1)],
-    clippedMembers: clipped.filter(Boolean).length,
+    memberNorms: entries.map((part) => part?.norm ?? Number.NaN),
+    memberScales: entries.map((part) => part?.scale ?? 1),
+    clippedMembers: entries.filter((part) => part?.clipped).length,
     contents: given.tensors.map((one, k) => {
       if (!one) return null;
       return present === 0 && !one.into ? { bits: one.bits } : contentOf(one, each[k] as Part[], examples);

@@ -47,8 +47,8 @@ function planSum(planning: Planning): Dispatch[] {
     for (const tensor of tensors) {
       const length = tensor.length / examples;
       const rows = { first: groups.get(tensor) ?? 0, count: presentElements(tensor) / length, length };
-      if (rows.count > 0) addSegments(rounds, tensor, rows, limits.maxBinding);
-      else if (!accumulate) addZeros(rounds, tensor, rows, limits.maxBinding);
+      // Of none the sum is 0, where there is a place for it.
+      if (rows.count > 0 || (tensor.into && !accumulate)) addSegments(rounds, tensor, rows, limits.maxBinding);
     }
     return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0 || accumulate));
   });
@@ -85,46 +85,29 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
  */
 function addSegments(rounds: Segment[][], tensor: Tensor, rows: Rows, maxBinding: number): void {
   const pieceElements = pieceElementsOf(maxBinding);
-  const { dtype, label } = tensor;
+  const { label } = tensor;
   const { first, count: examples, length } = rows;
   const together = Math.max(1, Math.floor(pieceElements / length));
   for (let from = 0; from < length; from += pieceElements) {
     const part = Math.min(pieceElements, length - from);
-    for (let example = 0, round = 0; example < examples; example += together, round++) {
+    let [example, round] = [0, 0];
+    do {
       const count = Math.min(together, examples - example);
-      const source = partOf(tensor.source, dtype, example * length + from, count * part);
-      const target = tensor.into ?? (example > 0 ? tensor.source : undefined);
-      const into = target && partOf(target, tensor.into?.dtype ?? dtype, from, part);
-      if (into && !tensor.into) refuseSharedWindow(into, source, label, examples);
-      const segment = {
-        dtype,
-        source,
-        into,
-        piece: 0,
-        group: first + example,
-        firstElement: 0,
-        label,
-        examples: count,
-      };
-      addTo(rounds, round, segment);
-    }
+      const read = partOf(tensor.source, tensor.dtype, example * length + from, count * part);
+      const target = tensor.into ?? (example > 0 ? { ...tensor.source, dtype: tensor.dtype } : undefined);
+      const into = target && partOf(target, target.dtype, from, part);
+      if (into && !tensor.into) refuseSharedWindow(into, read, label, examples);
+      // Of no examples nothing is read: what is written is bound alone.
+      const [source, dtype] = count === 0 && into && target ? [into, target.dtype] : [read, tensor.dtype];
+      const place = { dtype, source, into: source === into ? undefined : into };
+      const segment = { ...place, piece: 0, group: first + example, firstElement: 0, label, examples: count };
+      const same = rounds[round];
+      if (same) same.push(segment);
+      else rounds[round] = [segment];
+      example += together;
+      round += 1;
+    } while (example < examples);
   }
-}
-
-/** The sum of no examples: nothing is read. */
-function addZeros(rounds: Segment[][], { label, into }: Tensor, { length }: Rows, maxBinding: number): void {
-  const pieceElements = pieceElementsOf(maxBinding);
-  for (let from = 0; into && from < length; from += pieceElements) {
-    const { dtype } = into;
-    const source = partOf(into, dtype, from, Math.min(pieceElements, length - from));
-    addTo(rounds, 0, { dtype, source, piece: 0, group: 0, firstElement: 0, label, examples: 0 });
-  }
-}
-
-function addTo(rounds: Segment[][], round: number, segment: Segment): void {
-  const same = rounds[round];
-  if (same) same.push(segment);
-  else rounds[round] = [segment];
 }
 
 /** Later examples are read from the buffer of the sum: both must fit into separate bindings. */
