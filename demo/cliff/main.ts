@@ -1,13 +1,12 @@
 // The page's wiring: settings in, descents from the worker, drawings out.
 
 import { requestedBackend } from "../shared/address.ts";
-import { showCode } from "../shared/code.ts";
 import { oncePerFrame } from "../shared/frame.ts";
 import { markPreset } from "../shared/presets.ts";
 import { explainTerms } from "../shared/terms.ts";
 import { byId, written } from "../shared/text.ts";
+import { trustOwnWorkers } from "../shared/trusted.ts";
 import { Controls } from "./controls.ts";
-import descentSource from "./descent.ts?raw";
 import { showFacts, showStartsFact } from "./facts.ts";
 import type { Ending } from "./field.ts";
 import { FieldView } from "./fieldView.ts";
@@ -20,6 +19,7 @@ import { Strips } from "./strips.ts";
 import { arrivedBelow, isInside } from "./surface.ts";
 import { showSurface } from "./surfaceView.ts";
 
+trustOwnWorkers();
 const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 let settings = settingsFromAddress();
 let paths: { unclipped: Path; clipped: Path } | undefined;
@@ -112,6 +112,5 @@ function startSurface(): void {
   });
 }
 
-showCode(byId("code"), descentSource.trimEnd());
 explainTerms();
 change({});

@@ -1,15 +1,12 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
-import { addCopyButtons, showCode } from "../shared/code.ts";
+import { addCopyButtons } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
-// The original file: ?raw would give the shipped text, without comments.
-import optimizerAddress from "./adamw.wgsl?url&no-inline";
 import { connectBound, readRun } from "./controls.ts";
 import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
-import trainerSource from "./trainer.ts?raw";
 import { type Curve, exampleCount, type Reading, stepsPerReading, Training, type TrainingState } from "./training.ts";
 
 declare global {
@@ -58,13 +55,6 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
   return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
 }
 
-async function showSources(): Promise<void> {
-  addCopyButtons();
-  const optimizer = await fetch(optimizerAddress);
-  showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
-  showCode(byId("trainer-code"), trainerSource.trimEnd());
-}
-
 /** Connects the controls. Returns a function that restarts with the address's settings. */
 function connect(training: Training): () => Promise<void> {
   const showBound = connectBound(byId<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
@@ -87,7 +77,7 @@ function connect(training: Training): () => Promise<void> {
 }
 
 async function start(): Promise<void> {
-  await showSources();
+  addCopyButtons();
   const device = await requestDevice();
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);

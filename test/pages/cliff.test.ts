@@ -134,14 +134,17 @@ describe("the cliff's faults", () => {
     await same.page.close();
   });
 
-  it("has its four facts in the first window, and every preset beside the map that it changes", async () => {
+  it("has its four facts and the maps of both kinds in the first window, and every preset beside the map that it changes", async () => {
     for (const [width, height] of [
       [1280, 800],
       [360, 740],
     ] as const) {
       await page.setViewport({ width, height });
       await page.evaluate(() => scrollTo(0, 0));
-      expect(await seenOf(page, ".facts li")).toBe(4);
+      expect(await seenOf(page, ".facts li, #map")).toBe(5);
+      await page.click("[name=starts][value=all]");
+      expect(await seenOf(page, ".facts li, .field, .counts")).toBe(8);
+      await page.click("[name=starts][value=one]");
       await page.$eval("#presets", (presets) => presets.scrollIntoView({ block: "end" }));
       expect(await seenOf(page, "#presets a, #map")).toBe(7);
     }
