@@ -22,6 +22,7 @@ import { showSurface } from "./surfaceView.ts";
 trustOwnWorkers();
 const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 let settings = settingsFromAddress();
+let isAddressOld = false;
 let paths: { unclipped: Path; clipped: Path } | undefined;
 const fields: { unclipped?: Ending[]; clipped?: Ending[] } = {};
 
@@ -54,6 +55,7 @@ const requests = new Requests(worker, {
 
 function change(changed: Partial<Settings>): void {
   settings = { ...settings, ...changed };
+  isAddressOld = true;
   controls.show(settings);
   requests.want(settings);
   requestFrame();
@@ -62,7 +64,9 @@ function change(changed: Partial<Settings>): void {
 const requestFrame = oncePerFrame(draw);
 
 function draw(): void {
-  toAddress(settings);
+  // At most once a frame, and not when only a path came: a link that was just followed would be lost.
+  if (isAddressOld) toAddress(settings);
+  isAddressOld = false;
   if (document.body.dataset.starts !== settings.starts) document.body.dataset.starts = settings.starts;
   if (!paths) return;
   const { w, b, step, method, bound, rate } = settings;
@@ -89,6 +93,7 @@ byId("play").addEventListener("click", () => oneStep.play());
 byId("next").addEventListener("click", () => change({ step: Math.min(stepCount, settings.step + 1) }));
 byId("previous").addEventListener("click", () => change({ step: Math.max(0, settings.step - 1) }));
 byId("wall").addEventListener("click", () => change({ step: largestNorm() }));
+byId("paths").addEventListener("contextrestored", () => map.redraw());
 new ResizeObserver(() => map.redraw()).observe(byId("paths"));
 
 /** The step at which the clipped descent met the largest gradient. */

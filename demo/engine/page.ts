@@ -23,18 +23,20 @@ const faultButtons = { wild: byId<HTMLButtonElement>("wild"), nan: byId<HTMLButt
 
 let run = readRun();
 
-function showState(state: "unsupported" | "failed" | TrainingState, text: string): void {
+function showState(state: "unsupported" | "failed" | "lost" | TrainingState, text: string): void {
   document.body.dataset.state = state;
   byId("state").textContent = text;
   const isAlive = state === "training" || state === "paused";
   for (const button of [pauseButton, ...Object.values(faultButtons)]) button.disabled = !isAlive;
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
+  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished" && state !== "lost";
 }
 
 const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
 
 function fail(error: unknown): void {
+  // What fails after a loss fails because of it.
+  if (document.body.dataset.state === "lost") return;
   console.error(error);
   showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
 }
@@ -64,8 +66,10 @@ function connect(training: Training): () => Promise<void> {
     write("accuracy", "–");
     return training.restart(run).catch(fail);
   };
-  byId("restart").addEventListener("click", restart);
-  addEventListener("hashchange", restart);
+  // A page that is loaded anew asks for a device of its own.
+  const startAnew = () => (document.body.dataset.state === "lost" ? location.reload() : restart());
+  byId("restart").addEventListener("click", startAnew);
+  addEventListener("hashchange", startAnew);
   pauseButton.addEventListener("click", () => {
     if (document.body.dataset.state === "paused") training.resume();
     else training.pause();
@@ -81,7 +85,7 @@ async function start(): Promise<void> {
   const device = await requestDevice();
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
-  device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
+  device.lost.then(() => showState("lost", "The GPU was lost. Restart begins anew, on a new device."));
   // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });
