@@ -149,7 +149,11 @@ async function lookForDevice(): Promise<void> {
 
 start.addEventListener("click", run);
 cancel.addEventListener("click", () =>
-  finish("cancelled", "No verdict: cancelled", `Cancelled after ${results.length} case${results.length === 1 ? "" : "s"}.`),
+  finish(
+    "cancelled",
+    "No verdict: cancelled",
+    `Cancelled after ${results.length} case${results.length === 1 ? "" : "s"}.`,
+  ),
 );
 copyReport.addEventListener("click", () => copy(byId<HTMLTextAreaElement>("report").value, copyReport));
 addCopyButtons();

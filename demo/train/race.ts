@@ -1,6 +1,3 @@
-import type { Summary } from "../../bench/experiment/summary.ts";
-import { byId } from "../shared/text.ts";
-import { type RacePlace, raceFromAddress, writeRace } from "./raceAddress.ts";
 import {
   countsAt,
   type LaneName,
@@ -11,7 +8,10 @@ import {
   raceSteps,
   runnerAt,
   runnersOf,
-} from "./recording.ts";
+} from "../../bench/experiment/race.ts";
+import type { Summary } from "../../bench/experiment/summary.ts";
+import { byId } from "../shared/text.ts";
+import { type RacePlace, raceFromAddress, writeRace } from "./raceAddress.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** The replay takes ten seconds. */

@@ -1,8 +1,8 @@
 // The race's part of the address. The runs below it have the rest.
 
+import { raceSteps } from "../../bench/experiment/race.ts";
 import { changeAddress, nearest, numberIn, readAddress } from "../shared/address.ts";
 import { byId } from "../shared/text.ts";
-import { raceSteps } from "./recording.ts";
 
 /** Missing where the visitor chose nothing. */
 export interface RacePlace {

@@ -45,7 +45,7 @@ function randomUnit(seed: number): Unit {
     nonFinite: of(["zero", "keep", "propagate"] as const),
     ...(isWriting ? {} : { apply: of(["scale", "scale", "record"] as const) }),
     ...(gradScale && { gradScale }),
-    ...(below(2) === 0 && { history: 1 + below(3) }),
+    ...(below(2) === 0 && { history: 2 }),
     // No norm here is above it: what a spike does is a group of its own.
     ...(isOne && below(2) === 0 && { skip: skipAbove(1e6) }),
   };
