@@ -73,6 +73,27 @@ describe.each(pages)("%s", (file) => {
     expect(html()).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle="|\son[a-z]+="/);
   });
 
+  it("lets no string become HTML or a script", async () => {
+    const page = await pageAt(1280);
+    const refused = await page.evaluate(() => {
+      const attempts: Record<string, () => unknown> = {
+        html: () => document.createElement("p").setHTMLUnsafe("<b>bold</b>"),
+        script: () => Object.assign(document.createElement("script"), { src: "https://elsewhere.invalid/a.js" }),
+        worker: () => new Worker("https://elsewhere.invalid/a.js"),
+        policy: () => trustedTypes?.createPolicy("another", {}),
+      };
+      return Object.entries(attempts).flatMap(([name, attempt]) => {
+        try {
+          attempt();
+          return [];
+        } catch (error) {
+          return error instanceof TypeError ? [name] : [];
+        }
+      });
+    });
+    expect(refused).toEqual(["html", "script", "worker", "policy"]);
+  });
+
   it("loads less than 60 kB of script, compressed, before it is asked to train", () => {
     // The page's own script and whatever it loads at once: workers and the training library come on their own.
     const files = [...html().matchAll(/(?:src|href)="\.\.?\/(assets\/[^"]+\.js)"/g)].map(([, name]) => name as string);
