@@ -21,7 +21,7 @@ const METHODS: readonly {
   { ruleOf: (bound) => perGroup({ a: bound, b: bound / 2 }), isOne: true },
   { ruleOf: (bound) => perMember(bound, PARTS) },
   { ruleOf: (bound) => perExample(bound, PARTS), isWriting: true },
-  { ruleOf: (bound) => perExample(bound, PARTS, 0.01), isWriting: true },
+  { ruleOf: (bound) => perExample(bound, PARTS, { automatic: 0.01 }), isWriting: true },
 ];
 
 function randomUnit(seed: number): Unit {
