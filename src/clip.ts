@@ -6,13 +6,10 @@ import { type ClipHistory, readHistory } from "./history.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
-import { Recent } from "./recent.ts";
+import { keptOf, Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
 import type { Declared } from "./view.ts";
-
-/** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
-const KEPT_SETS = 32;
 
 /** A method that is ready for the gradients of one model. Keep it and use it every step. */
 export interface Clip {
@@ -117,7 +114,8 @@ export class GradientClip implements Clip {
   readonly #prepared: Prepared;
   /** The gradients given to prepare. */
   readonly #given: GivenGradients;
-  readonly #recent = new Recent<Prepared>(KEPT_SETS);
+  /** The bind groups of the lists that were passed last, and thus their buffers. */
+  readonly #recent: Recent<Prepared>;
   readonly #options: CheckedOptions;
   #values: StepValues;
   readonly #told: Told;
@@ -139,6 +137,7 @@ export class GradientClip implements Clip {
     this.list = list;
     this.#prepared = backend.prepare(list);
     this.#given = given;
+    this.#recent = new Recent(keptOf(given.places.length));
     this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {
@@ -298,7 +297,7 @@ export class GradientClip implements Clip {
     // Arrays are read again in every step: they may have been detached or resized.
     if (gradients === undefined && this.list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.list);
-    return this.#recent.get(keyOf(given), () => {
+    const prepare = () => {
       const list = gradientsFor(this.method, this.#options, given, this.list);
       const backend = this.record ? "webgpu" : "cpu";
       if (list.backend !== undefined && list.backend !== backend) {
@@ -308,7 +307,8 @@ export class GradientClip implements Clip {
       }
       refuseOtherStructure(list, this.list, this.method.grouping.kind === "units");
       return gradients === undefined ? this.#prepared : this.backend.prepare(list);
-    });
+    };
+    return this.record ? this.#recent.get(keyOf(given), prepare) : prepare();
   }
 
   #ofGroups(entries: DataView): Partial<ClipReport> {

@@ -5,7 +5,6 @@ import {
   byteOffsetOf,
   type Dtype,
   ELEMENT_BYTES,
-  idOf,
   isGPUBuffer,
   isSame,
   type Range,
@@ -74,11 +73,22 @@ const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
 type Read<K extends string> = { readonly [P in K]?: unknown };
 
-/** The caller's view, read but not checked. Nothing reads the caller's object again. */
-export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
-  readonly name?: string;
-  readonly into?: Read<(typeof INTO_KEYS)[number]>;
-  readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
+/**
+ * The caller's view, read but not checked. Nothing reads the caller's object again. Every property is its own: one of
+ * Object.prototype is not a property of a view.
+ */
+export class GivenView implements Read<(typeof VIEW_KEYS)[number]> {
+  /** Whether it has no buffer, and only declares a gradient. */
+  isDeclared = false;
+  buffer?: unknown;
+  byteOffset?: unknown;
+  length?: unknown;
+  dtype?: unknown;
+  into?: Read<(typeof INTO_KEYS)[number]>;
+  parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
+  name?: string;
+  group?: unknown;
+  shape?: unknown;
 }
 
 export function isPresent(tensor: Declared | undefined): tensor is Tensor {
@@ -95,42 +105,37 @@ export function labelOf(index: number, name: string | undefined): string {
 
 /** @param name the gradient's name if its view has none. */
 export function readView(gradient: unknown, index: number, name: string | undefined): GivenView {
-  // No prototype: a property of Object.prototype is not a property of a view.
-  if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
+  const given = new GivenView();
+  if (isGPUBuffer(gradient) || isBareArray(gradient)) {
+    given.buffer = gradient;
+    return given;
+  }
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
   if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
-  const given = isPlain(gradient) ? readPlain(gradient, label) : readInstance(gradient, label);
-  const { name: own, into, parameter, shape } = given;
+  const isObject = isPlain(gradient);
+  given.isDeclared = isObject && !Object.hasOwn(gradient, "buffer");
+  const [subject, known] = given.isDeclared ? [`${label} without a buffer`, DECLARED_KEYS] : [label, VIEW_KEYS];
+  const keys = refuseUnknownKeys<(typeof VIEW_KEYS)[number]>(gradient, subject, known);
+  // An engine's view may be an instance of a class with getters.
+  for (const key of isObject ? keys : VIEW_KEYS) given[key] = (gradient as Record<string, never>)[key];
+  const { name: own, into, parameter, shape }: Read<(typeof VIEW_KEYS)[number]> = given;
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
   }
   const read = <K extends string>(value: unknown, key: string, known: readonly K[]) =>
     value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, known);
-  return Object.assign(given, {
-    name: own,
-    into: read(into, "into", INTO_KEYS),
-    parameter: read(parameter, "parameter", PARAMETER_KEYS),
-    shape: Array.isArray(shape) ? [...shape] : shape,
-  });
+  given.into = read(into, "into", INTO_KEYS);
+  given.parameter = read(parameter, "parameter", PARAMETER_KEYS);
+  if (Array.isArray(shape)) given.shape = [...shape];
+  return given;
 }
 
 function isView(gradient: object): boolean {
   return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
-}
-
-function readPlain(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
-  if (Object.hasOwn(view, "buffer")) return readOptions(view, label, VIEW_KEYS);
-  return readOptions(view, `${label} without a buffer`, DECLARED_KEYS);
-}
-
-/** An engine's view may be an instance of a class with getters. */
-function readInstance(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
-  refuseUnknownKeys(view, label, VIEW_KEYS);
-  return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as Partial<GradientView>)[key]]));
 }
 
 /** The name of a gradient that has no other name. */
@@ -154,9 +159,13 @@ export function checkView(
   known: Pick<Declared, "index" | "name" | "group">,
   examples: number,
 ): Declared {
-  const label = labelOf(known.index, known.name);
-  if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
+  const { index, name, group } = known;
+  const label = labelOf(index, name);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
+  if (given.isDeclared) {
+    const length = readLength(given.length, label);
+    return { index, name, label, length, dtype, shape: checkShape(given.shape, length, label), group };
+  }
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
@@ -164,13 +173,9 @@ export function checkView(
   const shape = checkShape(given.shape, length, label);
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
-  const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };
+  // Written out: an object with more properties than one that is spread into it has a hidden class of its own in V8.
+  const tensor: Tensor = { index, name, group, label, length, dtype, shape, source, into, parameter };
   return tensor;
-}
-
-function checkDeclared(given: GivenView, label: string) {
-  const length = readLength(given.length, label);
-  return { length, dtype: dtypeOf(given.dtype, undefined, label), shape: checkShape(given.shape, length, label) };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -243,22 +248,4 @@ function checkParameter(
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
-}
-
-/** A key that is equal only for equal views of the same GPU buffers; undefined for arrays. */
-export function keyOfView(view: GivenView): string | undefined {
-  const { buffer, byteOffset, length, dtype, into, parameter, shape } = view;
-  const sizes = shape === undefined ? [] : shape;
-  if (!Array.isArray(sizes)) return undefined;
-  const others = [into, parameter].filter((other) => other !== undefined);
-  const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
-  const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
-  if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
-  // JSON distinguishes a number from a string that looks like it.
-  const words = rest.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));
-  return [...buffers.map(idOf), into ? ">" : "", parameter ? "/" : "", shape ? "#" : "", ...words].join();
-}
-
-function isPrimitive(value: unknown): boolean {
-  return value === undefined || typeof value === "number" || typeof value === "string";
 }

@@ -1,7 +1,7 @@
 /** The one cache: bounded, and what was used last stays. */
 import { afterEach, expect, test } from "vitest";
 import { clipByGlobalNorm } from "../src/index.ts";
-import { Recent } from "../src/recent.ts";
+import { keptOf, Recent } from "../src/recent.ts";
 import { bench } from "./support/bench.ts";
 
 afterEach(() => bench.expectWhole());
@@ -9,26 +9,25 @@ afterEach(() => bench.expectWhole());
 test("it keeps as many values as it was told, and drops the one that was used longest ago", () => {
   const dropped: string[] = [];
   const recent = new Recent<string>(3, (value) => dropped.push(value));
-  const get = (key: string) => recent.get(key, () => `value of ${key}`);
+  const get = (key: string) => recent.get([key], () => `value of ${key}`);
   for (const key of ["a", "b", "c"]) expect(get(key)).toBe(`value of ${key}`);
   expect(dropped).toEqual([]);
   get("a");
   get("d");
   expect(dropped).toEqual(["value of b"]);
-  expect([...recent.values()]).toEqual(["value of c", "value of a", "value of d"]);
+  expect(recent.values()).toEqual(["value of d", "value of a", "value of c"]);
 });
 
-test("it makes a value once, and one without a key each time", () => {
+test("it makes the value of equal keys once", () => {
   let made = 0;
-  const recent = new Recent<number>(1);
-  const make = () => ++made;
-  expect([
-    recent.get("a", make),
-    recent.get("a", make),
-    recent.get(undefined, make),
-    recent.get(undefined, make),
-  ]).toEqual([1, 1, 2, 3]);
-  expect([...recent.values()]).toEqual([1]);
+  const recent = new Recent<number>(2);
+  const get = (key: number) => recent.get(["f32", key], () => ++made);
+  expect([get(5), get(5), get(6), get(5)]).toEqual([1, 1, 2, 1]);
+  expect(recent.values()).toEqual([1, 2]);
+});
+
+test("it keeps 32 lists, and fewer long ones: two million gradients in all", () => {
+  expect([0, 1, 62_500, 100_000, 500_000, 1_000_000].map(keptOf)).toEqual([32, 32, 32, 20, 4, 2]);
 });
 
 test("a clip keeps the bind groups of 32 lists of buffers", () => {

@@ -1,5 +1,5 @@
 import { type Piece, partOf } from "../pieces.ts";
-import { type Dtype, idOf, isSame, type Range } from "../ranges.ts";
+import { type Dtype, idOf, type Range } from "../ranges.ts";
 import type { Units } from "../units.ts";
 import { ALIGNMENT, alignedDown } from "./alignment.ts";
 import type { Word } from "./format.ts";
@@ -69,14 +69,18 @@ function isLargeAndWhole(segment: Segment | undefined): boolean {
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
   if (!a || a.dtype !== b.dtype || a.group !== b.group || !follows(a.source, b.source)) return undefined;
   if (a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
-  const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
+  const together = ({ buffer, byteOffset, byteLength }: Range, next: Range) => ({
+    buffer,
+    byteOffset,
+    byteLength: byteLength + next.byteLength,
+  });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };
   if (!follows(a.into, b.into)) return undefined;
   return { ...a, source: together(a.source, b.source), into: together(a.into, b.into) };
 }
 
 function follows(a: Range, b: Range): boolean {
-  return isSame({ ...a, byteOffset: a.byteOffset + a.byteLength, byteLength: b.byteLength }, b);
+  return a.buffer === b.buffer && a.byteOffset + a.byteLength === b.byteOffset;
 }
 
 /** The bytes of the destination. The source has as many for each example. */

@@ -131,11 +131,12 @@ export function batched(
   mostSegments: number,
   conflict: (a: Slot, b: Slot) => boolean,
 ): FilledSlot[][] {
-  const firstPiece = (slot: FilledSlot) => Math.min(...slot.segments.map((segment) => segment.piece));
-  const ordered = [...slots].sort((a, b) => firstPiece(a) - firstPiece(b));
+  const ordered = slots
+    .map((slot) => ({ slot, piece: slot.segments.reduce((least, { piece }) => Math.min(least, piece), Infinity) }))
+    .sort((a, b) => a.piece - b.piece);
   const batches: { slots: FilledSlot[]; segments: number }[] = [];
   let open = 0; // batches before this one are full
-  for (const slot of ordered) {
+  for (const { slot } of ordered) {
     const batch = batches
       .slice(open)
       .find(
