@@ -12,6 +12,115 @@ export const equivalents: readonly Equivalent[] = [
     after: "let isFast = (scaling.flags & 15u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;",
     reason: "What is clipped takes the careful path, which gives the same bits and takes longer.",
   },
+  {
+    file: "shared/soft_float",
+    before: "return 158u - (bitcast<u32>(f32(value & ~(value >> 1u))) >> 23u);",
+    after: "return 158u - (bitcast<u32>(f32(value & ~(value >> 2u))) >> 23u);",
+    reason: "Of three digits 1 in a row the third is cleared then, and rounding still carries nowhere.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "let isSubnormal = magnitude < HIDDEN;",
+    after: "let isSubnormal = magnitude <= HIDDEN;",
+    reason: "The smallest normal number gives the same result in both ways.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "let carried = more < value.mantissa;",
+    after: "let carried = more <= value.mantissa;",
+    reason: "127 or 128 was added: the two are never equal.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "return select(u32(rest > most), 0xffffffffu, rest > 0x7fffffffu);",
+    after: "return select(u32(rest > most), 0xffffffffu, rest >= 0x7fffffffu);",
+    reason: "What is left is below 2^30 in magnitude.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "return select(u32(rest > most), 0xffffffffu, rest > 0x7fffffffu);",
+    after: "return select(u32(rest > most), 0xffffffffu, rest > 0x80000000u);",
+    reason: "What is left is below 2^30 in magnitude.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "let drop = u32(clamp(1 - biased, 0, 25));",
+    after: "let drop = u32(clamp(1 - biased, 0, 26));",
+    reason: "24 digits and half a unit, moved by 25 or by 26, are 0.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "if (total.x == 0u) {",
+    after: "if (total.x == 1u) {",
+    reason: "The exponent of 0 means nothing; 1 does not occur.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "if (total.x == 0u) {",
+    after: "if (false) {",
+    reason: "The exponent of 0 means nothing; 1 does not occur.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "let aFirst = a.z > b.z;",
+    after: "let aFirst = a.z >= b.z;",
+    reason: "Of two numbers with one exponent either may be the first.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "if (squared.mantissa == 0u) {",
+    after: "if (squared.mantissa == 1u) {",
+    reason:
+      "A device that makes 0 of 0 / 0 as an integer gets 0 without it; WGSL leaves open what that is. 1 does not occur.",
+  },
+  {
+    file: "shared/soft_float",
+    before: "if (squared.mantissa == 0u) {",
+    after: "if (false) {",
+    reason:
+      "A device that makes 0 of 0 / 0 as an integer gets 0 without it; WGSL leaves open what that is. 1 does not occur.",
+  },
+  {
+    file: "formats/f16",
+    before: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));",
+    after: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 1u));",
+    reason: "All lanes hold the same.",
+  },
+  {
+    file: "formats/f16",
+    before:
+      "fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800000u))) * UNITS); }",
+    after:
+      "fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800001u))) * UNITS); }",
+    reason: "Both are rounded to infinity.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 1u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive >= 0x7f800000u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
+  {
+    file: "formats/packed",
+    before:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800000u);",
+    after:
+      "let half = select(lane_of(rounded_bits(Word(positive)), 0u) >> ROUNDED, nan_of(positive), positive > 0x7f800001u);",
+    reason:
+      "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
+  },
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

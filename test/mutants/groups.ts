@@ -25,7 +25,12 @@ const layouts = [
 const others = ["tensorNorms", "members", "value", "perExample", "matrix", "units", "accuracy", "formats", "big"];
 
 const groups: Readonly<Record<string, readonly string[]>> = {
-  "shared/soft_float": ["softFloat", ...numbers, ...layouts, ...others],
+  "shared/soft_float": ["softFloat", "boundary"],
+  "shared/clipped": ["functions"],
+  "shared/multiplied": ["functions"],
+  "shared/units": ["functions"],
+  formats: ["functions", "patterns", "formats"],
+  words: ["functions", "steps", "formats"],
   clamp: ["value", "valueSteps", "loops", "matrix"],
   finish_groups: [
     "tensorNorms",
@@ -60,7 +65,6 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "scales/unit": ["units", "adaptiveGradClip", "matrix"],
   "shared/difference": ["adaptive", "skip"],
   "shared/entry": ["tensorNorms", "members"],
-  "shared/units": ["units", "adaptiveGradClip"],
 };
 
 /** What came with memories, skips and groups. */
