@@ -6,7 +6,7 @@ import { type ClipHistory, readHistory } from "./history.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
-import { keptOf, Recent } from "./recent.ts";
+import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
 import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
 import type { Declared } from "./view.ts";
@@ -115,7 +115,7 @@ export class GradientClip implements Clip {
   /** The gradients given to prepare. */
   readonly #given: GivenGradients;
   /** The bind groups of the lists that were passed last, and thus their buffers. */
-  readonly #recent: Recent<Prepared>;
+  readonly #recent = new Recent<Prepared>();
   readonly #options: CheckedOptions;
   #values: StepValues;
   readonly #told: Told;
@@ -137,7 +137,6 @@ export class GradientClip implements Clip {
     this.list = list;
     this.#prepared = backend.prepare(list);
     this.#given = given;
-    this.#recent = new Recent(keptOf(given.places.length));
     this.#recent.get(keyOf(given), () => this.#prepared);
     this.#options = options;
     this.#values = {

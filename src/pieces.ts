@@ -134,7 +134,7 @@ export function isJudged(declared: readonly Declared[], grouping: Grouping): boo
 /** The bytes of some elements of a range. */
 export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
   const bytes = ELEMENT_BYTES[dtype];
-  return { buffer: range.buffer, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
+  return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
 }
 
 /** The gradients' parameters as tensors. They are read in the same way as gradients, absent like them, and never written. */

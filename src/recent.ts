@@ -1,20 +1,16 @@
-import { MOST_GRADIENTS } from "./gradients.ts";
+/** Engines with pooled tensors reuse a few lists of buffers. */
+const MOST_KEPT = 32;
+/** Of lists with a million views two are kept: more would fill the memory. */
+const MOST_WORDS = 1e7;
 
-/** How many lists, or layouts, of so many gradients are kept: engines with pooled tensors reuse a few. Long ones would fill the memory. */
-export function keptOf(gradients: number): number {
-  return Math.min(32, Math.ceil((2 * MOST_GRADIENTS) / gradients));
-}
-
-/** A bounded least-recently-used cache. Its keys are lists, and compared word by word. */
+/** A bounded least-recently-used cache. Its keys are lists of about one length, and compared word by word. */
 export class Recent<T> {
-  readonly #most: number;
   readonly #drop: (value: T) => void;
   /** What was used last comes first. */
   readonly #kept: { readonly key: readonly unknown[]; readonly value: T }[] = [];
 
   /** @param drop gets each value that leaves the cache. */
-  constructor(most: number, drop: (value: T) => void = () => {}) {
-    this.#most = most;
+  constructor(drop: (value: T) => void = () => {}) {
     this.#drop = drop;
   }
 
@@ -25,7 +21,8 @@ export class Recent<T> {
     );
     const [entry = { key, value: make() }] = at < 0 ? [] : this.#kept.splice(at, 1);
     this.#kept.unshift(entry);
-    if (this.#kept.length > this.#most) this.#drop((this.#kept.pop() as { value: T }).value);
+    const [oldest] = this.#kept.splice(Math.min(MOST_KEPT, Math.ceil(MOST_WORDS / key.length)), 1);
+    if (oldest) this.#drop(oldest.value);
     return entry.value;
   }
 

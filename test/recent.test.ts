@@ -1,33 +1,29 @@
 /** The one cache: bounded, and what was used last stays. */
 import { afterEach, expect, test } from "vitest";
 import { clipByGlobalNorm } from "../src/index.ts";
-import { keptOf, Recent } from "../src/recent.ts";
+import { Recent } from "../src/recent.ts";
 import { bench } from "./support/bench.ts";
 
 afterEach(() => bench.expectWhole());
 
-test("it keeps as many values as it was told, and drops the one that was used longest ago", () => {
-  const dropped: string[] = [];
-  const recent = new Recent<string>(3, (value) => dropped.push(value));
-  const get = (key: string) => recent.get([key], () => `value of ${key}`);
-  for (const key of ["a", "b", "c"]) expect(get(key)).toBe(`value of ${key}`);
+test("it keeps 32 values, and drops the one that was used longest ago", () => {
+  const dropped: number[] = [];
+  const recent = new Recent<number>((value) => dropped.push(value));
+  for (let k = 0; k < 32; k++) expect(recent.get(["f32", k], () => k)).toBe(k);
   expect(dropped).toEqual([]);
-  get("a");
-  get("d");
-  expect(dropped).toEqual(["value of b"]);
-  expect(recent.values()).toEqual(["value of d", "value of a", "value of c"]);
+  recent.get(["f32", 0], () => Number.NaN);
+  recent.get(["f32", 32], () => 32);
+  expect(dropped).toEqual([1]);
+  expect(recent.values()).toEqual([32, 0, ...Array.from({ length: 30 }, (_, k) => 31 - k)]);
 });
 
-test("it makes the value of equal keys once", () => {
-  let made = 0;
-  const recent = new Recent<number>(2);
-  const get = (key: number) => recent.get(["f32", key], () => ++made);
-  expect([get(5), get(5), get(6), get(5)]).toEqual([1, 1, 2, 1]);
-  expect(recent.values()).toEqual([1, 2]);
-});
-
-test("it keeps 32 lists, and fewer long ones: two million gradients in all", () => {
-  expect([0, 1, 62_500, 100_000, 500_000, 1_000_000].map(keptOf)).toEqual([32, 32, 32, 20, 4, 2]);
+test("of keys with five million words it keeps two, of longer and of shorter ones as many as fit", () => {
+  const keptOf = (length: number) => {
+    const recent = new Recent<number>();
+    for (let k = 0; k < 33; k++) recent.get(Array(length).fill(k), () => k);
+    return recent.values().length;
+  };
+  expect([0, 1, 300_000, 1_000_000, 5_000_000].map(keptOf)).toEqual([1, 32, 32, 10, 2]);
 });
 
 test("a clip keeps the bind groups of 32 lists of buffers", () => {

@@ -83,7 +83,7 @@ class WebGPUBackend implements ClipBackend {
         const words = memory?.toWords(0);
         const state =
           before && !numbers ? before.memory : words || options.history ? this.#makeState(words) : undefined;
-        const bindings = new Bindings(context, { record, entries, norms, state }, method, options, gradients);
+        const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
         return { record, entries, norms, state, memory, bindings };
       });
       this.record = made.record;

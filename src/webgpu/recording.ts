@@ -2,7 +2,7 @@ import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import type { Range } from "../ranges.ts";
-import { keptOf, Recent } from "../recent.ts";
+import { Recent } from "../recent.ts";
 import type { Source } from "../source.ts";
 import { STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
@@ -60,19 +60,11 @@ export class Bindings {
   readonly #buffers: ClipBuffers;
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
-  readonly #layouts: Recent<Layout>;
+  readonly #layouts = new Recent<Layout>(({ tables }) => this.#retire(tables));
   #partials: GPUBuffer | undefined;
   #retired: WeakRef<GPUBuffer>[] = [];
 
-  /** @param gradients how many the clip is for. */
-  constructor(
-    context: DeviceContext,
-    buffers: ClipBuffers,
-    method: ClipMethod,
-    options: CheckedOptions,
-    gradients: number,
-  ) {
-    this.#layouts = new Recent(keptOf(gradients), ({ tables }) => this.#retire(tables));
+  constructor(context: DeviceContext, buffers: ClipBuffers, method: ClipMethod, options: CheckedOptions) {
     this.#context = context;
     this.#buffers = buffers;
     this.#method = method;

@@ -69,11 +69,7 @@ function isLargeAndWhole(segment: Segment | undefined): boolean {
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
   if (!a || a.dtype !== b.dtype || a.group !== b.group || !follows(a.source, b.source)) return undefined;
   if (a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
-  const together = ({ buffer, byteOffset, byteLength }: Range, next: Range) => ({
-    buffer,
-    byteOffset,
-    byteLength: byteLength + next.byteLength,
-  });
+  const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };
   if (!follows(a.into, b.into)) return undefined;
   return { ...a, source: together(a.source, b.source), into: together(a.into, b.into) };
