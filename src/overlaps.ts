@@ -7,37 +7,32 @@ import type { Tensor } from "./view.ts";
  */
 export function refuseOverlaps(tensors: readonly Tensor[]): void {
   const uses: Use[] = [];
-  const use = (range: Range, tensor: Tensor, as: Use["as"]) =>
-    uses.push({ range, buffer: idOf(range.buffer), tensor, as });
+  const use = (range: Range, tensor: Tensor, as: Use["as"]) => {
+    const { buffer, byteOffset: start, byteLength } = range;
+    uses.push({ buffer: idOf(buffer), start, end: start + byteLength, range, tensor, as });
+  };
   for (const tensor of tensors) {
     use(tensor.source, tensor, "gradient");
     if (tensor.into) use(tensor.into, tensor, "into");
     if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
-  uses.sort(
-    ({ buffer: one, range: a }, { buffer: other, range: b }) =>
-      one - other || a.byteOffset - b.byteOffset || a.byteLength - b.byteLength,
-  );
+  uses.sort((a, b) => a.buffer - b.buffer || a.start - b.start || a.end - b.end);
   let last: Use | undefined;
   for (const next of uses) {
-    if (last?.buffer === next.buffer) {
-      if (next.range.byteOffset < endOf(last) && !mayShare(last, next)) throw overlapError(last, next);
-      if (endOf(next) <= endOf(last)) continue;
-    }
-    last = next;
+    const isOneBuffer = last?.buffer === next.buffer;
+    if (last && isOneBuffer && next.start < last.end && !mayShare(last, next)) throw overlapError(last, next);
+    if (!last || !isOneBuffer || next.end > last.end) last = next;
   }
 }
 
 interface Use {
-  readonly range: Range;
-  /** The number of its buffer. */
+  /** The number of the buffer, and bytes of it. */
   readonly buffer: number;
+  readonly start: number;
+  readonly end: number;
+  readonly range: Range;
   readonly tensor: Tensor;
   readonly as: "gradient" | "into" | "parameter";
-}
-
-function endOf({ range }: Use): number {
-  return range.byteOffset + range.byteLength;
 }
 
 function mayShare(a: Use, b: Use): boolean {
@@ -71,7 +66,7 @@ function overlapError(a: Use, b: Use): RangeError {
       `${subject(first)} and ${subject(second)} are the same bytes with two parameters; pass one parameter.`,
     );
   }
-  const bytes = (use: Use) => `bytes ${use.range.byteOffset} to ${endOf(use)}`;
+  const bytes = ({ start, end }: Use) => `bytes ${start} to ${end}`;
   return new RangeError(
     `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
   );

@@ -73,23 +73,19 @@ const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
 type Read<K extends string> = { readonly [P in K]?: unknown };
 
-/**
- * The caller's view, read but not checked. Nothing reads the caller's object again. Every property is its own: one of
- * Object.prototype is not a property of a view.
- */
-export class GivenView implements Read<(typeof VIEW_KEYS)[number]> {
+/** The caller's view, read but not checked. Nothing reads the caller's object again. */
+export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   /** Whether it has no buffer, and only declares a gradient. */
-  isDeclared = false;
-  buffer?: unknown;
-  byteOffset?: unknown;
-  length?: unknown;
-  dtype?: unknown;
-  into?: Read<(typeof INTO_KEYS)[number]>;
-  parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
-  name?: string;
-  group?: unknown;
-  shape?: unknown;
+  readonly isDeclared?: boolean;
+  readonly name?: string;
+  readonly into?: Read<(typeof INTO_KEYS)[number]>;
+  readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
 }
+
+type Properties = { -readonly [P in keyof GivenView]: unknown };
+
+/** Every property is a view's own: one of Object.prototype is not a property of a view. */
+const UNREAD: Properties = Object.fromEntries(VIEW_KEYS.map((key) => [key, undefined]));
 
 export function isPresent(tensor: Declared | undefined): tensor is Tensor {
   return tensor !== undefined && "source" in tensor;
@@ -105,11 +101,7 @@ export function labelOf(index: number, name: string | undefined): string {
 
 /** @param name the gradient's name if its view has none. */
 export function readView(gradient: unknown, index: number, name: string | undefined): GivenView {
-  const given = new GivenView();
-  if (isGPUBuffer(gradient) || isBareArray(gradient)) {
-    given.buffer = gradient;
-    return given;
-  }
+  if (isGPUBuffer(gradient) || isBareArray(gradient)) return { ...UNREAD, buffer: gradient } as GivenView;
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
   if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
@@ -117,12 +109,13 @@ export function readView(gradient: unknown, index: number, name: string | undefi
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
   const isObject = isPlain(gradient);
+  const given: Properties = { ...UNREAD };
   given.isDeclared = isObject && !Object.hasOwn(gradient, "buffer");
   const [subject, known] = given.isDeclared ? [`${label} without a buffer`, DECLARED_KEYS] : [label, VIEW_KEYS];
   const keys = refuseUnknownKeys<(typeof VIEW_KEYS)[number]>(gradient, subject, known);
   // An engine's view may be an instance of a class with getters.
-  for (const key of isObject ? keys : VIEW_KEYS) given[key] = (gradient as Record<string, never>)[key];
-  const { name: own, into, parameter, shape }: Read<(typeof VIEW_KEYS)[number]> = given;
+  for (const key of isObject ? keys : VIEW_KEYS) given[key] = (gradient as Partial<GradientView>)[key];
+  const { name: own, into, parameter, shape } = given;
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
   }
@@ -131,7 +124,7 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   given.into = read(into, "into", INTO_KEYS);
   given.parameter = read(parameter, "parameter", PARAMETER_KEYS);
   if (Array.isArray(shape)) given.shape = [...shape];
-  return given;
+  return given as GivenView;
 }
 
 function isView(gradient: object): boolean {
