@@ -13,7 +13,7 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await builtPackage("bundle");
-}, 120_000);
+});
 
 async function pageOf(code: string): Promise<Rolldown.OutputChunk[]> {
   const entry: Plugin = {

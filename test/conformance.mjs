@@ -13,6 +13,7 @@ import { bunPath } from "./engines/bun.mjs";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
+import { limit, waitLimit } from "./engines/limits.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
 import { launchSafari } from "./engines/safari.mjs";
@@ -20,7 +21,7 @@ import { launchSafari } from "./engines/safari.mjs";
 /** @typedef {import("./engines/runSuite.mjs").Message} Message */
 /** @typedef {{ suite: string, engine: string, filter?: string, send: (message: Message) => void }} Run */
 
-const silenceLimit = 180;
+const silenceLimit = limit(60);
 
 /** @typedef {(run: Run) => Promise<() => void | Promise<void>>} Engine starts the suite and returns how to stop it */
 const engines = /** @type {Record<string, Engine>} */ ({
@@ -98,7 +99,7 @@ async function runInBrowser(browser, { suite, engine, filter, send }, codeFor) {
   page.evaluate(codeFor(options)).catch((error) => send({ crash: error.message }));
   return async () => {
     // A browser that hangs does not close.
-    await Promise.race([browser.close(), setTimeout(5000)]);
+    await Promise.race([browser.close(), setTimeout(waitLimit)]);
     browser.process()?.kill("SIGKILL");
   };
 }
@@ -174,7 +175,7 @@ function runIn({ engine, suite, filter }, start) {
     };
     const listen = () => {
       clearTimeout(silence);
-      silence = globalThis.setTimeout(() => crash(`no result for ${silenceLimit} seconds`), silenceLimit * 1000);
+      silence = globalThis.setTimeout(() => crash(`no result for ${silenceLimit / 1000} seconds`), silenceLimit);
     };
     /** @param {Message} message */
     const send = (message) => {

@@ -107,4 +107,4 @@ test("what the presets of the training page say is so", async () => {
   expect(fast.accuracy).toBeLessThan(right.accuracy - 0.15);
   expect((await run("norm", 1, 0.1)).accuracy).toBeGreaterThan(0.5);
   expect((await run("none", 0.1, 1, 2)).diedAt).toBe(2);
-}, 600_000);
+});

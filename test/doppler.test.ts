@@ -20,8 +20,6 @@ import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
 import { refused } from "./support/refused.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 type ClipGradients = typeof own;
 
 /** What doppler-gpu's own modules get in place of its clipping. */

@@ -121,6 +121,42 @@ export const equivalents: readonly Equivalent[] = [
     reason:
       "All lanes hold the same, and both ways lead from infinity to infinity; no NaN that occurs has the bits 0x7f800001.",
   },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) > 0x7f800000u) {",
+    after: "if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) >= 0x7f800000u) {",
+    reason: "A scale is finite, or the NaN 0x7fc00000.",
+  },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) > 0x7f800000u) {",
+    after: "if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) > 0x7f800001u) {",
+    reason: "A scale is finite, or the NaN 0x7fc00000.",
+  },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude >= 0x7f800000u || (scale.x & 0x7fffffffu) > 0x7f800000u) {",
+    after: "if (magnitude >= 0x7f800000u || (scale.x & 0x80000000u) > 0x7f800000u) {",
+    reason: "Only a device that assumes away NaN would show it: elsewhere the product with the scale is a NaN too.",
+  },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude < 0x00800000u && factor > 1.0) {",
+    after: "if (magnitude <= 0x00800000u && factor > 1.0) {",
+    reason: "The smallest normal number gives the same result in both ways, and a factor of 1 does not come here.",
+  },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude < 0x00800000u && factor > 1.0) {",
+    after: "if (magnitude < 0x800001u && factor > 1.0) {",
+    reason: "The smallest normal number gives the same result in both ways, and a factor of 1 does not come here.",
+  },
+  {
+    file: "shared/clipped",
+    before: "if (magnitude < 0x00800000u && factor > 1.0) {",
+    after: "if (magnitude < 0x00800000u && factor >= 1.0) {",
+    reason: "The smallest normal number gives the same result in both ways, and a factor of 1 does not come here.",
+  },
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

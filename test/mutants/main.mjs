@@ -1,7 +1,7 @@
-// npm run test:mutants [-- --host] [--file norm] [--line "low | 0x"] [--sample 100] [--seed 1]
+// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1]
 // Changes one token of a shader, or of the host, at a time and runs the conformance suite until a case fails, and for the host the unit
-// tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours: a sample is the
-// same for the same seed. --line: only where the changed line has this text.
+// tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours. --sample: no more
+// than so many of each file, the same for the same seed. --file: how its name begins. --line: what the line has.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -62,7 +62,7 @@ function printTable(outcomes, all) {
 const { values } = parseArgs({
   options: {
     host: { type: "boolean", default: false },
-    file: { type: "string", default: "" },
+    file: { type: "string", multiple: true, default: [""] },
     line: { type: "string", default: "" },
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
@@ -84,13 +84,16 @@ function hostFiles() {
 /** @type {Map<string, string>} */
 const texts = values.host ? hostFiles() : shaderFiles();
 const mutantsOf = values.host ? hostMutantsOf : shaderMutantsOf;
-/** @type {Mutant[]} */
-const all = [...texts]
-  .flatMap(([file, text]) => (file.startsWith(values.file) ? mutantsOf(file, text) : []))
-  .filter((/** @type {Mutant} */ { before }) => before.includes(values.line));
-const sampled = values.sample ? sampleOf(all, Number(values.sample), Number(values.seed)) : all;
+const files = [...texts].filter(([file]) => values.file.some((begin) => file.startsWith(begin)));
 // Those of a file one after the other: the pipelines that the file is not part of are compiled once.
-const mutants = sampled.sort((a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)));
+const chosen = files.map(([file, text]) => {
+  /** @type {Mutant[]} */
+  const all = mutantsOf(file, text);
+  return all.filter(({ before }) => before.includes(values.line));
+});
+const all = chosen.flat();
+const most = Number(values.sample ?? Infinity);
+const mutants = chosen.flatMap((list) => sampleOf(list, most, Number(values.seed)));
 console.log(`${mutants.length} of ${all.length} mutants`);
 
 /** @param {Mutant} mutant @returns {Promise<import("./suite.ts").Failure | undefined>} */

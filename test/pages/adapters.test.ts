@@ -7,6 +7,7 @@ import type { Task } from "../adapters/webgl.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
 import { BARE_PAGE, type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 const steps = 20;
 
@@ -21,8 +22,7 @@ beforeAll(async () => {
   browser = await launchChromium({
     args: isSoftware ? ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] : [],
   });
-  page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
+  page = await newPage(browser);
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
