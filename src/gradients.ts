@@ -105,12 +105,10 @@ function notGradients(value: unknown): TypeError {
 /** Orders a step's entries as the prepared list, with its names. A name that the step lacks has no gradient. */
 function matched(keys: readonly string[] | undefined, entries: readonly Entry[], prepared: TensorList): Entry[] {
   if (keys && !prepared.keys) {
-    throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list in the same order.");
+    throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list.");
   }
   if (!keys && prepared.keys) {
-    throw new TypeError(
-      "gradients is a list, but the clip was prepared for gradients by name; pass an object or a Map with the same names.",
-    );
+    throw new TypeError("gradients is a list, but the clip was prepared for names; pass an object or a Map.");
   }
   const count = prepared.names.length;
   if (!keys && entries.length !== count) {
@@ -122,7 +120,7 @@ function matched(keys: readonly string[] | undefined, entries: readonly Entry[],
   const unknown = keys?.find((key) => !known.has(key));
   if (unknown !== undefined) {
     throw new RangeError(
-      `gradients has ${JSON.stringify(unknown)}, which the clip was not prepared for; pass the names that it was prepared for, or prepare another.`,
+      `gradients has ${JSON.stringify(unknown)}, which the clip was not prepared for; prepare another.`,
     );
   }
   const byKey = new Map(entries.map(({ name, gradient }) => [name, gradient]));
@@ -188,7 +186,5 @@ function refuseMixture(tensors: readonly Tensor[]): void {
 }
 
 function refuseTwoBackends(subjects: readonly string[]): never {
-  throw new TypeError(
-    `${inWords(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
-  );
+  throw new TypeError(`${inWords(subjects)} are a GPUBuffer and a typed array; pass all on the GPU or all as arrays.`);
 }

@@ -52,7 +52,7 @@ function overlapError(a: Use, b: Use): RangeError {
   const subject = (use: Use) => `${use.tensor.label}${use.as === "gradient" ? "" : `.${use.as}`}`;
   if (first.as === "parameter" || second.as === "parameter") {
     return new RangeError(
-      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass gradients and parameters that are apart.`,
+      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass ranges that are apart.`,
     );
   }
   const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
@@ -68,7 +68,7 @@ function overlapError(a: Use, b: Use): RangeError {
   }
   const bytes = ({ start, end }: Use) => `bytes ${start} to ${end}`;
   return new RangeError(
-    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
+    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the same.`,
   );
 }
 

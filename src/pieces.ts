@@ -39,7 +39,6 @@ export interface NamedGroups {
 export interface FoundGroups {
   readonly kind: "found";
   readonly among: (declared: readonly Declared[]) => NamedGroups;
-  readonly check: (list: CheckedGradients) => void;
 }
 
 /** A run of one gradient's elements that is processed as one. */
@@ -118,17 +117,6 @@ function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | u
 /** The number of a gradient's named group; 0 without such groups. */
 export function groupOf(tensor: Declared, grouping: Grouping): number {
   return grouping.kind === "groups" ? grouping.groupOf(tensor) : 0;
-}
-
-/** The groups that are measured and not scaled. */
-export function measuredIn(grouping: Grouping): readonly number[] {
-  return grouping.kind === "groups" ? grouping.measured : [];
-}
-
-/** Whether a skip rule has something to judge. */
-export function isJudged(declared: readonly Declared[], grouping: Grouping): boolean {
-  const measured = measuredIn(grouping);
-  return declared.some((tensor) => isPresent(tensor) && !measured.includes(groupOf(tensor, grouping)));
 }
 
 /** The bytes of some elements of a range. */

@@ -1,23 +1,13 @@
 import { counted } from "./check.ts";
-import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
+import type { TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
-/**
- * Gradients that the method can work on. Everything that it needs has been checked.
- * @param prepared at a step: prepare's list.
- */
-export function gradientsFor(
-  method: ClipMethod,
-  options: CheckedOptions,
-  given: GivenGradients,
-  prepared?: TensorList,
-): TensorList {
-  const list = checkGradients(given, method.examples, prepared);
-  refuseUnsuited(list, method, options);
+/** Refuses gradients that the method cannot work on. */
+export function refuseUnsuited(list: TensorList, method: ClipMethod, options: CheckedOptions): void {
+  refuseUnmeasured(list, method, options);
   refuseUnwritten(list, method, options);
-  return list;
 }
 
 /**
@@ -50,7 +40,7 @@ function inWords(tensor: Declared | undefined): string {
 }
 
 /** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
-function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+function refuseUnmeasured({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.accumulate)
     refuseMissing(tensors, `${name} with accumulate`, "into", "the range that holds the sum so far");

@@ -76,17 +76,17 @@ describe("a method of one entry in another", () => {
     await refused(
       () => gradclip.clipGradients([bufferOf(3, 4)], cpu.clipByGlobalNorm(1), { device }),
       TypeError,
-      'clipByGlobalNorm was made by an entry that has nothing for the GPU; import it from "gradclip".',
+      'clipByGlobalNorm is of an entry without the GPU; import it from "gradclip".',
     );
     await refused(
       () => gradclip.clipGradients([bufferOf(3, 4)], gradclip.clipByGlobalNorm(1), { device, skip: cpu.skipAbove(1) }),
       TypeError,
-      'options.skip is skipAbove, which was made by an entry that has nothing for the GPU; import it from "gradclip".',
+      'skipAbove is of an entry without the GPU; import it from "gradclip".',
     );
     await refused(
       () => gradclip.clipGradients([new Float32Array([3, 4])], webgpu.clipByValue(1)),
       TypeError,
-      'clipByValue was made by an entry that has nothing for the CPU; import it from "gradclip".',
+      'clipByValue is of an entry without the CPU; import it from "gradclip".',
     );
   });
 });

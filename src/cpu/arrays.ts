@@ -1,5 +1,6 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import type { CheckedOptions } from "../options.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Range } from "../ranges.ts";
@@ -18,6 +19,8 @@ export interface PreparedArrays {
   /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
   readonly writes: readonly Write[];
   readonly sums: readonly Sum[];
+  /** Groups that a skip rule does not judge; undefined if it judges nothing. */
+  readonly unjudged: readonly number[] | undefined;
 }
 
 /** The examples of a gradient, and the place for their sum. */
@@ -31,7 +34,7 @@ export interface Sum {
 export function bindArrays(
   list: TensorList,
   { grouping, examples, accumulate = false, usesParameters }: ClipMethod,
-  tensorNorms: boolean,
+  { tensorNorms, totalNorm, skip }: CheckedOptions,
 ): PreparedArrays {
   const { tensors, declared } = list;
   const pieces = presentPiecesOf(declared, grouping, Infinity);
@@ -44,6 +47,7 @@ export function bindArrays(
     told: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
     parts: searched,
     parameters,
+    unjudged: skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []),
   };
   const written = distinctWrites(tensors);
   if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples, accumulate)) };

@@ -57,8 +57,10 @@ function dispatchOf(
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
       { type: "storage", buffer: "partials" },
-      // The placeholder may be bound for writing.
-      { type: READ, buffer: typeof options.gradScale === "number" ? "tables" : "gradScale" },
+      // A placeholder may be bound for writing.
+      typeof options.gradScale === "number"
+        ? { type: READ, buffer: "tables" }
+        : { type: READ, source: options.gradScale },
     ],
     values: ["gradScale"],
   };

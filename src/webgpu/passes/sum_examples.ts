@@ -1,4 +1,5 @@
 import clipped from "../../../shaders/shared/clipped.wgsl?raw";
+import entry from "../../../shaders/shared/entry.wgsl?raw";
 import kernel from "../../../shaders/sum_examples.wgsl?raw";
 import { partOf } from "../../pieces.ts";
 import type { Range } from "../../ranges.ts";
@@ -11,7 +12,6 @@ import { wordTilesWithin } from "../loopLimit.ts";
 import { pieceElementsOf, type Segment } from "../segments.ts";
 import { TABLE_BYTES, tableOf, wordsOf } from "../table.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
-import { entryTexts } from "./scale.ts";
 import { multipliedTexts, nameOf, writingText } from "./texts.ts";
 
 /** Sums the clipped gradients of the examples. */
@@ -52,7 +52,7 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
       return {
         name: nameOf("sum examples", batch, lanes),
         source: () =>
-          writingText(kernel, { ...multipliedTexts, ...entryTexts, "shared/clipped": clipped }, batch, lanes),
+          writingText(kernel, { ...multipliedTexts, "shared/entry": entry, "shared/clipped": clipped }, batch, lanes),
         batch,
         bindings: [
           { type: "uniform", words, bytes: TABLE_BYTES },
