@@ -89,9 +89,7 @@ function listed<T>(entries: Iterable<T>): T[] {
   const list: T[] = [];
   for (const entry of entries) {
     if (list.length === MOST_GRADIENTS) {
-      throw new RangeError(
-        `gradients has more than ${MOST_GRADIENTS} entries; pass neighbours in one buffer as one gradient.`,
-      );
+      throw new RangeError(`gradients has more than ${MOST_GRADIENTS} entries; pass neighbours in one buffer as one.`);
     }
     list.push(entry);
   }

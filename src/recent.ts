@@ -1,6 +1,6 @@
 /** Engines with pooled tensors reuse a few lists of buffers. */
 const MOST_KEPT = 32;
-/** Of lists with a million views two are kept: more would fill the memory. */
+/** Of lists with a million views one or a few are kept: more would fill the memory. */
 const MOST_WORDS = 1e7;
 
 /** A bounded least-recently-used cache. Its keys are lists of about one length, and compared word by word. */

@@ -1,7 +1,6 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import type { Range } from "../ranges.ts";
 import { Recent } from "../recent.ts";
 import type { Source } from "../source.ts";
 import { STORAGE, UNIFORM } from "../usage.ts";
@@ -210,17 +209,12 @@ export class Bindings {
  */
 function structureOf(tensors: readonly Tensor[], buffers: Buffers): unknown[] {
   const structure: unknown[] = [];
-  const add = (range: Range | undefined) => {
-    if (!range) return structure.push(undefined);
-    const { buffer, byteOffset } = range;
-    return structure.push(buffers.get(buffer), byteOffset, (buffer as GPUBuffer).size);
-  };
   for (const { index, length, dtype, shape, source, into, parameter } of tensors) {
-    structure.push(index, length, dtype, shape?.join());
-    add(source);
-    add(into);
-    add(parameter?.source);
-    structure.push(parameter?.dtype);
+    structure.push(index, length, dtype, shape?.join(), parameter?.dtype);
+    for (const range of [source, into, parameter?.source]) {
+      const buffer = range?.buffer as GPUBuffer | undefined;
+      structure.push(buffer && buffers.get(buffer), range?.byteOffset, buffer?.size);
+    }
   }
   return structure;
 }
