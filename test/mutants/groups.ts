@@ -77,10 +77,16 @@ export function groupsFor(file: string): readonly string[] {
   return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
 }
 
-/** What a change of the host runs before the unit tests: the CPU's suite is over in seconds. */
+const planning = ["neighbours", "tensors", "views", "formats", "valueSteps", "value", "perExample", "units", "fuzz"];
+
+/** What a change of the host runs beside the unit tests. */
 export function hostRunsFor(file: string): readonly { engine: "cpu" | "node"; groups: readonly string[] }[] {
   const onCpu = { engine: "cpu" as const, groups: byDefault };
-  const onGpu = { engine: "node" as const, groups: byDefault };
+  const onGpu = {
+    engine: "node" as const,
+    groups: [...planning, ...byDefault.filter((one) => !planning.includes(one))],
+  };
+  if (file.startsWith("adapters")) return [];
   if (file.startsWith("cpu/")) return [onCpu];
   return file.startsWith("webgpu/") ? [onGpu] : [onCpu, onGpu];
 }
