@@ -14,13 +14,13 @@ import {
   type Tensor,
 } from "./view.ts";
 
-/** The most entries of a list: so many take seconds to prepare. */
+/** The most entries of a list: so many take a few seconds to prepare, and half a gigabyte. */
 export const MOST_GRADIENTS = 1_000_000;
 
 /**
  * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient; a view
  * without a buffer declares a gradient that a later step may bring. The gradients of later steps are matched with those of
- * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent.
+ * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent. At most 1,000,000 entries.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
@@ -136,8 +136,8 @@ export function keyOf({ places }: GivenGradients): unknown[] {
     key.push(isDeclared, buffer, byteOffset, length, dtype);
     if (into) key.push("into", into.buffer, into.byteOffset);
     if (parameter) key.push("parameter", parameter.buffer, parameter.byteOffset, parameter.dtype);
-    // NaN is the same as nothing: a shape that will be refused is not found.
-    if (shape !== undefined) key.push("shape", ...(Array.isArray(shape) ? shape : [Number.NaN]));
+    // A shape that will be refused is the same as no other: a new object.
+    if (shape !== undefined) key.push("shape", ...(Array.isArray(shape) ? shape : [{}]));
   }
   return key;
 }

@@ -19,9 +19,9 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
   uses.sort((a, b) => a.buffer - b.buffer || a.start - b.start || a.end - b.end);
   let last: Use | undefined;
   for (const next of uses) {
-    const isOneBuffer = last?.buffer === next.buffer;
-    if (last && isOneBuffer && next.start < last.end && !mayShare(last, next)) throw overlapError(last, next);
-    if (!last || !isOneBuffer || next.end > last.end) last = next;
+    if (last?.buffer !== next.buffer) last = next;
+    else if (next.start < last.end && !mayShare(last, next)) throw overlapError(last, next);
+    if (next.end > last.end) last = next;
   }
 }
 

@@ -5,12 +5,12 @@ const MOST_WORDS = 1e7;
 
 /** A bounded least-recently-used cache. Its keys are lists of about one length, and compared word by word. */
 export class Recent<T> {
-  readonly #drop: (value: T) => void;
+  readonly #drop: ((value: T) => void) | undefined;
   /** What was used last comes first. */
   readonly #kept: { readonly key: readonly unknown[]; readonly value: T }[] = [];
 
   /** @param drop gets each value that leaves the cache. */
-  constructor(drop: (value: T) => void = () => {}) {
+  constructor(drop?: (value: T) => void) {
     this.#drop = drop;
   }
 
@@ -22,7 +22,7 @@ export class Recent<T> {
     const [entry = { key, value: make() }] = at < 0 ? [] : this.#kept.splice(at, 1);
     this.#kept.unshift(entry);
     const [oldest] = this.#kept.splice(Math.min(MOST_KEPT, Math.ceil(MOST_WORDS / key.length)), 1);
-    if (oldest) this.#drop(oldest.value);
+    if (oldest) this.#drop?.(oldest.value);
     return entry.value;
   }
 
