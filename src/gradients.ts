@@ -134,7 +134,7 @@ export function keyOf({ places }: GivenGradients): unknown[] {
   for (const { view } of places) {
     const { isDeclared, buffer, byteOffset, length, dtype, into, parameter, shape }: Partial<GivenView> = view ?? {};
     key.push(isDeclared, buffer, byteOffset, length, dtype);
-    if (into) key.push("into", into.buffer, into.byteOffset);
+    if (into) key.push("into", into.buffer, into.byteOffset, into.dtype);
     if (parameter) key.push("parameter", parameter.buffer, parameter.byteOffset, parameter.dtype);
     // A shape that will be refused is the same as no other: a new object.
     if (shape !== undefined) key.push("shape", ...(Array.isArray(shape) ? shape : [{}]));
@@ -147,10 +147,11 @@ export function keyOf({ places }: GivenGradients): unknown[] {
  * there.
  * @param prepared at a step: prepare's list, which numbers the gradients.
  */
-export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
+export function checkGradients(given: GivenGradients, examples?: number, prepared?: TensorList): TensorList {
   const places = given.places.map(({ name, view }, index) => {
-    const group = prepared ? prepared.places[index]?.group : view?.group;
-    return view && checkView(view, { index, name, group }, examples);
+    const known = prepared?.places[index];
+    const group = prepared ? known?.group : view?.group;
+    return view && checkView(view, { index, name, group }, examples ?? 1, examples && known?.length);
   });
   const declared = (prepared?.places ?? places).flatMap((known, index) => {
     if (!known || known.length === 0) return [];

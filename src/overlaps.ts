@@ -16,7 +16,7 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
     if (tensor.into) use(tensor.into, tensor, "into");
     if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
-  uses.sort((a, b) => a.buffer - b.buffer || a.start - b.start || a.end - b.end);
+  uses.sort((a, b) => a.buffer - b.buffer || a.start - b.start);
   let last: Use | undefined;
   for (const next of uses) {
     if (last?.buffer !== next.buffer) last = next;

@@ -28,8 +28,12 @@ export interface GradientView {
    * shader-f16. Norms are computed in float32. Clipped values are rounded to the nearest, ties to even.
    */
   dtype?: Dtype;
-  /** Where the clipped gradient is written, in the same dtype. The gradient itself then stays unchanged. */
-  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
+  /**
+   * Where the clipped gradient is written. The gradient itself then stays unchanged. The dtype is the gradient's; under a 16-bit gradient
+   * it may be `"f32"`, for as many float32: then no result is rounded to 16 bits. `{ buffer: gradient, dtype: "f16", into: { buffer:
+   * master, dtype: "f32" } }`, with `gradScale: 1 / lossScale`, unscales a gradient of 2^-20 that float16 would round to 0.
+   */
+  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: "f32" };
   /** The gradient's parameter, with as many elements, for `adaptiveGradClip`. It is only read. */
   parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
@@ -59,15 +63,15 @@ export interface Declared {
 /** A gradient that is present, checked. */
 export interface Tensor extends Declared {
   readonly source: Range;
-  readonly into?: Range;
+  readonly into?: Range & { readonly dtype: Dtype };
   readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "group", "shape"] as const;
 /** What a view without a buffer may have. */
 const DECLARED_KEYS = ["length", "dtype", "name", "group", "shape"] as const;
-const INTO_KEYS = ["buffer", "byteOffset"] as const;
-const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
+/** What an into and a parameter may have. */
+const OTHER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
 export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
 const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
@@ -78,8 +82,8 @@ export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   /** Whether it has no buffer, and only declares a gradient. */
   readonly isDeclared?: boolean;
   readonly name?: string;
-  readonly into?: Read<(typeof INTO_KEYS)[number]>;
-  readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
+  readonly into?: Read<(typeof OTHER_KEYS)[number]>;
+  readonly parameter?: Read<(typeof OTHER_KEYS)[number]>;
 }
 
 type Properties = { -readonly [P in keyof GivenView]: unknown };
@@ -119,10 +123,10 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
   }
-  const read = <K extends string>(value: unknown, key: string, known: readonly K[]) =>
-    value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, known);
-  given.into = read(into, "into", INTO_KEYS);
-  given.parameter = read(parameter, "parameter", PARAMETER_KEYS);
+  const read = (value: unknown, key: string) =>
+    value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, OTHER_KEYS);
+  given.into = read(into, "into");
+  given.parameter = read(parameter, "parameter");
   if (Array.isArray(shape)) given.shape = [...shape];
   return given as GivenView;
 }
@@ -146,11 +150,15 @@ function isHalf(value: unknown): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
-/** `into` has room for one of the `examples`: their sum is written there. */
+/**
+ * @param examples `into` has room for one of them: their sum is written there.
+ * @param most at a step with examples: how long the gradient is with all of them. The first ones may be all that there are.
+ */
 export function checkView(
   given: GivenView,
   known: Pick<Declared, "index" | "name" | "group">,
   examples: number,
+  most: number | undefined,
 ): Declared {
   const { index, name, group } = known;
   const label = labelOf(index, name);
@@ -161,9 +169,10 @@ export function checkView(
   }
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
-  const source = rangeIn(memory, byteOffset, length, dtype, label);
-  const shape = checkShape(given.shape, length, label);
+  const present = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, present, dtype, label);
+  const shape = checkShape(given.shape, present, label);
+  const length = most && present < most && present % (most / examples) === 0 ? most : present;
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
   // Written out: an object with more properties than one that is spread into it has a hidden class of its own in V8.
@@ -222,14 +231,16 @@ function checkInto(
   given: NonNullable<GivenView["into"]>,
   source: Range,
   length: number,
-  dtype: Dtype,
+  from: Dtype,
   label: string,
-): Range | undefined {
+): Tensor["into"] {
+  const dtype = given.dtype === undefined ? from : readOneOf(given.dtype, `${label}.dtype`, ["f32"]);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
   // Without an into the sum is written to the first example's place.
-  return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
+  if (dtype === from && isSame(range, { ...source, byteLength: range.byteLength })) return undefined;
+  return { ...range, dtype };
 }
 
 function checkParameter(

@@ -99,7 +99,7 @@ export function cpuBackend(
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
         });
       }
-      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
+      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf), method);
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {

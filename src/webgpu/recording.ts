@@ -213,7 +213,7 @@ function structureOf(tensors: readonly Tensor[], buffers: Buffers): unknown[] {
     structure.push(index, length, dtype, shape?.join(), parameter?.dtype);
     for (const range of [source, into, parameter?.source]) {
       const buffer = range?.buffer as GPUBuffer | undefined;
-      structure.push(buffer && buffers.get(buffer), range?.byteOffset, buffer?.size);
+      structure.push(buffer && buffers.get(buffer), range?.byteOffset, range?.byteLength, buffer?.size);
     }
   }
   return structure;

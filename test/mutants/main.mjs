@@ -107,11 +107,16 @@ async function failureOf(mutant) {
     const path = join(repository, "shaders", `${file}.wgsl`);
     return suiteFailure({ file, path, text, engine: "node", groups: groupsFor(file), seconds });
   }
+  /** @type {import("./suite.ts").Failure | undefined} */
+  let undecided;
   for (const run of hostRunsFor(file)) {
-    const failure = await suiteFailure({ file, path: join(repository, "src", file), text, seconds, ...run });
+    const path = join(repository, "src", file);
+    const failure =
+      run === "unit tests" ? await unitFailure(mutant) : await suiteFailure({ file, path, text, seconds, ...run });
     if (failure && !isUndecided(failure)) return failure;
+    undecided ??= failure;
   }
-  return unitFailure(mutant);
+  return undecided;
 }
 
 /** @param {Mutant} mutant @returns {Promise<Outcome>} */

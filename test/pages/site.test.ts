@@ -52,6 +52,8 @@ describe.each(pages)("%s", (file) => {
       at.set(width, page);
       await page.waitForSelector(".code button");
       await page.waitForFunction(() => document.body.dataset.state !== "loading");
+      // A page that trains would take the processor from the checks.
+      await page.evaluate(() => document.querySelector<HTMLButtonElement>("#pause")?.click());
     }
   });
   afterAll(() => Promise.all([...at.values()].map((page) => page.close())));
@@ -69,6 +71,27 @@ describe.each(pages)("%s", (file) => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toMatch(/unsafe-inline|'unsafe-eval'|https?:|\*/);
     expect(html()).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle="|\son[a-z]+="/);
+  });
+
+  it("lets no string become HTML or a script", async () => {
+    const page = await pageAt(1280);
+    const refused = await page.evaluate(() => {
+      const attempts: Record<string, () => unknown> = {
+        html: () => document.createElement("p").setHTMLUnsafe("<b>bold</b>"),
+        script: () => Object.assign(document.createElement("script"), { src: "https://elsewhere.invalid/a.js" }),
+        worker: () => new Worker("https://elsewhere.invalid/a.js"),
+        policy: () => trustedTypes?.createPolicy("another", {}),
+      };
+      return Object.entries(attempts).flatMap(([name, attempt]) => {
+        try {
+          attempt();
+          return [];
+        } catch (error) {
+          return error instanceof TypeError ? [name] : [];
+        }
+      });
+    });
+    expect(refused).toEqual(["html", "script", "worker", "policy"]);
   });
 
   it("loads less than 60 kB of script, compressed, before it is asked to train", () => {
