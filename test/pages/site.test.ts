@@ -147,6 +147,23 @@ describe.each(pages)("%s", (file) => {
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
   });
 
+  // A block of code on a page runs when pasted, or says that it is an excerpt.
+  if (own.includes(file)) {
+    it("imports from packages alone, or says that it is an excerpt", async () => {
+      const blocks = await (await pageAt(1280)).$$eval(".code", (containers) =>
+        containers.map((container) => ({
+          code: container.querySelector("code")?.textContent ?? "",
+          around: container.closest("section, main")?.textContent ?? "",
+        })),
+      );
+      expect(blocks.length).toBeGreaterThan(0);
+      for (const { code, around } of blocks) {
+        const isExcerpt = /from "\.|import "\./.test(code);
+        expect([code.slice(0, 60), isExcerpt && !/excerpt/i.test(around)]).toEqual([code.slice(0, 60), false]);
+      }
+    });
+  }
+
   it("fits a phone, and has its picture taken", async () => {
     const page = await pageAt(360);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
