@@ -177,7 +177,7 @@ const intos: Row[] = [
     "an into that is null",
     view({ into: null }),
     TypeError,
-    "gradients[1].into is null; pass an object with buffer and byteOffset.",
+    "gradients[1].into is null; pass an object with buffer, byteOffset and dtype.",
   ],
   [
     "an into that is bare memory",
@@ -195,7 +195,7 @@ const intos: Row[] = [
     "an into with a length",
     view({ into: { buffer: 0, length: 4 } }),
     TypeError,
-    /^gradients\[1\]\.into has an unknown property "length"; it takes buffer and byteOffset.*\.$/,
+    /^gradients\[1\]\.into has an unknown property "length"; it takes buffer, byteOffset and dtype.*\.$/,
   ],
   [
     "an into between elements",
