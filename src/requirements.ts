@@ -44,7 +44,7 @@ function refuseUnmeasured({ tensors, declared }: TensorList, method: ClipMethod,
   const { name, grouping } = method;
   if (method.accumulate)
     refuseMissing(tensors, `${name} with accumulate`, "into", "the range that holds the sum so far");
-  if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
+  if (method.parametersOf) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);

@@ -10,19 +10,19 @@ describe("bounds that are refused", () => {
       "a number",
       () => clipByGroupNorm(1 as never),
       TypeError,
-      "clipByGroupNorm's bounds is 1; pass an object of bounds by group, such as { encoder: 1, head: 0.1 }.",
+      "clipByGroupNorm's bounds is 1; pass bounds by group, such as { encoder: 1 }.",
     ],
     [
       "a list",
       () => clipByGroupNorm([1] as never),
       TypeError,
-      "clipByGroupNorm's bounds is an Array; pass an object of bounds by group, such as { encoder: 1, head: 0.1 }.",
+      "clipByGroupNorm's bounds is an Array; pass bounds by group, such as { encoder: 1 }.",
     ],
     [
       "no group",
       () => clipByGroupNorm({}),
       RangeError,
-      "clipByGroupNorm's bounds has no group; pass a bound for at least one, such as { encoder: 1 }.",
+      "clipByGroupNorm's bounds has no group; pass one, such as { encoder: 1 }.",
     ],
     [
       "a group called others",

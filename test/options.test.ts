@@ -164,7 +164,8 @@ describe("tensorNorms", () => {
     ["clipPerExample", () => clipPerExample(1, { examples: 2 })],
   ];
   test.each(rows)("refused by %s", (name, method) => {
-    const message = `options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`;
+    const norm = name === "clipByValue" ? "norm" : "norm of a whole gradient";
+    const message = `options.tensorNorms is true, but ${name} takes no ${norm}; leave it out.`;
     const prepare = (tensorNorms: unknown) => () =>
       cpu.prepare([new Float32Array([3, 4])], method(), { tensorNorms } as ClipOptions);
     expect(prepare(true)).toThrow(new TypeError(message));
@@ -295,11 +296,7 @@ describe("createClipper", () => {
 
   test("refuses a device for the CPU", async () => {
     const act = () => createClipper({ device: bench.device, backend: "cpu" });
-    await bench.rejects(
-      act,
-      TypeError,
-      'options.backend is "cpu", but options.device is a GPUDevice; leave one of them out.',
-    );
+    await bench.rejects(act, TypeError, 'options.backend is "cpu", but options.device is a GPUDevice; leave one out.');
   });
 });
 

@@ -48,7 +48,7 @@ export function cpuBackend(
   const { bytes: record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
-  const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));
+  const tensorNorms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
   const judgedOf = options.skip?.passes.cpu as typeof judgedOnCpu | undefined;
@@ -65,11 +65,11 @@ export function cpuBackend(
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const { told, unjudged } = arrays;
+      const { groupsOfTensors, unjudged } = arrays;
       const found = passes.search(arrays, method, options.tensorNorms ? declared.length : groups, values.gradScale);
       const { all } = found;
       // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
-      const each = !told ? found.each : several ? regrouped(found.each, groups, told) : [all];
+      const each = !groupsOfTensors ? found.each : several ? regrouped(found.each, groups, groupsOfTensors) : [all];
       // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
       const isEmpty = arrays.parts.length === 0 && givenNorm === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
@@ -77,7 +77,7 @@ export function cpuBackend(
       const isSpike =
         judged !== undefined &&
         skipState?.isSpike(normOf(judged, { method, totalNorm: givenNorm, ...values })) === true;
-      if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
+      if (groupsOfTensors) writeNorms(tensorNorms, found.each, arrays, { method, totalNorm: undefined, ...values });
       const settings = {
         ...values,
         method,
@@ -103,7 +103,7 @@ export function cpuBackend(
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
-      const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [norms] : [])];
+      const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [tensorNorms] : [])];
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
     readHistory: async () => new DataView(rows.slice().buffer),

@@ -57,5 +57,9 @@ export function clipPerExample(
     passes: examplePasses,
     examples: checked,
     accumulate: readBoolean(accumulate, "clipPerExample's accumulate"),
+    checkOptions({ apply }) {
+      if (apply !== "record") return;
+      throw new TypeError('options.apply is "record", but clipPerExample makes a sum; leave it out.');
+    },
   };
 }

@@ -52,7 +52,7 @@ export interface ClipBuffers {
   /** With several norms: an entry for each group. */
   readonly entries: GPUBuffer | undefined;
   /** With tensorNorms: an entry for each gradient. */
-  readonly norms: GPUBuffer | undefined;
+  readonly tensorNorms: GPUBuffer | undefined;
   readonly state: GPUBuffer | undefined;
 }
 
@@ -122,7 +122,7 @@ export class Bindings {
       partials: whole(partials),
       record: whole(this.#buffers.record),
       entries: whole(this.#buffers.entries),
-      norms: whole(this.#buffers.norms),
+      tensorNorms: whole(this.#buffers.tensorNorms),
       state: whole(this.#buffers.state),
       tables: { buffer: tables, size: 4 },
     };

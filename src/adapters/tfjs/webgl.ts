@@ -46,10 +46,10 @@ const MOST_LANES = 1024;
  * Everything else is clipped on the CPU.
  */
 export function clipsOnWebGL(tf: TensorFlow, method: ClipMethod, options: ClipOptions): boolean {
-  const { grouping, rule, limits, usesParameters } = method;
+  const { grouping, rule, limits, parametersOf } = method;
   if (tf.getBackend() !== "webgl" || tf.env().get("WEBGL_VERSION") !== 2) return false;
   if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) return false;
-  if (limits || usesParameters || options.tensorNorms || options.history || "begin" in rule) return false;
+  if (limits || parametersOf || options.tensorNorms || options.history || "begin" in rule) return false;
   const { skip } = options;
   return grouping.kind === "all" ? !skip || skip.name === "skipAbove" : !skip && /tensor|groups/.test(grouping.kind);
 }
