@@ -125,10 +125,11 @@ export function keyOf({ places }: GivenGradients): string | undefined {
  * there.
  * @param prepared at a step: prepare's list, which numbers the gradients.
  */
-export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
+export function checkGradients(given: GivenGradients, examples?: number, prepared?: TensorList): TensorList {
   const places = given.places.map(({ name, view }, index) => {
-    const group = prepared ? prepared.places[index]?.group : view?.group;
-    return view && checkView(view, { index, name, group }, examples);
+    const known = prepared?.places[index];
+    const group = prepared ? known?.group : view?.group;
+    return view && checkView(view, { index, name, group }, examples ?? 1, examples && known?.length);
   });
   const declared = (prepared?.places ?? places).flatMap((known, index) => {
     if (!known || known.length === 0) return [];

@@ -1,6 +1,14 @@
 /** createClipper without a device: which backend it takes, and why. */
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { clipByGlobalNorm, createClipper, DeviceLostError, NoWebGPUError } from "../src/index.ts";
+import { clipperOn } from "../src/createClipper.ts";
+import {
+  clipByGlobalNorm,
+  clipGradients,
+  createClipper,
+  DeviceLostError,
+  NoWebGPUError,
+  selfTest,
+} from "../src/index.ts";
 import { withFewBuffers } from "./engines/fewBuffers.mjs";
 import { refused } from "./support/refused.ts";
 import { newDevice, processGpu } from "./support/workbench.ts";
@@ -132,6 +140,20 @@ describe("where there is", () => {
     const error = (await refused(act, NoWebGPUError, message)) as NoWebGPUError;
     expect([error.name, error.reason]).toEqual(["NoWebGPUError", reason]);
   });
+});
+
+test.each([
+  { ...info, device: "null-backend" },
+  { ...info, description: "Null backend" },
+])("a device without a driver behind it is refused before anything is made on it: %o", async (adapterInfo) => {
+  const createBuffer = vi.fn();
+  const device = { createBuffer, queue: {}, limits, lost: never(), adapterInfo } as unknown as GPUDevice;
+  const message = "The device is a null backend; install a driver, or use the CPU.";
+  const clipOnce = () => clipGradients([], undefined, { device });
+  for (const act of [() => createClipper({ device }), clipOnce, () => selfTest(device), () => clipperOn(device)]) {
+    expect(((await refused(act, NoWebGPUError, message)) as NoWebGPUError).reason).toBe("no-adapter");
+  }
+  expect(createBuffer).not.toHaveBeenCalled();
 });
 
 test("a slow machine is waited for, a browser that does not answer within 30 s is not", async () => {

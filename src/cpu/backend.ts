@@ -81,7 +81,7 @@ export function cpuBackend(
       for (const [group, decision] of norms.entries()) {
         writeEntry(entries, ENTRY_BYTES * group, decision, found.each[group]?.nonFinite ?? 0);
       }
-      if (options.apply === "scale") passes.write?.(arrays, each.map(scalingOf));
+      if (options.apply === "scale") passes.write?.(arrays, each.map(scalingOf), method);
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {

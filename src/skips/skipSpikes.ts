@@ -31,9 +31,9 @@ const SUBJECT = "skipSpikes";
  * Skips a step whose norm stands out from those before it: norm > mean + sigmas * deviation of the last `window` finite norms (the
  * deviation of a sample, over n - 1), from the `warmup`-th finite norm on. With `loss`, a step whose loss stands out from the losses
  * before it is skipped too, and one whose loss is NaN or infinite always. For `ClipOptions.skip`; decided on the device, without a
- * read-back. After OLMo-core's `SkipStepOptimizer` (allenai/OLMo-core, src/olmo_core/optim/skip_step_optimizer.py), which also skips
- * what lies as far below the mean. A skipped step's norm counts among the last ones, as there: a lasting change of level is skipped
- * for some steps and then accepted. Norms that are not finite are left to `nonFinite` and are not counted.
+ * read-back. After OLMo-core's `SkipStepOptimizer` (allenai/OLMo-core, src/olmo_core/optim/skip_step_optimizer.py), whose first
+ * version also skipped what lies as far below the mean. A skipped step's norm counts among the last ones, as there: a lasting change of
+ * level is skipped for some steps and then accepted. Norms that are not finite are left to `nonFinite` and are not counted.
  *
  * @example
  * ```ts

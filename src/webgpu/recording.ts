@@ -211,8 +211,8 @@ export class Bindings {
 function structureOf(tensors: readonly Tensor[], buffers: Buffers): string {
   const place = (range: Range | undefined) => {
     if (!range) return "";
-    const { buffer, byteOffset } = range;
-    return `${buffers.get(buffer)}@${byteOffset}/${(buffer as GPUBuffer).size}`;
+    const { buffer, byteOffset, byteLength } = range;
+    return `${buffers.get(buffer)}@${byteOffset}+${byteLength}/${(buffer as GPUBuffer).size}`;
   };
   const structure = tensors.map(({ index, length, dtype, shape, source, into, parameter }) =>
     [index, length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),

@@ -157,6 +157,42 @@ export const equivalents: readonly Equivalent[] = [
     after: "if (magnitude < 0x00800000u && factor >= 1.0) {",
     reason: "The smallest normal number gives the same result in both ways, and a factor of 1 does not come here.",
   },
+  {
+    file: "clamp",
+    before: "let hasTiny = has_tiny(bits_of(word), all.tiny) || (PACKED && has_tiny(more_bits_of(word), all.tiny));",
+    after: "let hasTiny = has_tiny(bits_of(word), all.tiny) || (PACKED || has_tiny(more_bits_of(word), all.tiny));",
+    reason: "16-bit words all take the careful path then, which gives the same bits.",
+  },
+  {
+    file: "norms/l1_terms",
+    before: "const FAST_FROM = 0x17800000u;",
+    after: "const FAST_FROM = 0x17800001u;",
+    reason: "Sums on either side of the limit are right in both ways.",
+  },
+  {
+    file: "norms/l1_terms",
+    before: "const FAST_BELOW = 0x71800000u;",
+    after: "const FAST_BELOW = 0x71800001u;",
+    reason: "Sums on either side of the limit are right in both ways.",
+  },
+  {
+    file: "norms/l2_terms",
+    before: "const FAST_FROM = 0x2b800000u;",
+    after: "const FAST_FROM = 0x2b800001u;",
+    reason: "Sums on either side of the limit are right in both ways.",
+  },
+  {
+    file: "norms/l2_terms",
+    before: "const FAST_BELOW = 0x56800000u;",
+    after: "const FAST_BELOW = 0x56800001u;",
+    reason: "Sums on either side of the limit are right in both ways.",
+  },
+  {
+    file: "norms/linf_terms",
+    before: "const FAST_FROM = 0u;",
+    after: "const FAST_FROM = 1u;",
+    reason: "No magnitude is between 0 and the smallest.",
+  },
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

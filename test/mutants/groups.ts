@@ -77,10 +77,19 @@ export function groupsFor(file: string): readonly string[] {
   return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
 }
 
-/** What a change of the host runs before the unit tests: the CPU's suite is over in seconds. */
-export function hostRunsFor(file: string): readonly { engine: "cpu" | "node"; groups: readonly string[] }[] {
+const planning = ["neighbours", "tensors", "views", "formats", "valueSteps", "value", "perExample", "units", "fuzz"];
+
+type HostRun = "unit tests" | { readonly engine: "cpu" | "node"; readonly groups: readonly string[] };
+
+/** Their unit tests need no device. */
+const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit))/;
+
+/** What a change of the host runs, the cheapest first. */
+export function hostRunsFor(file: string): readonly HostRun[] {
   const onCpu = { engine: "cpu" as const, groups: byDefault };
-  const onGpu = { engine: "node" as const, groups: byDefault };
-  if (file.startsWith("cpu/")) return [onCpu];
-  return file.startsWith("webgpu/") ? [onGpu] : [onCpu, onGpu];
+  const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
+  if (planner.test(file)) return ["unit tests", onGpu];
+  if (file.startsWith("adapters")) return ["unit tests"];
+  if (file.startsWith("cpu/")) return [onCpu, "unit tests"];
+  return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : [onCpu, "unit tests", onGpu];
 }

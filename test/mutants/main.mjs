@@ -1,17 +1,18 @@
-// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1]
+// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1] [--seconds 10]
 // Changes one token of a shader, or of the host, at a time and runs the conformance suite until a case fails, and for the host the unit
 // tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours. --sample: no more
 // than so many of each file, the same for the same seed. --file: how its name begins. --line: what the line has.
+// --seconds: a mutant that has lived so long in the suite, in seconds of the process's own time, is left undecided.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runnerImport } from "vite";
 import { repository } from "../engines/packaged.mjs";
-import { stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
+import { isUndecided, stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
 
 /** @typedef {import("./operators.ts").Mutant} Mutant */
-/** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "equivalent" | "invalid", why: string }} Outcome */
+/** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "undecided" | "equivalent" | "invalid", why: string }} Outcome */
 
 /** @param {string} file @returns {Promise<any>} */
 async function load(file) {
@@ -35,7 +36,7 @@ function sampleOf(list, count, seed) {
   return keyed.slice(0, count).map(({ item }) => item);
 }
 
-const VERDICTS = /** @type {const} */ (["killed", "survived", "equivalent", "invalid"]);
+const VERDICTS = /** @type {const} */ (["killed", "survived", "undecided", "equivalent", "invalid"]);
 
 /** @param {readonly Outcome[]} outcomes @param {readonly Mutant[]} all */
 function printTable(outcomes, all) {
@@ -66,6 +67,7 @@ const { values } = parseArgs({
     line: { type: "string", default: "" },
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
+    seconds: { type: "string", default: "Infinity" },
   },
 });
 
@@ -77,7 +79,7 @@ const { groupsFor, hostRunsFor } = await load("test/mutants/groups.ts");
 /** @returns {Map<string, string>} */
 function hostFiles() {
   const paths = /** @type {string[]} */ (readdirSync(join(repository, "src"), { recursive: true }));
-  const files = paths.filter((path) => path.endsWith(".ts") && !path.startsWith("adapters")).sort();
+  const files = paths.filter((path) => path.endsWith(".ts")).sort();
   return new Map(files.map((file) => [file, readFileSync(join(repository, "src", file), "utf8")]));
 }
 
@@ -92,6 +94,7 @@ const chosen = files.map(([file, text]) => {
   return all.filter(({ before }) => before.includes(values.line));
 });
 const all = chosen.flat();
+const seconds = Number(values.seconds);
 const most = Number(values.sample ?? Infinity);
 const mutants = chosen.flatMap((list) => sampleOf(list, most, Number(values.seed)));
 console.log(`${mutants.length} of ${all.length} mutants`);
@@ -102,13 +105,18 @@ async function failureOf(mutant) {
   const text = mutated(texts.get(file) ?? "", mutant);
   if (!values.host) {
     const path = join(repository, "shaders", `${file}.wgsl`);
-    return suiteFailure({ file, path, text, engine: "node", groups: groupsFor(file) });
+    return suiteFailure({ file, path, text, engine: "node", groups: groupsFor(file), seconds });
   }
+  /** @type {import("./suite.ts").Failure | undefined} */
+  let undecided;
   for (const run of hostRunsFor(file)) {
-    const failure = await suiteFailure({ file, path: join(repository, "src", file), text, ...run });
-    if (failure) return failure;
+    const path = join(repository, "src", file);
+    const failure =
+      run === "unit tests" ? await unitFailure(mutant) : await suiteFailure({ file, path, text, seconds, ...run });
+    if (failure && !isUndecided(failure)) return failure;
+    undecided ??= failure;
   }
-  return unitFailure(mutant);
+  return undecided;
 }
 
 /** @param {Mutant} mutant @returns {Promise<Outcome>} */
@@ -117,6 +125,7 @@ async function outcomeOf(mutant) {
   if (reason) return { mutant, verdict: "equivalent", why: reason };
   const failure = await failureOf(mutant);
   if (!failure) return { mutant, verdict: "survived", why: "" };
+  if (isUndecided(failure)) return { mutant, verdict: "undecided", why: "" };
   // What does not compile tests nothing.
   const isInvalid = /did not compile|ShaderModule|parsing WGSL|SyntaxError|Transform failed/.test(failure.error);
   const why = failure.error === "no end" ? `${failure.name}: no end` : failure.name;

@@ -25,7 +25,11 @@ function liveWorker() {
   if (!worker || runsLeft-- === 0) {
     worker?.kill("SIGKILL");
     const env = { ...process.env, ...vulkanEnvironment() };
-    worker = fork(join(repository, "test/mutants/worker.mjs"), { env, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    worker = fork(join(repository, "test/mutants/worker.mjs"), {
+      env,
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      serialization: "advanced",
+    });
     runsLeft = MUTANTS_IN_A_WORKER;
   }
   return worker;
@@ -94,15 +98,20 @@ async function namesFor(file, groups) {
   return [...(await names)].sort((a, b) => (killed.get(b) ?? 0) - (killed.get(a) ?? 0));
 }
 
+/** Whether the time was over before a case failed. @param {Failure} failure */
+export function isUndecided({ error }) {
+  return error.endsWith("not decided");
+}
+
 /**
- * @param {{ file: string, path: string, text: string, engine: "cpu" | "node", groups: readonly string[] }} run
+ * @param {{ file: string, path: string, text: string, engine: "cpu" | "node", groups: readonly string[], seconds: number }} run
  * @returns {Promise<Failure | undefined>}
  */
-export async function suiteFailure({ file, path, text, engine, groups }) {
+export async function suiteFailure({ file, path, text, engine, groups, seconds }) {
   const names = await namesFor(file, groups);
   /** @type {Failure | null} */
-  const failure = (await asked({ path, text, engine, names })).failure;
-  if (!failure) return undefined;
+  const failure = (await asked({ path, text, engine, names, seconds })).failure;
+  if (!failure || isUndecided(failure)) return failure ?? undefined;
   const killed = kills.get(file) ?? new Map();
   kills.set(file, killed.set(failure.name, (killed.get(failure.name) ?? 0) + 1));
   return failure;

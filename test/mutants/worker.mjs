@@ -8,8 +8,9 @@ import { repository } from "../engines/packaged.mjs";
 import "../engines/pausedPolls.mjs";
 
 /**
- * A file of shaders/ or src/, its text with the change, the cases in the order in which they run, and where.
- * @typedef {{ path: string, text: string, names: readonly string[], engine: "cpu" | "node" }} Task
+ * A file of shaders/ or src/, its text with the change, the cases in the order in which they run, where, and for how many seconds
+ * of the process's own time.
+ * @typedef {{ path: string, text: string, names: readonly string[], engine: "cpu" | "node", seconds: number }} Task
  * @typedef {{ groups: readonly string[] }} Question which cases they have
  * @typedef {{ alive: string } | { names: string[] } | { failure: import("./suite.ts").Failure | null }} Answer
  */
@@ -93,16 +94,23 @@ async function open() {
 }
 
 /** @param {Task} task */
-async function run({ path, text, names, engine }) {
+async function run({ path, text, names, engine, seconds }) {
+  const began = process.cpuUsage();
+  /** @param {string} name */
+  const onStart = (name) => {
+    const { user, system } = process.cpuUsage(began);
+    if (user + system > 1e6 * seconds) throw new Error("not decided");
+    send({ alive: name });
+  };
   forget(changed.path);
   changed = { path, text };
   forget(path);
   try {
     const { firstFailure } = await suite();
     if (engine === "node") opened ??= open();
-    return (await firstFailure(names, await opened, (name) => send({ alive: name }))) ?? null;
+    return (await firstFailure(names, await opened, onStart)) ?? null;
   } catch (error) {
-    return { name: "it does not start", error: String(error) };
+    return { name: "outside of a case", error: String(error) };
   }
 }
 

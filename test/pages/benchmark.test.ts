@@ -214,7 +214,7 @@ describe("the benchmark page, interrupted", () => {
   }
 
   it("stays cancelled, and keeps the rows that have come", async () => {
-    const { page, errors } = await visit(browser, "benchmark.html?run=1");
+    const { page, errors } = await visit(browser, "benchmark.html?run=1&preset=quick");
     await untilRows(page);
     expect(await barOf(page)).toBeGreaterThan(0);
     await page.click("#cancel");

@@ -86,7 +86,7 @@ export async function untilStep(page: Page, step: number): Promise<void> {
 export async function photograph(page: Page, name: string): Promise<void> {
   const folder = join(cache, "screenshots");
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, optimizeForSpeed: true });
 }
 
 /** A digest of a canvas, to see that it changed. */

@@ -113,7 +113,7 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters, unjudg
       weight: floatBits(method.rule.weight?.(run) ?? 0),
       traits:
         (absent ? ABSENT : 0) |
-        (method.grouping.kind === "members" ? INDEPENDENT : 0) |
+        (method.grouping.kind === "members" && !absent ? INDEPENDENT : 0) |
         (unjudged.includes(group) ? UNJUDGED : 0),
     });
   }
