@@ -65,12 +65,12 @@ function refuseUneven(declared: readonly Declared[], { count, presentIn }: Membe
     const leading = [shape?.[0], presentIn?.([tensor])].find((axis) => axis !== undefined && axis !== wanted);
     if (leading !== undefined) {
       throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; stack as many in every gradient.`,
+        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; pass as many.`,
       );
     }
     if (length % count !== 0) {
       throw new RangeError(
-        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
+        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; make the ${part}s its leading axis.`,
       );
     }
   }

@@ -28,7 +28,7 @@ describe("bounds that are refused", () => {
       "a group called others",
       () => clipByGroupNorm({ encoder: 1, others: 1 }),
       RangeError,
-      'clipByGroupNorm\'s bounds has a group "others", which is for gradients without a group; pass it in the options.',
+      'clipByGroupNorm\'s bounds has a group "others"; pass it in the options.',
     ],
     [
       "a negative bound",

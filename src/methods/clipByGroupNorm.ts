@@ -39,9 +39,7 @@ export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, option
   }
   const given = Object.entries(bounds).map(([name, bound]) => {
     if (name !== OTHERS) return [name, readBound(bound, `clipByGroupNorm's bound of ${JSON.stringify(name)}`)] as const;
-    throw new RangeError(
-      'clipByGroupNorm\'s bounds has a group "others", which is for gradients without a group; pass it in the options.',
-    );
+    throw new RangeError('clipByGroupNorm\'s bounds has a group "others"; pass it in the options.');
   });
   if (others !== undefined) given.push([OTHERS, readBound(others, "clipByGroupNorm's others")]);
   if (given.length === 0) {

@@ -290,7 +290,7 @@ function refuseMoreThanBinding(groupCount: number, maxBinding: number): void {
   const most = Math.floor(maxBinding / ENTRY_BYTES);
   if (groupCount <= most) return;
   throw new RangeError(
-    `The gradients have ${groupCount} norms of ${ENTRY_BYTES} bytes each, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+    `The gradients have ${groupCount} norms, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
   );
 }
 

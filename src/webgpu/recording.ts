@@ -185,7 +185,7 @@ export class Bindings {
     const most = this.#context.device.limits.maxStorageBufferBindingSize;
     if (size > most) {
       throw new RangeError(
-        `The norms need ${size} bytes of scratch, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+        `The norms need ${size} bytes, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
       );
     }
     if (!this.#partials || this.#partials.size < size) {
@@ -226,7 +226,7 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
-    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into another buffer.`,
+    `options.gradScale is in the buffer of ${tensor.label}, which is written; put it into another buffer.`,
   );
 }
 
