@@ -19,7 +19,7 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
     if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
   for (const ranges of uses.values()) {
-    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
+    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset);
     let last = ranges[0];
     for (const next of ranges.slice(1)) {
       if (!last) break;

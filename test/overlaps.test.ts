@@ -5,10 +5,10 @@ import { distinctWrites, refuseOverlaps } from "../src/overlaps.ts";
 import type { Range } from "../src/ranges.ts";
 import type { Tensor } from "../src/view.ts";
 
-const buffers = [new ArrayBuffer(64), new ArrayBuffer(64)];
+const buffers = [new ArrayBuffer(128), new ArrayBuffer(128)];
 
 const range: fc.Arbitrary<Range> = fc
-  .tuple(fc.nat({ max: 1 }), fc.nat({ max: 7 }), fc.integer({ min: 1, max: 3 }))
+  .tuple(fc.nat({ max: 1 }), fc.nat({ max: 12 }), fc.integer({ min: 1, max: 6 }))
   .map(([buffer, first, words]) => ({
     buffer: buffers[buffer] as ArrayBuffer,
     byteOffset: 8 * first,
@@ -72,6 +72,18 @@ test("a list is refused where two of its ranges meet that must not, and only the
   );
   expect(seen.taken).toBeGreaterThan(500);
   expect(seen.refused).toBeGreaterThan(500);
+});
+
+test("a gradient inside a long parameter is seen behind a short one", () => {
+  const [at, other] = buffers as [ArrayBuffer, ArrayBuffer];
+  const part = (buffer: ArrayBuffer, byteOffset: number, byteLength: number) => ({ buffer, byteOffset, byteLength });
+  const sources = [part(other, 0, 4), part(other, 8, 4), part(at, 16, 4)];
+  const parameters = [part(at, 0, 24), part(at, 8, 4), undefined];
+  const list = sources.map((source, index) => {
+    const parameter = parameters[index] && { source: parameters[index], dtype: "f32" };
+    return { source, parameter, dtype: "f32", index, label: `gradients[${index}]` } as unknown as Tensor;
+  });
+  expect(() => refuseOverlaps(list)).toThrow(/gradients\[0\]\.parameter and gradients\[2\] overlap/);
 });
 
 test("each pair of source and destination is written once, those into other places first", () => {

@@ -75,7 +75,7 @@ async function contentOf({ source }: DocsPage): Promise<Rendered> {
   }
   const { specifier } = apiEntries.find(({ module }) => module === source.module) ?? {};
   const text = (await apiReference()).get(source.module) ?? "";
-  return rendered(`# ${specifier}\n\n${text}`, {
+  return rendered(`# API: ${specifier}\n\nEverything that \`${specifier}\` exports.\n\n${text}`, {
     linkTo: (address) => linkFromApi(source.module, address),
     imageAt: (address) => address,
   });
