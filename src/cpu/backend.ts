@@ -71,9 +71,10 @@ export function cpuBackend(
       const { groupsOfTensors } = arrays;
       const step = { ...values, method, totalNorm: totalNorm as number | undefined };
       const alone = passes.search(arrays, method, options.tensorNorms ? declared.length : groups, values.gradScale);
-      if (groupsOfTensors) writeNorms(tensorNorms, alone.each, arrays, { ...step, totalNorm: undefined });
       const found = groupsOfTensors ? { ...alone, each: eachOf(alone, groupsOfTensors, several, groups) } : alone;
       const settings = { ...step, decider, nonFinite: options.nonFinite, isSpike: isSpike(found, arrays, step) };
+      // The rule's loss may throw: nothing has been written so far.
+      if (groupsOfTensors) writeNorms(tensorNorms, alone.each, arrays, { ...step, totalNorm: undefined });
       const { together, each } = decideStep(found, arrays, settings, ruleState, several);
       const norms = several ? each : [];
       finish(record, found.all, together, norms, values.gradScale, method.grouping.kind === "members");
