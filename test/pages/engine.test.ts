@@ -243,7 +243,7 @@ describe("the engine's page", () => {
       ["#loss-chart canvas", "--clipped"],
       ["#norm-chart canvas", "--clipped"],
     ] as const) {
-      await expect.poll(() => inkOf(page, canvas, property), { timeout: 60_000 }).toBeGreaterThan(20);
+      await expect.poll(() => inkOf(page, canvas, property)).toBeGreaterThan(20);
     }
     expect(await text(page, "#state")).toBe("The GPU was lost. Restart begins anew, on a new device.");
     await Promise.all([page.waitForNavigation(), page.click("#restart")]);
