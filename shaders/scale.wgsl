@@ -38,7 +38,8 @@ fn fast_word(word: Word, factor: f32, copies: bool) -> Word {
 
 fn exact_word(word: Word, scaling: Scaling) -> Word {
   var changed = word;
-  for (var k = 0u; k < ELEMENTS; k += 1u) {
+  // Counted so that RADV does not repeat it: see shared/fold.wgsl.
+  for (var k = 0u; k < ELEMENTS; k = (k + 1u) % 16u) {
     changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
   }
   return changed;
