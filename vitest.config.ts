@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { testLimit, waitLimit } from "./test/engines/limits.mjs";
 import { vulkanEnvironment } from "./test/engines/packaged.mjs";
 import { ownPackage } from "./vite.config.ts";
 
@@ -16,6 +17,10 @@ export default defineConfig({
   resolve: ownPackage,
   test: {
     pool: "forks",
+    testTimeout: testLimit,
+    hookTimeout: testLimit,
+    teardownTimeout: waitLimit,
+    expect: { poll: { timeout: waitLimit } },
     projects: [
       {
         extends: true,
@@ -25,7 +30,6 @@ export default defineConfig({
           exclude: onSharedDevice,
           fileParallelism: false,
           setupFiles: "test/engines/pausedPolls.mjs",
-          testTimeout: 30_000,
           // test/doppler.test.ts replaces a module inside of it.
           server: { deps: { inline: ["doppler-gpu"] } },
         },
@@ -38,13 +42,12 @@ export default defineConfig({
           setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
           isolate: false,
           fileParallelism: false,
-          testTimeout: 30_000,
         },
       },
       {
         extends: true,
         // No test: it prints figures.
-        test: { name: "cost", include: ["test/adapters/cost.ts"], testTimeout: 300_000 },
+        test: { name: "cost", include: ["test/adapters/cost.ts"] },
       },
       {
         extends: true,
@@ -52,9 +55,8 @@ export default defineConfig({
           name: "pages",
           include: ["test/pages/*.test.ts"],
           globalSetup: "test/engines/site.ts",
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          fileParallelism: false,
+          // Each has a browser of its own, and waits for it.
+          maxWorkers: 2,
         },
       },
     ],

@@ -1,13 +1,15 @@
 // npm run licences: the licences of what is shipped and of what only builds and tests, and a failure for a package without one.
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "vite";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
+const configFile = join(repository, "vite.config.ts");
 
-/** @typedef {{ name: string, version: string, license?: string, dependencies?: Record<string, string> }} Package */
+/** @typedef {{ name: string, version: string, license?: string }} Package */
 
 /** @returns {Package[]} */
 function installed() {
@@ -20,23 +22,15 @@ function installed() {
   return JSON.parse(stdout).filter((/** @type {{ location: string }} */ { location }) => location !== "");
 }
 
-/** The packages that the site's modules for pages import, with all that these depend on. */
-function shippedInSite(/** @type {Package[]} */ packages) {
-  const byName = new Map(packages.map((one) => [one.name, one]));
-  const texts = ["demo", "bench"].flatMap((folder) =>
-    readdirSync(join(repository, folder), { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => readFileSync(join(repository, folder, file), "utf8"))
-      .filter((text) => !/from "(node:|vite")/.test(text)),
+/** The packages whose code or files are in the built site, of which nothing is written. */
+async function packagesInSite() {
+  const built = await build({ configFile, mode: "site", logLevel: "error", build: { write: false } });
+  const outputs = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([built].flat());
+  const files = outputs.flatMap(({ output }) =>
+    output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : file.originalFileNames)),
   );
-  const imported = texts.flatMap((text) =>
-    [...text.replace(/^import type .*$/gm, "").matchAll(/(?:from|import)\s*\(?\s*"((?:@[^/"]+\/)?[^./"][^/"]*)/g)].map(
-      ([, name = ""]) => name,
-    ),
-  );
-  const shipped = new Set(imported.filter((name) => byName.has(name)));
-  for (const name of shipped) for (const next of Object.keys(byName.get(name)?.dependencies ?? {})) shipped.add(next);
-  return packages.filter(({ name }) => shipped.has(name));
+  const names = files.map((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]);
+  return new Set(names.filter((name) => name !== undefined));
 }
 
 /** @param {string} title @param {Package[]} packages */
@@ -63,8 +57,9 @@ function groupBy(packages) {
 const packages = installed();
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
 console.log(`The package ${manifest.name}: ${manifest.license}, with no dependency.`);
-const inSite = shippedInSite(packages);
-list("The site, with the digits of UCI (CC BY 4.0), may have code of:", inSite);
+const namesInSite = await packagesInSite();
+const inSite = packages.filter(({ name }) => namesInSite.has(name));
+list("The site, with the digits of UCI (CC BY 4.0), has code of:", inSite);
 list(
   "Only for building and testing:",
   packages.filter((one) => !inSite.includes(one)),

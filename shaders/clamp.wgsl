@@ -203,7 +203,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   while (slot == SLOTu) {
     let segment = segment_at(s);
     let shift = segment.into - segment.first; // wraps around where it is negative
-    var span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
+    var span = within(span_of(segment, firstTile, endTile), min(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     //#if EDGES
     if ((segment.edges & HALF_OFF) != 0u) {
       span.end = span.begin;
@@ -213,15 +213,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var i = span.begin + lane;
     while (i < span.end && rest == NONE) {
       // Of a whole tile, four words are on their way at once.
-      var word = gradients_SLOT[i];
+      var word = read_SLOT(i);
       var second = word;
       var third = word;
       var fourth = word;
       var stop = i + WORKGROUP;
       if (i < wholeEnd) {
-        second = gradients_SLOT[i + WORKGROUP];
-        third = gradients_SLOT[i + 2u * WORKGROUP];
-        fourth = gradients_SLOT[i + 3u * WORKGROUP];
+        second = read_SLOT(i + WORKGROUP);
+        third = read_SLOT(i + 2u * WORKGROUP);
+        fourth = read_SLOT(i + 3u * WORKGROUP);
         stop = i + TILE;
       }
       let top = max(max(magnitude(word), magnitude(second)), max(magnitude(third), magnitude(fourth)));

@@ -28,12 +28,6 @@ fn conclude(all: Partial, together: Decision) {
     decision.scale = vec2u(NAN_BITS, ONE_BITS);
     decision.flags = all.flags & ~select(TAKEN, TAKEN | SKIP, (all.flags & TAKEN) != 0u);
     decision.bound = NAN_BITS;
-    //#if SKIPS
-    if (isSpike) {
-      decision.scale = vec2u(0u, ONE_BITS);
-      decision.flags = (decision.flags & ~CLIPPED) | SKIP | SPIKE;
-    }
-    //#end
     //#if MEMORIES
     if (isJoint != 0u && (decision.flags & SKIP) != 0u) {
       decision.scale = vec2u(0u, ONE_BITS);
@@ -44,6 +38,13 @@ fn conclude(all: Partial, together: Decision) {
     decision.scale = vec2u(select(NAN_BITS, gradScale, is_factor(gradScale)), ONE_BITS);
     decision.flags = (decision.flags & (NAN_SEEN | INFINITY_SEEN)) | (all.flags & CLIPPED);
   }
+  //#if SKIPS
+  if (isSpike) {
+    decision.scale = vec2u(0u, ONE_BITS);
+    decision.flags = (decision.flags & ~CLIPPED) | SKIP | SPIKE;
+    whole.spikeSteps += 1u;
+  }
+  //#end
   whole.record.scale = decision.scale;
   whole.record.flags = decision.flags;
   whole.record.norm = decision.norm;
@@ -62,9 +63,6 @@ fn conclude(all: Partial, together: Decision) {
   whole.record.clippedSteps += u32((decision.flags & CLIPPED) != 0u);
   whole.record.skippedSteps += u32((decision.flags & SKIP) != 0u);
   whole.record.maxNorm = decision.bound;
-  //#if SKIPS
-  whole.spikeSteps += u32((decision.flags & SPIKE) != 0u);
-  //#end
   whole.record.nonFiniteSteps += u32(nonFinite != 0u);
   let isBad = nonFinite != 0u || (decision.flags & SKIP) != 0u;
   whole.record.badStepsInARow = select(0u, whole.record.badStepsInARow + 1u, isBad);
@@ -107,21 +105,12 @@ fn found_from(first: u32, lane: u32) -> Partial {
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
-  //#if SKIPS
-  prepare_skip(lane);
-  //#end
   var all = folded(found_from(settings.firstPartial, lane), lane, WORKGROUP, WORKGROUP);
-  var together: Decision;
   //#if SKIPS
-  var judged = all;
-  //#if MEASURES
-  judged = folded(found_from(settings.firstPartial + settings.partialCount, lane), lane, WORKGROUP, WORKGROUP);
+  judge(all, lane);
   //#end
-  //#end
+  var together: Decision;
   if (lane == 0u) {
-    //#if SKIPS
-    isSpike = judge(judged);
-    //#end
     together = decide(all, SoftFloat(), SoftFloat());
   //#if MEMORIES
   }

@@ -146,7 +146,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let scaling = segment_scaling(s);
     let work = work_of(scaling);
     let shift = segment.into - segment.first;
-    var span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
+    var span = within(span_of(segment, firstTile, endTile), min(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     if (!is_fast(s, work)) {
       span.end = span.begin;
     }
@@ -157,15 +157,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     //#if PACKED
     // What becomes of a word is long, so it stands here once.
     while (i < span.end) {
-      var word = gradients_SLOT[i];
+      var word = read_SLOT(i);
       var second = word;
       var third = word;
       var fourth = word;
       var stop = i + WORKGROUP;
       if (i < wholeEnd) {
-        second = gradients_SLOT[i + WORKGROUP];
-        third = gradients_SLOT[i + 2u * WORKGROUP];
-        fourth = gradients_SLOT[i + 3u * WORKGROUP];
+        second = read_SLOT(i + WORKGROUP);
+        third = read_SLOT(i + 2u * WORKGROUP);
+        fourth = read_SLOT(i + 3u * WORKGROUP);
         stop = i + TILE;
       }
       for (; i < stop; i += WORKGROUP) {
@@ -178,17 +178,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     //#end
     //#if UNPACKED
     for (; i < wholeEnd; i += TILE) {
-      let a = gradients_SLOT[i];
-      let b = gradients_SLOT[i + WORKGROUP];
-      let c = gradients_SLOT[i + 2u * WORKGROUP];
-      let d = gradients_SLOT[i + 3u * WORKGROUP];
+      let a = read_SLOT(i);
+      let b = read_SLOT(i + WORKGROUP);
+      let c = read_SLOT(i + 2u * WORKGROUP);
+      let d = read_SLOT(i + 3u * WORKGROUP);
       TARGET_SLOT[i + shift] = fast_word(a, factor, work == COPY);
       TARGET_SLOT[i + shift + WORKGROUP] = fast_word(b, factor, work == COPY);
       TARGET_SLOT[i + shift + 2u * WORKGROUP] = fast_word(c, factor, work == COPY);
       TARGET_SLOT[i + shift + 3u * WORKGROUP] = fast_word(d, factor, work == COPY);
     }
     for (; i < span.end; i += WORKGROUP) {
-      TARGET_SLOT[i + shift] = fast_word(gradients_SLOT[i], factor, work == COPY);
+      TARGET_SLOT[i + shift] = fast_word(read_SLOT(i), factor, work == COPY);
     }
     //#end
     s += 1u;

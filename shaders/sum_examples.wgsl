@@ -163,7 +163,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   while (slot == SLOTu) {
     let segment = segment_at(s);
     let shift = segment.into - segment.first;
-    let span = within(span_of(segment, firstTile, endTile), min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
+    let span = within(span_of(segment, firstTile, endTile), min(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift));
     let stride = example_elements(segment);
     for (var i = span.begin + lane; i < span.end && rest == NONE; i += WORKGROUP) {
       var isPlain = true;
@@ -186,15 +186,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
           let atSecond = at + select(0u, stride, m + 1u < end);
           let atThird = atSecond + select(0u, stride, m + 2u < end);
           let atFourth = atThird + select(0u, stride, m + 3u < end);
-          var word = gradients_SLOT[at / ELEMENTS];
-          var second = gradients_SLOT[atSecond / ELEMENTS];
-          var third = gradients_SLOT[atThird / ELEMENTS];
-          var fourth = gradients_SLOT[atFourth / ELEMENTS];
+          var word = read_SLOT(at / ELEMENTS);
+          var second = read_SLOT(atSecond / ELEMENTS);
+          var third = read_SLOT(atThird / ELEMENTS);
+          var fourth = read_SLOT(atFourth / ELEMENTS);
           //#if EDGES
-          word = word_at(at, word, gradients_SLOT[(at + 1u) / ELEMENTS]);
-          second = word_at(atSecond, second, gradients_SLOT[(atSecond + 1u) / ELEMENTS]);
-          third = word_at(atThird, third, gradients_SLOT[(atThird + 1u) / ELEMENTS]);
-          fourth = word_at(atFourth, fourth, gradients_SLOT[(atFourth + 1u) / ELEMENTS]);
+          word = word_at(at, word, read_SLOT((at + 1u) / ELEMENTS));
+          second = word_at(atSecond, second, read_SLOT((atSecond + 1u) / ELEMENTS));
+          third = word_at(atThird, third, read_SLOT((atThird + 1u) / ELEMENTS));
+          fourth = word_at(atFourth, fourth, read_SLOT((atFourth + 1u) / ELEMENTS));
           //#end
           let stop = min(m + 4u, end);
           for (; m < stop; m += 1u) {

@@ -1,4 +1,5 @@
 import type { TensorList } from "./gradients.ts";
+import type { RuleState } from "./rules/rule.ts";
 
 /** The values that may change from step to step. */
 export interface StepValues {
@@ -6,17 +7,15 @@ export interface StepValues {
   readonly gradScale: number;
 }
 
-/** How many there are, absent ones too. */
-export interface Counts {
-  /** Groups of values that share a norm. */
-  readonly groups: number;
-  readonly gradients: number;
-  /** For a clip that goes on where another is, if norms that are remembered have other numbers there: see goesOn.ts. */
-  readonly before?: NumbersBefore | undefined;
+/** What a clip keeps from step to step. An adapter's clip that goes on where another is begins with that. */
+export interface Kept {
+  /** On the GPU. */
+  readonly record?: GPUBuffer;
+  /** On the GPU: the history of the steps, then what the rules remember. */
+  readonly memory?: GPUBuffer | undefined;
+  /** On the CPU: what the method's rule remembers. */
+  readonly ruleState?: RuleState | undefined;
 }
-
-/** The number that each norm had before; undefined for one that is new. */
-export type NumbersBefore = readonly (number | undefined)[];
 
 /** Gradients that a backend has prepared. Only that backend looks inside. */
 export type Prepared = object;
@@ -34,8 +33,7 @@ export interface ClipBackend {
   readonly ready: Promise<void>;
   readonly record?: GPUBuffer;
   readonly scales?: GPUBuffer;
-  /** On the GPU: the history of the steps, then what the rules remember. */
-  readonly memory?: GPUBuffer | undefined;
+  readonly kept: Kept;
   /** The record's flags after the last step, where they are known at once: on the CPU. */
   readonly flags?: () => number;
   /** A gradient with more elements than this is split into pieces. The record numbers each piece. */
@@ -54,7 +52,5 @@ export interface ClipBackend {
   readonly state?: StoredState;
   /** On the GPU: what is freed with it. */
   readonly owned?: Set<GPUBuffer>;
-  /** On the CPU: from now on the norms that are remembered are these. */
-  readonly renumber?: ((numbers: NumbersBefore) => void) | undefined;
   destroy(): void;
 }

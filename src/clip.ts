@@ -1,14 +1,21 @@
 import type { ClipBackend, Prepared, StepValues, StoredState } from "./backend.ts";
 import { readBound as checkBound, readBoolean, readNormalFloat, readOptions, refuseTypeGPU, shown } from "./check.ts";
 import { NonFiniteGradientError } from "./errors.ts";
-import { type GivenGradients, type Gradients, keyOf, readGivenGradients, type TensorList } from "./gradients.ts";
+import {
+  checkGradients,
+  type GivenGradients,
+  type Gradients,
+  keyOf,
+  readGivenGradients,
+  type TensorList,
+} from "./gradients.ts";
 import { type ClipHistory, readHistory } from "./history.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
 import { groupRunsOf, piecesOf } from "./pieces.ts";
 import { Recent } from "./recent.ts";
 import { type ClipReport, type Counters, countsOf, type Place, readEntries, readReport } from "./record.ts";
-import { gradientsFor, refuseOtherStructure } from "./requirements.ts";
+import { refuseOtherStructure, refuseUnsuited } from "./requirements.ts";
 import type { Declared } from "./view.ts";
 
 /** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
@@ -97,30 +104,32 @@ export interface Clip {
   destroy(): void;
 }
 
-/** What has been read of the steps so far. A clip that goes on where another is shares it: reads may be under way. */
-interface Told {
+/** How far the steps have been read. A clip that goes on where another is shares it: reads may be under way. */
+interface Progress {
   /** The totals of the last report. */
   totals: Counters;
   lastReport?: ClipReport;
   /** Settles when all earlier reports and histories have ended. */
   reads: Promise<void>;
-  /** The number of the last step that `history` told. */
+  /** The number of the last step in a history. */
   lastStep: number;
 }
 
 /** The part of a clip that all backends share: checks, the values of the next step, and the report. */
 export class GradientClip implements Clip {
   readonly method: ClipMethod;
-  /** What the adapters' clip that goes on where this one is needs too. */
+  // An adapter's clip that goes on where this one is needs these too.
   readonly backend: ClipBackend;
   readonly list: TensorList;
+  /** The method, with groups that only the gradients name. */
+  readonly resolved: ClipMethod;
+  readonly options: CheckedOptions;
   readonly #prepared: Prepared;
   /** The gradients given to prepare. */
   readonly #given: GivenGradients;
   readonly #recent = new Recent<Prepared>(KEPT_SETS);
-  readonly #options: CheckedOptions;
   #values: StepValues;
-  readonly #told: Told;
+  #progress: Progress = { totals: countsOf(() => 0), reads: Promise.resolve(), lastStep: 0 };
   readonly #onDestroy: () => void;
   #destroyed = false;
 
@@ -129,25 +138,30 @@ export class GradientClip implements Clip {
     given: GivenGradients,
     list: TensorList,
     method: ClipMethod,
+    resolved: ClipMethod,
     options: CheckedOptions,
     onDestroy: () => void,
-    before?: GradientClip,
   ) {
     this.method = method;
+    this.resolved = resolved;
+    this.options = options;
     this.#onDestroy = onDestroy;
     this.backend = backend;
     this.list = list;
     this.#prepared = backend.prepare(list);
     this.#given = given;
     this.#recent.get(keyOf(given), () => this.#prepared);
-    this.#options = options;
     this.#values = {
       // With a bound for each group there is no single one. Infinity would say that nothing is clipped.
-      maxNorm: method.maxNorm ?? (method.grouping.kind === "groups" ? Number.NaN : Infinity),
+      maxNorm: method.maxNorm ?? (resolved.grouping.kind === "groups" ? Number.NaN : Infinity),
       gradScale: typeof options.gradScale === "number" ? options.gradScale : 1,
     };
-    if (before) this.#values = before.#values;
-    this.#told = before ? before.#told : { totals: countsOf(() => 0), reads: Promise.resolve(), lastStep: 0 };
+  }
+
+  /** For adapters: this clip's steps follow those of an earlier one. */
+  goOnFrom(earlier: GradientClip): void {
+    this.#values = earlier.#values;
+    this.#progress = earlier.#progress;
   }
 
   get ready(): Promise<void> {
@@ -172,7 +186,7 @@ export class GradientClip implements Clip {
   }
 
   get lastReport(): ClipReport | undefined {
-    return this.#told.lastReport;
+    return this.#progress.lastReport;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, gradients?: Gradients): void {
@@ -190,12 +204,10 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { maxNorm, gradScale } = readOptions(values, "set's values", ["maxNorm", "gradScale"]);
     if (maxNorm !== undefined && this.method.maxNorm === undefined) {
-      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare a clip with other bounds.`);
+      throw new TypeError(`${this.method.name} has no single maxNorm to set; prepare another.`);
     }
-    if (gradScale !== undefined && typeof this.#options.gradScale !== "number") {
-      throw new TypeError(
-        "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.",
-      );
+    if (gradScale !== undefined && typeof this.options.gradScale !== "number") {
+      throw new TypeError("gradScale is read from the buffer in options.gradScale; write it there.");
     }
     const boundOf = (value: unknown) =>
       (this.method.rule.isScaled ? readNormalFloat : checkBound)(value, "set's maxNorm");
@@ -226,13 +238,13 @@ export class GradientClip implements Clip {
 
   /** Copies may arrive in any order, but each call has the steps since the one before it. */
   async #inTurn<T>(read: (before: Promise<void>) => Promise<T>): Promise<T> {
-    const before = this.#told.reads;
+    const before = this.#progress.reads;
     let end = () => {};
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
     // An aborted or failed one may end before an earlier one.
-    this.#told.reads = before.then(() => ended);
+    this.#progress.reads = before.then(() => ended);
     try {
       return await read(before);
     } finally {
@@ -243,28 +255,28 @@ export class GradientClip implements Clip {
   /** Each report counts the steps since the one before it. */
   #reportIn(views: readonly DataView[]): ClipReport {
     const [record, ...entries] = views as readonly [DataView, ...DataView[]];
-    const report = readReport(record, this.#told.totals, (piece, element) => this.locate(piece, element));
+    const report = readReport(record, this.#progress.totals, (piece, element) => this.locate(piece, element));
     if (report.totals.steps === 0) {
       throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
     }
-    this.#told.totals = { ...report.totals };
-    const groups = this.method.grouping.kind === "all" ? undefined : entries.shift();
+    this.#progress.totals = { ...report.totals };
+    const groups = this.resolved.grouping.kind === "all" ? undefined : entries.shift();
     const [norms] = entries;
-    const told = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
-    this.#told.lastReport = told;
-    return told;
+    const whole = { ...report, ...(groups && this.#ofGroups(groups)), ...(norms && this.#ofTensors(norms)) };
+    this.#progress.lastReport = whole;
+    return whole;
   }
 
   async history(): Promise<ClipHistory> {
     this.#refuseDestroyed();
-    if (this.#options.history === undefined) {
+    if (this.options.history === undefined) {
       throw new TypeError("The clip keeps no history; prepare it with { history: 1000 }.");
     }
     return this.#inTurn(async (before) => {
       const rows = await this.backend.readHistory();
       await before;
-      const history = readHistory(rows, this.#told.lastStep);
-      this.#told.lastStep = history.steps.at(-1) ?? this.#told.lastStep;
+      const history = readHistory(rows, this.#progress.lastStep);
+      this.#progress.lastStep = history.steps.at(-1) ?? this.#progress.lastStep;
       return history;
     });
   }
@@ -299,34 +311,35 @@ export class GradientClip implements Clip {
     if (gradients === undefined && this.list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.list);
     return this.#recent.get(keyOf(given), () => {
-      const list = gradientsFor(this.method, this.#options, given, this.list);
+      const list = checkGradients(given, this.method.examples, this.list);
+      refuseUnsuited(list, this.resolved, this.options);
       const backend = this.record ? "webgpu" : "cpu";
       if (list.backend !== undefined && list.backend !== backend) {
         throw new TypeError(
-          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another clip for them.`,
+          `The clip was prepared for gradients on ${backend}, and these are on ${list.backend}; prepare another.`,
         );
       }
-      refuseOtherStructure(list, this.list, this.method.grouping.kind === "units");
+      refuseOtherStructure(list, this.list, this.resolved.grouping.kind === "units");
       return gradients === undefined ? this.#prepared : this.backend.prepare(list);
     });
   }
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
-    const told = readEntries(entries);
-    const { grouping } = this.method;
+    const read = readEntries(entries);
+    const { grouping } = this.resolved;
     if (grouping.kind === "members") {
-      const { norms, scales, clipped } = told;
+      const { norms, scales, clipped } = read;
       return { memberNorms: norms, memberScales: scales, clippedMembers: clipped.filter(Boolean).length };
     }
-    if (grouping.kind === "groups") return { groups: grouping.report(told) };
+    if (grouping.kind === "groups") return { groups: grouping.report(read) };
     return this.#ofTensors(entries);
   }
 
   #ofTensors(entries: DataView): Partial<ClipReport> {
     const { norms } = readEntries(entries);
     const { declared, places } = this.list;
-    const { kind } = this.method.grouping;
-    const grouping = kind === "units" ? this.method.grouping : ({ kind: "tensor" } as const);
+    const { grouping: own } = this.resolved;
+    const grouping = own.kind === "units" ? own : ({ kind: "tensor" } as const);
     const tensorNorms = new Float64Array(places.length).fill(Number.NaN);
     groupRunsOf(declared, grouping).forEach(({ group, count: units }, ordinal) => {
       const { index } = declared[ordinal] as Declared;
@@ -338,14 +351,14 @@ export class GradientClip implements Clip {
   /** A segment may span several gradients that are neighbours in memory and in the list. */
   locate(number: number, elementOfSegment: number): Place {
     const { declared } = this.list;
-    const piece = piecesOf(declared, this.method.grouping, this.backend.pieceElements)[number];
+    const piece = piecesOf(declared, this.resolved.grouping, this.backend.pieceElements)[number];
     let element = elementOfSegment + (piece?.first ?? 0);
     for (const tensor of piece ? declared.slice(declared.indexOf(piece.tensor)) : []) {
       if (element < tensor.length) return { index: tensor.index, name: tensor.name, element };
       element -= tensor.length;
     }
     throw new RangeError(
-      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; read it with the clip that wrote it.`,
+      `The record names piece ${number}, element ${elementOfSegment}, which no gradient has; pass the clip that wrote it.`,
     );
   }
 

@@ -1,14 +1,12 @@
-import type { ClipBackend, Counts, NumbersBefore } from "./backend.ts";
+import type { ClipBackend, Kept } from "./backend.ts";
 import { readBoolean, readOneOf, readOptions, shown } from "./check.ts";
 import { type Clip, GradientClip } from "./clip.ts";
-import { type Gradients, readGivenGradients } from "./gradients.ts";
+import { checkGradients, type Gradients, readGivenGradients, type TensorList } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
 import { type ClipMethod, readMethod } from "./methods/method.ts";
 import { type CheckedOptions, type ClipOptions, checkOptions, OPTIONS } from "./options.ts";
-import { groupCount } from "./pieces.ts";
 import type { ClipReport } from "./record.ts";
-import { gradientsFor } from "./requirements.ts";
-import type { Declared } from "./view.ts";
+import { refuseUnsuited } from "./requirements.ts";
 
 /** Prepares clips on one device, or on the CPU. */
 export interface Clipper {
@@ -66,12 +64,7 @@ export async function clipOnce(
 }
 
 /** Makes what does the work of one clip. */
-export type BackendFor = (
-  method: ClipMethod,
-  options: CheckedOptions,
-  counts: Counts,
-  before?: ClipBackend,
-) => ClipBackend;
+export type BackendFor = (method: ClipMethod, options: CheckedOptions, list: TensorList, kept?: Kept) => ClipBackend;
 
 /** What a clipper is made of; it clips GPU buffers, arrays, or both. */
 export interface Parts {
@@ -82,13 +75,6 @@ export interface Parts {
   readonly device?: GPUDevice;
   readonly fallbackReason?: string;
   readonly onDestroy?: () => void;
-}
-
-/** An earlier clip with the same method and options, for other gradients, and what a clip that goes on where it is takes over. */
-export interface GoesOn {
-  readonly clip: GradientClip;
-  numbersFor(declared: readonly Declared[], method: ClipMethod): NumbersBefore | undefined;
-  handOver(to: ClipBackend, method: ClipMethod, options: CheckedOptions, counts: Counts): void;
 }
 
 export class GradientClipper implements Clipper {
@@ -106,58 +92,38 @@ export class GradientClipper implements Clipper {
     this.#parts = parts;
   }
 
-  /**
-   * @param goesOn for adapters: how the new clip goes on where an earlier one is.
-   */
+  /** @param keptFor for adapters: what an earlier clip has kept for this one. */
   prepare(
     gradients: Gradients,
     givenMethod: ClipMethod = clipByGlobalNorm(1),
     givenOptions?: ClipOptions,
-    goesOn?: GoesOn,
+    keptFor?: (list: TensorList, method: ClipMethod) => Kept,
   ): GradientClip {
     if (this.#destroyed) throw new TypeError("The clipper was destroyed; create a new one.");
     const read = readMethod(givenMethod);
     const options = checkOptions(givenOptions, read);
     const given = readGivenGradients(gradients);
-    const list = gradientsFor(read, options, given);
+    const list = checkGradients(given, read.examples);
     const { grouping } = read;
     const method = grouping.kind === "found" ? { ...read, grouping: grouping.among(list.declared) } : read;
+    refuseUnsuited(list, method, options);
     const where = list.backend ?? this.backend;
     const backendFor = this.#parts[where];
     if (!backendFor) {
       const what = where === "webgpu" ? "a GPUBuffer" : "a typed array";
       throw new TypeError(`${list.tensors[0]?.label} is ${what}, but ${this.#parts.otherwise}.`);
     }
-    if (!method.passes[where]) {
+    for (const made of [method, options.skip]) {
+      if (!made || made.passes[where]) continue;
       throw new TypeError(
-        `${method.name} was made by an entry that has nothing for the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
-      );
-    }
-    if (where === "webgpu" && options.skip && !options.skip.groupPass) {
-      throw new TypeError(
-        `options.skip is ${options.skip.name}, which was made by an entry that has nothing for the GPU; import it from "gradclip".`,
+        `${made.name} is of an entry without the ${where === "webgpu" ? "GPU" : "CPU"}; import it from "gradclip".`,
       );
     }
     options.skip?.check(method, where);
-    const { declared } = list;
-    const counts = {
-      groups: groupCount(declared, method.grouping),
-      gradients: declared.length,
-      before: goesOn?.numbersFor(declared, method),
-    };
-    const backend = backendFor(method, options, counts, goesOn?.clip.backend);
+    const backend = backendFor(method, options, list, keptFor?.(list, method));
     try {
-      const clip = new GradientClip(
-        backend,
-        given,
-        list,
-        method,
-        options,
-        () => this.#clips.delete(clip),
-        goesOn?.clip,
-      );
+      const clip = new GradientClip(backend, given, list, read, method, options, () => this.#clips.delete(clip));
       this.#clips.add(clip);
-      goesOn?.handOver(backend, method, options, counts);
       return clip;
     } catch (error) {
       backend.destroy();

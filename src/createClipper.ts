@@ -7,6 +7,7 @@ import type { ClipOptions } from "./options.ts";
 import type { ClipReport } from "./record.ts";
 import { contextOf, type DeviceContext } from "./webgpu/device.ts";
 import { held, refuseBareDevice, refuseLost, refuseNoDevice } from "./webgpu/givenDevice.ts";
+import { isNullBackend } from "./webgpu/grid.ts";
 import { requestOwnDevice } from "./webgpu/ownDevice.ts";
 import { tryOut } from "./webgpu/selfTest.ts";
 
@@ -25,7 +26,8 @@ export interface ClipperOptions {
 
 /**
  * A clipper for a device, or for the best that there is here.
- * @throws NoWebGPUError with `backend: "webgpu"` where there is none, DeviceLostError for a device that is already lost.
+ * @throws NoWebGPUError with `backend: "webgpu"` where there is none, and for a device of a null backend, which computes nothing;
+ * DeviceLostError for a device that is already lost.
  */
 export async function createClipper(options?: ClipperOptions): Promise<Clipper> {
   refuseBareDevice(options);
@@ -108,6 +110,9 @@ async function onDevice(device: unknown, backend = "auto", label = "gradclip"): 
 
 /** For adapters, whose engine asks for a step and does not wait: on a device that is there already, or on the CPU. */
 export function clipperOn(device: GPUDevice | undefined, label = "gradclip"): GradientClipper {
+  if (isNullBackend(device?.adapterInfo)) {
+    throw new NoWebGPUError("no-adapter", "The device is a null backend; install a driver, or use the CPU.");
+  }
   return device ? new GradientClipper({ ...held(device, label), ...arraysToo }) : onCpu();
 }
 

@@ -48,7 +48,7 @@ export class NonFiniteGradientError extends Error {
 }
 
 const BESIDE_GRADIENTS =
-  "The gradients are finite, but gradScale, totalNorm or a parameter is NaN, infinite or out of range; skip this step and correct that value.";
+  "The gradients are finite, but gradScale, totalNorm or a parameter is not, or out of range; correct it.";
 
 function inGradients({ nonFinite, firstNonFinite: first }: ClipReport): string {
   const name = first?.name === undefined ? "" : ` ${JSON.stringify(first.name)}`;

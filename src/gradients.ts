@@ -89,12 +89,10 @@ function notGradients(value: unknown): TypeError {
 /** Orders a step's entries as the prepared list, with its names. A name that the step lacks has no gradient. */
 function matched(keys: readonly string[] | undefined, entries: readonly Entry[], prepared: TensorList): Entry[] {
   if (keys && !prepared.keys) {
-    throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list in the same order.");
+    throw new TypeError("gradients has names, but the clip was prepared for a list; pass a list.");
   }
   if (!keys && prepared.keys) {
-    throw new TypeError(
-      "gradients is a list, but the clip was prepared for gradients by name; pass an object or a Map with the same names.",
-    );
+    throw new TypeError("gradients is a list, but the clip was prepared for names; pass an object or a Map.");
   }
   const count = prepared.names.length;
   if (!keys && entries.length !== count) {
@@ -106,7 +104,7 @@ function matched(keys: readonly string[] | undefined, entries: readonly Entry[],
   const unknown = keys?.find((key) => !known.has(key));
   if (unknown !== undefined) {
     throw new RangeError(
-      `gradients has ${JSON.stringify(unknown)}, which the clip was not prepared for; pass the names that it was prepared for, or prepare another.`,
+      `gradients has ${JSON.stringify(unknown)}, which the clip was not prepared for; prepare another.`,
     );
   }
   const byKey = new Map(entries.map(({ name, gradient }) => [name, gradient]));
@@ -127,10 +125,11 @@ export function keyOf({ places }: GivenGradients): string | undefined {
  * there.
  * @param prepared at a step: prepare's list, which numbers the gradients.
  */
-export function checkGradients(given: GivenGradients, examples = 1, prepared?: TensorList): TensorList {
+export function checkGradients(given: GivenGradients, examples?: number, prepared?: TensorList): TensorList {
   const places = given.places.map(({ name, view }, index) => {
-    const group = prepared ? prepared.places[index]?.group : view?.group;
-    return view && checkView(view, { index, name, group }, examples);
+    const known = prepared?.places[index];
+    const group = prepared ? known?.group : view?.group;
+    return view && checkView(view, { index, name, group }, examples ?? 1, examples && known?.length);
   });
   const declared = (prepared?.places ?? places).flatMap((known, index) => {
     if (!known || known.length === 0) return [];
@@ -166,7 +165,5 @@ function refuseMixture(tensors: readonly Tensor[]): void {
 }
 
 function refuseTwoBackends(subjects: readonly string[]): never {
-  throw new TypeError(
-    `${inWords(subjects)} are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.`,
-  );
+  throw new TypeError(`${inWords(subjects)} are a GPUBuffer and a typed array; pass all on the GPU or all as arrays.`);
 }

@@ -19,7 +19,7 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
     if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
   for (const ranges of uses.values()) {
-    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset || a.range.byteLength - b.range.byteLength);
+    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset);
     let last = ranges[0];
     for (const next of ranges.slice(1)) {
       if (!last) break;
@@ -54,7 +54,7 @@ function overlapError(a: Use, b: Use): RangeError {
   const subject = (use: Use) => `${use.tensor.label}${use.as === "gradient" ? "" : `.${use.as}`}`;
   if (first.as === "parameter" || second.as === "parameter") {
     return new RangeError(
-      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass gradients and parameters that are apart.`,
+      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass ranges that are apart.`,
     );
   }
   const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
@@ -70,7 +70,7 @@ function overlapError(a: Use, b: Use): RangeError {
   }
   const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
   return new RangeError(
-    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the very same.`,
+    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the same.`,
   );
 }
 

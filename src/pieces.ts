@@ -6,7 +6,7 @@ import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
 /** Which values share a norm: all values, or those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
   | { readonly kind: "all" | "tensor" }
-  | { readonly kind: "members"; readonly count: number }
+  | Members
   | NamedGroups
   | FoundGroups
   | {
@@ -20,6 +20,18 @@ export type Grouping =
 export interface CheckedGradients {
   readonly tensors: readonly Tensor[];
   readonly declared: readonly Declared[];
+}
+
+/** Parts along the leading axis of every gradient. What only examples need comes with them. */
+export interface Members {
+  readonly kind: "members";
+  readonly count: number;
+  /** How many of them a step brings, if one of these gradients is present; default all. */
+  readonly presentIn?: (declared: readonly Declared[]) => number | undefined;
+  /** The number of a part's norm, by the number of its gradient and its own; default its own. */
+  readonly groupOf?: (tensor: Declared, ordinal: number, part: number) => number;
+  /** The runs of those norms. */
+  readonly runsOf?: (declared: readonly Declared[]) => GroupRun[];
 }
 
 /** Groups that the caller names. What only they need comes with them, so that other methods ship none of it. */
@@ -39,7 +51,6 @@ export interface NamedGroups {
 export interface FoundGroups {
   readonly kind: "found";
   readonly among: (declared: readonly Declared[]) => NamedGroups;
-  readonly check: (list: CheckedGradients) => void;
 }
 
 /** A run of one gradient's elements that is processed as one. */
@@ -62,26 +73,35 @@ export interface GroupRun {
   readonly count: number;
   /** How many values share one norm; for members and named groups the average. */
   readonly valuesPerGroup: number;
-  /** Whether they are those of a gradient that is absent. */
+  /** Whether they are those of a gradient, or of an example, that is absent. */
   readonly absent: boolean;
+  /** The part of a bound that several norms share. */
+  readonly share?: number;
 }
 
 /** The pieces of the gradients that are present. */
 export function presentPiecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece[] {
-  return piecesOf(declared, grouping, pieceElements).filter((piece): piece is Piece => isPresent(piece.tensor));
+  return piecesOf(declared, grouping, pieceElements).filter(
+    (piece): piece is Piece => isPresent(piece.tensor) && piece.first < presentElements(piece.tensor),
+  );
+}
+
+/** A step may bring the first examples of a gradient only. */
+export function presentElements({ source, dtype }: Tensor): number {
+  return source.byteLength / ELEMENT_BYTES[dtype];
 }
 
 /** Pieces depend on the declared lengths only: a record's piece numbers hold for all buffers. */
 export function piecesOf(declared: readonly Declared[], grouping: Grouping, pieceElements: number): Piece<Declared>[] {
   const pieces: Piece<Declared>[] = [];
   const parts = grouping.kind === "members" ? grouping.count : 1;
-  const { groupOf } = grouping as Partial<NamedGroups>;
+  const { groupOf } = grouping as Partial<Pick<Members, "groupOf">>;
   const runs = "count" in grouping ? [] : groupRunsOf(declared, grouping);
   declared.forEach((tensor, ordinal) => {
     const length = tensor.length / parts;
     const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;
     for (let part = 0; part < parts; part++) {
-      const group = groupOf?.(tensor) ?? runs[ordinal]?.group ?? part;
+      const group = groupOf?.(tensor, ordinal, part) ?? runs[ordinal]?.group ?? part;
       for (let first = 0; first < length; first += pieceElements) {
         const elements = Math.min(pieceElements, length - first);
         pieces.push({ number: pieces.length, tensor, first: part * length + first, length: elements, group, units });
@@ -94,9 +114,16 @@ export function piecesOf(declared: readonly Declared[], grouping: Grouping, piec
 /** Empty if all values share one norm. */
 export function groupRunsOf(declared: readonly Declared[], grouping: Grouping): GroupRun[] {
   if (grouping.kind === "all") return [];
+  if ("runsOf" in grouping && grouping.runsOf) return grouping.runsOf(declared);
   if ("count" in grouping) {
     const valuesPerGroup = declared.reduce((sum, { length }) => sum + length, 0) / grouping.count;
-    return Array.from({ length: grouping.count }, (_, group) => ({ group, count: 1, valuesPerGroup, absent: false }));
+    const present = (grouping as Partial<Members>).presentIn?.(declared) ?? grouping.count;
+    return Array.from({ length: grouping.count }, (_, group) => ({
+      group,
+      count: 1,
+      valuesPerGroup,
+      absent: group >= present,
+    }));
   }
   let next = 0;
   return declared.map((tensor) => {
@@ -118,17 +145,6 @@ function unitsOf({ shape = [], label }: Declared, grouping: Grouping): Units | u
 /** The number of a gradient's named group; 0 without such groups. */
 export function groupOf(tensor: Declared, grouping: Grouping): number {
   return grouping.kind === "groups" ? grouping.groupOf(tensor) : 0;
-}
-
-/** The groups that are measured and not scaled. */
-export function measuredIn(grouping: Grouping): readonly number[] {
-  return grouping.kind === "groups" ? grouping.measured : [];
-}
-
-/** Whether a skip rule has something to judge. */
-export function isJudged(declared: readonly Declared[], grouping: Grouping): boolean {
-  const measured = measuredIn(grouping);
-  return declared.some((tensor) => isPresent(tensor) && !measured.includes(groupOf(tensor, grouping)));
 }
 
 /** The bytes of some elements of a range. */

@@ -39,7 +39,7 @@ export function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
 export function checkBuffer(buffer: GPUBuffer, subject: string): void {
   if ((buffer.usage & STORAGE) === 0) {
     throw new TypeError(
-      `${subject} is a buffer with usage 0x${buffer.usage.toString(16)}, without STORAGE (0x80); create it with that usage too.`,
+      `${subject} is a buffer with usage 0x${buffer.usage.toString(16)}, without STORAGE (0x80); add that usage.`,
     );
   }
   if (buffer.mapState !== undefined && buffer.mapState !== "unmapped") {
@@ -72,7 +72,7 @@ function refuseLostMemory(array: Uint8Array, label: string): void {
   try {
     new Uint8Array(array.buffer);
   } catch {
-    throw new TypeError(`${label} is on a detached ArrayBuffer; pass the array that now owns the memory.`);
+    throw new TypeError(`${label} is on a detached ArrayBuffer; pass the array that owns it now.`);
   }
   try {
     array.keys();

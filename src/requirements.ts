@@ -1,23 +1,14 @@
 import { counted } from "./check.ts";
-import { checkGradients, type GivenGradients, type TensorList } from "./gradients.ts";
+import type { TensorList } from "./gradients.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Members } from "./pieces.ts";
 import { type Declared, isPresent, labelOf, type Tensor } from "./view.ts";
 
-/**
- * Gradients that the method can work on. Everything that it needs has been checked.
- * @param prepared at a step: prepare's list.
- */
-export function gradientsFor(
-  method: ClipMethod,
-  options: CheckedOptions,
-  given: GivenGradients,
-  prepared?: TensorList,
-): TensorList {
-  const list = checkGradients(given, method.examples, prepared);
-  refuseUnsuited(list, method, options);
+/** Refuses gradients that the method cannot work on. */
+export function refuseUnsuited(list: TensorList, method: ClipMethod, options: CheckedOptions): void {
+  refuseUnmeasured(list, method, options);
   refuseUnwritten(list, method, options);
-  return list;
 }
 
 /**
@@ -39,18 +30,20 @@ export function refuseOtherStructure(list: TensorList, prepared: TensorList, byS
 
 function areLaidOutAlike(now: Declared, then: Declared): boolean {
   if (!isPresent(now) || !isPresent(then)) return true;
-  return now.parameter?.dtype === then.parameter?.dtype && !now.into === !then.into;
+  return now.parameter?.dtype === then.parameter?.dtype && now.into?.dtype === then.into?.dtype;
 }
 
 function inWords(tensor: Declared | undefined): string {
   if (!tensor) return "no gradient";
   const { length, dtype, parameter, into }: Declared & Partial<Tensor> = tensor;
   const elements = counted(length, dtype === "f32" ? "element" : `${dtype} element`);
-  return [elements, parameter && `a parameter of ${parameter.dtype}`, into && "an into"].filter(Boolean).join(" and ");
+  return [elements, parameter && `a parameter of ${parameter.dtype}`, into && `an into of ${into.dtype}`]
+    .filter(Boolean)
+    .join(" and ");
 }
 
 /** Checks shapes, parameters and the leading axis of members, and that a total norm is for all gradients. */
-function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
+function refuseUnmeasured({ tensors, declared }: TensorList, method: ClipMethod, options: CheckedOptions): void {
   const { name, grouping } = method;
   if (method.accumulate)
     refuseMissing(tensors, `${name} with accumulate`, "into", "the range that holds the sum so far");
@@ -60,18 +53,24 @@ function refuseUnsuited({ tensors, declared }: TensorList, method: ClipMethod, o
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
   }
   if ("check" in grouping) grouping.check({ tensors, declared }, name);
-  if (grouping.kind !== "members") return;
-  const member = method.examples ? "example" : "member";
-  for (const { label, length, shape } of declared) {
-    const leading = shape?.[0];
-    if (leading !== undefined && leading !== grouping.count) {
+  if (grouping.kind === "members") refuseUneven(declared, grouping, method.examples ? "example" : "member");
+}
+
+/** A step may bring fewer examples, as many of every gradient. */
+function refuseUneven(declared: readonly Declared[], { count, presentIn }: Members, part: string): void {
+  const present = presentIn?.(declared) ?? count;
+  for (const tensor of declared) {
+    const { label, length, shape } = tensor;
+    const wanted = isPresent(tensor) ? present : count;
+    const leading = [shape?.[0], presentIn?.([tensor])].find((axis) => axis !== undefined && axis !== wanted);
+    if (leading !== undefined) {
       throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${counted(grouping.count, member)}; stack as many in every gradient.`,
+        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; stack as many in every gradient.`,
       );
     }
-    if (length % grouping.count !== 0) {
+    if (length % count !== 0) {
       throw new RangeError(
-        `${label} has ${counted(length, "element")}, which ${counted(grouping.count, member)} cannot share equally; the leading axis of every gradient must be the ${member}s.`,
+        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
       );
     }
   }

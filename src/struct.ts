@@ -8,7 +8,7 @@ export interface Struct<Field extends string> {
 }
 
 /** @param fields in the order of the WGSL, which test/struct.test.ts holds them to. */
-/* @__NO_SIDE_EFFECTS__ */ // A bundler leaves out the structs of kernels that a page does not use.
+/* @__NO_SIDE_EFFECTS__ */ // A bundler leaves out the structs of kernels that a page does not use, unless a constant reads their `words`.
 export function struct<const Field extends string>(...fields: readonly Field[]): Struct<Field> {
   return {
     fields,

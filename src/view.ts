@@ -29,8 +29,12 @@ export interface GradientView {
    * shader-f16. Norms are computed in float32. Clipped values are rounded to the nearest, ties to even.
    */
   dtype?: Dtype;
-  /** Where the clipped gradient is written, in the same dtype. The gradient itself then stays unchanged. */
-  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number };
+  /**
+   * Where the clipped gradient is written. The gradient itself then stays unchanged. The dtype is the gradient's; under a 16-bit gradient
+   * it may be `"f32"`, for as many float32: then no result is rounded to 16 bits. `{ buffer: gradient, dtype: "f16", into: { buffer:
+   * master, dtype: "f32" } }`, with `gradScale: 1 / lossScale`, unscales a gradient of 2^-20 that float16 would round to 0.
+   */
+  into?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: "f32" };
   /** The gradient's parameter, with as many elements, for `adaptiveGradClip`. It is only read. */
   parameter?: { buffer: GPUBuffer | ArrayBufferView; byteOffset?: number; dtype?: Dtype };
   name?: string;
@@ -60,15 +64,15 @@ export interface Declared {
 /** A gradient that is present, checked. */
 export interface Tensor extends Declared {
   readonly source: Range;
-  readonly into?: Range;
+  readonly into?: Range & { readonly dtype: Dtype };
   readonly parameter?: { readonly source: Range; readonly dtype: Dtype };
 }
 
 const VIEW_KEYS = ["buffer", "byteOffset", "length", "dtype", "into", "parameter", "name", "group", "shape"] as const;
 /** What a view without a buffer may have. */
 const DECLARED_KEYS = ["length", "dtype", "name", "group", "shape"] as const;
-const INTO_KEYS = ["buffer", "byteOffset"] as const;
-const PARAMETER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
+/** What an into and a parameter may have. */
+const OTHER_KEYS = ["buffer", "byteOffset", "dtype"] as const;
 export const ACCEPTED = "a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }";
 const DTYPES = Object.keys(ELEMENT_BYTES) as Dtype[];
 
@@ -77,8 +81,8 @@ type Read<K extends string> = { readonly [P in K]?: unknown };
 /** The caller's view, read but not checked. Nothing reads the caller's object again. */
 export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
   readonly name?: string;
-  readonly into?: Read<(typeof INTO_KEYS)[number]>;
-  readonly parameter?: Read<(typeof PARAMETER_KEYS)[number]>;
+  readonly into?: Read<(typeof OTHER_KEYS)[number]>;
+  readonly parameter?: Read<(typeof OTHER_KEYS)[number]>;
 }
 
 export function isPresent(tensor: Declared | undefined): tensor is Tensor {
@@ -108,12 +112,12 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
   }
-  const read = <K extends string>(value: unknown, key: string, known: readonly K[]) =>
-    value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, known);
+  const read = (value: unknown, key: string) =>
+    value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, OTHER_KEYS);
   return Object.assign(given, {
     name: own,
-    into: read(into, "into", INTO_KEYS),
-    parameter: read(parameter, "parameter", PARAMETER_KEYS),
+    into: read(into, "into"),
+    parameter: read(parameter, "parameter"),
     shape: Array.isArray(shape) ? [...shape] : shape,
   });
 }
@@ -148,20 +152,25 @@ function isHalf(value: unknown): boolean {
   return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>).BYTES_PER_ELEMENT === 2;
 }
 
-/** `into` has room for one of the `examples`: their sum is written there. */
+/**
+ * @param examples `into` has room for one of them: their sum is written there.
+ * @param most at a step with examples: how long the gradient is with all of them. The first ones may be all that there are.
+ */
 export function checkView(
   given: GivenView,
   known: Pick<Declared, "index" | "name" | "group">,
   examples: number,
+  most: number | undefined,
 ): Declared {
   const label = labelOf(known.index, known.name);
   if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
   const dtype = dtypeOf(given.dtype, given.buffer, label);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  const length = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
-  const source = rangeIn(memory, byteOffset, length, dtype, label);
-  const shape = checkShape(given.shape, length, label);
+  const present = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
+  const source = rangeIn(memory, byteOffset, present, dtype, label);
+  const shape = checkShape(given.shape, present, label);
+  const length = most && present < most && present % (most / examples) === 0 ? most : present;
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
   const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };
@@ -224,14 +233,16 @@ function checkInto(
   given: NonNullable<GivenView["into"]>,
   source: Range,
   length: number,
-  dtype: Dtype,
+  from: Dtype,
   label: string,
-): Range | undefined {
+): Tensor["into"] {
+  const dtype = given.dtype === undefined ? from : readOneOf(given.dtype, `${label}.dtype`, ["f32"]);
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const range = rangeIn(memory, byteOffset, length, dtype, label);
   // Without an into the sum is written to the first example's place.
-  return isSame(range, { ...source, byteLength: range.byteLength }) ? undefined : range;
+  if (dtype === from && isSame(range, { ...source, byteLength: range.byteLength })) return undefined;
+  return { ...range, dtype };
 }
 
 function checkParameter(
@@ -252,7 +263,8 @@ export function keyOfView(view: GivenView): string | undefined {
   if (!Array.isArray(sizes)) return undefined;
   const others = [into, parameter].filter((other) => other !== undefined);
   const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
-  const rest = [byteOffset, length, dtype, into?.byteOffset, parameter?.byteOffset, parameter?.dtype, ...sizes];
+  const places = [into, parameter].flatMap((other) => [other?.byteOffset, other?.dtype]);
+  const rest = [byteOffset, length, dtype, ...places, ...sizes];
   if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
   // JSON distinguishes a number from a string that looks like it.
   const words = rest.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));

@@ -8,7 +8,8 @@ import { truthOf } from "../bench/reference.ts";
 import { valuesOf, type Workload } from "../bench/workloads.ts";
 import { clipByGlobalNorm, createClipper } from "../src/index.ts";
 import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
-import { dawn, withFewBuffers } from "./engines/dawn.mjs";
+import { dawn } from "./engines/dawn.mjs";
+import { withFewBuffers } from "./engines/fewBuffers.mjs";
 import { countTouches } from "./support/touched.ts";
 import { sum, workload } from "./support/workload.ts";
 

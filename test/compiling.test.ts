@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { deviceWith, newBuffer } from "../bench/isa/kernels.ts";
 import { type ClipMethod, clipByGlobalNorm, clipByNorm, clipByValue, createClipper } from "../src/index.ts";
 import { classOf, isSoftware } from "../src/webgpu/grid.ts";
+import { waitLimit } from "./engines/limits.mjs";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -59,7 +60,7 @@ test("a clipper asks its own device for all kernels of the self-test before the 
   const adapter = { info, limits: device.limits, requestDevice: async () => device };
   vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => adapter } });
   createClipper();
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0), waitLimit);
   expect(asked.map((name) => name.replace(/ by \d+$/, "")).sort()).toEqual([...joint].sort());
 });
 

@@ -1,4 +1,4 @@
-// npm run conformance -- --engine cpu|node|chromium|deno|bun|firefox [--filter text] [--errors]
+// npm run conformance -- --engine cpu|node|chromium|deno|bun|firefox|safari [--filter text] [--errors]
 // Bundles test/conformance/index.ts, or test/bun/suite.ts, and runs it in one engine. An engine without its adapter is a failure. With --errors it
 // prints the largest error of each method in each format, in ULP.
 
@@ -13,13 +13,15 @@ import { bunPath } from "./engines/bun.mjs";
 import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
+import { limit, waitLimit } from "./engines/limits.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
+import { launchSafari } from "./engines/safari.mjs";
 
 /** @typedef {import("./engines/runSuite.mjs").Message} Message */
 /** @typedef {{ suite: string, engine: string, filter?: string, send: (message: Message) => void }} Run */
 
-const silenceLimit = 180;
+const silenceLimit = limit(60);
 
 /** @typedef {(run: Run) => Promise<() => void | Promise<void>>} Engine starts the suite and returns how to stop it */
 const engines = /** @type {Record<string, Engine>} */ ({
@@ -29,6 +31,7 @@ const engines = /** @type {Record<string, Engine>} */ ({
   bun: runInProcess,
   chromium: async (run) => runInBrowser(await launchChromium(), run, inWorker),
   firefox: runInFirefox,
+  safari: runInSafari,
 });
 
 /** @param {Run} run */
@@ -96,9 +99,29 @@ async function runInBrowser(browser, { suite, engine, filter, send }, codeFor) {
   page.evaluate(codeFor(options)).catch((error) => send({ crash: error.message }));
   return async () => {
     // A browser that hangs does not close.
-    await Promise.race([browser.close(), setTimeout(5000)]);
+    await Promise.race([browser.close(), setTimeout(waitLimit)]);
     browser.process()?.kill("SIGKILL");
   };
+}
+
+/** WebDriver cannot call back from a page: the page keeps its messages until they are asked for. @param {Run} run */
+async function runInSafari({ suite, engine, filter, send }) {
+  const server = await serveFolder(join(suite, ".."));
+  const driver = await launchSafari();
+  await driver.get(server.url);
+  const options = JSON.stringify({ suite: new URL("suite.js", server.url).href, engine, filter });
+  await driver.executeScript(`messages = []; send = (message) => messages.push(message); ${inWorker(options)}`);
+  /** @returns {Promise<void>} */
+  const takeMessages = async () => {
+    /** @type {Message[]} */
+    const messages = await driver.executeAsyncScript(
+      "const take = () => (messages.length ? arguments[0](messages.splice(0)) : setTimeout(take, 100)); take();",
+    );
+    messages.forEach(send);
+    return takeMessages();
+  };
+  takeMessages().catch((error) => send({ crash: error.message }));
+  return () => driver.quit();
 }
 
 /** Other suites than the project's own. @type {Record<string, string>} */
@@ -152,7 +175,7 @@ function runIn({ engine, suite, filter }, start) {
     };
     const listen = () => {
       clearTimeout(silence);
-      silence = globalThis.setTimeout(() => crash(`no result for ${silenceLimit} seconds`), silenceLimit * 1000);
+      silence = globalThis.setTimeout(() => crash(`no result for ${silenceLimit / 1000} seconds`), silenceLimit);
     };
     /** @param {Message} message */
     const send = (message) => {

@@ -20,8 +20,6 @@ import { examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
 import { refused } from "./support/refused.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 type ClipGradients = typeof own;
 
 /** What doppler-gpu's own modules get in place of its clipping. */
@@ -168,6 +166,48 @@ describe("training", () => {
     expect((await clipGradients.clip.report()).totals).toMatchObject({ steps: 20, clippedSteps, skippedSteps: 0 });
     clipGradients.clip.destroy();
   });
+});
+
+test("a skipped step changes no bit of weights and moments, the first step too", async () => {
+  const adapter = new LoraAdapter({ inDim, outDim, rank, alpha, dtype: "f32" });
+  const params = [adapter.A, adapter.B];
+  const model = { forward: adapter.forward.bind(adapter) as never, loraParams: () => params };
+  const config = configOf(maxNorm);
+  const optimizer = new AdamOptimizer(config);
+  const clipGradients = clippingBy(clipByGlobalNorm(maxNorm), { skip: gradclip.skipAbove(1e3) });
+  const options = { crossEntropyLoss: crossEntropyLoss as never, clipGradients, optimizer };
+  const stateNow = async () => {
+    const slots = params.flatMap((param) => Object.values(optimizer.state.get(param) ?? {}) as DopplerTensor[]);
+    const all = [adapter.A, adapter.B, ...slots] as DopplerTensor[];
+    return Promise.all(all.map(async (one) => [...new Uint32Array(await readBuffer(one.buffer))]));
+  };
+  const step = async (factor: number) => {
+    const input = tensorOf(
+      x.map((value) => value * factor),
+      [tokens, inDim],
+    );
+    return trainStep(model, { ...batchOf(), input }, config, options);
+  };
+  const untouched = async (factor: number) => {
+    const before = await stateNow();
+    const { grads } = await step(factor);
+    expect(await stateNow()).toEqual(before);
+    // Whoever frees the gradients finds them.
+    expect(grads.size).toBe(2);
+  };
+  await untouched(Number.NaN);
+  const begun = await stateNow();
+  await step(1);
+  expect(await stateNow()).not.toEqual(begun);
+  for (const factor of [Number.NaN, 1e6]) await untouched(factor);
+  await clipGradients.clip.report();
+  const kept = await stateNow();
+  await step(1);
+  expect(await stateNow()).not.toEqual(kept);
+  expect((await clipGradients.clip.report()).totals).toMatchObject({ steps: 5, skippedSteps: 3, spikeSteps: 1 });
+  // doppler-gpu counts them.
+  expect(optimizer.stepCount).toBe(5);
+  clipGradients.clip.destroy();
 });
 
 /** Tensors of doppler-gpu's pool, whose buffers are longer than the tensors, by their parameters. */

@@ -28,7 +28,7 @@ beforeAll(async () => {
   planForFewBuffers(counterOfDevice().device);
 });
 
-describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", { timeout: 120_000 }, (backend) => {
+describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
   onTfjs(backend);
 
   test("are clipped by value", async () => {
@@ -91,7 +91,7 @@ describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", { timeout: 120_0
   });
 });
 
-describe.each(jaxBackends)("updates of jax-js on %s", { timeout: 120_000 }, (backend) => {
+describe.each(jaxBackends)("updates of jax-js on %s", (backend) => {
   onJax(backend);
 
   test("are clipped by value", async () => {

@@ -217,7 +217,7 @@ const intos: Row[] = [
   ],
 ];
 
-const APART = "pass ranges that are apart or the very same.";
+const APART = "pass ranges that are apart or the same.";
 
 /** Both on one memory of 64 elements. */
 function shared(...parts: ((buffer: Memory, make: Make) => object)[]): (make: Make) => unknown {
@@ -262,7 +262,7 @@ const overlaps: Row[] = [
     "one that a long one before others reaches",
     shared(at(0, 64), at(0, 64), at(252, 1)),
     RangeError,
-    /^gradients\[[01]\] and gradients\[2\] overlap \(bytes 0 to 256 and bytes 252 to 256 of one buffer\); pass ranges that are apart or the very same\.$/,
+    /^gradients\[[01]\] and gradients\[2\] overlap \(bytes 0 to 256 and bytes 252 to 256 of one buffer\); pass ranges that are apart or the same\.$/,
   ],
   [
     "a gradient and another's into",

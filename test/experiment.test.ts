@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { defaultDevice, init, numpy as np } from "@jax-js/jax";
 import { describe, expect, test } from "vitest";
 import { adamCells, cells, longCells, seeds } from "../bench/experiment/plan.ts";
+import { headlineOf } from "../bench/experiment/race.ts";
+import { drawRace } from "../bench/experiment/raceFigure.ts";
 import { sentencesOf } from "../bench/experiment/sentences.ts";
 import { type CellSummary, median, type Summary, wilson } from "../bench/experiment/summary.ts";
 
@@ -120,11 +122,19 @@ describe("docs/experiment.json", () => {
     const read = (page: string) => readFileSync(new URL(page, repository), "utf8").replaceAll(/\s+/g, " ");
     const sentences = sentencesOf(summary);
     for (const sentence of sentences) expect(read("docs/experiment.md")).toContain(sentence);
-    expect(read("README.md")).toContain(sentences[0]);
+    const { clipped, unclipped } = headlineOf(summary);
+    expect(read("README.md")).toContain(`${clipped} ${unclipped}`);
   });
 
   test("is drawn", () => {
     const figure = readFileSync(new URL("docs/experiment.svg", repository), "utf8");
     expect(figure.match(/<circle/g)?.length).toBe(2 * summary.cells.length);
+  });
+
+  test("is drawn as a race: 60 networks, those that read 70 % with a tick and those that exploded in pieces", () => {
+    const figure = readFileSync(new URL("docs/race.svg", repository), "utf8");
+    expect(figure).toBe(drawRace(summary));
+    const count = (pattern: RegExp) => figure.match(pattern)?.length;
+    expect([count(/class="tick"/g), count(/class="crack"/g), count(/class="empty"/g)]).toEqual([18, 25, 35]);
   });
 });

@@ -1,6 +1,6 @@
 /** A clip that goes on where another is, for other gradients: what adapters prepare where a step brings a new variable. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { goesOnFrom } from "../src/adapters/goesOn.ts";
+import { goOn } from "../src/adapters/goesOn.ts";
 import type { GradientClip } from "../src/clip.ts";
 import type { GradientClipper } from "../src/clipper.ts";
 import { adaGC, type ClipMethod, type ClipOptions, clipByGlobalNorm, skipSpikes, zClip } from "../src/index.ts";
@@ -17,12 +17,8 @@ describe.each(sides)("on the %s", (side: Side) => {
   /** Goes on with a clip for these names, of one number each; the group is the name's first letter. */
   function prepare(names: readonly string[], method: ClipMethod, options?: ClipOptions): void {
     const declared = new Map(names.map((name) => [name, { length: 1, group: name[0] as string }]));
-    clip = (clipperOn(side) as GradientClipper).prepare(
-      declared,
-      method,
-      options,
-      clip && goesOnFrom(clip, clipperOn(side).device),
-    );
+    const clipper = clipperOn(side) as GradientClipper;
+    clip = clip ? goOn(clipper, clip, declared, method, options) : clipper.prepare(declared, method, options);
   }
 
   /** What is left of the gradients. */
@@ -114,7 +110,7 @@ test("what a clip leaves behind is freed: 50 clips that go on have the buffers o
   clip.run(new Map());
   const alive = bench.live.size;
   for (let count = 2; count <= 50; count++) {
-    clip = clipper.prepare(declared(count), method, undefined, goesOnFrom(clip, clipper.device));
+    clip = goOn(clipper, clip, declared(count), method, undefined);
     clip.run(new Map());
   }
   expect(bench.live.size).toBe(alive);

@@ -8,7 +8,7 @@ import { COPY_DST, COPY_SRC, MAP_READ, STORAGE } from "./support/workbench.ts";
 
 describe("a clip runs where its gradients live", () => {
   const array = new Float32Array([1, 2]);
-  const both = "are a GPUBuffer and a typed array; pass all gradients on the GPU or all as arrays.";
+  const both = "are a GPUBuffer and a typed array; pass all on the GPU or all as arrays.";
   const mixtures: [string, () => Gradients, string][] = [
     ["a buffer, then an array", () => [bench.buffer([1]), array], `gradients[0] and gradients[1] ${both}`],
     [
@@ -57,7 +57,7 @@ describe("a clip runs where its gradients live", () => {
     const onGpu = bench.clipper.prepare([buffer]);
     const onCpu = bench.clipper.prepare([array]);
     const message = (then: string, now: string) =>
-      `The clip was prepared for gradients on ${then}, and these are on ${now}; prepare another clip for them.`;
+      `The clip was prepared for gradients on ${then}, and these are on ${now}; prepare another.`;
     await bench.refuses(() => onGpu.run([array]), TypeError, message("webgpu", "cpu"));
     await bench.refuses(() => onCpu.run([buffer]), TypeError, message("cpu", "webgpu"));
     expect([...array]).toEqual([3, 4]);
@@ -74,8 +74,7 @@ describe("a clip runs where its gradients live", () => {
 });
 
 describe("a buffer that cannot be bound is refused", () => {
-  const without = (usage: string) =>
-    `a buffer with usage ${usage}, without STORAGE (0x80); create it with that usage too.`;
+  const without = (usage: string) => `a buffer with usage ${usage}, without STORAGE (0x80); add that usage.`;
   const mapped = () => bench.device.createBuffer({ size: 16, usage: STORAGE, mappedAtCreation: true, label: "fresh" });
   const rows: [string, () => Gradients, string][] = [
     [
@@ -159,7 +158,7 @@ describe("a gradient and its into in one GPUBuffer", () => {
     await bench.refuses(
       () => bench.clipper.prepare(gradients),
       RangeError,
-      /^gradients\[0\] "w" and its into .*\(bytes 0 to 256 and bytes 0 to 256 .*\); put them into different buffers or further apart\.$/,
+      /^gradients\[0\] "w" and its into .*\(bytes 0 to 256 and bytes 0 to 256 .*\); put one into another buffer\.$/,
     );
     expect(bench.live.size, "buffers left by a clip that came to nothing").toBe(made);
   });
@@ -261,7 +260,7 @@ describe("memory that was detached", () => {
     structuredClone(array.buffer, { transfer: [array.buffer] });
     return array;
   };
-  const atPrepare = "is on a detached ArrayBuffer; pass the array that now owns the memory.";
+  const atPrepare = "is on a detached ArrayBuffer; pass the array that owns it now.";
 
   test("is refused, not taken for empty", async () => {
     const good = new Float32Array([3, 4]);

@@ -109,7 +109,7 @@ describe.each(sides)("on the %s", (side) => {
 
   test("one bound for all cannot be set, nor one norm for all given", async () => {
     const clip = prepare([gradient("head")]);
-    const message = "clipByGroupNorm has no single maxNorm to set; prepare a clip with other bounds.";
+    const message = "clipByGroupNorm has no single maxNorm to set; prepare another.";
     await refused(() => clip.set({ maxNorm: 1 }), TypeError, message);
     const total = "options.totalNorm is one norm, but clipByGroupNorm has many; leave it out.";
     await refused(

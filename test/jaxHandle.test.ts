@@ -1,14 +1,12 @@
 /** The handle of clipUpdates, and which updates it clips. */
 import "./support/navigatorGpu.ts";
 import { numpy as np } from "@jax-js/jax";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
 import { clipByGlobalNorm, clipByGroupNorm, zClip } from "../src/index.ts";
 import { expectNear } from "./adapters/expect.ts";
 import { type Arrays, valuesOf } from "./adapters/jax.ts";
 import { jaxBackends, onJax } from "./adapters/onJax.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 /** A tree whose paths are "body/kernel", "body/bias" and "head". */
 function updatesOf(kernel: number[], bias: number[], head: number[]) {

@@ -1,7 +1,7 @@
 /** A skipped step in jax-js leaves weights and moments as they were, to the bit, and nothing is read back. */
 import "./support/navigatorGpu.ts";
 import { jit, numpy as np, tree } from "@jax-js/jax";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { clipUpdates, type GradientTransformation, skipUpdates } from "../src/adapters/jax.ts";
 import * as gradclip from "../src/index.ts";
 import { clipByGlobalNorm, skipAbove } from "../src/index.ts";
@@ -10,8 +10,6 @@ import { type Arrays, chain, counterOfDevice, use } from "./adapters/jax.ts";
 import { jaxBackends, onJax } from "./adapters/onJax.ts";
 import { numbers } from "./adapters/task.ts";
 import { examplesOf } from "./support/examples.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const [rate, beta1, beta2, epsilon] = [0.1, 0.9, 0.99, 1e-3];
 

@@ -100,7 +100,7 @@ const gradScales: OptionRow[] = [
   [
     () => ({ gradScale: bench.buffer([1], { usage: COPY_SRC }) }),
     TypeError,
-    "options.gradScale is a buffer with usage 0x4, without STORAGE (0x80); create it with that usage too.",
+    "options.gradScale is a buffer with usage 0x4, without STORAGE (0x80); add that usage.",
   ],
   [
     () => ({ gradScale: bench.buffer([1], { size: 2 }) }),
@@ -140,7 +140,7 @@ const totalNorms: OptionRow[] = [
   [
     () => ({ totalNorm: { buffer: bench.buffer([1], { usage: COPY_SRC }) } }),
     TypeError,
-    "options.totalNorm is a buffer with usage 0x4, without STORAGE (0x80); create it with that usage too.",
+    "options.totalNorm is a buffer with usage 0x4, without STORAGE (0x80); add that usage.",
   ],
   [
     () => ({ totalNorm: { buffer: bench.buffer([1, 2]), byteOffset: 2 } }),
@@ -235,13 +235,13 @@ describe.each([
 describe("set", () => {
   test("refuses a bound for a method without one", async () => {
     const clip = bench.clipper.prepare([bench.buffer([3, 4])], measureNorm());
-    const message = "measureNorm has no single maxNorm to set; prepare a clip with other bounds.";
+    const message = "measureNorm has no single maxNorm to set; prepare another.";
     await bench.refuses(() => clip.set({ maxNorm: 1 }), TypeError, message);
   });
 
   test("refuses a gradScale where a buffer holds it", async () => {
     const clip = bench.clipper.prepare([bench.buffer([3, 4])], undefined, { gradScale: bench.buffer([1]) });
-    const message = "gradScale is read from the buffer in options.gradScale; write the new value to that buffer.";
+    const message = "gradScale is read from the buffer in options.gradScale; write it there.";
     await bench.refuses(() => clip.set({ gradScale: 1 }), TypeError, message);
   });
 

@@ -214,7 +214,7 @@ describe("a method edited by hand is validated again", () => {
         return { ...clipPerExample(1, { examples: 2 }), examples: 1 };
       },
       RangeError,
-      "method.examples is 1, but method.grouping.count is 2; pass one number of examples.",
+      "method.examples is 1, but method.grouping.count is 2; pass one number.",
     ],
   ];
 

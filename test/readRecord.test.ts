@@ -73,7 +73,7 @@ test("a clip that is none is refused, and a place that its gradients do not have
   record.setUint32(recordAt.nonFinite, 1, true);
   record.setUint32(recordAt.firstPiece, 7, true);
   const clip = (await createClipper({ backend: "cpu" })).prepare([new Float32Array(1)]);
-  const place = "The record names piece 7, element 0, which no gradient has; read it with the clip that wrote it.";
+  const place = "The record names piece 7, element 0, which no gradient has; pass the clip that wrote it.";
   await refused(() => readRecord(record, clip), RangeError, place);
 });
 

@@ -214,8 +214,7 @@ test("a step that is encoded and not submitted is no step", async () => {
   expect((await clip.report()).steps).toBe(1);
 });
 
-const NOT_GRADIENTS =
-  "gradScale, totalNorm or a parameter is NaN, infinite or out of range; skip this step and correct that value";
+const NOT_GRADIENTS = "gradScale, totalNorm or a parameter is not, or out of range; correct it";
 
 describe.each(sides)("throwIfNonFinite, on the %s", (side) => {
   test("rejects with the report where a value is not finite", async () => {

@@ -3,19 +3,21 @@
 // out, unless GRADCLIP_ENGINES=all asks for them.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { hasBunWebGpu } from "./engines/bun.mjs";
 import { findFirefox } from "./engines/firefox.mjs";
+import { limit } from "./engines/limits.mjs";
 import { cache, repository } from "./engines/packaged.mjs";
 
 /** @typedef {{ passed: number, failed: number }} Counts */
-/** @typedef {{ name: string, title: string, command: string[], count?: (output: string) => Counts }} Step */
+/** @typedef {{ name: string, title: string, command: string[], count?: (output: string) => Counts, begins?: () => Promise<void> }} Step */
 
-const minutesPerStep = 20;
-/** How many steps of a group run at once: each keeps about one processor core busy. */
-const together = 2;
+/** How many steps of a group run at once: each keeps less than one processor core busy, as it waits for its device or its browser. */
+const together = Math.min(3, availableParallelism() + 1);
 
 /** @param {string} output ends with "N passed, N failed" */
 function fromLastLine(output) {
@@ -30,7 +32,14 @@ function conformance(engine) {
     title: `Conformance: ${engine}`,
     command: [process.execPath, "test/conformance.mjs", "--engine", engine],
     count: fromLastLine,
+    ...(engine === "firefox" && { begins: firefoxInstalled }),
   };
+}
+
+/** .ci/run installs Firefox while other steps run, and makes this file when it has ended. */
+async function firefoxInstalled() {
+  const { GRADCLIP_FIREFOX_INSTALLED: file } = process.env;
+  while (file && !existsSync(file)) await setTimeout(500);
 }
 
 /** @param {string} project @param {string} title @returns {Step} */
@@ -54,17 +63,15 @@ function vitest(project, title) {
  * @type {Step[][]}
  */
 const groups = [
-  [
-    { name: "lint", title: "Lint and format", command: ["biome", "ci", "--error-on-warnings", "--colors=off"] },
-    { name: "types", title: "Types", command: ["tsc", "--noEmit"] },
-    { name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] },
-  ],
+  [{ name: "build", title: "Library build", command: ["npm", "run", "--silent", "build"] }],
   [
     vitest("pages", "Page tests"),
     ...["node", "deno", "firefox"].map(conformance),
     vitest("unit", "Unit tests"),
     vitest("gpu", "Unit tests on a GPU"),
     ...["chromium", "bun", "cpu"].map(conformance),
+    { name: "types", title: "Types", command: ["tsc", "--noEmit"] },
+    { name: "lint", title: "Lint and format", command: ["biome", "ci", "--error-on-warnings", "--colors=off"] },
   ],
   [
     // Alone, as it builds dist anew. Without what needs the registry: npm run test:package has that.
@@ -91,7 +98,7 @@ function execute([program = "", ...rest], isShown) {
     env: { ...process.env, PATH, NO_COLOR: "1", FORCE_COLOR: undefined, ...(isBuilt && { GRADCLIP_BUILT: "1" }) },
     stdio: ["ignore", "pipe", isShown ? "inherit" : "pipe"],
     shell: process.platform === "win32",
-    timeout: minutesPerStep * 60_000,
+    timeout: limit(400),
   });
   let output = "";
   child.stdout?.on("data", (chunk) => {
@@ -110,7 +117,8 @@ function execute([program = "", ...rest], isShown) {
 
 /** @typedef {Counts & { title: string, seconds: number }} Outcome */
 /** @param {Step} step @param {boolean} isShown @returns {Promise<Outcome>} */
-async function runStep({ name, title, command, count }, isShown) {
+async function runStep({ name, title, command, count, begins }, isShown) {
+  await begins?.();
   if (isShown) console.log(`\n== ${title}`);
   const start = performance.now();
   const { code, output, errors } = await execute(command, isShown);
@@ -136,7 +144,7 @@ async function runGroup(group) {
   const outcomes = [];
   const runOneByOne = async () => {
     for (let step = waiting.shift(); step; step = waiting.shift()) {
-      outcomes.push(await runStep(step, group.length === 1));
+      outcomes.push(await runStep(step, chosen.flat().length === 1));
     }
   };
   await Promise.all(Array.from({ length: together }, runOneByOne));

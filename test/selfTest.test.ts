@@ -94,7 +94,7 @@ const scale: Record<string, ShaderLie> = {
 
 const rows = Object.entries({ norm: norm, "does not see": nonFinite, tells: told, finish: finish, scales: scale });
 
-describe("a device is refused whose shader", { timeout: 60_000 }, () => {
+describe("a device is refused whose shader", () => {
   const lies = rows.flatMap(([kind, group]) =>
     Object.entries(group).map(([name, lie]) => [`${kind}: ${name}`, lie] as const),
   );
@@ -195,7 +195,7 @@ const others: Record<string, () => Lie> = {
   }),
 };
 
-test.each(Object.entries(others))("a device is refused that %s", { timeout: 60_000 }, async (_, lie) => {
+test.each(Object.entries(others))("a device is refused that %s", async (_, lie) => {
   const { device } = devices.device(lie());
   await refused(
     () => selfTest(device),
@@ -205,7 +205,7 @@ test.each(Object.entries(others))("a device is refused that %s", { timeout: 60_0
   await bench.tidy();
 });
 
-describe("a device that computes rightly", { timeout: 60_000 }, () => {
+describe("a device that computes rightly", () => {
   test("passes, once, and is left as it was", async () => {
     const before = [...bench.live.values()];
     const uncaptured: string[] = [];

@@ -33,7 +33,7 @@ beforeAll(async () => {
   mkdirSync(join(cache, "sharded"), { recursive: true });
   writeFileSync(file, (chunk as Rolldown.OutputChunk).code);
   library = pathToFileURL(file).href;
-}, 120_000);
+});
 
 interface Result {
   weights: Float32Array[];
@@ -118,4 +118,4 @@ test("three workers, each with its own device, end at the weights of one that ow
   for (const { report } of [...shards, alone]) {
     expect(report).toMatchObject({ steps, clippedSteps: reference.clippedSteps, nonFinite: 0 });
   }
-}, 120_000);
+});

@@ -166,7 +166,7 @@ test("a loss in an array is read at each step", async () => {
     [gradient],
     () => clip.run(),
     TypeError,
-    "skipSpikes's loss is on a detached ArrayBuffer; pass the array that now owns the memory.",
+    "skipSpikes's loss is on a detached ArrayBuffer; pass the array that owns it now.",
   );
   const { spikeSteps } = await clipGradients([gradient], clipByGlobalNorm(1), { skip: skipAbove(0.25) });
   expect(spikeSteps).toBe(1);

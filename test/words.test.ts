@@ -63,7 +63,7 @@ test("of memory that went", async () => {
   const gradient = array(1);
   const clip = clipper.prepare([gradient]);
   structuredClone(gradient.buffer, { transfer: [gradient.buffer] });
-  const message = "gradients[0] is on a detached ArrayBuffer; pass the array that now owns the memory.";
+  const message = "gradients[0] is on a detached ArrayBuffer; pass the array that owns it now.";
   await refused(() => clip.run(), TypeError, message);
 });
 

@@ -1,8 +1,9 @@
 import { type ClipMethod, clipByGlobalNorm, clipByValue } from "../../src/index.ts";
 import type { Backend } from "../training/backend.ts";
 import type { Digits } from "../training/digits.ts";
-import { type Exam, type Measured, Networks } from "../training/networks.ts";
+import type { Exam } from "../training/networks.ts";
 import { adam, descent } from "../training/rnn.ts";
+import { Ensemble, type Measured } from "./ensemble.ts";
 import { bounds, type Cell, goal, type Mode, seeds, stepsPerExam } from "./plan.ts";
 
 /** The outcome of one seed. */
@@ -39,7 +40,7 @@ export class CellTraining {
   readonly outcomes: Outcome[] = seeds.map(startOf);
   readonly #cell: Cell;
   readonly #exam: Exam;
-  readonly #networks: Networks;
+  readonly #networks: Ensemble;
   readonly #clippedSteps = seeds.map(() => 0);
   #step = 0;
 
@@ -48,7 +49,7 @@ export class CellTraining {
     this.#exam = exam;
     const members = seeds.map((seed) => ({ seed, learningRate: cell.learningRate }));
     const method = methods[cell.mode](seeds.length);
-    this.#networks = new Networks(digits, members, method, optimizers[cell.optimizer ?? "descent"]);
+    this.#networks = new Ensemble(digits, members, method, optimizers[cell.optimizer ?? "descent"]);
   }
 
   get step(): number {

@@ -1,5 +1,5 @@
-// npm run experiment: trains every cell of plan.ts that .cache/experiment does not hold yet, and writes docs/experiment.json and
-// docs/experiment.svg. After an interruption it continues with the unfinished cell. `--webgpu`: the cross-check, in its own process.
+// npm run experiment: trains every cell of plan.ts that .cache/experiment does not hold yet, and writes docs/experiment.json,
+// docs/experiment.svg and docs/race.svg. After an interruption it continues with the unfinished cell. `--webgpu`: the cross-check, in its own process.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { uploadSequence } from "../training/rnn.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import { drawFigure } from "./figure.ts";
 import { adamCells, type Cell, cells, crossCheck, longCells, seeds } from "./plan.ts";
+import { drawRace } from "./raceFigure.ts";
 import { summarise } from "./summary.ts";
 
 export interface Folders {
@@ -43,6 +44,7 @@ export function write({ repository, cache }: Folders): void {
   );
   writeFileSync(join(repository, "docs/experiment.json"), `${JSON.stringify(summary)}\n`);
   writeFileSync(join(repository, "docs/experiment.svg"), drawFigure(summary));
+  writeFileSync(join(repository, "docs/race.svg"), drawRace(summary));
 }
 
 async function runAll(missing: readonly Cell[], onGpu: boolean, digits: Digits, finished: string): Promise<void> {

@@ -1,6 +1,4 @@
 import { blockUntilReady, numpy as np, tree } from "@jax-js/jax";
-import { type ClipMethod, type ClipReport, clipByGlobalNorm } from "../../src/index.ts";
-import { clipped, clippingBy } from "./clipping.ts";
 import { classCount, type Digits } from "./digits.ts";
 import { uniformNumbers } from "./random.ts";
 import {
@@ -22,15 +20,6 @@ export interface Member {
   learningRate: number;
 }
 
-/** One entry for each member. */
-export interface Measured {
-  losses: ArrayLike<number>;
-  /** The norms before clipping; NaN or infinite if a gradient is. */
-  norms: ArrayLike<number>;
-  /** Whether the method changed a member; missing if that is known for the whole group only. */
-  clipped?: boolean[];
-}
-
 export interface Grades {
   accuracy: number[];
   losses: number[];
@@ -44,24 +33,20 @@ export interface Exam {
   labels: Uint8Array;
 }
 
-type Clipping = ReturnType<typeof clippingBy>;
+/** What becomes of the gradients before the update. It consumes both. */
+export type Clip = (gradients: Parameters, parameters: Parameters) => Parameters;
 
-/** Networks that train at once, each on its own batches, all with one method of clipping. */
+/** Networks that train at once, each on its own batches. */
 export class Networks {
   readonly #digits: Digits;
   readonly #uniforms: (() => number)[];
-  readonly #measure: Clipping | undefined;
-  readonly #clip: Clipping;
-  readonly #bound: number;
   readonly #rates: np.Array;
   readonly #optimizer: Optimizer;
   #parameters: Parameters;
 
-  /** If there is no method, or it has no norm for each member, a clip that changes nothing measures the norms. */
   constructor(
     digits: Digits,
     members: readonly Member[],
-    method?: ClipMethod,
     optimizerFor: (parameters: Parameters) => Optimizer = descent,
   ) {
     this.#digits = digits;
@@ -69,39 +54,18 @@ export class Networks {
     this.#parameters = upload(this.#uniforms.map((uniform) => drawInitialValues(uniform)));
     this.#optimizer = optimizerFor(this.#parameters);
     this.#rates = np.array(members.map(({ learningRate }) => learningRate));
-    const measure = clipByGlobalNorm(Infinity, { members: members.length });
-    this.#clip = clippingBy(method ?? measure);
-    this.#bound = method?.maxNorm ?? Infinity;
-    if (method && method.grouping.kind !== "members") this.#measure = clippingBy(measure);
-  }
-
-  get count(): number {
-    return this.#uniforms.length;
   }
 
   /**
-   * Queues a whole step and returns immediately. The measured numbers arrive when the device has computed them. Losses and reports
-   * are copied at their place in the queue: the next steps do not wait for them.
+   * Queues a whole step and returns immediately. The loss of each member arrives when the device has computed it: it is copied at
+   * its place in the queue, and the next steps do not wait for it.
    */
-  step(): Promise<Measured> {
+  step(clip: Clip): Promise<ArrayLike<number>> {
     const batches = this.#uniforms.map((uniform) => this.#digits.draw(batchSize, uniform));
     const [losses, raw] = lossAndGradients(tree.ref(this.#parameters), ...uploadBatches(batches));
-    const measured = this.#measure && clipped(this.#measure, raw, tree.ref(this.#parameters));
-    const { gradients, report } = clipped(this.#clip, measured?.gradients ?? raw, tree.ref(this.#parameters));
+    const gradients = clip(raw, tree.ref(this.#parameters));
     this.#parameters = this.#optimizer.update(this.#parameters, gradients, this.#rates);
-    return this.#collect(losses, report, measured?.report ?? report);
-  }
-
-  async #collect(losses: np.Array, clip: Promise<ClipReport>, measure: Promise<ClipReport>): Promise<Measured> {
-    const [values, { clipped }, { memberNorms: norms = new Float64Array() }] = await Promise.all([
-      losses.data(),
-      clip,
-      measure,
-    ]);
-    if (this.#measure === undefined) {
-      return { losses: values, norms, clipped: Array.from(norms, (norm: number) => norm > this.#bound) };
-    }
-    return { losses: values, norms, clipped: this.count === 1 ? [clipped] : undefined };
+    return losses.data();
   }
 
   async examine({ inputs, labels }: Exam): Promise<Grades> {
@@ -110,8 +74,6 @@ export class Networks {
   }
 
   dispose(): void {
-    this.#clip.destroy();
-    this.#measure?.destroy();
     this.#optimizer.dispose();
     tree.dispose(this.#parameters);
     this.#rates.dispose();

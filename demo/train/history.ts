@@ -1,3 +1,5 @@
+import type { Steps } from "./network.ts";
+
 /** The three runs side by side. `chosen` clips by norm unless the visitor chose another method. */
 export const runNames = ["none", "value", "chosen"] as const;
 export type RunName = (typeof runNames)[number];
@@ -17,14 +19,10 @@ export interface History {
 
 export type Histories = Record<RunName, History>;
 
-/** The worker's report on a step of one run. */
-export interface StepReport {
+/** What the worker reads of a run: the steps since its last reading, and an exam after them if it was time for one. */
+export interface Reading extends Steps {
   run: RunName;
-  loss: number;
-  norm: number;
-  clipped: boolean;
-  accuracy?: number;
-  guesses?: number[];
+  exam?: { accuracy: number; guesses: number[] };
 }
 
 export function emptyHistories(): Histories {
@@ -32,18 +30,20 @@ export function emptyHistories(): Histories {
   return { none: empty(), value: empty(), chosen: empty() };
 }
 
-/** A network has exploded when its gradients or its loss are not finite. Plain descent never recovers from that. */
-export function note(histories: Histories, { run, loss, norm, clipped, accuracy, guesses }: StepReport): void {
+/** A network has exploded when its gradients or its loss are not finite. Plain descent never recovers from that: no later step counts. */
+export function note(histories: Histories, { run, losses, norms, clipped, exam }: Reading): void {
   const history = histories[run];
-  history.loss.push(finite(loss));
-  history.norm.push(finite(norm));
-  history.clipped.push(clipped);
-  const step = history.loss.length;
-  if (accuracy !== undefined) {
-    history.exams.push({ step, accuracy });
-    history.guesses = guesses;
+  for (const [index, loss] of losses.entries()) {
+    if (history.explodedAt) return;
+    const norm = norms[index] ?? Number.NaN;
+    history.loss.push(finite(loss));
+    history.norm.push(finite(norm));
+    history.clipped.push(clipped[index] ?? false);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) history.explodedAt = history.loss.length;
   }
-  if (!Number.isFinite(loss) || !Number.isFinite(norm)) history.explodedAt ??= step;
+  if (!exam) return;
+  history.exams.push({ step: history.loss.length, accuracy: exam.accuracy });
+  history.guesses = exam.guesses;
 }
 
 function finite(value: number): number | null {

@@ -176,8 +176,8 @@ function receive(answer: Answer): void {
     forget();
     watch.reset();
     showState("training", "Training");
-  } else if ("reports" in answer) {
-    for (const report of answer.reports) note(histories, report);
+  } else if ("readings" in answer) {
+    for (const reading of answer.readings) note(histories, reading);
     requestFrame();
   } else if ("race" in answer) {
     race?.report(answer.race);

@@ -1,5 +1,3 @@
-import type { Summary } from "../../bench/experiment/summary.ts";
-import { byId } from "../shared/text.ts";
 import {
   countsAt,
   type LaneName,
@@ -10,7 +8,9 @@ import {
   raceSteps,
   runnerAt,
   runnersOf,
-} from "./recording.ts";
+} from "../../bench/experiment/race.ts";
+import type { Summary } from "../../bench/experiment/summary.ts";
+import { byId } from "../shared/text.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** The replay takes ten seconds. */

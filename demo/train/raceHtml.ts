@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
+import { doubtsOn, headlineOf, type LaneName, lanesAt } from "../../bench/experiment/race.ts";
 import type { Summary } from "../../bench/experiment/summary.ts";
-import { doubtsOn, headlineOf, type LaneName, lanesAt } from "./recording.ts";
 
 const recorded = new URL("../../docs/experiment.json", import.meta.url);
 

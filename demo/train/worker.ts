@@ -5,10 +5,11 @@ import { CellTraining } from "../../bench/experiment/cell.ts";
 import { seeds } from "../../bench/experiment/plan.ts";
 import { chooseBackend, type Requested } from "../../bench/training/backend.ts";
 import { Digits } from "../../bench/training/digits.ts";
-import { compile, type Exam, type Measured, Networks } from "../../bench/training/networks.ts";
+import { compile, type Exam } from "../../bench/training/networks.ts";
 import { uploadSequence } from "../../bench/training/rnn.ts";
-import { type RunName, runNames, type StepReport, stepCount } from "./history.ts";
+import { type Reading, type RunName, runNames, stepCount } from "./history.ts";
 import { type MethodName, methods } from "./methods.ts";
+import { Network } from "./network.ts";
 import type { RaceReport, RaceRequest } from "./race.ts";
 import type { Settings } from "./settings.ts";
 
@@ -24,15 +25,17 @@ export type Answer =
   | { ready: { badge: string; isOnGpu: boolean } }
   | { compiling: true }
   | { begun: true }
-  | { reports: StepReport[] }
+  | { readings: Reading[] }
   | { race: RaceReport }
   | { finished: true }
   | { failed: string; isLost: boolean };
 
+/** The norms are read at each exam at the latest, so no more steps are kept. */
 const stepsPerExam = 25;
-/** So many steps are queued before the oldest one's numbers are awaited: the device never idles, and a pause is prompt. */
+/** So many steps are queued before the oldest one's loss is awaited: the device never idles, and a pause is prompt. */
 const queueLength = 3;
-const messageInterval = 40;
+/** The page draws no more often. In milliseconds. */
+const readingInterval = 40;
 
 const send = (answer: Answer) => postMessage(answer);
 let digits: Digits;
@@ -110,52 +113,45 @@ type IsWanted = () => Promise<boolean>;
 async function train({ rate, bound, value, seed, method }: Settings, isWanted: IsWanted): Promise<void> {
   if (!compiled.has(1)) send({ compiling: true });
   await compileFor(1);
-  const networks = (name: MethodName, limit: number) =>
-    new Networks(digits, [{ seed, learningRate: rate }], methods[name](limit, 1));
-  const runs: Record<RunName, Networks> = {
-    none: networks("none", bound),
-    value: networks("value", value),
-    chosen: networks(method, bound),
+  const network = (name: MethodName, limit: number) =>
+    new Network(digits, { seed, learningRate: rate }, methods[name](limit), stepsPerExam);
+  const runs: Record<RunName, Network> = {
+    none: network("none", bound),
+    value: network("value", value),
+    chosen: network(method, bound),
   };
-  const dead = new Set<RunName>();
-  const queue: Promise<StepReport[]>[] = [];
-  let pending: StepReport[] = [];
-  let sent = performance.now();
+  const queue: Promise<unknown>[] = [];
+  let reading: Promise<void> = Promise.resolve();
+  let lastRead = performance.now();
   send({ begun: true });
-  const collect = async () => {
-    pending.push(...((await queue.shift()) ?? []));
-    for (const { run, loss, norm } of pending) if (!Number.isFinite(loss + norm)) dead.add(run);
-    if (performance.now() - sent < messageInterval) return;
-    send({ reports: pending });
-    [pending, sent] = [[], performance.now()];
-  };
   try {
     for (let step = 1; step <= stepCount && (await isWanted()); step++) {
-      const names = runNames.filter((name) => !dead.has(name));
-      queue.push(Promise.all(names.map((name) => report(name, runs[name], step % stepsPerExam === 0))));
-      if (queue.length >= queueLength) await collect();
+      const alive = runNames.filter((name) => !runs[name].hasExploded);
+      queue.push(Promise.all(alive.map((name) => runs[name].step())));
+      if (queue.length >= queueLength) await queue.shift();
+      // The last step has an exam.
+      const isExam = step % stepsPerExam === 0;
+      if (!isExam && performance.now() - lastRead < readingInterval) continue;
+      await reading;
+      lastRead = performance.now();
+      reading = sendReadings(alive.map((name) => readingOf(name, runs[name], isExam)));
     }
-    while (queue.length > 0) await collect();
-    send({ reports: pending });
+    await reading;
     if (await isWanted()) send({ finished: true });
   } finally {
-    await Promise.allSettled(queue);
+    await Promise.allSettled([...queue, reading]);
     for (const name of runNames) runs[name].dispose();
   }
 }
 
-async function report(run: RunName, networks: Networks, isExam: boolean): Promise<StepReport> {
-  const measuring: Promise<Measured> = networks.step();
-  const grading = isExam ? networks.examine(exam) : undefined;
-  const { losses, norms, clipped } = await measuring;
-  const grades = await grading;
-  return {
-    run,
-    loss: losses[0] as number,
-    norm: norms[0] as number,
-    clipped: clipped?.[0] ?? false,
-    ...(grades && { accuracy: grades.accuracy[0], guesses: grades.guesses.slice(0, 12) }),
-  };
+async function sendReadings(readings: Promise<Reading>[]): Promise<void> {
+  send({ readings: await Promise.all(readings) });
+}
+
+async function readingOf(run: RunName, network: Network, isExam: boolean): Promise<Reading> {
+  const [steps, grades] = await Promise.all([network.read(), isExam ? network.examine(exam) : undefined]);
+  const [accuracy = 0] = grades?.accuracy ?? [];
+  return { run, ...steps, exam: grades && { accuracy, guesses: grades.guesses.slice(0, 12) } };
 }
 
 /** All lanes take each step together. */

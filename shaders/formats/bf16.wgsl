@@ -3,7 +3,7 @@
 // bfloat16: the upper half of a float32.
 
 fn finite_values(half: Word) -> Values { return bitcast<Values>(half << Word(16u)); }
-fn magnitude_bits(half: u32) -> u32 { return half << 16u; }
+fn magnitude_bits(half: Word) -> Word { return half << Word(16u); }
 
 const UNITS = 1f;
 const ROUNDED = 16u;

@@ -10,11 +10,8 @@ fn finite_values(half: Word) -> Values {
   return min(moved, moved * 2.0 - 0x1p-14f);
 }
 
-fn magnitude_bits(half: u32) -> u32 {
-  if (half >= 0x7c00u) {
-    return 0x7f800000u | (half << 13u);
-  }
-  return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));
+fn magnitude_bits(half: Word) -> Word {
+  return select(bitcast<Word>(finite_values(half)), Word(0x7f800000u) | (half << Word(13u)), half >= Word(0x7c00u));
 }
 
 const UNITS = 0x1p24f; // the smallest number's

@@ -34,12 +34,12 @@ fn word_with(bits: Word, more: Word) -> Word {
 
 // Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
 fn magnitude(word: Word) -> Word { return max(low_magnitudes(word), high_magnitudes(word)); }
-fn largest_of(word: Word) -> u32 { return magnitude_bits(largest_lane(word)); }
+fn largest_of(word: Word) -> u32 { return lane_of(magnitude_bits(Word(largest_lane(word))), 0u); }
 
 // Elements are told as the bits of a float32, those of a NaN too.
 fn element_of(word: Word, k: u32) -> u32 {
   let half = lane_of(word, k / 2u) >> (16u * (k % 2u));
-  return ((half & 0x8000u) << 16u) | magnitude_bits(half & 0x7fffu);
+  return ((half & 0x8000u) << 16u) | lane_of(magnitude_bits(Word(half & 0x7fffu)), 0u);
 }
 
 fn with_element(word: Word, k: u32, bits: u32) -> Word {

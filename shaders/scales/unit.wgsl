@@ -113,12 +113,12 @@ fn scale_units(s: u32, span: Span, lane: u32) {
   switch (segment.slot) {
     //#for slot
     case SLOTu: {
-      let end = within(span, min(arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift)).end;
+      let end = within(span, min(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift)).end;
       for (var i = first; i < end; i += WORKGROUP) {
-        var word = gradients_SLOT[i];
+        var word = read_SLOT(i);
         //#if EDGES
         if ((segment.edges & HALF_OFF) != 0u) {
-          word = joined_halves(word, gradients_SLOT[i + 1u]);
+          word = joined_halves(word, read_SLOT(i + 1u));
         }
         //#end
         let changed = unit_word(units, word, group, place);

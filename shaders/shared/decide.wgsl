@@ -39,14 +39,6 @@ struct State {
 
 @group(0) @binding(5) var<storage, read_write> state: State;
 //#end
-//#if MEMORIES
-
-var<private> normNumber: u32 = NONE; // the norm whose memory the rule uses; NONE while everything is decided together
-//#end
-//#if SKIPS
-
-var<private> isSpike: bool; // the verdict on the step, before anything is decided
-//#end
 
 struct Settings {
   partialCount: u32,    // those that finish.wgsl folds
@@ -179,11 +171,6 @@ fn norm_after(exactNorm: SoftFloat, gradScale: SoftFloat, totalNorm: u32) -> Sof
 // By the norm, and the one that is exact and before gradScale.
 fn decide_finite(norm: SoftFloat, exactNorm: SoftFloat, weight: SoftFloat, parameterNorm: SoftFloat, gradScale: SoftFloat) -> Decision {
   let maxNormBits = max_norm_bits();
-  //#if SKIPS
-  if (isSpike) {
-    return decided(norm, SoftFloat(), SKIP | SPIKE, maxNormBits);
-  }
-  //#end
   let bound = bound_for(Facts(norm, soft_float(maxNormBits), weight, parameterNorm)); // of 24 bits
   var divisor = sum(norm, SoftFloat(settings.epsMantissa, settings.epsExponent));
   var bounded = maxNormBits != INFINITY_BITS;
@@ -213,15 +200,13 @@ fn decide(all: Partial, weight: SoftFloat, parameterNorm: SoftFloat) -> Decision
   let factor = grad_scale_bits();
   let totalNorm = total_norm_bits();
   let flags = non_finite_flags(all, factor, totalNorm);
+  //#if SKIPS
+  if (isSpike) {
+    return skipped(all, flags);
+  }
+  //#end
   if (flags != 0u) {
-    var decision = decide_non_finite(flags);
-    //#if SKIPS
-    if (isSpike) {
-      decision.scale = vec2u(0u, ONE_BITS);
-      decision.flags |= SKIP | SPIKE;
-    }
-    //#end
-    return decision;
+    return decide_non_finite(flags);
   }
   let gradScale = soft_float(factor);
   let exactNorm = norm_of(all);

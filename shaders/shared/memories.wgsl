@@ -4,8 +4,9 @@
 // are absent or not finite. This decides the others, after the verdict on everything, so that a skipped step changes no memory.
 // A rule may go by that verdict alone for a while: then one norm counts for all.
 
-@group(0) @binding(7) var<storage, read_write> entries: array<Entry>;
+@group(0) @binding(6) var<storage, read_write> entries: array<Entry>;
 
+var<private> normNumber: u32 = NONE; // the norm whose memory the rule uses; NONE while everything is decided together
 var<workgroup> verdict: Decision;
 var<workgroup> isJoint: u32;
 

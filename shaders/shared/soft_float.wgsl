@@ -104,7 +104,7 @@ fn root(squared: SoftFloat) -> SoftFloat {
   let more = correction(rest, 2u * estimate);
   let first = estimate + more;
   let second = divided(((rest - more * (estimate + first)) << 14u) | (low >> 14u), 0u, 2u * first);
-  let left = (second.y << 14u) | (low & 0x3fffu);
+  let left = second.y << 14u; // of 32 digits, low ends in zeros
   let square = second.x * second.x;
   let digits = (first << 14u) + second.x - u32(left < square);
   return SoftFloat((digits | u32(left != square)) << 4u, exponent / 2 - 4);

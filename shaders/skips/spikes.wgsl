@@ -19,7 +19,7 @@ struct SkipMemory {
 }
 
 //#if LOSS
-@group(0) @binding(6) var<storage, read> lossSource: array<u32>;
+@group(0) @binding(LOSS_AT) var<storage, read> lossSource: array<u32>;
 //#end
 
 struct Signed {

@@ -2,6 +2,11 @@
 alias Word = u32;
 alias Values = f32;
 const WIDTH = 1u;
+//#if WIDENS
+alias Stored = u32;
+const PARTS = 2u;
+fn halves_of(stored: Stored, i: u32) -> Word { return stored >> (16u * (i % 2u)); }
+//#end
 
 fn sum_of(word: Word) -> u32 { return word; }
 fn largest_lane(word: Word) -> u32 { return word; }

@@ -2,6 +2,11 @@
 alias Word = vec4u;
 alias Values = vec4f;
 const WIDTH = 4u;
+//#if WIDENS
+alias Stored = vec2u;
+const PARTS = 1u;
+fn halves_of(stored: Stored, i: u32) -> Word { return stored.xxyy >> Word(0u, 16u, 0u, 16u); }
+//#end
 
 fn sum_of(word: Word) -> u32 { return (word.x + word.y) + (word.z + word.w); }
 fn largest_lane(word: Word) -> u32 { return max(max(word.x, word.y), max(word.z, word.w)); }

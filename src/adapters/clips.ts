@@ -8,7 +8,7 @@ import type { ClipOptions } from "../options.ts";
 import type { ClipReport } from "../record.ts";
 import { remembersEach } from "../rules/rule.ts";
 import type { GradientView } from "../view.ts";
-import { goesOnFrom } from "./goesOn.ts";
+import { goOn } from "./goesOn.ts";
 
 /** An adapter's options besides the method. An adapter always writes the gradients, immediately. */
 export interface AdapterOptions<Variable = never>
@@ -235,8 +235,9 @@ export class Clips implements ClipHandle {
       forms.set(name, shape && { shape, dtype, group: this.groupOf(asked) });
     }
     const declared = new Map([...forms].map(([name, form]) => [name, form && declarationOf(form)]));
-    const goesOn = home.clip && goesOnFrom(home.clip, home.clipper.device);
-    const clip = home.clipper.prepare(declared, this.#method, this.#options, goesOn);
+    const clip = home.clip
+      ? goOn(home.clipper, home.clip, declared, this.#method, this.#options)
+      : home.clipper.prepare(declared, this.#method, this.#options);
     if (!home.clip) clip.set(this.#values);
     home.clip = clip;
     for (const [name, form] of forms) home.forms.set(name, form);

@@ -1,5 +1,6 @@
 import { getDevice } from "doppler-gpu/tooling/device";
 import { readBoolean } from "../check.ts";
+import type { GradientClip } from "../clip.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";
@@ -14,7 +15,8 @@ export interface DopplerTensor {
 }
 
 /**
- * What doppler-gpu records of a step. `gradient_norm_clipped` is the norm of what is applied: 0 after a skip. A norm that is not
+ * What doppler-gpu records of a step. `clippedGrads` is what was passed; after a skip it has the same gradients under no parameter, so that
+ * doppler-gpu's optimizer leaves every parameter and its moments as they are. `gradient_norm_clipped` is the norm of what is applied: 0 after a skip. A norm that is not
  * finite, or that was not read, is null, and so is that of gradients that more than one factor has clipped.
  */
 export interface DopplerMetrics<T extends DopplerTensor> {
@@ -28,7 +30,7 @@ export interface DopplerMetrics<T extends DopplerTensor> {
 export interface DopplerOptions extends AdapterOptions {
   /**
    * Default true: each step takes a report, 96 bytes; your own then counts the steps since that one, and all steps in `totals`. With
-   * false it reads nothing: its norms are null and its count of clips 0.
+   * false it reads nothing: its norms are null, its count of clips is 0, and a skipped step applies gradients of zero.
    */
   metrics?: boolean;
 }
@@ -57,7 +59,7 @@ interface DopplerConfig {
  * bound that `clip.set` gave holds instead, from the next step on.
  *
  * Gradients are clipped in place on doppler-gpu's device, float16 ones too, with one submit. A NaN makes them zero: see
- * `nonFinite`. The buffers stay those of doppler-gpu.
+ * `nonFinite`. A skipped step changes no parameter and no moment, to the bit. The buffers stay those of doppler-gpu.
  *
  * @throws TypeError for `measureNorm` and `clipPerExample`, and as `Clipper.prepare` does for the method and
  * options. A step rejects with an Error before doppler-gpu has a device.
@@ -66,6 +68,13 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
   const clips = new Clips(method ?? clipByGlobalNorm(Infinity), options, "clippingBy", ["metrics"]);
   const { metrics = true } = options ?? {};
   readBoolean(metrics, "clippingBy's metrics");
+  const skippedBefore = new WeakMap<GradientClip, number>();
+  /** Whether the last step was. A report of the user's own may have come in between. */
+  const isSkipped = (clip: GradientClip, { totals }: ClipReport) => {
+    const before = skippedBefore.get(clip) ?? 0;
+    skippedBefore.set(clip, totals.skippedSteps);
+    return totals.skippedSteps > before;
+  };
   const clipGradients = async <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig) => {
     const device = getDevice();
     if (!device) throw new Error("doppler-gpu has no device yet; call its initDevice first.");
@@ -79,7 +88,7 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
     clip.run(named);
     const report = metrics ? await clip.report() : undefined;
     return {
-      clippedGrads: gradients,
+      clippedGrads: report && isSkipped(clip, report) ? withoutParameters(gradients) : gradients,
       gradient_norm_unclipped: finite(report?.norm),
       gradient_norm_clipped: finite(report && appliedNorm(report, gradScale)),
       clipped_event_count: report?.clipped ? 1 : 0,
@@ -87,6 +96,11 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
     };
   };
   return Object.assign(clipGradients, { clip: clips });
+}
+
+/** doppler-gpu's optimizer asks by parameter and leaves those that have none; its callers free all that the Map has. */
+function withoutParameters<T extends DopplerTensor>(gradients: Map<T, T>): Map<T, T> {
+  return new Map(Array.from(gradients.values(), (gradient) => [gradient, gradient]));
 }
 
 function viewOf({ buffer, dtype, shape }: DopplerTensor, name: string) {

@@ -15,8 +15,8 @@ export type ClippingOptimizer<T extends Optimizer> = T & { readonly clip: ClipHa
  *
  * On the WebGPU backend the gradients are clipped in place, in TensorFlow.js's own command encoder, without a submit, a copy or a
  * read-back. A gradient that another tensor still shares does not change, and a clipped copy is applied. On WebGL 2 with float32
- * textures, methods and skip rules without a memory clip into new tensors, without a read-back too. In all other cases the
- * gradients are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
+ * textures they are clipped into new tensors, without a read-back too; what remembers earlier steps is refused there. On other
+ * backends the gradients are read, clipped on the CPU and written to new tensors. `optimizer.dispose()` frees all of it.
  *
  * `optimizer.clip` reports, changes the bound, and saves and restores a memory. One clip serves all steps on a device: a variable
  * that a step does not reach is absent, and keeps its place.
@@ -35,7 +35,8 @@ export type ClippingOptimizer<T extends Optimizer> = T & { readonly clip: ClipHa
  * optimizer.clip.set({ maxNorm: 0.5 }); // from the next step on
  * ```
  * @throws TypeError for a value that is not an optimizer, already clips or has its own `clip`; for `measureNorm`,
- * `clipPerExample` and `clipByGroupNorm` without `groupOf`; and as `Clipper.prepare` does for the method and options.
+ * `clipPerExample` and `clipByGroupNorm` without `groupOf`; and as `Clipper.prepare` does for the method and options. A step does for
+ * what the webgl backend would have to read back.
  */
 export function withClipping<T extends Optimizer>(
   optimizer: T,

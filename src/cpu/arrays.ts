@@ -1,8 +1,9 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
+import type { CheckedOptions } from "../options.ts";
 import { distinctWrites } from "../overlaps.ts";
 import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
-import type { Range } from "../ranges.ts";
+import type { Dtype, Range } from "../ranges.ts";
 import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
@@ -17,21 +18,17 @@ export interface PreparedArrays {
   readonly parameters: readonly Part[];
   /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
   readonly writes: readonly Write[];
-  readonly sums: readonly Sum[];
-}
-
-/** The examples of a gradient, and the place for their sum. */
-export interface Sum {
-  readonly examples: readonly Elements[];
-  readonly into: Elements;
-  /** Whether the sum is added to what is there. */
-  readonly accumulate: boolean;
+  /** The gradients of these, with their pieces. */
+  readonly written: readonly Tensor[];
+  readonly pieces: readonly Piece[];
+  /** Groups that a skip rule does not judge; undefined if it judges nothing. */
+  readonly unjudged: readonly number[] | undefined;
 }
 
 export function bindArrays(
   list: TensorList,
-  { grouping, examples, accumulate = false, usesParameters }: ClipMethod,
-  tensorNorms: boolean,
+  { grouping, examples, usesParameters }: ClipMethod,
+  { tensorNorms, totalNorm, skip }: CheckedOptions,
 ): PreparedArrays {
   const { tensors, declared } = list;
   const pieces = presentPiecesOf(declared, grouping, Infinity);
@@ -44,38 +41,28 @@ export function bindArrays(
     told: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
     parts: searched,
     parameters,
+    unjudged: skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []),
   };
   const written = distinctWrites(tensors);
-  if (examples) return { ...common, writes: [], sums: written.map((tensor) => sumFor(tensor, examples, accumulate)) };
-  return { ...common, writes: writesOf(written, pieces, parts), sums: [] };
+  return { ...common, written, pieces, writes: examples ? [] : writesOf(written, pieces, parts) };
 }
 
 function partFor(piece: Piece): Part {
   const { tensor, number, group, units } = piece;
-  return { elements: elementsFor(tensor.source, piece), piece: number, group, units };
+  return { elements: elementsFor(tensor.source, tensor.dtype, piece), piece: number, group, units };
 }
 
-function elementsFor(range: Range, { tensor, first, length }: Piece): Elements {
-  return elementsOf(partOf(range, tensor.dtype, first, length), tensor.dtype);
+export function elementsFor(range: Range, dtype: Dtype, { first, length }: Pick<Piece, "first" | "length">): Elements {
+  return elementsOf(partOf(range, dtype, first, length), dtype);
 }
 
 function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: readonly Part[]): Write[] {
   const byTensor = new Map<Tensor, Write[]>(written.map((tensor) => [tensor, []]));
   for (const [i, piece] of pieces.entries()) {
     const { elements: source, ...part } = parts[i] as Part;
-    const into = piece.tensor.into ? elementsFor(piece.tensor.into, piece) : source;
+    const target = piece.tensor.into;
+    const into = target ? elementsFor(target, target.dtype, piece) : source;
     byTensor.get(piece.tensor)?.push({ ...part, source, into });
   }
   return [...byTensor.values()].flat();
-}
-
-function sumFor(tensor: Tensor, count: number, accumulate: boolean): Sum {
-  const length = tensor.length / count;
-  const example = (range: Range, number: number) =>
-    elementsOf(partOf(range, tensor.dtype, number * length, length), tensor.dtype);
-  return {
-    accumulate,
-    examples: Array.from({ length: count }, (_, number) => example(tensor.source, number)),
-    into: example(tensor.into ?? tensor.source, 0),
-  };
 }

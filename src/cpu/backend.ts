@@ -1,85 +1,91 @@
-import type { ClipBackend, Counts } from "../backend.ts";
+import type { ClipBackend, Kept } from "../backend.ts";
+import type { TensorList } from "../gradients.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type GroupRun, measuredIn } from "../pieces.ts";
+import { type GroupRun, groupCount } from "../pieces.ts";
 import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import type { Decider, RuleState } from "../rules/rule.ts";
+import type { Decider } from "../rules/rule.ts";
 import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
 import type { CpuPasses, Search } from "./methodPasses.ts";
-import { type Found, nothing, type Part, regrouped } from "./norm.ts";
+import { type Found, nothing, regrouped } from "./norm.ts";
 import type { Scaling } from "./scale.ts";
+import type { judgedOnCpu } from "./skip.ts";
 
 const FAULTS = NAN_SEEN | INFINITY_SEEN;
 const BAD = FAULTS | SKIP;
 
-/** What goes on from step to step, and from a clip to the one that goes on where it is. */
-interface Kept {
-  readonly record: DataView;
+interface KeptOnCpu extends Kept {
+  readonly bytes: DataView;
   readonly rows: Uint32Array;
-  readonly ruleState: RuleState | undefined;
   readonly skipState: SkipState | undefined;
 }
 
-function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions, groups: number): Kept {
+function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions, groups: number): KeptOnCpu {
   const ruleState = "begin" in rule ? rule.begin(groups) : undefined;
-  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
-  return { record, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
+  const bytes = new DataView(new ArrayBuffer(RECORD_BYTES));
+  return { bytes, rows: new Uint32Array(HISTORY_WORDS * history), ruleState, skipState: skip?.begin(ruleState) };
 }
 
 /** Runs the passes on typed arrays, immediately and in place. */
 export function cpuBackend(
   method: ClipMethod,
   options: CheckedOptions,
-  { groups, gradients }: Counts,
-  before?: ClipBackend,
-): ClipBackend & { kept: Kept } {
+  { declared }: TensorList,
+  given?: Kept,
+): ClipBackend {
   const { gradScale, totalNorm } = options;
   for (const [key, value] of Object.entries({ gradScale, totalNorm })) {
     if (typeof value === "object") {
       throw new TypeError(`options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`);
     }
   }
-  const kept = (before as Partial<{ kept: Kept }> | undefined)?.kept ?? begin(method, options, groups);
-  const { record, rows, ruleState, skipState } = kept;
+  const groups = groupCount(declared, method.grouping);
+  const kept = (given as KeptOnCpu | undefined) ?? begin(method, options, groups);
+  const { bytes: record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
-  const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * gradients : 0));
+  const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
-  const measured = measuredIn(method.grouping);
-  const given = totalNorm as number | undefined;
+  const judgedOf = options.skip?.passes.cpu as typeof judgedOnCpu | undefined;
+  const givenNorm = totalNorm as number | undefined;
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
   return {
     ready: Promise.resolve(),
     kept,
     flags: () => record.getUint32(recordAt.flags, true),
     pieceElements: Infinity,
-    prepare: (list) => bindArrays(list, method, options.tensorNorms),
+    prepare: (list) => bindArrays(list, method, options),
     encode() {
       throw new TypeError("encode is for GPU buffers, but the gradients are arrays; call run instead.");
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const { told } = arrays;
-      const found = passes.search(arrays, method, options.tensorNorms ? gradients : groups, values.gradScale);
+      const { told, unjudged } = arrays;
+      const found = passes.search(arrays, method, options.tensorNorms ? declared.length : groups, values.gradScale);
       const { all } = found;
       // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
       const each = !told ? found.each : several ? regrouped(found.each, groups, told) : [all];
       // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
-      const isEmpty = arrays.parts.length === 0 && given === undefined;
+      const isEmpty = arrays.parts.length === 0 && givenNorm === undefined;
       const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
-      // A parameter that is not finite makes the step so.
-      const scaled = scaledIn(each, measured) ?? all;
-      const judged = { ...scaled, flags: scaled.flags | (found.parameters.some(({ flags }) => flags) ? NAN_SEEN : 0) };
-      const ofPart = ({ group }: Part) => told?.[group] ?? group;
-      const isLeft = given === undefined && arrays.parts.every((part) => measured.includes(ofPart(part)));
-      const isSpike = !isLeft && skipState?.isSpike(normOf(judged, { method, totalNorm: given, ...values })) === true;
+      const judged = unjudged && judgedOf?.({ ...found, each }, unjudged);
+      const isSpike =
+        judged !== undefined &&
+        skipState?.isSpike(normOf(judged, { method, totalNorm: givenNorm, ...values })) === true;
       if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
-      const settings = { ...values, method, decider: decides, nonFinite: options.nonFinite, totalNorm: given, isSpike };
+      const settings = {
+        ...values,
+        method,
+        decider: decides,
+        nonFinite: options.nonFinite,
+        totalNorm: givenNorm,
+        isSpike,
+      };
       const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
       const verdict = several ? decide(all, 0, 0, settings) : undefined;
       const decisions = decideEach({ ...found, each }, arrays, { ...settings, shared: warmUp && verdict });
@@ -93,7 +99,7 @@ export function cpuBackend(
           writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
         });
       }
-      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf));
+      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf), method);
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
@@ -101,7 +107,6 @@ export function cpuBackend(
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
     readHistory: async () => new DataView(rows.slice().buffer),
-    renumber: (numbers) => ruleState?.renumber?.(numbers),
     destroy() {},
   };
 }
@@ -155,13 +160,6 @@ function decideEach(
       normNumber: group,
     });
   });
-}
-
-/** What a skip rule judges where some groups are only measured. */
-function scaledIn(each: readonly Found[], measured: readonly number[]): Found | undefined {
-  if (measured.length === 0) return undefined;
-  const part = each.map((_, group) => Number(measured.includes(group)));
-  return regrouped(each, 2, part)[0];
 }
 
 /** Gradients that were searched one by one. */

@@ -13,7 +13,7 @@ export function clamp(
 ): Found {
   const found = nothing();
   for (const { source, into, piece } of writes) {
-    const [low, high] = limits(source.dtype);
+    const [low, high] = limits(into.dtype);
     rewriteEach(source, into, (value, element) => {
       const finite = Math.abs(value) <= LARGEST;
       if (!finite) noteFault(found, value, piece, element);

@@ -93,7 +93,7 @@ export function finish(
   areIndependent = false,
 ) {
   const several = groups.length > 0;
-  const isTaken = areIndependent && groups.some((group) => (group.flags & SKIP) === 0);
+  const isTaken = areIndependent && groups.some(({ flags, norm }) => (flags & SKIP) === 0 && norm >= 0);
   const union = several ? groups.reduce((flags, group) => flags | group.flags, all.flags) : together.flags;
   const flags = isTaken ? union & ~SKIP : union;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;

@@ -33,7 +33,7 @@ export function read({ dtype, stored }: Elements, use: (values: Float32Array, fi
   }
 }
 
-/** Writes the results of `change`, which reads and writes float32. Both may be the same memory. */
+/** Writes the results of `change`, which reads and writes float32. Both may be the same memory; 16-bit elements may become float32. */
 export function rewrite(
   source: Elements,
   into: Elements,
@@ -49,7 +49,8 @@ export function rewrite(
     }
     const run = decoded(dtype, stored, first);
     change(run, run);
-    for (let i = 0; i < run.length; i++) into.stored[first + i] = encoded(bits[i] as number);
+    if (into.dtype === "f32") into.stored.set(run, first);
+    else for (let i = 0; i < run.length; i++) into.stored[first + i] = encoded(bits[i] as number);
   }
 }
 
@@ -59,7 +60,7 @@ export function rewriteEach(
   into: Elements,
   change: (value: number, element: number) => number,
 ): void {
-  if (into.stored !== source.stored) copyBytes(source, into);
+  if (into.stored !== source.stored) copy(source, into);
   const { dtype, stored } = into;
   const encoded = dtype === "f16" ? toFloat16 : toBfloat16;
   read(source, (values, first) => {
@@ -79,9 +80,10 @@ function encodedNumber(value: number, encoded: (float: number) => number): numbe
   return encoded(singleBits[0] as number);
 }
 
-/** Copies bytes, not numbers: a copy must keep NaN payloads. */
-export function copyBytes(source: Elements, into: Elements): void {
-  bytesOf(into.stored).set(bytesOf(source.stored));
+/** Copies bytes, not numbers: a copy must keep NaN payloads, those of 16-bit elements that become float32 too. */
+export function copy(source: Elements, into: Elements): void {
+  if (source.dtype === into.dtype) bytesOf(into.stored).set(bytesOf(source.stored));
+  else read(source, (values, first) => bytesOf(into.stored).set(bytesOf(values), 4 * first));
 }
 
 function bytesOf(array: ArrayBufferView): Uint8Array {

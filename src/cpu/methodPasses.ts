@@ -9,7 +9,7 @@ import { unitNorm } from "./unit_norm.ts";
 /** A method's work on arrays: `search` runs before the decision and `write` after it. */
 export interface CpuPasses {
   readonly search: (arrays: PreparedArrays, method: ClipMethod, groupCount: number, gradScale: number) => Search;
-  readonly write?: (arrays: PreparedArrays, scalings: readonly Scaling[]) => void;
+  readonly write?: (arrays: PreparedArrays, scalings: readonly Scaling[], method: ClipMethod) => void;
 }
 
 /** The findings for each group, for all of them, and for the parameters of each. */
@@ -46,13 +46,9 @@ const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
   }
 };
 
-const sumAll: CpuPasses["write"] = ({ sums }, scalings) => {
-  for (const { examples, into, accumulate } of sums) sumExamples(examples, into, scalings, accumulate);
-};
-
 export const jointOnCpu: CpuPasses = { search: searchNorms, write: writeScaled };
 export const measuringOnCpu: CpuPasses = { search: searchNorms };
 export const groupsOnCpu = jointOnCpu;
 export const unitsOnCpu: CpuPasses = { search: searchUnits, write: writeUnits };
 export const valuesOnCpu: CpuPasses = { search: clampAll };
-export const examplesOnCpu: CpuPasses = { search: searchNorms, write: sumAll };
+export const examplesOnCpu: CpuPasses = { search: searchNorms, write: sumExamples };

@@ -1,5 +1,5 @@
 import type { Units } from "../units.ts";
-import { copyBytes, type Elements, rewrite, rewriteEach } from "./formats.ts";
+import { copy, type Elements, rewrite, rewriteEach } from "./formats.ts";
 import { counter } from "./unit_norm.ts";
 
 /** A run of elements to write, in place or from another array. */
@@ -23,7 +23,7 @@ export function scale({ source, into }: Write, { factor, skip }: Scaling): void 
   if (skip) {
     into.stored.fill(0);
   } else if (factor === 1) {
-    if (into.stored !== source.stored) copyBytes(source, into);
+    if (into.stored !== source.stored) copy(source, into);
   } else {
     rewrite(source, into, (values, results) => multiply(values, results, factor));
   }

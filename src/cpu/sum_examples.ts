@@ -1,22 +1,38 @@
-import { type Elements, read, rewriteEach } from "./formats.ts";
+import type { ClipMethod } from "../methods/method.ts";
+import { presentElements } from "../pieces.ts";
+import type { Tensor } from "../view.ts";
+import { elementsFor, type PreparedArrays } from "./arrays.ts";
+import { read, rewriteEach } from "./formats.ts";
 import type { Scaling } from "./scale.ts";
 
 /** into = (what is there, where sums go on) + the sum of scale * gradient over consecutive examples; twin of shaders/sum_examples.wgsl. */
 export function sumExamples(
-  examples: readonly Elements[],
-  into: Elements,
+  { written, pieces }: PreparedArrays,
   scalings: readonly Scaling[],
-  accumulate: boolean,
+  { examples: most = 1, accumulate }: ClipMethod,
 ): void {
-  const sum = new Float64Array(into.stored.length);
-  for (const [example, elements] of examples.entries()) {
-    const { factor, skip } = scalings[example] as Scaling;
+  for (const tensor of written) {
+    const length = tensor.length / most;
+    const count = presentElements(tensor) / length;
+    // In place there is no room for the sum of none.
+    if (count === 0 && !tensor.into) continue;
+    const first = pieces.find((piece) => piece.tensor === tensor)?.group ?? 0;
+    sumOne(tensor, length, scalings.slice(first, first + count), accumulate === true);
+  }
+}
+
+function sumOne(tensor: Tensor, length: number, scalings: readonly Scaling[], accumulate: boolean): void {
+  const { source, dtype } = tensor;
+  const sum = new Float64Array(length);
+  for (const [example, { factor, skip }] of scalings.entries()) {
     if (skip) continue;
-    read(elements, (values, first) => {
+    read(elementsFor(source, dtype, { first: example * length, length }), (values, first) => {
       for (let i = 0; i < values.length; i++) {
         sum[first + i] = (sum[first + i] as number) + (values[i] as number) * factor;
       }
     });
   }
+  const target = tensor.into ?? { ...source, dtype };
+  const into = elementsFor(target, target.dtype, { first: 0, length });
   rewriteEach(into, into, (before, element) => (sum[element] as number) + (accumulate ? before : 0));
 }

@@ -8,12 +8,14 @@ export const OTHERS = "others";
 
 /** The groups that the gradients of prepare name, in the order of the list; those without a group are one more, the last. */
 export function groupsFound(method: string): FoundGroups {
-  const among: FoundGroups["among"] = (declared) => {
-    const names = new Set(declared.map((tensor) => groupNameOf(tensor) ?? OTHERS));
-    const isOthers = names.delete(OTHERS);
-    return groupsNamed(method, isOthers ? [...names, OTHERS] : [...names], []);
+  return {
+    kind: "found",
+    among(declared) {
+      const names = new Set(declared.map((tensor) => groupNameOf(tensor) ?? OTHERS));
+      const isOthers = names.delete(OTHERS);
+      return groupsNamed(method, isOthers ? [...names, OTHERS] : [...names], []);
+    },
   };
-  return { kind: "found", among, check: (list) => among(list.declared).check(list) };
 }
 
 /** Groups by the names of views; OTHERS has the gradients without one. `method` is for messages. */

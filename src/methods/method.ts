@@ -86,7 +86,7 @@ export function readMethod(value: unknown): ClipMethod {
   const members = grouping.kind === "members" ? grouping.count : undefined;
   if (examples !== undefined && examples !== members) {
     throw new RangeError(
-      `method.examples is ${shown(examples)}, but method.grouping.count is ${shown(members)}; pass one number of examples.`,
+      `method.examples is ${shown(examples)}, but method.grouping.count is ${shown(members)}; pass one number.`,
     );
   }
   return method;

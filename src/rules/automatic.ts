@@ -4,6 +4,7 @@ import type { Rule } from "./rule.ts";
 export const automaticRule: Rule = {
   name: "automatic",
   wgsl,
-  boundFor: ({ maxNorm }) => maxNorm,
+  boundFor: ({ maxNorm, weight }) => maxNorm * weight,
+  weight: () => 1,
   isScaled: () => true,
 };

@@ -1,6 +1,8 @@
-import type { ClipMethod } from "../methods/method.ts";
+import type { ClipMethod, Passes } from "../methods/method.ts";
+import type { Grouping } from "../pieces.ts";
 import type { Remembered } from "../remembered.ts";
 import type { Source } from "../source.ts";
+import type { Declared } from "../view.ts";
 
 /**
  * When a step is left out although its gradients are finite: plain data, made by `skipAbove(...)` and `skipSpikes(...)`, to be passed
@@ -16,12 +18,14 @@ export interface SkipRule {
   readonly wgsl: string;
   /** @internal What that imports besides what every deciding kernel has. */
   readonly texts?: Readonly<Record<string, string>>;
-  /** On the GPU, where the step's groups have norms of their own: a pass of a type that only that backend knows. */
-  readonly groupPass: object;
+  /** What carries it out, as a method's. */
+  readonly passes: Passes;
   /** @internal A second number to judge by, on the GPU. */
   readonly loss?: Source;
   /** @internal Refuses methods whose steps cannot be left out, and a loss that is not where the gradients are. */
   readonly check: (method: ClipMethod, where: "webgpu" | "cpu") => void;
+  /** @internal The groups that it does not judge in a step with these gradients; undefined if it judges nothing. */
+  readonly unjudged: (declared: readonly Declared[], grouping: Grouping) => readonly number[] | undefined;
   /** @internal A memory for one clip, with that of its rule. */
   readonly begin: (ofRule: Remembered | undefined) => SkipState;
 }

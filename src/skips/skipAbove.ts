@@ -1,13 +1,10 @@
-import judge from "../../shaders/shared/judge.wgsl?raw";
 import wgsl from "../../shaders/skips/above.wgsl?raw";
 import { readNormalFloat } from "../check.ts";
 import { floatBits } from "../floats.ts";
 import type { Remembered } from "../remembered.ts";
 import { struct } from "../struct.ts";
-import { skipGroups } from "../webgpu/passes/skip_groups.ts";
-import { refuseUnskippable } from "./check.ts";
-import { JointMemory } from "./memory.ts";
 import type { SkipRule } from "./skip.ts";
+import { skipRule } from "./skipRule.ts";
 
 /** As in shaders/skips/above.wgsl. */
 export const aboveStruct = struct("norm");
@@ -29,17 +26,11 @@ export const aboveStruct = struct("norm");
  */
 export function skipAbove(norm: number): SkipRule {
   const most = readNormalFloat(norm, "skipAbove's norm");
-  return {
+  return skipRule({
     name: "skipAbove",
     wgsl,
-    texts: { "shared/judge": judge },
-    groupPass: skipGroups,
-    check: (method) => refuseUnskippable("skipAbove", method),
-    begin: (ofRule) => ({
-      memory: new JointMemory([...(ofRule ? [ofRule] : []), threshold(most)]),
-      isSpike: (value) => value > most && value < Infinity,
-    }),
-  };
+    begin: () => ({ memory: threshold(most), isSpike: (value) => value > most && value < Infinity }),
+  });
 }
 
 /** It remembers nothing: its words are its setting. */

@@ -1,5 +1,4 @@
 import difference from "../../shaders/shared/difference.wgsl?raw";
-import judge from "../../shaders/shared/judge.wgsl?raw";
 import wgsl from "../../shaders/skips/spikes.wgsl?raw";
 import { LONGEST_WARMUP, readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
 import { floatBits, LARGEST } from "../floats.ts";
@@ -7,10 +6,8 @@ import { arrayType, byteOffsetOf, isGPUBuffer } from "../ranges.ts";
 import { packed, packedBytes, type Remembered, refuseUnless, unpacked } from "../remembered.ts";
 import { type Source, sourceIn } from "../source.ts";
 import { struct } from "../struct.ts";
-import { skipGroups } from "../webgpu/passes/skip_groups.ts";
-import { refuseUnskippable } from "./check.ts";
-import { JointMemory } from "./memory.ts";
 import type { SkipRule } from "./skip.ts";
+import { skipRule } from "./skipRule.ts";
 
 /** As in shaders/skips/spikes.wgsl. */
 export const spikesStruct = struct(
@@ -34,9 +31,9 @@ const SUBJECT = "skipSpikes";
  * Skips a step whose norm stands out from those before it: norm > mean + sigmas * deviation of the last `window` finite norms (the
  * deviation of a sample, over n - 1), from the `warmup`-th finite norm on. With `loss`, a step whose loss stands out from the losses
  * before it is skipped too, and one whose loss is NaN or infinite always. For `ClipOptions.skip`; decided on the device, without a
- * read-back. After OLMo-core's `SkipStepOptimizer` (allenai/OLMo-core, src/olmo_core/optim/skip_step_optimizer.py), which also skips
- * what lies as far below the mean. A skipped step's norm counts among the last ones, as there: a lasting change of level is skipped
- * for some steps and then accepted. Norms that are not finite are left to `nonFinite` and are not counted.
+ * read-back. After OLMo-core's `SkipStepOptimizer` (allenai/OLMo-core, src/olmo_core/optim/skip_step_optimizer.py), whose first
+ * version also skipped what lies as far below the mean. A skipped step's norm counts among the last ones, as there: a lasting change of
+ * level is skipped for some steps and then accepted. Norms that are not finite are left to `nonFinite` and are not counted.
  *
  * @example
  * ```ts
@@ -70,24 +67,17 @@ export function skipSpikes(options?: {
   };
   const source = loss === undefined ? undefined : readLoss(loss);
   const isOnGpu = source && isGPUBuffer(source.buffer);
-  return {
+  return skipRule({
     name: "skipSpikes",
     wgsl,
-    texts: { "shared/difference": difference, "shared/judge": judge },
-    groupPass: skipGroups,
+    texts: { "shared/difference": difference },
     loss: isOnGpu ? (source as Source) : undefined,
-    check(method, where) {
-      refuseUnskippable("skipSpikes", method);
-      if (source) refuseElsewhere(isOnGpu ? "webgpu" : "cpu", where);
+    check: (where) => source && refuseElsewhere(isOnGpu ? "webgpu" : "cpu", where),
+    begin() {
+      const memory = new Spikes(settings, source);
+      return { memory, isSpike: (norm) => memory.isSpike(norm) };
     },
-    begin(ofRule) {
-      const spikes = new Spikes(settings, source);
-      return {
-        memory: new JointMemory([...(ofRule ? [ofRule] : []), spikes]),
-        isSpike: (norm) => spikes.isSpike(norm),
-      };
-    },
-  };
+  });
 }
 
 function refuseElsewhere(loss: "webgpu" | "cpu", where: "webgpu" | "cpu"): void {
@@ -129,7 +119,7 @@ function readLoss(value: unknown): LossSource {
 function lossIn({ buffer, byteOffset }: LossSource): number {
   const loss = (buffer as Float32Array)[byteOffset / 4];
   if (loss !== undefined) return loss;
-  throw new TypeError("skipSpikes's loss is on a detached ArrayBuffer; pass the array that now owns the memory.");
+  throw new TypeError("skipSpikes's loss is on a detached ArrayBuffer; pass the array that owns it now.");
 }
 
 /** The last finite values of one kind. */

@@ -1,10 +1,11 @@
-import type { ClipBackend, Counts, Prepared, StepValues, StoredState } from "../backend.ts";
+import type { ClipBackend, Kept, Prepared, StepValues, StoredState } from "../backend.ts";
 import { shown } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
+import { groupCount } from "../pieces.ts";
 import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
 import type { Remembered } from "../remembered.ts";
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "../usage.ts";
@@ -25,10 +26,10 @@ export function webgpuBackend(
   label: string,
   method: ClipMethod,
   options: CheckedOptions,
-  counts: Counts,
-  before?: ClipBackend,
+  list: TensorList,
+  kept: Kept = {},
 ): ClipBackend {
-  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, counts, before as WebGPUBackend);
+  return new WebGPUBackend(context, `${label} ${method.name}`, method, options, list, kept);
 }
 
 /** The steps for some gradients, and the gradients themselves: an error names the one that is at fault. */
@@ -38,6 +39,7 @@ interface PreparedBuffers {
 }
 
 class WebGPUBackend implements ClipBackend {
+  readonly kept: Kept;
   readonly record: GPUBuffer;
   readonly scales: GPUBuffer | undefined;
   readonly state?: StoredState;
@@ -55,15 +57,13 @@ class WebGPUBackend implements ClipBackend {
   /** Where in `memory` the rules' own begins. */
   readonly #memoryAt: number;
 
-  readonly memory: GPUBuffer | undefined;
-
   constructor(
     context: DeviceContext,
     label: string,
     method: ClipMethod,
     options: CheckedOptions,
-    counts: Counts,
-    before: WebGPUBackend | undefined,
+    { declared }: TensorList,
+    kept: Kept,
   ) {
     this.#context = context;
     this.#label = label;
@@ -72,17 +72,16 @@ class WebGPUBackend implements ClipBackend {
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
-    const { groups, gradients, before: numbers } = counts;
+    const groups = groupCount(declared, method.grouping);
     if (grouped) refuseMoreThanBinding(groups, context.maxBinding);
     try {
       const made = this.#watched(() => {
-        const record = before?.record ?? this.#own("record", RECORD_BYTES);
+        const record = kept.record ?? this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groups)) : undefined;
-        const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, gradients)) : undefined;
+        const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, declared.length)) : undefined;
         const memory = memoryOf(method, options, groups);
         const words = memory?.toWords(0);
-        const state =
-          before && !numbers ? before.memory : words || options.history ? this.#makeState(words) : undefined;
+        const state = kept.memory ?? (words || options.history ? this.#makeState(words) : undefined);
         const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
         return { record, entries, norms, state, memory, bindings };
       });
@@ -91,7 +90,7 @@ class WebGPUBackend implements ClipBackend {
       this.#norms = made.norms;
       this.#bindings = made.bindings;
       const { state, memory } = made;
-      this.memory = state;
+      this.kept = { record: made.record, memory: state };
       if (state && memory?.savedBytes) {
         const begin = () => memoryOf(method, options, groups) as Remembered;
         this.state = { save: () => this.#save(begin()), load: (saved) => this.#load(begin(), saved) };
@@ -171,7 +170,7 @@ class WebGPUBackend implements ClipBackend {
   }
 
   async #readMemory(): Promise<DataView> {
-    return (await this.#read([this.memory as GPUBuffer]))[0] as DataView;
+    return (await this.#read([this.kept.memory as GPUBuffer]))[0] as DataView;
   }
 
   async #save(memory: Remembered): Promise<ArrayBuffer> {
@@ -184,7 +183,7 @@ class WebGPUBackend implements ClipBackend {
     this.#refuseLost();
     memory.load(saved);
     this.#watched(() =>
-      this.#context.device.queue.writeBuffer(this.memory as GPUBuffer, this.#memoryAt, memory.toWords(0)),
+      this.#context.device.queue.writeBuffer(this.kept.memory as GPUBuffer, this.#memoryAt, memory.toWords(0)),
     );
   }
 

@@ -3,7 +3,7 @@ import type { Piece } from "../pieces.ts";
 import type { Tensor } from "../view.ts";
 import { elementsInWord, FORMATS, type Format, WORD_BYTES, type Word } from "./format.ts";
 import type { GridRow } from "./grid.ts";
-import { apartByWord, bytesOf, MOST_SEGMENTS, type Segment, wordOf } from "./segments.ts";
+import { apartByWord, bytesOf, MOST_SEGMENTS, type Segment, wideningOf, wordOf } from "./segments.ts";
 import { type Buffers, batched, conflictsIn, type FilledSlot, sharesBuffer, slotsOf } from "./windows.ts";
 
 /** The limits of a device. */
@@ -71,7 +71,10 @@ export function batchesOf(
   const slotCount = limits.slots - extraStorage;
   const bindings = target === "into" ? Math.floor(slotCount / 2) : slotCount;
   return FORMATS.flatMap((format) => {
-    const alike = segments.filter((segment) => segment.dtype === format.dtype && wordFor(segment) === format.word);
+    const alike = segments.filter(
+      (segment) =>
+        segment.dtype === format.dtype && wideningOf(segment) === format.widening && wordFor(segment) === format.word,
+    );
     return (writes ? apartByWord(alike) : [alike]).flatMap((together) => {
       const slots = slotsOf(together, buffers, { maxBinding: limits.maxBinding, mostSegments });
       const conflict = writes ? conflictsIn(slots) : () => false;

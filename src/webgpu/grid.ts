@@ -34,13 +34,13 @@ const SOFTWARE = /swiftshader|softpipe|basic render|software/i;
 const INTEGRATED = /intel|apple|arm|qualcomm|img-tec|samsung/i;
 
 /** Without a driver Dawn may offer an adapter that accepts all work and does none. */
-export function isNullBackend({ device, description }: Partial<GPUAdapterInfo>): boolean {
-  return /null[ -]backend/i.test(`${device} ${description}`);
+export function isNullBackend(info: Partial<GPUAdapterInfo> | undefined): boolean {
+  return /null.backend/i.test(namesOf(info));
 }
 
-export function isSoftware(info: Partial<GPUAdapterInfo>): boolean {
+export function isSoftware(info: Partial<GPUAdapterInfo> | undefined): boolean {
   const names = namesOf(info);
-  return info.isFallbackAdapter === true || SOFTWARE.test(names) || LLVMPIPE.test(names);
+  return info?.isFallbackAdapter === true || SOFTWARE.test(names) || LLVMPIPE.test(names);
 }
 
 /** The row for a device. Its workgroups have no more lanes than the device allows. */
@@ -51,12 +51,11 @@ export function gridOf({ adapterInfo, limits }: GPUDevice): GridRow {
 
 /** Browsers may hide the adapter's vendor. The middle row is used then. */
 export function classOf(info: Partial<GPUAdapterInfo> | undefined): DeviceClass {
-  if (!info) return "integrated";
   if (LLVMPIPE.test(namesOf(info))) return "llvmpipe";
   if (isSoftware(info)) return "software";
-  return !info.vendor || INTEGRATED.test(info.vendor) ? "integrated" : "discrete";
+  return !info?.vendor || INTEGRATED.test(info.vendor) ? "integrated" : "discrete";
 }
 
-function namesOf({ vendor, architecture, device, description }: Partial<GPUAdapterInfo>): string {
+function namesOf({ vendor, architecture, device, description }: Partial<GPUAdapterInfo> = {}): string {
   return [vendor, architecture, device, description].join(" ");
 }

@@ -44,10 +44,7 @@ async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
     );
   }
   if (isSoftware(info) && !softwareToo) {
-    throw new NoWebGPUError(
-      "software-adapter",
-      'The adapter is software, slower than the CPU; ask for it by backend: "webgpu".',
-    );
+    throw new NoWebGPUError("software-adapter", 'The adapter is software; ask for it by backend: "webgpu".');
   }
   return adapter;
 }

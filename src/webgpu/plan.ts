@@ -1,12 +1,11 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type Grouping, groupCount, groupOf, groupRunsOf, isJudged, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { type Grouping, groupCount, groupOf, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
 import { globalRule } from "../rules/global.ts";
-import { remembersEach } from "../rules/rule.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
-import type { Dispatch, Gradients, Pass, PassesInOrder, Planning } from "./passes/pass.ts";
+import type { Dispatch, Gradients, PassesInOrder, Planning, SkipPasses } from "./passes/pass.ts";
 import { pieceElementsOf } from "./segments.ts";
 import { buffersOf } from "./windows.ts";
 
@@ -22,8 +21,7 @@ export function planOf(method: ClipMethod, options: CheckedOptions, list: Tensor
   const planning = planningFor(method, options, list, limits);
   const { search, write } = method.passes.webgpu as PassesInOrder;
   const { skip } = planning.options;
-  // Where each norm is remembered, finish has the verdict before it decides them.
-  const verdict = skip && !remembersEach(planning.method.rule) ? [skip.groupPass as Pass] : [];
+  const verdict = skip ? [(skip.passes.webgpu as SkipPasses).groups] : [];
   const { declared } = list;
   const written = options.tensorNorms ? { ...planning, gradients: read(declared, method.grouping, limits) } : planning;
   const dispatches = [
@@ -44,8 +42,8 @@ function planningFor(
   // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
   const isEmpty = tensors.length === 0 && totalNorm === undefined;
   const method = isEmpty && "begin" in given.rule ? { ...given, rule: globalRule } : given;
-  const isLeft = totalNorm === undefined && !isJudged(declared, grouping);
-  const options = isLeft ? { ...givenOptions, skip: undefined } : givenOptions;
+  const unjudged = givenOptions.skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []);
+  const options = unjudged ? givenOptions : { ...givenOptions, skip: undefined };
   const searchedBy: Grouping = tensorNorms ? { kind: "tensor" } : grouping;
   return {
     method,
@@ -60,6 +58,7 @@ function planningFor(
     told: tensorNorms ? groupRunsOf(declared, searchedBy) : [],
     groupOf: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : [],
     groupCount: grouping.kind === "all" ? 0 : Math.max(1, groupCount(declared, grouping)),
+    unjudged: unjudged ?? [],
     partialCount: 0,
     found: { first: 0, count: 0 },
   };

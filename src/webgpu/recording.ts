@@ -124,9 +124,6 @@ export class Bindings {
       entries: whole(this.#buffers.entries),
       norms: whole(this.#buffers.norms),
       state: whole(this.#buffers.state),
-      gradScale: this.#sourceBinding(this.#options.gradScale),
-      totalNorm: this.#sourceBinding(this.#options.totalNorm),
-      loss: this.#sourceBinding(this.#options.skip?.loss as Source | undefined),
       tables: { buffer: tables, size: 4 },
     };
   }
@@ -137,6 +134,7 @@ export class Bindings {
     startOf: ReadonlyMap<Uint32Array, number>,
   ): Recipe {
     const resources = bindings.map((binding) => {
+      if ("source" in binding) return this.#sourceBinding(binding.source);
       if ("buffer" in binding) return buffers[binding.buffer] as GPUBufferBinding;
       const { words, bytes: size } = binding;
       return { ...(buffers.tables as GPUBufferBinding), offset: startOf.get(words), size };
@@ -161,7 +159,7 @@ export class Bindings {
     const types = [...own.types, ...ofStep.types];
     const { target, writes, bindings: count } = batch;
     const slots = batch.slots.map(({ source, into }) => ({ source, into }));
-    const readsGradScale = bindings.some((binding) => "buffer" in binding && binding.buffer === "gradScale");
+    const readsGradScale = bindings.some((binding) => "source" in binding);
     return {
       kernel: kernel(slotTypes(batch), types),
       kind: { target, writes, bindings: count },
@@ -213,8 +211,8 @@ export class Bindings {
 function structureOf(tensors: readonly Tensor[], buffers: Buffers): string {
   const place = (range: Range | undefined) => {
     if (!range) return "";
-    const { buffer, byteOffset } = range;
-    return `${buffers.get(buffer)}@${byteOffset}/${(buffer as GPUBuffer).size}`;
+    const { buffer, byteOffset, byteLength } = range;
+    return `${buffers.get(buffer)}@${byteOffset}+${byteLength}/${(buffer as GPUBuffer).size}`;
   };
   const structure = tensors.map(({ index, length, dtype, shape, source, into, parameter }) =>
     [index, length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
@@ -228,7 +226,7 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
-    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into a buffer of its own.`,
+    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into another buffer.`,
   );
 }
 

@@ -32,7 +32,7 @@ export interface Segment {
   /** Present if its values belong to several units. */
   readonly units?: Units;
   readonly firstElement: number;
-  /** The number of consecutive examples to sum over, if any. */
+  /** The number of consecutive examples to sum over, if any; 0 where the sum of none is written to the source. */
   readonly examples?: number;
   /** The label of its first gradient, for messages. */
   readonly label: string;
@@ -48,7 +48,7 @@ export function segmentsOf(pieces: readonly Piece[], maxBinding: number, withInt
   let previous = -1;
   for (const { tensor, number, first, length, group, units } of pieces) {
     const { dtype, label } = tensor;
-    const into = withInto && tensor.into ? partOf(tensor.into, dtype, first, length) : undefined;
+    const into = withInto && tensor.into ? partOf(tensor.into, tensor.into.dtype, first, length) : undefined;
     const source = partOf(tensor.source, dtype, first, length);
     const segment: Segment = { dtype, source, into, piece: number, group, units, firstElement: first, label };
     const last = segments.at(-1);
@@ -68,7 +68,7 @@ function isLargeAndWhole(segment: Segment | undefined): boolean {
 
 function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment | undefined {
   if (!a || a.dtype !== b.dtype || a.group !== b.group || !follows(a.source, b.source)) return undefined;
-  if (a.source.byteLength + b.source.byteLength > pieceBytes) return undefined;
+  if (wideningOf(a) !== wideningOf(b) || bytesOf(a) + bytesOf(b) > pieceBytes) return undefined;
   const together = (x: Range, y: Range) => ({ ...x, byteLength: x.byteLength + y.byteLength });
   if (!a.into || !b.into) return a.into || b.into ? undefined : { ...a, source: together(a.source, b.source) };
   if (!follows(a.into, b.into)) return undefined;
@@ -79,13 +79,19 @@ function follows(a: Range, b: Range): boolean {
   return isSame({ ...a, byteOffset: a.byteOffset + a.byteLength, byteLength: b.byteLength }, b);
 }
 
-/** The bytes of the destination. The source has as many for each example. */
-export function bytesOf({ source, examples = 1 }: Segment): number {
-  return source.byteLength / examples;
+/** The bytes of the destination. */
+export function bytesOf(segment: Segment): number {
+  return (wideningOf(segment) * segment.source.byteLength) / (segment.examples || 1);
+}
+
+/** How many bytes the destination has for each that is read of an example: see format.ts. */
+export function wideningOf({ source, into, examples = 1 }: Segment): number {
+  return into ? (examples * into.byteLength) / source.byteLength : 1;
 }
 
 export function wordOf(segment: Segment): Word {
-  const offsets = segment.source.byteOffset | bytesOf(segment) | (segment.into?.byteOffset ?? 0);
+  const { source, into } = segment;
+  const offsets = (wideningOf(segment) * source.byteOffset) | bytesOf(segment) | (into?.byteOffset ?? 0);
   return offsets % 16 === 0 ? "vec4" : "u32";
 }
 

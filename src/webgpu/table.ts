@@ -48,10 +48,10 @@ export function segmentTableOf(batch: Batch, head: Head = {}): Uint32Array {
   });
 }
 
-/** Whole words are counted in the destination. A view of 16-bit elements may begin and end in the middle of a word. */
+/** Whole words are counted in the destination, and so are the bytes of the source. A view of 16-bit elements may begin and end in the middle of a word. */
 export function wordsOf({ format }: Batch, { segment }: Placed, { source, into }: Slot) {
   const wordBytes = WORD_BYTES[format.word];
-  const start = segment.source.byteOffset - source.offset;
+  const start = format.widening * (segment.source.byteOffset - source.offset);
   const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;
   const intoFirst = Math.ceil(intoStart / wordBytes);
   const intoEnd = intoStart + bytesOf(segment);

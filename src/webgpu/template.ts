@@ -2,7 +2,7 @@
 export type Texts = Readonly<Record<string, string>>;
 
 /** The values for a kernel's directives; see shaders/README.md. */
-interface Filling {
+export interface Filling {
   /** All texts that the kernel imports, directly and indirectly. */
   readonly texts: Texts;
   /** The conditions of `//#if`. A missing name is false. */

@@ -120,7 +120,7 @@ function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void 
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
   throw new RangeError(
-    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put them into different buffers or further apart.`,
+    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put one into another buffer.`,
   );
 }
 
@@ -155,14 +155,14 @@ export function batched(
   return batches.map((batch) => batch.slots);
 }
 
-/** A written window must overlap no other, nor may a window that is read from a destination's buffer: it is bound writable. */
+/** A written window must overlap no other. Where a buffer is read and written, every source is bound writable: see sharesBuffer. */
 export function conflictsIn(slots: readonly Slot[]): (a: Slot, b: Slot) => boolean {
-  const destinations = new Set(slots.map((slot) => slot.into?.buffer));
+  const isShared = sharesBuffer(slots);
   return (a, b) =>
     overlap(a.into ?? a.source, b.into ?? b.source) ||
     (a.into !== undefined && overlap(a.into, b.source)) ||
     (b.into !== undefined && overlap(b.into, a.source)) ||
-    (destinations.has(a.source.buffer) && overlap(a.source, b.source));
+    (isShared && overlap(a.source, b.source));
 }
 
 export function sharesBuffer(slots: readonly Slot[]): boolean {

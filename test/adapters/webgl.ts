@@ -9,14 +9,19 @@ export interface Task {
   /** Of one step after the other. */
   steps: { bits: number[]; shape: number[] }[][];
   method: readonly [name: string, ...values: unknown[]];
-  options?: { nonFinite?: "zero" | "keep" | "propagate"; gradScale?: number };
+  options?: { nonFinite?: "zero" | "keep" | "propagate"; gradScale?: number; tensorNorms?: true; history?: number };
   skipAbove?: number;
+  skipsSpikes?: true;
   /** Of clipByGlobalNorm; Infinity crosses as a text. */
   normType?: number | string;
   /** Multiplied on the device: then a matrix is packed as TensorFlow.js's own results are. */
   isComputed?: boolean;
   /** Instead of w0, w1 and so on. */
   names?: string[];
+  /** Of the method: axes of a matrix, which a vector has not. */
+  axes?: number[];
+  /** The variables w0, w1 and so on. */
+  parameters?: Task["steps"][number];
 }
 
 const counts = { draws: 0, reads: 0 };
@@ -37,30 +42,45 @@ export async function clipOnWebGL({
   method: [name, ...values],
   options,
   skipAbove,
+  skipsSpikes,
   normType,
   isComputed,
   names,
+  axes,
+  parameters = [],
 }: Task) {
   await tf.setBackend("webgl");
   if (!isCounting)
     for (const call of ["drawArrays", "drawElements", "readPixels", "getBufferSubData"] as const) count(call);
   isCounting = true;
   const make = (gradclip as unknown as Record<string, (...values: unknown[]) => gradclip.ClipMethod>)[name];
-  const optimizer = withClipping(new Idle(), make?.(...values, ...(normType ? [{ normType: Number(normType) }] : [])), {
+  const more = { ...(normType && { normType: Number(normType) }), ...(axes && { axes: axesFor(axes) }) };
+  const numbers = values.map((value) => (typeof value === "string" ? Number(value) : value));
+  const made = make?.(...numbers, ...(Object.keys(more).length > 0 ? [more] : []));
+  const upload = ({ bits, shape }: Task["steps"][number][number]) => {
+    const uploaded = tf.tensor(new Float32Array(new Uint32Array(bits).buffer), shape);
+    if (!isComputed) return uploaded;
+    const tensor = tf.tidy(() => tf.mul(uploaded, tf.scalar(1)));
+    uploaded.dispose();
+    return tensor;
+  };
+  const variables = parameters.map((parameter, i) => {
+    const tensor = upload(parameter);
+    const variable = tf.variable(tensor, false, `w${i}`);
+    tensor.dispose();
+    return variable;
+  });
+  const optimizer = withClipping(new Idle(), made, {
     ...options,
     ...(skipAbove && { skip: gradclip.skipAbove(skipAbove) }),
+    ...(skipsSpikes && { skip: gradclip.skipSpikes() }),
     groupOf: (name) => (name === "w0" ? "first" : undefined),
   });
   const inBits: number[][][] = [];
   let taken = { draws: 0, reads: 0 };
   const memory: ReturnType<typeof held>[] = [];
   for (const step of steps) {
-    const list = step.map(({ bits, shape }, i) => {
-      const uploaded = tf.tensor(new Float32Array(new Uint32Array(bits).buffer), shape);
-      const tensor = isComputed ? tf.tidy(() => tf.mul(uploaded, tf.scalar(1))) : uploaded;
-      if (isComputed) uploaded.dispose();
-      return { name: names?.[i] ?? `w${i}`, tensor };
-    });
+    const list = step.map((gradient, i) => ({ name: names?.[i] ?? `w${i}`, tensor: upload(gradient) }));
     const before = { ...counts };
     optimizer.applyGradients(list);
     taken = { draws: counts.draws - before.draws, reads: counts.reads - before.reads };
@@ -79,7 +99,17 @@ export async function clipOnWebGL({
         : value,
   );
   optimizer.dispose();
+  tf.dispose(variables);
   return { backend: tf.getBackend(), steps: inBits, report: inText, taken, memory };
+}
+
+/** Those that a shape has, counted from its first. */
+const axesFor = (axes: number[]) => (shape: readonly number[]) => axes.filter((axis) => axis < shape.length);
+
+/** Before TensorFlow.js has begun: textures of 16 bits. */
+export function forceSmallTextures(): void {
+  tf.env().set("WEBGL_FORCE_F16_TEXTURES", true);
+  tf.env().set("WEBGL_RENDER_FLOAT32_ENABLED", false);
 }
 
 export async function skipOn(backend: string, ...values: Parameters<typeof trainWith>) {

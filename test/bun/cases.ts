@@ -56,12 +56,14 @@ async function createWithoutDriver(): Promise<void> {
     const adapter = await gpu.requestAdapter();
     const { backend, fallbackReason } = await createClipper();
     const refusal = await createClipper({ backend: "webgpu" }).catch((error) => error.reason);
-    console.log(JSON.stringify([adapter?.info.device, backend, fallbackReason, refusal]));
+    const device = await adapter.requestDevice();
+    const ofDevice = await createClipper({ device }).catch((error) => error.reason);
+    console.log(JSON.stringify([adapter.info.device, backend, fallbackReason, refusal, ofDevice]));
     process.exit(0);`;
   const env = { ...process.env, VK_ICD_FILENAMES: "none", VK_DRIVER_FILES: "none" };
   const child = spawn(process.execPath, ["-e", script, import.meta.url], { env });
   const [output, complaints] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const wanted = JSON.stringify(["null-backend", "cpu", "no-adapter", "no-adapter"]);
+  const wanted = JSON.stringify(["null-backend", "cpu", "no-adapter", "no-adapter", "no-adapter"]);
   if (output.trim() !== wanted) fail(`adapter, backend and reasons are ${output}${complaints}, wanted ${wanted}`);
 }
 

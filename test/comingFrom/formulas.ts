@@ -88,6 +88,11 @@ export function opacus(examples: readonly (readonly number[])[], maxNorm: number
   return summed(examples.map((g) => scaled(g, Math.min(1, f(f(maxNorm) / f(l2(g) + f(1e-6)))))));
 }
 
+/** Opacus by layer, one example: each layer by its own bound. */
+export function opacusByLayer(layers: readonly (readonly number[])[], maxNorms: readonly number[]): number[][] {
+  return layers.map((layer, k) => opacus([layer], maxNorms[k] as number));
+}
+
 /** OLMo-core's `SkipStepOptimizer`: the last norm against the mean and deviation of up to 128 before it. */
 export function olmoCoreSkips(norms: readonly number[]): boolean {
   const before = norms.slice(-129, -1);

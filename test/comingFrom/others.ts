@@ -11,8 +11,10 @@ import {
   megatron,
   olmoCoreSkips,
   opacus,
+  opacusByLayer,
   scaled,
 } from "./formulas.ts";
+import { valuesOf } from "./run.ts";
 
 export const caffeChecks: Record<string, Check> = {
   "Off, for `[3, 4]`": { gradients: of([3, 4]), theirs: caffe([3, 4], -1) },
@@ -56,6 +58,7 @@ function sumOf(values: number[]) {
 const matrix = () => [
   { buffer: Float32Array.of(0, 3, 0, 4), shape: [2, 2], parameter: { buffer: Float32Array.of(30, 40, 40, 30) } },
 ];
+const layers = opacusByLayer([[3], [4]], [Math.SQRT1_2, Math.SQRT1_2]) as [number[], number[]];
 const rows = [...adaptive([0, 3], [30, 40], 0.01), ...adaptive([0, 4], [40, 30], 0.01)];
 
 export const otherChecks: Record<string, Check> = {
@@ -77,6 +80,23 @@ export const otherChecks: Record<string, Check> = {
     ours: (step) => {
       const [{ into }] = step.gradients as [GradientView];
       step.clip.run([{ ...sumOf([0, 0.5]), into }]);
+      return first(step);
+    },
+  },
+  "Opacus: two layers `[3]` and `[4]` of one example": {
+    gradients: of([3], [4]),
+    theirs: tell`${layers[0]} and ${layers[1]}`,
+    ours: ({ gradients }) => {
+      const [first = [], second = []] = valuesOf(gradients);
+      return tell`${first} and ${second}`;
+    },
+  },
+  "Opacus: an empty batch, after a sum of `[3, 4]`": {
+    gradients: () => [sumOf([3, 4])],
+    theirs: [0, 0],
+    ours: (step) => {
+      const [view] = step.gradients as [GradientView];
+      step.clip.run([{ ...view, length: 0 }]);
       return first(step);
     },
   },

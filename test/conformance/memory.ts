@@ -1,6 +1,7 @@
 /** How the tensors of a unit lie in memory: the same layout for ArrayBuffers and for GPUBuffers. */
 import type { Gradient, Gradients } from "../../src/index.ts";
 import { fail } from "./expect.ts";
+import { widened16 } from "./numbers.ts";
 import type { Bits, Images, Place, Tensor, Unit } from "./types.ts";
 
 /** Guard bytes after the last tensor of a shared memory. Cases leave as many before the first. */
@@ -26,10 +27,18 @@ function parameterPlace({ parameter }: Tensor, index: number): Place {
   return parameter?.place ?? { memory: `parameter ${index}`, byteOffset: 0 };
 }
 
+/** The tensor in the format of its results. */
+export function asWritten({ intoDtype, ...tensor }: Tensor): Tensor {
+  const { dtype = "f32", bits } = tensor;
+  if (intoDtype === undefined || dtype === "f32") return tensor;
+  return { ...tensor, bits: widened16(dtype, bits), dtype: intoDtype };
+}
+
 /** How much of its destination a tensor takes. */
 export function written(tensor: Tensor): Tensor {
   const length = tensor.intoLength ?? tensor.bits.length;
-  return { ...tensor, bits: tensor.bits.subarray(0, length) };
+  const { bits, ...rest } = asWritten(tensor);
+  return { ...rest, bits: bits.subarray(0, length) };
 }
 
 export function wordsAt(images: Images, { memory, byteOffset }: Place, length: number, what: string): Uint32Array {
@@ -106,16 +115,27 @@ export function gradientsOver(
 
 /** What prepare is given, and what the step is given if that is something else. */
 export function atPrepareAndStep(unit: Unit, gradients: Gradients): [atPrepare: Gradients, atStep?: Gradients] {
-  const { tensors, absent = [], late = [] } = unit;
-  if (absent.length + late.length === 0) return [gradients];
+  const { tensors, absent = [], late = [], present } = unit;
+  if (absent.length + late.length === 0 && present === undefined) return [gradients];
   const declared = (index: number) => {
     const { bits, dtype, shape, name, group } = tensors[index] ?? fail(`${unit.label}: no tensor ${index} to declare`);
     return { length: bits.length, ...defined({ dtype, shape, name, group }) };
   };
   return [
     mapped(gradients, (gradient, i) => (late.includes(i) ? declared(i) : gradient)),
-    mapped(gradients, (gradient, i) => (absent.includes(i) ? null : gradient)),
+    mapped(gradients, (gradient, i) => (absent.includes(i) ? null : firstOf(unit, gradient, i))),
   ];
+}
+
+/** The first examples of a gradient. */
+function firstOf({ tensors, present, rule }: Unit, gradient: Entry, index: number): Entry {
+  const { examples } = rule.method;
+  const tensor = tensors[index];
+  if (present === undefined || !examples || !gradient || !tensor) return gradient;
+  const length = (tensor.bits.length * present) / examples;
+  const view =
+    ArrayBuffer.isView(gradient) || !("buffer" in gradient) ? { buffer: gradient as Float32Array } : gradient;
+  return { ...view, length };
 }
 
 /** Without the properties that are undefined. */
@@ -132,10 +152,10 @@ function mapped(gradients: Gradients, change: (gradient: Entry, index: number) =
 
 function gradientOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array): Gradient {
   const buffer = stored(handle(source(tensor, index).memory), tensor);
-  const { place, into, name, dtype, shape, group, parameter } = tensor;
+  const { place, into, intoDtype, name, dtype, shape, group, parameter } = tensor;
   const length = tensor.bits.length;
   const extras = {
-    ...(into ? { into: { buffer: stored(handle(into.memory), tensor), byteOffset: into.byteOffset } } : {}),
+    ...(into ? { into: { ...intoOver(tensor, into, handle), ...(intoDtype && { dtype: intoDtype }) } } : {}),
     ...(name === undefined ? {} : { name }),
     ...(dtype ? { dtype } : {}),
     ...(shape ? { shape } : {}),
@@ -153,6 +173,10 @@ function gradientOver(tensor: Tensor, index: number, handle: (memory: string) =>
     return part instanceof Float32Array ? part : { buffer: part, ...extras };
   }
   return { buffer, byteOffset: place.byteOffset, length, ...extras };
+}
+
+function intoOver(tensor: Tensor, { memory, byteOffset }: Place, handle: (memory: string) => GPUBuffer | Float32Array) {
+  return { buffer: stored(handle(memory), written(tensor)), byteOffset };
 }
 
 function parameterOver(tensor: Tensor, index: number, handle: (memory: string) => GPUBuffer | Float32Array) {

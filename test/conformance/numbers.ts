@@ -82,6 +82,18 @@ export function bits16From(dtype: "f16" | "bf16", values: ArrayLike<number>): Ui
   return bits;
 }
 
+/** The bits of the same numbers as float32, in which they all have a place; a NaN keeps its payload. */
+export function widened16(dtype: "f16" | "bf16", patterns: ArrayLike<number>): Uint32Array {
+  const numbers = allNumbers16(dtype);
+  const bits = bitsFrom(mapped(patterns, (pattern) => numbers[pattern] as number));
+  const [fractions, shift] = dtype === "f16" ? [0x3ff, 13] : [0x7f, 16];
+  return bits.map((word, i) => {
+    const pattern = patterns[i] as number;
+    if (!Number.isNaN(numbers[pattern])) return word;
+    return (((pattern >>> 15) << 31) | 0x7f800000 | ((pattern & fractions) << shift)) >>> 0;
+  });
+}
+
 /** The bit pattern of one number, rounded to its format. */
 export function bitsIn(dtype: Dtype, value: number): number {
   return dtype === "f32" ? bitsOf(value) : pattern16(dtype, round16(dtype, value));

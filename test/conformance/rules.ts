@@ -118,41 +118,80 @@ export function agc(given: Given = {}): Rule {
   };
 }
 
-export function perExample(maxNorm: number, examples: number, automatic?: number): Rule {
+export interface Examples {
+  readonly automatic?: number;
+  readonly perLayer?: boolean;
+}
+
+export function perExample(maxNorm: number, examples: number, options: Examples = {}): Rule {
   return {
-    method: clipPerExample(maxNorm, { examples, automatic }),
-    expected: (given) => reference(given, Math.fround(maxNorm), examples, automatic),
+    method: clipPerExample(maxNorm, { examples, ...options }),
+    expected: (given) => referenceExamples(given, Math.fround(maxNorm), examples, options),
   };
 }
 
+interface Part {
+  readonly norm: number;
+  readonly scale: number;
+  readonly clipped: boolean;
+  readonly left: boolean;
+}
+
 /** By the definition, in float64. */
-function reference(given: Unit, maxNorm: number, examples: number, automatic?: number): Expected {
-  const { gradScale: option, nonFinite = "zero" } = given.options ?? {};
-  const gradScale = scalar(option, Math.fround) ?? 1;
-  const summary = summarise(given.tensors);
-  const parts = range(examples).map((example) => {
-    const values = given.tensors.flatMap((one) => (one ? [...exampleOf(one, example, examples)] : []));
-    const bad = values.filter((value) => !Number.isFinite(value));
-    const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * norm64(values);
-    const clipped = norm < Infinity && (automatic !== undefined || norm > maxNorm);
-    const finite = clipped ? (maxNorm / (norm + (automatic ?? 0))) * gradScale : gradScale;
-    const propagated = Number.isNaN(norm) ? Number.NaN : 0;
-    const scale = bad.length > 0 ? { zero: 0, keep: 1, propagate: propagated }[nonFinite] : finite;
-    return { norm, scale, clipped, left: bad.length > 0 && nonFinite === "zero" };
-  });
-  const norms = parts.map(({ norm }) => norm);
+function referenceExamples(
+  given: Unit,
+  maxNorm: number,
+  examples: number,
+  { automatic, perLayer = false }: Examples,
+): Expected {
+  const { present = examples } = given;
+  const tensors = given.tensors.map((one) => one && firstOf(one, present / examples));
+  const summary = summarise(tensors);
+  const layers = tensors.filter((one) => one !== null && one !== undefined);
+  const bound = perLayer ? maxNorm / Math.sqrt(layers.length) : maxNorm;
+  const partsOf = (list: Unit["tensors"]) =>
+    range(present).map((example) => partFor(given, list, example, { examples: present, bound, automatic }));
+  const whole = partsOf(tensors);
+  const each = tensors.map((one) => (perLayer ? partsOf([one]) : whole));
+  const norms = whole.map(({ norm }) => norm);
+  const entries = (perLayer ? each : [whole]).flatMap((parts) => range(examples).map((example) => parts[example]));
   return {
     norm: norms.some(Number.isNaN) ? Number.NaN : norm64(norms),
-    clipped: parts.some(({ clipped }) => clipped),
-    skipped: parts.every(({ left }) => left),
+    clipped: entries.some((part) => part?.clipped),
+    skipped: present > 0 && each.flat().every(({ left }) => left),
     nonFinite: summary.nonFinite,
     first: summary.first,
     bound: Number.NaN,
-    memberNorms: norms,
-    memberScales: parts.map(({ scale }) => scale),
-    clippedMembers: parts.filter(({ clipped }) => clipped).length,
-    contents: given.tensors.map((one) => (one ? contentOf(one, parts, examples) : null)),
+    memberNorms: entries.map((part) => part?.norm ?? Number.NaN),
+    memberScales: entries.map((part) => part?.scale ?? 1),
+    clippedMembers: entries.filter((part) => part?.clipped).length,
+    contents: given.tensors.map((one, k) => {
+      if (!one) return null;
+      return present === 0 && !one.into ? { bits: one.bits } : contentOf(one, each[k] as Part[], examples);
+    }),
   };
+}
+
+function firstOf(one: Tensor, part: number): Tensor {
+  return { ...one, bits: one.bits.subarray(0, one.bits.length * part) };
+}
+
+function partFor(
+  { options }: Unit,
+  tensors: Unit["tensors"],
+  example: number,
+  { examples, bound, automatic }: { examples: number; bound: number; automatic: number | undefined },
+): Part {
+  const { gradScale: option, nonFinite = "zero" } = options ?? {};
+  const gradScale = scalar(option, Math.fround) ?? 1;
+  const values = tensors.flatMap((one) => (one ? [...exampleOf(one, example, examples)] : []));
+  const bad = values.filter((value) => !Number.isFinite(value));
+  const norm = bad.some(Number.isNaN) ? Number.NaN : bad.length > 0 ? Infinity : gradScale * norm64(values);
+  const clipped = norm < Infinity && (automatic !== undefined || norm > bound);
+  const finite = clipped ? (bound / (norm + (automatic ?? 0))) * gradScale : gradScale;
+  const propagated = Number.isNaN(norm) ? Number.NaN : 0;
+  const scale = bad.length > 0 ? { zero: 0, keep: 1, propagate: propagated }[nonFinite] : finite;
+  return { norm, scale, clipped, left: bad.length > 0 && nonFinite === "zero" };
 }
 
 function exampleOf(one: Tensor, example: number, examples: number): Float32Array | Float64Array {
@@ -161,7 +200,7 @@ function exampleOf(one: Tensor, example: number, examples: number): Float32Array
 }
 
 /** The sum in the first place, or alone in `into`; whatever else is there stays. */
-function contentOf(one: Tensor, parts: readonly { scale: number; left: boolean }[], examples: number): Content {
+function contentOf(one: Tensor, parts: readonly Part[], examples: number): Content {
   const length = one.bits.length / examples;
   const [sum, magnitudes] = [new Float64Array(length), new Float64Array(length)];
   parts.forEach(({ scale, left }, example) => {

@@ -1,10 +1,10 @@
 /** The integer arithmetic of shaders/shared/soft_float.wgsl, called directly, and the same in BigInt. */
 import softFloat from "../../shaders/shared/soft_float.wgsl?raw&named";
 import { fail } from "./expect.ts";
-import { COPY_SRC, STORAGE } from "./harness-webgpu.ts";
+import { resultsOf } from "./shaderFunctions.ts";
 import type { WebGpuHarness } from "./types.ts";
 
-/** A pair of mantissas with their top bits set, and the exponent of the first; the second's is 0. */
+/** A pair of mantissas with their top bits set, and the exponent of the first; the second's is 0, or 3 in products and quotients. */
 export type Pair = readonly [a: number, b: number, exponent: number];
 
 /** mantissa * 2^exponent. */
@@ -12,55 +12,40 @@ export type Soft = readonly [mantissa: number, exponent: number];
 
 export const OPERATIONS = ["root", "rounded root", "quotient", "product", "sum"] as const;
 const WORDS = 2 * OPERATIONS.length;
-const LANES = 64;
 
 /** `ULPS` of the estimates are added to them. */
-const KERNEL = `
-@group(0) @binding(0) var<storage, read> pairs: array<u32>;
-@group(0) @binding(1) var<storage, read_write> results: array<SoftFloat>;
-
+const PUT_OFF = `
 fn put_off(estimate: f32) -> f32 {
   return select(bitcast<f32>(bitcast<u32>(estimate) + u32(ULPS)), estimate, estimate == 0.0);
 }
+`;
 
-@compute @workgroup_size(${LANES})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (3u * id.x >= arrayLength(&pairs)) {
-    return;
+const BODY = `
+  let a = SoftFloat(at(0u), i32(at(2u)));
+  let b = SoftFloat(at(1u), 0);
+  let all = array<SoftFloat, ${OPERATIONS.length}>(
+    root(a),
+    rounded(root(a)),
+    quotient(a, SoftFloat(b.mantissa, 3)),
+    product(SoftFloat(a.mantissa & 0xffffff00u, a.exponent), SoftFloat(b.mantissa & 0xffffff00u, 3)),
+    sum(a, b),
+  );
+  for (var k = 0u; k < ${OPERATIONS.length}u; k += 1u) {
+    put(2u * k, all[k].mantissa);
+    put(2u * k + 1u, u32(all[k].exponent));
   }
-  let a = SoftFloat(pairs[3u * id.x], i32(pairs[3u * id.x + 2u]));
-  let b = SoftFloat(pairs[3u * id.x + 1u], 0);
-  let at = ${OPERATIONS.length}u * id.x;
-  results[at] = root(a);
-  results[at + 1u] = rounded(root(a));
-  results[at + 2u] = quotient(a, b);
-  results[at + 3u] = product(SoftFloat(a.mantissa & 0xffffff00u, a.exponent), SoftFloat(b.mantissa & 0xffffff00u, 0));
-  results[at + 4u] = sum(a, b);
-}
 `;
 
 const ESTIMATES = [/sqrt\(f32\(high\)\)/, /f32\(value\) \/ f32\(divisor\)/];
 
 /** The results on the device, with the float32 estimates off by so many ULP. */
 export async function softFloatsOf(harness: WebGpuHarness, pairs: readonly Pair[], ulps: number): Promise<Soft[][]> {
-  const { device } = harness;
   const text = ESTIMATES.reduce((before, estimate) => {
     if (!estimate.test(before)) fail(`soft_float.wgsl estimates in another way than ${estimate}`);
     return before.replace(estimate, "put_off($&)");
   }, softFloat);
-  const module = device.createShaderModule({ code: text + KERNEL.replace("ULPS", `${ulps}i`) });
-  const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
-  const given = harness.bufferOf(Uint32Array.from(pairs.flat()), STORAGE);
-  const results = harness.bufferOf(new Uint32Array(WORDS * pairs.length), STORAGE | COPY_SRC);
-  const entries = [given, results].map((buffer, binding) => ({ binding, resource: { buffer } }));
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(Math.ceil(pairs.length / LANES));
-  pass.end();
-  device.queue.submit([encoder.finish()]);
-  const [words = new Uint32Array()] = await harness.readBuffers([results]);
+  const call = { text: text + PUT_OFF.replace("ULPS", `${ulps}i`), body: BODY, inputWords: 3, resultWords: WORDS };
+  const words = await resultsOf(harness, call, Uint32Array.from(pairs.flat()));
   return pairs.map((_, i) =>
     OPERATIONS.map((_, k): Soft => {
       const at = WORDS * i + 2 * k;
@@ -81,8 +66,8 @@ export function wantedOf([a, b, exponent]: Pair): Soft[] {
   return [
     withSticky(root, rootExponent, 28, isExact),
     nearest(root, rootExponent, isExact),
-    nearest(((m >> 4n) << 64n) / (n >> 4n), exponent - 64, ((m >> 4n) << 64n) % (n >> 4n) === 0n),
-    nearest((m >> 8n) * (n >> 8n), exponent + 16, true),
+    nearest(((m >> 4n) << 64n) / (n >> 4n), exponent - 67, ((m >> 4n) << 64n) % (n >> 4n) === 0n),
+    nearest((m >> 8n) * (n >> 8n), exponent + 19, true),
     sumOf(m, n, exponent),
   ];
 }

@@ -25,6 +25,8 @@ export interface Tensor {
   readonly group?: string;
   /** What the gradient is of: as many elements. Without a place in memory of its own. */
   readonly parameter?: { readonly bits: Bits; readonly dtype?: Dtype; readonly place?: Place };
+  /** Of `into`, where that is not the tensor's. */
+  readonly intoDtype?: "f32";
   /** How long `into` is, where that is not as the tensor. */
   readonly intoLength?: number;
   /** On the CPU, hand over a subarray instead of { buffer, byteOffset, length }. */
@@ -57,6 +59,8 @@ export interface Unit {
   readonly via?: "encode" | "pass" | "run";
   /** Tensors, by their places, that are there at prepare and not at the step. */
   readonly absent?: readonly number[];
+  /** How many of the method's examples the step brings; default all. */
+  readonly present?: number;
   /** Those that prepare knows by length, dtype and shape only, and that the step brings. */
   readonly late?: readonly number[];
   /** Hand the tensors over as an object, by name. */

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import puppeteer from "puppeteer";
 import { preview } from "vite";
+import { waitLimit } from "./limits.mjs";
 import { isSoftware, packagedChromium } from "./packaged.mjs";
 
 /** @returns {{ executablePath: string, env: Record<string, string> }} */
@@ -40,7 +41,7 @@ export async function launchChromium({ args = [], hasWebGpu = true, locale = "en
       ...(hasWebGpu ? webGpuArguments : ["--disable-blink-features=WebGPU", "--disable-features=WebGPUService"]),
       ...args,
     ],
-    timeout: 120_000,
+    timeout: waitLimit,
     protocolTimeout: 0,
   });
 }

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import puppeteer from "puppeteer";
+import { waitLimit } from "./limits.mjs";
 import { cache } from "./packaged.mjs";
 
 const places = [
@@ -44,7 +45,7 @@ export async function launchFirefox() {
     env: { ...process.env, HOME, MOZ_CRASHREPORTER_DISABLE: "1", ...driver() },
     extraPrefsFirefox: { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true },
     args: ["--remote-allow-system-access"],
-    timeout: 120_000,
+    timeout: waitLimit,
     protocolTimeout: 0,
   });
 }

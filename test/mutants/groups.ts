@@ -1,54 +1,39 @@
-/** The groups of the suite that could see a change of a shader, the cheapest first. */
-const numbers = [
-  "steps",
-  "nonfinite",
-  "semantics",
-  "values",
-  "norms",
-  "boundary",
-  "lapack",
-  "counters",
-  "softFloat",
-  "peers",
-];
-const layouts = [
-  "views",
-  "neighbours",
-  "tensors",
-  "fuzz",
-  "lengths",
-  "patterns",
-  "webgpuEncode",
-  "webgpuPlans",
-  "loops",
-];
-const others = ["tensorNorms", "members", "value", "perExample", "matrix", "units", "accuracy", "formats", "big"];
+/** The groups of the suite that could see a change of a file, the cheapest first. Groups of heavy cases alone are left out. */
+const numbers = ["semantics", "steps", "nonfinite", "values", "norms", "boundary", "lapack", "counters", "softFloat"];
+const layouts = ["views", "neighbours", "lengths", "tensors", "patterns", "formats", "fuzz"];
+const others = ["tensorNorms", "members", "value", "perExample", "units", "matrix", "accuracy", "webgpuEncode"];
+const deciding = ["tensorNorms", "members", "groups", "absent", "skip", "adaptiveGradClip", "told", "memories"];
 
+/** A file, or a folder. What is called directly needs no more, but for constants that others use. */
 const groups: Readonly<Record<string, readonly string[]>> = {
-  "shared/soft_float": ["softFloat", ...numbers, ...layouts, ...others],
-  clamp: ["value", "valueSteps", "loops", "matrix"],
-  finish_groups: [
-    "tensorNorms",
-    "members",
-    "groups",
-    "absent",
-    "skip",
-    "adaptiveGradClip",
-    "units",
-    "perExample",
-    "counters",
-    "told",
-    "memories",
+  "shared/soft_float": ["softFloat", "boundary"],
+  "shared/clipped": ["functions"],
+  "shared/multiplied": ["functions"],
+  "shared/units": ["functions"],
+  formats: ["functions", "patterns", "formats"],
+  words: ["functions", "steps", "formats"],
+  clamp: ["value", "valueSteps", "matrix"],
+  finish: ["semantics", "steps", "counters", "nonfinite", "told", "skip", "history", "memories", "tensorNorms", "big"],
+  finish_groups: deciding,
+  norm: [
+    "semantics",
+    "patterns",
+    "nonfinite",
+    "lengths",
+    "views",
+    "values",
+    "lapack",
+    "tensors",
+    "formats",
+    "accuracy",
   ],
-  norms: ["norms", "matrix", "values", "lapack", "accuracy", "big"],
-  "rules/ada": ["memories"],
-  "shared/judge": ["skip"],
-  "shared/memories": ["memories"],
-  "shared/moved": ["memories", "adaptive"],
+  norms: ["norms", "values", "lapack", "accuracy", "matrix"],
+  scale: ["semantics", "patterns", "formats", "views", "lengths", "values", "neighbours", "tensors", "units", "fuzz"],
   skip_groups: ["skip"],
   skips: ["skip"],
-  sum_examples: ["perExample", "matrix", "loops"],
-  unit_norm: ["units", "adaptiveGradClip", "matrix", "loops"],
+  sum_examples: ["perExample", "matrix"],
+  unit_norm: ["units", "adaptiveGradClip", "matrix"],
+  "rules/ada": ["memories"],
   "rules/agc": ["adaptiveGradClip"],
   "rules/auto": ["adaptive", "counters", "skip"],
   "rules/automatic": ["perExample"],
@@ -58,9 +43,20 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "rules/z": ["adaptive", "counters", "skip", "memories"],
   "scales/group": ["tensorNorms", "members", "groups", "absent"],
   "scales/unit": ["units", "adaptiveGradClip", "matrix"],
-  "shared/difference": ["adaptive", "skip"],
+  "shared/decide": ["semantics", "boundary", "nonfinite", "steps", "norms", "normalize", "skip", ...deciding],
+  "shared/difference": ["adaptive", "skip", "memories"],
   "shared/entry": ["tensorNorms", "members"],
-  "shared/units": ["units", "adaptiveGradClip"],
+  "shared/exact": ["semantics", "values", "lapack", "nonfinite", "accuracy", "patterns", "norms"],
+  "shared/fold": ["steps", "lengths", "tensorNorms", "skip", "units", "nonfinite"],
+  "shared/judge": ["skip"],
+  "shared/memories": ["memories", "skip"],
+  "shared/moved": ["memories", "adaptive"],
+  "shared/partial": ["nonfinite", "semantics", "tensors", "lapack", "units"],
+  "shared/spans": ["semantics", "patterns", "lengths", "views", "nonfinite", "formats", "tensors"],
+  "shared/store": ["tensors", "neighbours", "formats"],
+  "shared/table": ["tensors", "neighbours", "formats"],
+  "shared/unaligned": ["patterns", "formats", "value"],
+  "shared/unaligned_targets": ["formats", "patterns", "value"],
 };
 
 /** What came with memories, skips and groups. */
@@ -75,16 +71,25 @@ const steered = [
   "adaptive",
   "adaptiveGradClip",
 ];
-const byDefault = [...numbers, ...layouts, ...others, ...steered];
+const byDefault = [...numbers, ...layouts, ...others, ...steered, "webgpuPlans", "peers", "big"];
 
 export function groupsFor(file: string): readonly string[] {
   return groups[file] ?? groups[file.replace(/\/.*/, "")] ?? byDefault;
 }
 
-/** What a change of the host runs before the unit tests: the CPU's suite is over in seconds. */
-export function hostRunsFor(file: string): readonly { engine: "cpu" | "node"; groups: readonly string[] }[] {
+const planning = ["neighbours", "tensors", "views", "formats", "valueSteps", "value", "perExample", "units", "fuzz"];
+
+type HostRun = "unit tests" | { readonly engine: "cpu" | "node"; readonly groups: readonly string[] };
+
+/** Their unit tests need no device. */
+const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit))/;
+
+/** What a change of the host runs, the cheapest first. */
+export function hostRunsFor(file: string): readonly HostRun[] {
   const onCpu = { engine: "cpu" as const, groups: byDefault };
-  const onGpu = { engine: "node" as const, groups: byDefault };
-  if (file.startsWith("cpu/")) return [onCpu];
-  return file.startsWith("webgpu/") ? [onGpu] : [onCpu, onGpu];
+  const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
+  if (planner.test(file)) return ["unit tests", onGpu];
+  if (file.startsWith("adapters")) return ["unit tests"];
+  if (file.startsWith("cpu/")) return [onCpu, "unit tests"];
+  return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : [onCpu, "unit tests", onGpu];
 }

@@ -1,17 +1,18 @@
-// npm run test:mutants [-- --host] [--file norm] [--sample 100] [--seed 1]
+// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1] [--seconds 10]
 // Changes one token of a shader, or of the host, at a time and runs the conformance suite until a case fails, and for the host the unit
-// tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours: a sample is the
-// same for the same seed.
+// tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours. --sample: no more
+// than so many of each file, the same for the same seed. --file: how its name begins. --line: what the line has.
+// --seconds: a mutant that has lived so long in the suite, in seconds of the process's own time, is left undecided.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runnerImport } from "vite";
 import { repository } from "../engines/packaged.mjs";
-import { bundleForShaders, hostFailure, shaderFailure } from "./runs.mjs";
+import { isUndecided, stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
 
 /** @typedef {import("./operators.ts").Mutant} Mutant */
-/** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "equivalent" | "invalid", why: string }} Outcome */
+/** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "undecided" | "equivalent" | "invalid", why: string }} Outcome */
 
 /** @param {string} file @returns {Promise<any>} */
 async function load(file) {
@@ -35,25 +36,38 @@ function sampleOf(list, count, seed) {
   return keyed.slice(0, count).map(({ item }) => item);
 }
 
-/** @param {readonly Outcome[]} outcomes */
-function printTable(outcomes) {
-  const verdicts = /** @type {const} */ (["killed", "survived", "equivalent", "invalid"]);
-  console.log("file".padEnd(32), ...verdicts.map((verdict) => verdict.padStart(10)));
-  for (const file of [...new Set(outcomes.map(({ mutant }) => mutant.file))].sort()) {
-    const counts = verdicts.map((wanted) => {
-      const found = outcomes.filter(({ mutant, verdict }) => mutant.file === file && verdict === wanted);
-      return String(found.length).padStart(10);
-    });
-    console.log(file.padEnd(32), ...counts);
+const VERDICTS = /** @type {const} */ (["killed", "survived", "undecided", "equivalent", "invalid"]);
+
+/** @param {readonly Outcome[]} outcomes @param {readonly Mutant[]} all */
+function printTable(outcomes, all) {
+  const row = (/** @type {string} */ title, /** @type {readonly (string | number)[]} */ cells) =>
+    console.log(title.padEnd(32), ...cells.map((cell) => String(cell).padStart(10)));
+  row("file", ["mutants", "run", ...VERDICTS]);
+  const count = (/** @type {(file: string) => boolean} */ isOf) => {
+    const found = outcomes.filter(({ mutant }) => isOf(mutant.file));
+    const verdicts = VERDICTS.map((wanted) => found.filter(({ verdict }) => verdict === wanted).length);
+    return [all.filter(({ file }) => isOf(file)).length, found.length, ...verdicts];
+  };
+  for (const file of [...new Set(all.map(({ file }) => file))].sort()) {
+    row(
+      file,
+      count((other) => other === file),
+    );
   }
+  row(
+    "all",
+    count(() => true),
+  );
 }
 
 const { values } = parseArgs({
   options: {
     host: { type: "boolean", default: false },
-    file: { type: "string", default: "" },
+    file: { type: "string", multiple: true, default: [""] },
+    line: { type: "string", default: "" },
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
+    seconds: { type: "string", default: "Infinity" },
   },
 });
 
@@ -65,37 +79,71 @@ const { groupsFor, hostRunsFor } = await load("test/mutants/groups.ts");
 /** @returns {Map<string, string>} */
 function hostFiles() {
   const paths = /** @type {string[]} */ (readdirSync(join(repository, "src"), { recursive: true }));
-  const files = paths.filter((path) => path.endsWith(".ts") && !path.startsWith("adapters")).sort();
+  const files = paths.filter((path) => path.endsWith(".ts")).sort();
   return new Map(files.map((file) => [file, readFileSync(join(repository, "src", file), "utf8")]));
 }
 
 /** @type {Map<string, string>} */
 const texts = values.host ? hostFiles() : shaderFiles();
 const mutantsOf = values.host ? hostMutantsOf : shaderMutantsOf;
-/** @type {Mutant[]} */
-const all = [...texts].flatMap(([file, text]) => (file.startsWith(values.file) ? mutantsOf(file, text) : []));
-const mutants = values.sample ? sampleOf(all, Number(values.sample), Number(values.seed)) : all;
+const files = [...texts].filter(([file]) => values.file.some((begin) => file.startsWith(begin)));
+// Those of a file one after the other: the pipelines that the file is not part of are compiled once.
+const chosen = files.map(([file, text]) => {
+  /** @type {Mutant[]} */
+  const all = mutantsOf(file, text);
+  return all.filter(({ before }) => before.includes(values.line));
+});
+const all = chosen.flat();
+const seconds = Number(values.seconds);
+const most = Number(values.sample ?? Infinity);
+const mutants = chosen.flatMap((list) => sampleOf(list, most, Number(values.seed)));
 console.log(`${mutants.length} of ${all.length} mutants`);
-if (!values.host) await bundleForShaders(texts);
 
-/** @param {Mutant} mutant @returns {Promise<string | undefined>} */
-function failureOf(mutant) {
-  if (values.host) return hostFailure(mutant, mutated, hostRunsFor(mutant.file));
-  return shaderFailure(mutant.file, mutated(texts.get(mutant.file) ?? "", mutant), groupsFor(mutant.file));
+/** @param {Mutant} mutant @returns {Promise<import("./suite.ts").Failure | undefined>} */
+async function failureOf(mutant) {
+  const { file } = mutant;
+  const text = mutated(texts.get(file) ?? "", mutant);
+  if (!values.host) {
+    const path = join(repository, "shaders", `${file}.wgsl`);
+    return suiteFailure({ file, path, text, engine: "node", groups: groupsFor(file), seconds });
+  }
+  /** @type {import("./suite.ts").Failure | undefined} */
+  let undecided;
+  for (const run of hostRunsFor(file)) {
+    const path = join(repository, "src", file);
+    const failure =
+      run === "unit tests" ? await unitFailure(mutant) : await suiteFailure({ file, path, text, seconds, ...run });
+    if (failure && !isUndecided(failure)) return failure;
+    undecided ??= failure;
+  }
+  return undecided;
+}
+
+/** @param {Mutant} mutant @returns {Promise<Outcome>} */
+async function outcomeOf(mutant) {
+  const reason = reasonOf(mutant);
+  if (reason) return { mutant, verdict: "equivalent", why: reason };
+  const failure = await failureOf(mutant);
+  if (!failure) return { mutant, verdict: "survived", why: "" };
+  if (isUndecided(failure)) return { mutant, verdict: "undecided", why: "" };
+  // What does not compile tests nothing.
+  const isInvalid = /did not compile|ShaderModule|parsing WGSL|SyntaxError|Transform failed/.test(failure.error);
+  const why = failure.error === "no end" ? `${failure.name}: no end` : failure.name;
+  return { mutant, verdict: isInvalid ? "invalid" : "killed", why };
 }
 
 /** @type {Outcome[]} */
 const outcomes = [];
 for (const mutant of mutants) {
-  const reason = reasonOf(mutant);
-  const why = reason ?? (await failureOf(mutant));
-  // What does not compile tests nothing.
-  const isInvalid = why !== undefined && /does not (build|compile)/.test(why);
-  const verdict = reason ? "equivalent" : isInvalid ? "invalid" : why === undefined ? "survived" : "killed";
-  outcomes.push({ mutant, verdict, why: why ?? "" });
-  console.log(`${verdict} ${mutant.file}: ${mutant.before.trim()}  ->  ${mutant.after.trim()}  ${why ?? ""}`);
+  const began = Date.now();
+  const outcome = await outcomeOf(mutant);
+  outcomes.push(outcome);
+  const seconds = ((Date.now() - began) / 1000).toFixed(1);
+  const change = `${mutant.before.trim()}  ->  ${mutant.after.trim()}`;
+  console.log(`${outcome.verdict} ${mutant.file}: ${change}  [${outcome.why}] ${seconds} s`);
 }
-printTable(outcomes);
+stopWorker();
+printTable(outcomes, all);
 const survived = outcomes.filter(({ verdict }) => verdict === "survived").length;
 console.log(`${outcomes.length - survived} passed, ${survived} failed`);
 process.exit(survived ? 1 : 0);

@@ -1,103 +1,125 @@
-// What a mutant runs: the suite in a process of its own, then, for the host, the unit tests.
+// What a mutant runs: the suite in a worker that lives on from mutant to mutant, then, for the host, the unit tests.
 
-import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { fork, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { build } from "vite";
 import { cache, repository, vulkanEnvironment } from "../engines/packaged.mjs";
 
 /** @typedef {import("./operators.ts").Mutant} Mutant */
-/** @typedef {{ engine: "cpu" | "node", groups: readonly string[] }} Run */
+/** @typedef {import("./suite.ts").Failure} Failure */
+/** @typedef {import("./worker.mjs").Task} Task */
 
 const folder = join(cache, "mutants");
-/** A mutant that never ends is seen. Well above what the groups take on a busy machine. */
-const LIMIT_MS = 600_000;
+/** A worker that computes for so long without a word goes in a circle. Its own time, because other processes may have the cores. */
+const MOST_SECONDS = 25;
+/** Where there is no /proc, and for what waits. */
+const MOST_WALL_SECONDS = 900;
+/** Modules are evaluated anew for each mutant, and some of what they leave is never collected. */
+const MUTANTS_IN_A_WORKER = 150;
 
-/** @param {import("vite").Plugin} plugin @param {string} name */
-async function bundled(plugin, name) {
-  mkdirSync(folder, { recursive: true });
-  await build({
-    root: repository,
-    mode: "conformance",
-    logLevel: "error",
-    plugins: [plugin],
-    build: {
-      lib: { entry: join(repository, "test/mutants/suite.ts"), formats: ["es"], fileName: name },
-      outDir: folder,
-    },
-  });
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let worker;
+let runsLeft = 0;
+
+function liveWorker() {
+  if (!worker || runsLeft-- === 0) {
+    worker?.kill("SIGKILL");
+    const env = { ...process.env, ...vulkanEnvironment() };
+    worker = fork(join(repository, "test/mutants/worker.mjs"), {
+      env,
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      serialization: "advanced",
+    });
+    runsLeft = MUTANTS_IN_A_WORKER;
+  }
+  return worker;
 }
 
-/** The suite with shaders that `globalThis.mutatedShaders` may replace, by their names. @param {Map<string, string>} texts */
-export async function bundleForShaders(texts) {
-  await bundled(
-    {
-      name: "replaceable-shaders",
-      enforce: "pre",
-      load: {
-        order: "pre",
-        filter: { id: /\/shaders\/.*\.wgsl\?raw$/ },
-        handler(id) {
-          const name = JSON.stringify(id.replace(/^.*\/shaders\/|\.wgsl\?raw$/g, ""));
-          return `export default globalThis.mutatedShaders?.[${name}] ?? ${JSON.stringify(texts.get(JSON.parse(name)))};`;
-        },
-      },
-    },
-    "shaders",
-  );
+export function stopWorker() {
+  worker?.kill("SIGKILL");
 }
 
-/** @param {string} file under shaders/ @param {string} text @param {readonly string[]} groups @returns {Promise<string | undefined>} what failed */
-export function shaderFailure(file, text, groups) {
-  const suite = join(folder, `shader-${process.pid}.mjs`);
-  const shaders = JSON.stringify({ [file]: text });
-  writeFileSync(
-    suite,
-    `globalThis.mutatedShaders = ${shaders};\nexport const { runConformance } = await import("./shaders.js");\n`,
-  );
-  return suiteFailure(suite, { engine: "node", groups });
-}
-
-/** @param {Mutant} mutant @param {(text: string, mutant: Mutant) => string} mutated @param {readonly Run[]} runs */
-export async function hostFailure(mutant, mutated, runs) {
-  const name = `host-${process.pid}`;
-  const transform = (/** @type {string} */ code, /** @type {string} */ id) =>
-    id.endsWith(`/src/${mutant.file}`) ? mutated(code, mutant) : undefined;
+/** @param {number | undefined} pid @returns {number} seconds that a process has computed */
+function computed(pid) {
   try {
-    await bundled({ name: "mutant", enforce: "pre", transform }, name);
+    // Behind the name, which is in parentheses: user and system time in hundredths.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
-    return "it does not build";
+    return 0;
   }
-  for (const run of runs) {
-    const failure = await suiteFailure(join(folder, `${name}.js`), run);
-    if (failure) return failure;
-  }
-  return unitFailure(mutant);
 }
 
-/** @param {string} suite @param {Run} run @returns {Promise<string | undefined>} what failed */
-async function suiteFailure(suite, { engine, groups }) {
-  const script = join(repository, "test/engines/runSuiteInProcess.mjs");
-  const child = spawn(process.execPath, [script, suite, engine, groups.join(",")], {
-    env: { ...process.env, ...vulkanEnvironment() },
-    stdio: ["ignore", "pipe", "ignore"],
+/** @param {Task | import("./worker.mjs").Question} message @returns {Promise<any>} its answer */
+function asked(message) {
+  const child = liveWorker();
+  return new Promise((resolve) => {
+    let last = "its start";
+    let [wall, own] = [Date.now(), computed(child.pid)];
+    /** @param {any} answer */
+    const end = (answer) => {
+      clearInterval(timer);
+      child.removeAllListeners();
+      resolve(answer);
+    };
+    /** @param {string} error */
+    const lose = (error) => {
+      child.kill("SIGKILL");
+      worker = undefined;
+      end({ failure: { name: last, error } });
+    };
+    const timer = setInterval(() => {
+      const isStuck = computed(child.pid) - own > MOST_SECONDS || Date.now() - wall > 1000 * MOST_WALL_SECONDS;
+      if (isStuck) lose("no end");
+    }, 500);
+    child.on("message", (/** @type {any} */ answer) => {
+      if (!("alive" in answer)) return end(answer);
+      last = answer.alive || last;
+      [wall, own] = [Date.now(), computed(child.pid)];
+    });
+    child.on("exit", () => lose("the process ended"));
+    child.send(message);
   });
-  /** @type {string | undefined} */
-  let failure = "the process ended";
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    if (!line.startsWith('{"')) return;
-    /** @type {import("../engines/runSuite.mjs").Message} */
-    const message = JSON.parse(line);
-    if ("crash" in message) failure = message.crash.split("\n")[0];
-    else if ("passed" in message) failure = message.failed ? failure : undefined;
-    else if ("name" in message && message.error !== undefined) failure = message.name;
-  });
-  return (await isEnded(child)) ? failure : "no end";
 }
 
-/** @param {Mutant} mutant */
-async function unitFailure(mutant) {
+/** How many mutants of each file each case has killed: what killed one may kill the next. @type {Map<string, Map<string, number>>} */
+const kills = new Map();
+
+/** @type {Map<string, Promise<string[]>>} */
+const namesByGroups = new Map();
+
+/** @param {string} file @param {readonly string[]} groups */
+async function namesFor(file, groups) {
+  const key = groups.join();
+  const names = namesByGroups.get(key) ?? asked({ groups }).then((answer) => answer.names);
+  namesByGroups.set(key, names);
+  const killed = kills.get(file) ?? new Map();
+  // Sorting keeps the order of what has killed equally often.
+  return [...(await names)].sort((a, b) => (killed.get(b) ?? 0) - (killed.get(a) ?? 0));
+}
+
+/** Whether the time was over before a case failed. @param {Failure} failure */
+export function isUndecided({ error }) {
+  return error.endsWith("not decided");
+}
+
+/**
+ * @param {{ file: string, path: string, text: string, engine: "cpu" | "node", groups: readonly string[], seconds: number }} run
+ * @returns {Promise<Failure | undefined>}
+ */
+export async function suiteFailure({ file, path, text, engine, groups, seconds }) {
+  const names = await namesFor(file, groups);
+  /** @type {Failure | null} */
+  const failure = (await asked({ path, text, engine, names, seconds })).failure;
+  if (!failure || isUndecided(failure)) return failure ?? undefined;
+  const killed = kills.get(file) ?? new Map();
+  kills.set(file, killed.set(failure.name, (killed.get(failure.name) ?? 0) + 1));
+  return failure;
+}
+
+/** @param {Mutant} mutant @returns {Promise<Failure | undefined>} */
+export async function unitFailure(mutant) {
+  mkdirSync(folder, { recursive: true });
   const file = join(folder, `mutant-${process.pid}.json`);
   writeFileSync(file, JSON.stringify(mutant));
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
@@ -106,21 +128,12 @@ async function unitFailure(mutant) {
     env: { ...process.env, MUTANT: file },
     stdio: "ignore",
   });
-  if (!(await isEnded(child))) return "no end";
-  return child.exitCode === 0 ? undefined : "a unit test";
-}
-
-/** @param {import("node:child_process").ChildProcess} child @returns {Promise<boolean>} false if it had to be stopped */
-function isEnded(child) {
-  let isStopped = false;
-  const timeout = setTimeout(() => {
-    isStopped = true;
-    child.kill("SIGKILL");
-  }, LIMIT_MS);
-  return new Promise((resolve) => {
-    child.on("close", () => {
-      clearTimeout(timeout);
-      resolve(!isStopped);
+  const code = await new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), 1000 * MOST_WALL_SECONDS);
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      resolve(status);
     });
   });
+  return code === 0 ? undefined : { name: "a unit test", error: code === null ? "no end" : "" };
 }

@@ -9,33 +9,29 @@ Object.assign(process.env, vulkanEnvironment());
 
 const mutant: Mutant = JSON.parse(readFileSync(process.env.MUTANT ?? "", "utf8"));
 
-/** The cheapest first. */
-const FILES = [
-  "plan",
-  "methods",
-  "options",
-  "errors",
-  "gradients",
-  "taken",
-  "names",
-  "absent",
-  "groups",
-  "skip",
-  "report",
-  "record",
-  "readRecord",
-  "lifecycle",
-  "leftovers",
-  "loss",
-  "adaptive",
-  "clipByValue",
-  "normalize",
-  "recent",
-  "readOnce",
-  "methodTable",
-  "fallback",
-  "deviceLoss",
-].map((name) => `test/${name}.test.ts`);
+const PLANS = ["windows", "plan"];
+const LISTS = ["gradients", "taken", "names", "absent", "groups", "errors"];
+const CALLS = ["methods", "options", "methodTable", "normalize", "clipByValue", "adaptive", "skip", "errors"];
+const STEPS = ["report", "record", "readRecord", "readOnce", "recent", "history", "lifecycle", "leftovers", "goesOn"];
+const DEVICES = ["fallback", "loss", "deviceLoss", "selfTest", "arena", "dynamicOffsets", "lifecycle", "leftovers"];
+
+/** Tests that could see a change of these files, the cheapest first. */
+const FILES: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit)/, PLANS],
+  [/^webgpu\/passes/, [...PLANS, ...STEPS]],
+  [/^webgpu/, DEVICES],
+  [/^overlaps/, ["overlaps", "windows", "errors"]],
+  [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...LISTS, ...PLANS]],
+  [/^(methods|norms|rules|skips|options|check|floats)/, CALLS],
+  [/^adapters\/(jax)/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
+  [/^adapters\/(doppler)/, ["doppler", "adapterRefusals"]],
+  [/^adapters/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "jax"]],
+  [/./, [...STEPS, ...LISTS, ...CALLS]],
+];
+const names = FILES.find(([files]) => files.test(mutant.file))?.[1] ?? [];
+const paths = names.map((name) => `test/${name}.test.ts`);
+/** Opening the device that some files share takes as long as a small file of tests. */
+const isOnDevice = paths.some((path) => readFileSync(path, "utf8").includes('"./support/bench.ts"'));
 
 export default defineConfig({
   resolve: ownPackage,
@@ -48,8 +44,8 @@ export default defineConfig({
   ],
   test: {
     pool: "forks",
-    include: FILES,
-    setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
+    include: paths,
+    setupFiles: ["test/engines/pausedPolls.mjs", ...(isOnDevice ? ["test/support/hooks.ts"] : [])],
     fileParallelism: false,
     bail: 1,
     testTimeout: 120_000,

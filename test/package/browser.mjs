@@ -1,6 +1,7 @@
 // The package in a browser without a bundler, in a worker, and under a strict policy.
 
 import { launchChromium, serveFolder } from "../engines/chromium.mjs";
+import { waitLimit } from "../engines/limits.mjs";
 import { project } from "./project.mjs";
 
 /** Nothing but the site's own files; strings that become code only as trusted types, and no policy may make any. */
@@ -17,7 +18,7 @@ async function visit(page, headers = {}) {
     tab.on("pageerror", (error) => errors.push(String(error)));
     tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
     await tab.goto(new URL(page, server.url).href);
-    await tab.waitForFunction(() => document.title !== "waiting", { timeout: 60_000 }).catch(() => {});
+    await tab.waitForFunction(() => document.title !== "waiting", { timeout: waitLimit }).catch(() => {});
     const title = await tab.title();
     if (title !== "5 0.6000" || errors.length > 0)
       throw new Error(`The page ended with ${title}: ${errors.join("; ")}`);

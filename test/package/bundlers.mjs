@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { repository } from "../engines/packaged.mjs";
 import { output, project } from "./project.mjs";
 
 /** The pages, by the entry that they import from. */
@@ -61,8 +62,30 @@ function builtFiles(folder) {
     .map((file) => join(folder, "out", file));
 }
 
+const sizePage = readFileSync(join(repository, "docs/size.md"), "utf8");
+
+/** The numbers behind the row that begins with these words in docs/size.md. @param {string} first */
+function numbersOf(first) {
+  const row = sizePage.split("\n").find((line) => line.startsWith(`| ${first} |`));
+  return [...(row ?? "").slice(first.length + 4).matchAll(/[-+]?\d+\.\d/g)].map(([number]) => Number(number));
+}
+
+/**
+ * What docs/size.md says: the entry's size with Vite, and how far this bundler is from that.
+ * @param {string} bundler @param {string} entry @param {number} kilobytes
+ */
+function expectListed(bundler, entry, kilobytes) {
+  const [withVite = Number.NaN] = numbersOf(`\`${entry}\``);
+  const difference = bundler.startsWith("Vite") ? 0 : numbersOf(bundler)[Object.keys(pages).indexOf(entry)];
+  const listed = withVite + (difference ?? Number.NaN);
+  if (Math.abs(kilobytes - listed) <= 0.3) return;
+  throw new Error(
+    `${entry} takes ${kilobytes.toFixed(1)} kB with ${bundler}, and docs/size.md says ${listed.toFixed(1)}.`,
+  );
+}
+
 /** @param {Bundler} bundler */
-function checkBundler({ packages, files = {}, settings = {}, entries = Object.keys(pages), command }) {
+function checkBundler({ name, packages, files = {}, settings = {}, entries = Object.keys(pages), command }) {
   const folder = project(packages);
   const manifest = join(folder, "package.json");
   writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, "utf8")), ...settings }));
@@ -74,6 +97,7 @@ function checkBundler({ packages, files = {}, settings = {}, entries = Object.ke
     const built = builtFiles(folder);
     if (entry !== "gradclip/webgpu") expectClipped(built[0] ?? "", folder);
     const bytes = built.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
+    expectListed(name.replace(" with packageExports", ""), entry, bytes / 1000);
     return `${entry} ${(bytes / 1000).toFixed(1)}`;
   });
   return `kB, minified and gzipped: ${sizes.join(", ")}`;

@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { testLimit } from "../engines/limits.mjs";
 import { repository } from "../engines/packaged.mjs";
 
 /** What the projects are made in; it goes when the process ends. */
@@ -24,7 +25,7 @@ export function output(program, options, { cwd = repository, env = {} } = {}) {
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...env },
     encoding: "utf8",
     shell: process.platform === "win32",
-    timeout: 300_000,
+    timeout: testLimit,
   });
   if (error) throw error;
   if (status !== 0) throw new Error(`${[program, ...options].join(" ")} ended with ${status}:\n${stdout}\n${stderr}`);

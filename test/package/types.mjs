@@ -86,7 +86,8 @@ export const typeChecks = [
     name: "types: the adapters, beside their engines",
     needsRegistry: true,
     run() {
-      const folder = project(["@tensorflow/tfjs-core@4", "@jax-js/jax@0.1", "@webgpu/types", "typescript@5.9.3"]);
+      const engines = ["@tensorflow/tfjs-core@4", "@jax-js/jax@0.1", "doppler-gpu@0.5.1"];
+      const folder = project([...engines, "@webgpu/types", "typescript@5.9.3"]);
       const compiler = join(folder, "node_modules/typescript/bin/tsc");
       const how = { resolution: resolutions[0], hasTypes: true, files: ["adapters.ts"] };
       return `${compile(folder, compiler, how)} errors in the engines' own types`;

@@ -1,66 +1,31 @@
-import type { Browser, Page } from "puppeteer";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { clipped64, expectNear, expectSteadyMemory, expectTraining, norm64 } from "../adapters/expect.ts";
+import { adaptersIn, floatsOf, stepOf } from "../adapters/inChromium.ts";
 import type { Kind } from "../adapters/skipping.ts";
 import { numbers, transformerShapes } from "../adapters/task.ts";
-import type { Task } from "../adapters/webgl.ts";
-import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
-import { BARE_PAGE, type Places, served } from "../support/places.ts";
 
 const steps = 20;
 
-let browser: Browser;
-let server: Places;
-let page: Page;
-const errors: string[] = [];
-
-beforeAll(async () => {
-  server = await served("adapters", "adapters/page.ts", { "index.html": BARE_PAGE });
-  // WebGL without a GPU has to be asked for.
-  browser = await launchChromium({
-    args: isSoftware ? ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] : [],
-  });
-  page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
-  page.on("pageerror", (error) => errors.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error") errors.push(message.text());
-  });
-  await page.goto(server.url);
-  await page.waitForFunction(() => globalThis.adaptersInPage !== undefined);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const chromium = adaptersIn("adapters");
+const { clip } = chromium;
 
 test.each(["webgpu", "webgl", "cpu"])("TensorFlow.js trains on %s as with its own operations", async (backend) => {
   const train = (backend: string, steps: number) => globalThis.adaptersInPage?.trainOnTfjs(backend, steps);
-  expectTraining((await page.evaluate(train, backend, steps)) as never, steps);
+  expectTraining((await chromium.page.evaluate(train, backend, steps)) as never, steps);
 });
 
 test("TensorFlow.js submits nothing more for it", async () => {
-  const counts = await page.evaluate(() => globalThis.adaptersInPage?.countSteps());
+  const counts = await chromium.page.evaluate(() => globalThis.adaptersInPage?.countSteps());
   const { gradclip, none } = counts as NonNullable<typeof counts>;
   expect(gradclip).toEqual({ ...none, dispatches: none.dispatches + 5, bindGroups: gradclip.bindGroups });
 });
 
 test.each(["webgpu", "wasm"] as const)("jax-js trains on %s as with its own operations", async (backend) => {
   const train = (backend: "webgpu" | "wasm", steps: number) => globalThis.adaptersInPage?.trainOnJax(backend, steps);
-  expectTraining((await page.evaluate(train, backend, steps)) as never, steps);
+  expectTraining((await chromium.page.evaluate(train, backend, steps)) as never, steps);
 });
 
-const clip = (task: Task) =>
-  page.evaluate((task) => globalThis.adaptersInPage?.clipOnWebGL(task), task) as Promise<
-    Awaited<ReturnType<NonNullable<typeof globalThis.adaptersInPage>["clipOnWebGL"]>>
-  >;
-
-const bitsOf = (values: Float32Array) => [...new Uint32Array(values.slice().buffer)];
-const floatsOf = (bits: number[]) => [...new Float32Array(new Uint32Array(bits).buffer)];
-const stepOf = (arrays: readonly Float32Array[], shapes: readonly number[][]) =>
-  arrays.map((array, i) => ({ bits: bitsOf(array), shape: shapes[i] as number[] }));
 /** Ranks 0 to 5, odd and even. */
 const shapes = [[7, 5], [33], [], [4, 6], [3, 5, 7], [2, 3, 3, 4], [2, 1, 3, 5, 3], [1000]];
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
@@ -209,13 +174,13 @@ describe("TensorFlow.js on webgl", () => {
 
   test("the norm of 4,000,000 equal values is within 1e-6", async () => {
     const value = Math.fround(0.1);
-    const norm = await page.evaluate((value) => globalThis.adaptersInPage?.normOfEqual(value, 4e6), value);
+    const norm = await chromium.page.evaluate((value) => globalThis.adaptersInPage?.normOfEqual(value, 4e6), value);
     expect(Math.abs((norm as number) / (value * Math.sqrt(4e6)) - 1)).toBeLessThan(1e-6);
   });
 
   test("reports, saves and frees after TensorFlow.js has left webgl", async () => {
     for (const backend of ["cpu", "webgpu"]) {
-      const left = await page.evaluate((backend) => globalThis.adaptersInPage?.leaveWebGL(backend), backend);
+      const left = await chromium.page.evaluate((backend) => globalThis.adaptersInPage?.leaveWebGL(backend), backend);
       const { before, after, ...told } = left as NonNullable<typeof left>;
       expect(told).toEqual({ norm: 5, iterations: 1, steps: 1 });
       expect(after).toEqual(before);
@@ -259,9 +224,6 @@ describe("TensorFlow.js on webgl", () => {
     expect(taken.draws).toBeLessThanOrEqual(5 * 74);
     // A small tensor is packed by an upload or by a draw; where depends on the size of the largest texture.
     if (isSoftware) expect(taken.draws).toBe(266);
-    const other = await clip({ steps: [stepOf(arrays, of)], method: ["clipByValue", 1], isComputed: true });
-    // TensorFlow.js computes small tensors on the host.
-    expect(other.taken.reads).toBe(32);
   });
 
   test.each(["sgd", "momentum", "adam", "adamax", "rmsprop", "adagrad", "adadelta"])(
@@ -269,7 +231,7 @@ describe("TensorFlow.js on webgl", () => {
     async (name) => {
       const kinds: Kind[] = ["NaN", "good", "spike", "NaN", "good", "spike"];
       const run = (kinds: Kind[]) =>
-        page.evaluate((name, kinds) => globalThis.adaptersInPage?.skipOn("webgl", name, kinds), name, kinds);
+        chromium.page.evaluate((name, kinds) => globalThis.adaptersInPage?.skipOn("webgl", name, kinds), name, kinds);
       const [skipping, without] = [await run(kinds), await run(["good", "good"])];
       expect(skipping).toMatchObject({ backend: "webgl", totals: { steps: 6, skippedSteps: 4, spikeSteps: 2 } });
       expect([1, 2, 3, 4, 5].map((step) => skipping?.after[step])).toEqual(
@@ -281,6 +243,4 @@ describe("TensorFlow.js on webgl", () => {
   );
 });
 
-test("nothing was complained about", () => {
-  expect(errors).toEqual([]);
-});
+chromium.expectNoComplaints();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Results } from "../../bench/benchmark.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { expectedAdapter } from "../engines/packaged.mjs";
-import { photograph, text, untilState, type Visit, visit } from "./visit.ts";
+import { newPage, photograph, text, untilState, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -179,7 +179,7 @@ describe("the benchmark page on WebGPU, unattended and quick", () => {
 
 describe.each(["site", "npmStart"] as const)("the benchmark page before a run, %s", (name) => {
   it("opens with a recorded run and its machine, without a script", async () => {
-    const page = await browser.newPage();
+    const page = await newPage(browser);
     await page.setJavaScriptEnabled(false);
     await page.goto(`${inject(name)}benchmark.html`);
     expect(await page.$$eval("#plot .wide .clipped", (lines) => lines.length)).toBeGreaterThan(2);
@@ -214,7 +214,7 @@ describe("the benchmark page, interrupted", () => {
   }
 
   it("stays cancelled, and keeps the rows that have come", async () => {
-    const { page, errors } = await visit(browser, "benchmark.html?run=1");
+    const { page, errors } = await visit(browser, "benchmark.html?run=1&preset=quick");
     await untilRows(page);
     expect(await barOf(page)).toBeGreaterThan(0);
     await page.click("#cancel");

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { launchChromium } from "../engines/chromium.mjs";
 import { isSoftware } from "../engines/packaged.mjs";
 import { type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 declare global {
   var clips: typeof import("../places/clips.ts");
@@ -30,8 +31,7 @@ afterAll(() => places.close());
 beforeEach(async () => {
   unhandled.length = 0;
   browser = await launchChromium();
-  page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
+  page = await newPage(browser);
   page.on("pageerror", (error) => unhandled.push(String(error)));
   await page.goto(places.url);
   await page.waitForFunction(() => globalThis.clips !== undefined);

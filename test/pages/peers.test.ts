@@ -3,23 +3,31 @@ import type { AddressInfo, Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { PeerServer } from "peer";
 import type { Browser, Page } from "puppeteer";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
+import { waitLimit } from "../engines/limits.mjs";
 import type { Examples, Result, Started } from "../peers/page.ts";
 import { steps, train64 } from "../peers/task.ts";
 import { bodiesOf } from "../support/examples.ts";
 import { largest } from "../support/largest.ts";
 import { BARE_PAGE, type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 const [channel, dataParallel, sharded] = bodiesOf("docs/engines.md", "Across machines") as [string, string, string];
 const examples: Examples = { channel, dataParallel, sharded };
 const ways = ["data-parallel", "sharded"] as const;
 
+interface Opened {
+  browser: Browser;
+  page: Page;
+}
+
 let site: Places;
 let signalling: Server;
 /** Who is known to the server. */
 const known = new Set<string>();
-let browsers: Browser[] = [];
+/** Each is opened once, and anew where a test has killed it. */
+const opened: (Opened | undefined)[] = [];
 const reference = train64();
 let alone: Result;
 
@@ -35,41 +43,36 @@ beforeAll(async () => {
     const server = PeerServer({ host: "127.0.0.1", port: 0, path: "/" }, resolve);
     server.on("connection", (client) => known.add(client.getId()));
   });
-  const { page: only } = await open();
-  alone = await only.evaluate(() => globalThis.peersInPage?.trainAlone() as Promise<Result>);
-  await closeAll();
+  const { page } = await open(0);
+  alone = await page.evaluate(() => globalThis.peersInPage?.trainAlone() as Promise<Result>);
 });
-afterEach(closeAll);
 afterAll(async () => {
+  await Promise.all(opened.map((each) => each?.browser.close()));
   signalling?.close();
   await site?.close();
 });
 
-async function closeAll(): Promise<void> {
-  await Promise.all(browsers.map((browser) => browser.close()));
-  browsers = [];
-}
-
 /** A page in a process of its own. */
-async function open(): Promise<{ browser: Browser; page: Page }> {
+async function open(which: 0 | 1): Promise<Opened> {
+  const before = opened[which];
+  if (before) return before;
   const browser = await launchChromium();
-  browsers.push(browser);
-  const page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
+  const page = await newPage(browser);
+  opened[which] = { browser, page };
   await page.goto(site.url);
   await page.waitForFunction(() => globalThis.peersInPage !== undefined);
   return { browser, page };
 }
 
 async function openTwo(patience: number, stopsIn?: number) {
-  const [first, second] = await Promise.all([open(), open()]);
+  const [first, second] = await Promise.all([open(0), open(1)]);
   const { port } = signalling.address() as AddressInfo;
   const names = ["a", "b"].map((letter) => `${letter}${Date.now()}`) as [string, string];
-  const connect = ({ page }: typeof first, started: Started) =>
+  const connect = ({ page }: Opened, started: Started) =>
     page.evaluate((examples, started) => globalThis.peersInPage?.connect(examples, started), examples, started);
   const answers = connect(first, { name: names[0], port, patience });
   // It has to be known before it is called.
-  await expect.poll(() => known.has(names[0]), { timeout: 60_000 }).toBe(true);
+  await expect.poll(() => known.has(names[0])).toBe(true);
   await Promise.all([answers, connect(second, { name: names[1], other: names[0], port, patience, stopsIn })]);
   return [first, second] as const;
 }
@@ -94,7 +97,7 @@ function furthest(a: Result, b: { weights: number[][] }): number {
 
 describe.each(ways)("%s", (way) => {
   test("ends at the weights of one browser that does everything", async () => {
-    const [first, second] = await openTwo(60_000);
+    const [first, second] = await openTwo(waitLimit / 2);
     const results = await Promise.all([train(first.page, way, 0), train(second.page, way, 1)]);
     const { clippedSteps } = reference;
     expect(clippedSteps).toBeGreaterThan(5);
@@ -109,15 +112,16 @@ describe.each(ways)("%s", (way) => {
   });
 
   test("a browser that is killed in a step ends that step in the other one, and the weights stay as they were", async () => {
-    const [stopsIn, patience] = [7, 20_000];
+    const [stopsIn, patience] = [7, Math.round(waitLimit / 6)];
     const [first, second] = await openTwo(patience, stopsIn);
     const results = [train(first.page, way, 0), train(second.page, way, 1)] as const;
     results[1].catch(() => {});
     await second.page.waitForFunction(() => document.title === "stopped");
     second.browser.process()?.kill("SIGKILL");
+    opened[1] = undefined;
     const result = await results[0];
     expect(result.error).toMatch(
-      /^Error: The other browser sent \d+ of \d+ values in 20000 ms; the step was not taken\.$/,
+      new RegExp(`^Error: The other browser sent \\d+ of \\d+ values in ${patience} ms; the step was not taken\\.$`),
     );
     expect(result.weights).toEqual(result.before);
     expect(furthest(result, train64(stopsIn))).toBeLessThan(1e-5);

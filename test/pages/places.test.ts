@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import type { Clipped } from "../places/clips.ts";
 import { type Places, served } from "../support/places.ts";
+import { newPage } from "./visit.ts";
 
 const clip = (where: string) =>
   `import { clipHere } from "./clips.js";\nclipHere().then((done) => ${where}(done), (error) => ${where}(String(error)));`;
@@ -80,8 +81,7 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 async function doneAt(address: string): Promise<{ done: Clipped | string; page: Page; errors: string[] }> {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
@@ -103,7 +103,7 @@ async function expectClipped(address: string, backend = "webgpu"): Promise<Page>
 
 describe("under a strict policy with Trusted Types", () => {
   beforeAll(async () => {
-    places = await served("places-strict", "places/clips.ts", FILES, STRICT);
+    places = await served("places", "places/clips.ts", FILES, STRICT);
   });
   afterAll(() => places.close());
 
@@ -121,7 +121,7 @@ describe("under a strict policy with Trusted Types", () => {
 });
 
 test("a page that comes back from the background, from a freeze and from another address goes on", async () => {
-  places = await served("places-visits", "places/clips.ts", FILES, STRICT);
+  places = await served("places", "places/clips.ts", FILES, STRICT);
   const page = await expectClipped("index.html");
   const again = () => page.evaluate(`import("./clips.js").then(({ clipHere }) => clipHere())`);
   const wanted = {
@@ -130,7 +130,7 @@ test("a page that comes back from the background, from a freeze and from another
     array: [0.6, 0.8].map(Math.fround),
     values: [0.6, 0.8].map(Math.fround),
   };
-  const other = await browser.newPage();
+  const other = await newPage(browser);
   await other.bringToFront();
   expect(await again()).toEqual(wanted);
   const session = await page.createCDPSession();
@@ -146,7 +146,7 @@ test("a page that comes back from the background, from a freeze and from another
 
 describe("in a page that is isolated from other origins", () => {
   beforeAll(async () => {
-    places = await served("places-isolated", "places/clips.ts", FILES, ISOLATED);
+    places = await served("places", "places/clips.ts", FILES, ISOLATED);
   });
   afterAll(() => places.close());
 
@@ -159,7 +159,7 @@ describe("in a page that is isolated from other origins", () => {
 
 describe("in a frame in a sandbox, whose origin is nobody's", () => {
   beforeAll(async () => {
-    places = await served("places-sandbox", "places/clips.ts", FILES, { "Access-Control-Allow-Origin": "*" });
+    places = await served("places", "places/clips.ts", FILES, { "Access-Control-Allow-Origin": "*" });
   });
   afterAll(() => places.close());
 

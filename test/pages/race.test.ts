@@ -3,7 +3,7 @@ import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Summary } from "../../bench/experiment/summary.ts";
 import { launchChromium } from "../engines/chromium.mjs";
-import { photograph, text, untilStep, untilText, type Visit, visit } from "./visit.ts";
+import { newPage, photograph, text, untilStep, untilText, type Visit, visit } from "./visit.ts";
 
 const summary = JSON.parse(readFileSync(new URL("../../docs/experiment.json", import.meta.url), "utf8")) as Summary;
 
@@ -197,7 +197,7 @@ it("with reduced motion the race stands at its end, on a phone too, and a slider
 });
 
 it("a report that comes after Cancel changes nothing", async () => {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   // Keeps the worker and its last report of the race.
   await page.evaluateOnNewDocument(() => {
     const Original = Worker;

@@ -5,7 +5,7 @@ import type { Browser } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium } from "../engines/chromium.mjs";
 import { isPackaged } from "../engines/packaged.mjs";
-import { inkOf, text, untilState, untilStep, untilText, visit } from "./visit.ts";
+import { inkOf, newPage, text, untilState, untilStep, untilText, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 it.runIf(isPackaged)("the browser's language is no language tag", async () => {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   expect(await page.evaluate(() => navigator.language)).toBe("en-US@posix");
   await page.close();
 });

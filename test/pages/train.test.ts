@@ -9,6 +9,7 @@ import {
   boxOf,
   countDrawing,
   inkOf,
+  newPage,
   photograph,
   text,
   untilState,
@@ -209,7 +210,7 @@ describe("the training page on the CPU", () => {
 
 describe("a page that nobody looks at", () => {
   it("keeps no wild values in its address, and trains nothing until it is seen", async () => {
-    const page = await browser.newPage();
+    const page = await newPage(browser);
     await page.evaluateOnNewDocument(() => {
       Object.defineProperty(document, "hidden", { value: true, configurable: true });
     });

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer";
 import { expect, inject } from "vitest";
+import { waitLimit } from "../engines/limits.mjs";
 import { cache } from "../engines/packaged.mjs";
 
 export interface Visit {
@@ -22,14 +23,17 @@ interface Options {
   before?: () => void;
 }
 
-/** The longest wait for a page: only a page that hangs takes so long. */
-const patience = 120_000;
+export async function newPage(browser: Browser): Promise<Page> {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(waitLimit);
+  return page;
+}
 
 /** Opens a page of the site. The address is the file's name with query and hash. */
 export async function visit(browser: Browser, address: string, options: Options = {}): Promise<Visit> {
   const { site = inject("site"), hasWebGpu = true, width = 1280, height = 800 } = options;
   const { scheme = "light", isCalm = false, before } = options;
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   const errors: string[] = [];
   page.on("console", (message) => {
     if (["error", "warn"].includes(message.type())) errors.push(message.text());
@@ -40,7 +44,6 @@ export async function visit(browser: Browser, address: string, options: Options 
   page.on("response", (response) => {
     if (response.status() >= 400) errors.push(`${response.url()}: ${response.status()}`);
   });
-  page.setDefaultTimeout(patience);
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([
     { name: "prefers-color-scheme", value: scheme },
@@ -83,7 +86,7 @@ export async function untilStep(page: Page, step: number): Promise<void> {
 export async function photograph(page: Page, name: string): Promise<void> {
   const folder = join(cache, "screenshots");
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, optimizeForSpeed: true });
 }
 
 /** A digest of a canvas, to see that it changed. */

@@ -1,6 +1,7 @@
 /** A page's functions for its test: one of two browsers that train together, or one that trains alone. */
 import * as gradclip from "gradclip";
 import * as peerjs from "peerjs";
+import { withFewBuffers } from "../engines/fewBuffers.mjs";
 import { allExamples, gradientsOf, initialWeights, lengths, maxNorm, rate, steps } from "./task.ts";
 
 /** The bodies of the examples of docs/engines.md. */
@@ -30,9 +31,14 @@ export interface Result {
 
 type Exchange = (values: Float32Array, count?: number) => Promise<Float32Array>;
 
-const weights = initialWeights();
+let weights = initialWeights();
 let step = 0;
 let before: number[][] = [];
+/** One for all trainings of the page, so that it compiles once. */
+const ownDevice = navigator.gpu
+  .requestAdapter()
+  .then((adapter) => (adapter as GPUAdapter).requestDevice())
+  .then(withFewBuffers);
 let channel: { exchange: Exchange; connection: peerjs.DataConnection };
 
 /** What an example gives, run with the reader's variables. */
@@ -57,7 +63,8 @@ async function connect(examples: Examples, { stopsIn, ...started }: Started): Pr
 
 /** The gradients of some layers on the GPU, and what an example needs of the reader. */
 async function onGPU(layers: readonly number[], examples: readonly number[]) {
-  const device = (await (await navigator.gpu.requestAdapter())?.requestDevice()) as GPUDevice;
+  const device = await ownDevice;
+  weights = initialWeights();
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const gradients = layers.map((layer) => device.createBuffer({ size: 4 * (lengths[layer] as number), usage }));
   const write = (values: Float32Array<ArrayBuffer>) => {

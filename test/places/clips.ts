@@ -7,6 +7,7 @@ import {
   DeviceLostError,
   type NoWebGPUError,
 } from "../../src/index.ts";
+import { withFewBuffers } from "../engines/fewBuffers.mjs";
 
 export interface Clipped {
   readonly backend: string;
@@ -39,7 +40,7 @@ async function valuesOf(device: GPUDevice, buffer: GPUBuffer): Promise<number[]>
 async function newDevice(gpu: GPU): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("there is no adapter");
-  return adapter.requestDevice();
+  return withFewBuffers(await adapter.requestDevice());
 }
 
 /** [3, 4] clipped to 1 is [0.6, 0.8]. */

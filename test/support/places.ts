@@ -16,6 +16,7 @@ export const BARE_PAGE =
   '<!doctype html><title>A page</title><link rel=icon href=data:,><script type="module" src="page.js"></script>';
 
 /**
+ * @param name of the folder: what has the same name has the same script and files.
  * @param script under test/, such as "places/clips.ts": its bundle is clips.js.
  * @param files by their names.
  * @param headers with every answer.
@@ -27,6 +28,15 @@ export async function served(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Places> {
   const folder = join(cache, name);
+  written.set(name, written.get(name) ?? write(folder, script, files));
+  await written.get(name);
+  return serveFolder(folder, { ...headers });
+}
+
+/** The folders of this process, by name: other headers need no other build. */
+const written = new Map<string, Promise<void>>();
+
+async function write(folder: string, script: string, files: Readonly<Record<string, string>>): Promise<void> {
   mkdirSync(folder, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
   await build({
@@ -43,5 +53,4 @@ export async function served(
       target: "es2022",
     },
   });
-  return serveFolder(folder, { ...headers });
 }

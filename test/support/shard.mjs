@@ -1,7 +1,8 @@
 // A worker that owns some of the parameters: it runs the first example of "Sharded training" in docs/engines.md.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { dawn, withFewBuffers } from "../engines/dawn.mjs";
+import { dawn } from "../engines/dawn.mjs";
+import { withFewBuffers } from "../engines/fewBuffers.mjs";
 
 /**
  * @typedef {object} Shard

@@ -1,7 +1,8 @@
 /** A watched device: it counts objects, submits and errors, and checks after every test that the device is whole. */
 import { expect } from "vitest";
 import { type Clipper, clipByGlobalNorm, createClipper } from "../../src/index.ts";
-import { dawn, withFewBuffers } from "../engines/dawn.mjs";
+import { dawn } from "../engines/dawn.mjs";
+import { withFewBuffers } from "../engines/fewBuffers.mjs";
 import { type ErrorClass, refused, synchronously } from "./refused.ts";
 
 // GPUBufferUsage is not a global before dawn() has run.

@@ -1,4 +1,4 @@
-import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
 import { writeEntry } from "../../cpu/finish.ts";
 import { NonFiniteGradientError } from "../../errors.ts";
 import { LARGEST } from "../../floats.ts";
@@ -18,10 +18,12 @@ import {
   SPIKE,
 } from "../../record.ts";
 import type { Decider } from "../../rules/rule.ts";
-import type { Declared } from "../../view.ts";
+import type { Units } from "../../units.ts";
+import { type Declared, labelOf } from "../../view.ts";
 import { type Clips, numbered, type ReportOptions } from "../clips.ts";
 import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
 import * as programs from "./webglPrograms.ts";
+import { clipUnits, type Packed } from "./webglUnits.ts";
 
 /** The members of tfjs-backend-webgl 4.22 that are used; the last two are private there. */
 interface WebGLBackend {
@@ -40,23 +42,40 @@ interface WebGLBackend {
 }
 
 const MOST_LANES = 1024;
+const NON_FINITE = ["zero", "keep", "propagate"];
 
 /**
- * Whether gradients are clipped without a read: on WebGL 2 with float32 textures, by a method and a skip rule that remember nothing.
- * Everything else is clipped on the CPU.
+ * Whether gradients are clipped without a read: on WebGL 2 with float32 textures. On other WebGL they are clipped on the CPU.
+ * @throws TypeError for what would have to be read there.
  */
 export function clipsOnWebGL(tf: TensorFlow, method: ClipMethod, options: ClipOptions): boolean {
-  const { grouping, rule, limits, usesParameters } = method;
   if (tf.getBackend() !== "webgl" || tf.env().get("WEBGL_VERSION") !== 2) return false;
   if (!tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED")) return false;
-  if (limits || usesParameters || options.tensorNorms || options.history || "begin" in rule) return false;
-  const { skip } = options;
-  return grouping.kind === "all" ? !skip || skip.name === "skipAbove" : !skip && /tensor|groups/.test(grouping.kind);
+  const what = readingPart(method, options);
+  if (!what) return true;
+  throw new TypeError(
+    `${what} would read every gradient back on TensorFlow.js's webgl backend; call await tf.setBackend("webgpu") or "wasm", or leave it out.`,
+  );
+}
+
+/** What of a clip needs the gradients on the host. */
+function readingPart(
+  { name, grouping, rule }: ClipMethod,
+  { skip, tensorNorms, history }: ClipOptions,
+): string | undefined {
+  if ("begin" in rule) return name;
+  if (grouping.kind === "members") return `${name} with members`;
+  if (tensorNorms) return "The option tensorNorms";
+  if (history) return "The option history";
+  if (!skip || (skip.name === "skipAbove" && grouping.kind === "all")) return undefined;
+  return skip.name === "skipAbove" ? `skipAbove beside the norms of ${name}` : skip.name;
 }
 
 /** The gradients that share a norm, and their numbers among the names. */
 interface Group {
   readonly number: number;
+  /** How its one gradient is divided. */
+  readonly units?: Units;
   readonly members: { readonly at: number; readonly place: number; readonly shape: readonly number[] }[];
 }
 
@@ -80,17 +99,25 @@ export class WebGLClip {
     this.#backend = tf.backend() as unknown as WebGLBackend;
   }
 
-  /** Replaces the gradients in the list by new tensors. */
+  /**
+   * Replaces the gradients in the list by new tensors.
+   * @throws RangeError for axes that a gradient does not have, before anything is clipped.
+   */
   clip(gradients: Gradient[]): void {
     const groups = this.#groupsOf(gradients);
     const packed = gradients.map(({ tensor }) => (tensor?.size ? this.#packed(tensor) : undefined));
     const before = this.#decisions;
     this.#decisions = new Map();
     groups.forEach((group, i) => {
-      const decision = this.#decide(group, packed, [Number(i === 0), Number(i === groups.length - 1)]);
-      for (const { at, shape } of group.members) {
-        const { info } = packed[at] as Packed;
-        const clipped = this.#run(programs.scaleProgram(info.shape), [info, decision]);
+      const ends = [Number(i === 0), Number(i === groups.length - 1)] as const;
+      const { units } = group;
+      const decision = units ? undefined : this.#decide(group, packed, ends);
+      for (const { at, place, shape } of group.members) {
+        const { variable } = gradients[at] as Gradient;
+        const one = packed[at] as Packed;
+        const clipped = units
+          ? this.#clipUnits(units, one, place, variable, ends)
+          : this.#scaled(one, decision as TensorInfo);
         const tensor = this.#tf.engine().makeTensorFromTensorInfo({ ...clipped, shape: [...shape] });
         gradients[at] = { ...(gradients[at] as Gradient), tensor };
       }
@@ -151,53 +178,118 @@ export class WebGLClip {
       if (!gradient.tensor?.size) return;
       const { groupOf } = grouping as Partial<NamedGroups>;
       const declared = { label, group: this.#clips.groupOf(gradient.name) } as unknown as Declared;
-      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" ? place : 0);
-      const group = groups.get(number) ?? { number, members: [] };
+      const shape = shapeOf(gradient) as readonly number[];
+      const units = grouping.kind === "units" ? grouping.unitsOf(shape, labelOf(place, label)) : undefined;
+      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" || units ? place : 0);
+      const group = groups.get(number) ?? { number, members: [], units };
       groups.set(number, group);
-      group.members.push({ at, place, shape: shapeOf(gradient) as readonly number[] });
+      group.members.push({ at, place, shape });
     });
     return groups.size > 0 ? [...groups.values()] : [{ number: 0, members: [] }];
   }
 
   /** Leaves the record that goes on with this group. */
-  #decide({ number, members }: Group, packed: readonly (Packed | undefined)[], ends: [number, number]): TensorInfo {
+  #decide({ number, members }: Group, packed: readonly (Packed | undefined)[], ends: readonly number[]): TensorInfo {
     const { method, values } = this.#clips;
-    const kind = method.norm;
     const ofMembers = members.map(({ at, place }) => ({ ...(packed[at] as Packed), place }));
-    const texels = ofMembers.reduce((sum, { dims: [rows, columns], info }) => {
-      return sum + (info.shape[0] as number) * (rows as number) * (columns as number);
-    }, 0);
+    const texels = ofMembers.reduce((sum, one) => sum + texelsIn(one), 0);
     const lanes = Math.min(MOST_LANES, 2 ** Math.round(Math.log2(Math.sqrt(Math.max(1, texels)))));
-    const chain = (program: programs.Program, ...more: TensorInfo[]) =>
-      ofMembers.reduce((state, { info, dims, place }) => {
-        const texelCount = (info.shape[0] as number) * (dims[0] as number) * (dims[1] as number);
-        const next = this.#run(program, [state, ...more, info], [dims, [texelCount, place]]);
+    const chain = (
+      program: programs.Program,
+      more: readonly TensorInfo[],
+      uniforms: readonly (readonly number[])[] = [],
+    ) =>
+      ofMembers.reduce((state, one) => {
+        const next = this.#run(
+          program,
+          [state, ...more, one.info],
+          [one.dims, [texelsIn(one), one.place], ...uniforms],
+        );
         if (state !== this.#zerosFor(lanes)) this.#free(state);
         return next;
       }, this.#zerosFor(lanes));
-    let most = chain(programs.mostProgram(lanes));
+    let most = chain(programs.mostProgram(lanes), []);
     if (members.length > 1) {
       const folded = this.#run(programs.foldProgram(), [most]);
       this.#free(most);
       most = folded;
     }
-    const sums = kind.name === "linf" ? this.#zerosFor(lanes) : chain(programs.sumProgram(lanes, kind), most);
+    const sums = method.limits
+      ? chain(programs.outsideProgram(lanes), [], [this.#limits()])
+      : method.norm.name === "linf"
+        ? this.#zerosFor(lanes)
+        : chain(programs.sumProgram(lanes, method.norm), [most]);
     const count = members.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
     const weight =
       method.rule.weight?.({ group: number, count: 1, valuesPerGroup: count, absent: false } as GroupRun) ?? 0;
     const bound = (method.rule as Decider).boundFor({ norm: 0, maxNorm: values.maxNorm, weight, parameterNorm: 0 });
-    const decision = this.#run(
-      programs.decisionProgram(kind),
-      [most, sums, this.#record ?? this.#zerosFor(programs.RECORD_TEXELS)],
-      [
-        [bound, method.eps ?? 0, values.gradScale, this.#threshold()],
-        [...ends, Number(method.rule.isScaled !== undefined), ["zero", "keep", "propagate"].indexOf(this.#nonFinite())],
-      ],
+    const record = this.#run(
+      programs.decisionProgram(method.norm),
+      [most, sums, this.#latestRecord()],
+      [[bound, method.eps ?? 0, values.gradScale, this.#threshold()], this.#kind(ends)],
     );
     for (const state of new Set([most, sums])) if (state !== this.#zerosFor(lanes)) this.#free(state);
-    this.#record = decision;
-    this.#decisions.set(number, decision);
-    return decision;
+    return this.#recorded(number, record);
+  }
+
+  #scaled({ info }: Packed, decision: TensorInfo): TensorInfo {
+    if (this.#clips.method.limits) return this.#run(programs.clampProgram(info.shape), [info], [this.#limits()]);
+    return this.#run(programs.scaleProgram(info.shape), [info, decision]);
+  }
+
+  /** Leaves the record that goes on with this gradient. */
+  #clipUnits(
+    units: Units,
+    gradient: Packed,
+    place: number,
+    variable: Variable | undefined,
+    ends: readonly number[],
+  ): TensorInfo {
+    const { method, values } = this.#clips;
+    const own = method.usesParameters && this.#tf.reshape(variable as Variable, gradient.shape);
+    const parameter = own ? this.#packed(own) : undefined;
+    const least = method.rule.weight?.({ group: 0, count: 1, valuesPerGroup: 1, absent: false }) ?? 0;
+    const { clipped, record } = clipUnits(
+      {
+        run: (...program) => this.#run(...program),
+        free: (info) => this.#free(info),
+        place,
+        record: this.#latestRecord(),
+        bounds: [values.maxNorm, least, values.gradScale, Infinity],
+        kind: this.#kind(ends),
+      },
+      units,
+      gradient,
+      parameter,
+    );
+    if (parameter?.isOwn) this.#free(parameter.info);
+    if (own) own.dispose();
+    this.#recorded(place, record);
+    return clipped;
+  }
+
+  /** What the groups of a step before this one have left. */
+  #latestRecord(): TensorInfo {
+    return this.#record ?? this.#zerosFor(programs.RECORD_TEXELS);
+  }
+
+  #recorded(number: number, record: TensorInfo): TensorInfo {
+    this.#record = record;
+    this.#decisions.set(number, record);
+    return record;
+  }
+
+  /** As DECIDED takes it. */
+  #kind(ends: readonly number[]): number[] {
+    const { rule, limits } = this.#clips.method;
+    // Where each value has its limits, nothing is decided on those that are not finite.
+    const nonFinite = limits ? "keep" : this.#nonFinite();
+    return [...ends, limits ? 2 : Number(rule.isScaled !== undefined), NON_FINITE.indexOf(nonFinite)];
+  }
+
+  #limits(): number[] {
+    const { limits } = this.#clips.method;
+    return [...(limits?.("f32") ?? []), this.#clips.values.gradScale, 0];
   }
 
   #nonFinite(): "zero" | "keep" | "propagate" {
@@ -226,7 +318,7 @@ export class WebGLClip {
     const dims = [Math.ceil(rows / 2), Math.ceil(columns / 2), rows, columns];
     const { texture, isPacked } = this.#backend.texData.get(dataId);
     const isOwn = Boolean(texture) && !isPacked;
-    return { info: isOwn ? this.#backend.packTensor(info) : info, dims, isOwn };
+    return { info: isOwn ? this.#backend.packTensor(info) : info, dims, shape, isOwn };
   }
 
   async #texelsOf({ dataId, shape: [, width = 0] }: TensorInfo): Promise<Texels> {
@@ -241,6 +333,7 @@ export class WebGLClip {
     const clipped = gradScale * (bound / (norm + (this.#clips.method.eps ?? 0)));
     const kept = { zero: 0, keep: 1, propagate: Number.isNaN(norm) ? Number.NaN : 0 }[this.#nonFinite()];
     const finite = flags & SPIKE ? 0 : flags & CLIPPED ? clipped : gradScale;
+    if (this.#clips.method.limits) return { norm, scale: gradScale, flags, bound, gradScale };
     return { norm, scale: Number.isFinite(norm) ? finite : kept, flags, bound, gradScale };
   }
 
@@ -270,7 +363,7 @@ export class WebGLClip {
 
   #ofGroups(decisions: ReadonlyMap<number, Decision>): Partial<ClipReport> {
     const { grouping } = this.#clips.method;
-    if (grouping.kind === "tensor") {
+    if (grouping.kind === "tensor" || grouping.kind === "units") {
       return {
         tensorNorms: Float64Array.from(this.#places.values(), (place) => decisions.get(place)?.norm ?? Number.NaN),
       };
@@ -287,12 +380,8 @@ export class WebGLClip {
   }
 }
 
-interface Packed {
-  readonly info: TensorInfo;
-  /** Rows and columns of texels in a matrix, then of values. */
-  readonly dims: readonly number[];
-  /** Whether the texture was made for this step. */
-  readonly isOwn: boolean;
+function texelsIn({ info, dims }: Packed): number {
+  return (info.shape[0] as number) * (dims[0] as number) * (dims[1] as number);
 }
 
 /** The four numbers of a texel. */

@@ -1,6 +1,7 @@
 import kernel from "../../../shaders/clamp.wgsl?raw";
 import { floatBits } from "../../floats.ts";
 import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { resultsOf } from "../format.ts";
 import { READ } from "../layouts.ts";
 import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
 import { segmentsOf } from "../segments.ts";
@@ -42,7 +43,7 @@ function dispatchOf(
   accumulates: boolean,
 ): Omit<Dispatch, "workgroups"> {
   const { lanes } = limits.grid;
-  const [low, high] = method.limits?.(batch.format.dtype) ?? [-Infinity, Infinity];
+  const [low, high] = method.limits?.(resultsOf(batch.format)) ?? [-Infinity, Infinity];
   const words = segmentTableOf(batch, {
     accumulates: Number(accumulates),
     low: floatBits(low),
@@ -57,8 +58,10 @@ function dispatchOf(
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
       { type: "storage", buffer: "partials" },
-      // The placeholder may be bound for writing.
-      { type: READ, buffer: typeof options.gradScale === "number" ? "tables" : "gradScale" },
+      // A placeholder may be bound for writing.
+      typeof options.gradScale === "number"
+        ? { type: READ, buffer: "tables" }
+        : { type: READ, source: options.gradScale },
     ],
     values: ["gradScale"],
   };

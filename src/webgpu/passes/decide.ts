@@ -1,13 +1,12 @@
 import decide from "../../../shaders/shared/decide.wgsl?raw";
 import { softFloatOf } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
-import { measuredIn } from "../../pieces.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../../record.ts";
 import type { Source } from "../../source.ts";
 import { struct } from "../../struct.ts";
 import { ALIGNMENT } from "../alignment.ts";
 import { READ } from "../layouts.ts";
-import { resolved, type Texts } from "../template.ts";
+import { type Filling, resolved } from "../template.ts";
 import type { Binding, Planning, StepValue } from "./pass.ts";
 import { partialTexts, withLanes } from "./texts.ts";
 
@@ -33,8 +32,8 @@ const GIVEN = 0xfffffffe;
 const POLICIES = ["zero", "keep", "propagate"] as const;
 const EACH = 3;
 
-/** The settings of finish and finish_groups, the same for every step. `ofGroups` is for finish_groups. */
-export function settingsBinding(planning: Planning, ofGroups?: { bundleCount: number; rounds: number }): Binding {
+/** The bindings of decide.wgsl: gradScale, totalNorm, and settings that are the same for every step. `ofGroups` is for finish_groups. */
+export function decidingBindings(planning: Planning, ofGroups?: { bundleCount: number; rounds: number }): Binding[] {
   const { norm, eps = 0, limits } = planning.method;
   const { nonFinite, gradScale, totalNorm } = planning.options;
   const { first, count } = planning.found;
@@ -57,43 +56,22 @@ export function settingsBinding(planning: Planning, ofGroups?: { bundleCount: nu
     firstPartial: first,
     ...ofGroups,
   });
-  return { type: "uniform", words, bytes: SETTINGS_BYTES };
+  return [
+    { type: READ, source: gradScale },
+    { type: READ, source: totalNorm },
+    { type: "uniform", words, bytes: SETTINGS_BYTES },
+  ];
 }
-
-/** The bindings of decide.wgsl: gradScale and totalNorm in buffers. */
-export const sourceBindings: readonly Binding[] = [
-  { type: READ, buffer: "gradScale" },
-  { type: READ, buffer: "totalNorm" },
-];
 
 export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
 
-/** Whether a skip rule does not judge all of the gradients. */
-export function isJudgedInPart({ method, options }: Planning): boolean {
-  return options.skip !== undefined && measuredIn(method.grouping).length > 0;
-}
-
-/** A kernel that decides by the rule of a method, and by more than that under `conditions`; finish.wgsl keeps a history too. */
-export function decidingText(
-  kernel: string,
-  texts: Texts,
-  { norm, rule }: ClipMethod,
-  lanes: number,
-  conditions: Readonly<Record<string, boolean>>,
-  history?: number,
-): string {
-  const remembers = "begin" in rule;
-  const all = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...texts };
+/** A kernel that decides by the rule of a method. */
+export function decidingText(kernel: string, { norm, rule }: ClipMethod, lanes: number, more: Filling): string {
+  const texts = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...rule.texts };
   const text = resolved(kernel, {
-    texts: { ...all, ...rule.texts },
-    conditions: {
-      REMEMBERS: remembers,
-      NORMALIZES: rule.isScaled !== undefined,
-      STATE: remembers || conditions.SKIPS === true || history !== undefined,
-      HISTORY: history !== undefined,
-      ...conditions,
-    },
-    tokens: { HISTORY_STEPS: String(history) },
+    texts: { ...texts, ...more.texts },
+    conditions: { REMEMBERS: "begin" in rule, NORMALIZES: rule.isScaled !== undefined, ...more.conditions },
+    tokens: more.tokens,
   });
   return withLanes(text, lanes);
 }

@@ -2,51 +2,48 @@ import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
 import { remembersEach } from "../../rules/rule.ts";
 import { READ } from "../layouts.ts";
-import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
-import type { Dispatch, Pass, Planning } from "./pass.ts";
+import { decidingBindings, decidingText, decidingValues } from "./decide.ts";
+import type { Binding, Dispatch, Pass, Planning, SkipPasses } from "./pass.ts";
 
 /** One workgroup folds the partials of all gradients, decides, and writes the record. */
 export const finish: Pass = { plan: planFinish };
 
 function planFinish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
-  const { skip, history } = options;
-  const each = remembersEach(method.rule);
+  const { history } = options;
+  const skip = (options.skip?.passes.webgpu as SkipPasses | undefined)?.inFinish(planning);
+  const isEach = remembersEach(method.rule);
+  const hasState = "begin" in method.rule || skip !== undefined || history !== undefined;
   const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
+  const stored = (buffer: "state" | "entries", isBound: boolean): Binding[] =>
+    isBound ? [{ type: "storage", buffer }] : [];
+  const named = [
+    method.norm.name,
+    method.rule.name,
+    ...(skip?.names ?? []),
+    ...(history ? [`history of ${history}`] : []),
+  ];
   return [
     {
-      name: `finish ${[method.norm.name, method.rule.name, ...namesOf(planning)].join(" ")} by ${lanes}`,
-      source: () => {
-        const texts = { "shared/record": record, ...(skip && { skip: skip.wgsl, ...skip.texts }) };
-        const conditions = {
-          SKIPS: skip !== undefined,
-          LOSS: !!skip?.loss,
-          MEASURES: isJudgedInPart(planning),
-          MEMORIES: each,
-        };
-        return decidingText(kernel, texts, method, lanes, conditions, history);
-      },
+      name: `finish ${named.join(" ")} by ${lanes}`,
+      source: () =>
+        decidingText(kernel, method, lanes, {
+          texts: { "shared/record": record, ...skip?.texts },
+          conditions: { STATE: hasState, HISTORY: history !== undefined, MEMORIES: isEach, ...skip?.conditions },
+          tokens: { HISTORY_STEPS: `${history}`, ...skip?.tokens },
+        }),
       bindings: [
         { type: READ, buffer: "partials" },
         { type: "storage", buffer: "record" },
-        ...sourceBindings,
-        settingsBinding(planning),
-        ...("begin" in method.rule || skip || history ? [{ type: "storage", buffer: "state" } as const] : []),
-        ...(skip?.loss || each ? [{ type: READ, buffer: "loss" } as const] : []),
-        ...(each ? [{ type: "storage", buffer: "entries" } as const] : []),
+        ...decidingBindings(planning),
+        ...stored("state", hasState),
+        ...stored("entries", isEach),
+        ...(skip?.bindings ?? []),
       ],
       values: decidingValues,
       workgroups: 1,
     },
   ];
-}
-
-function namesOf(planning: Planning): string[] {
-  const { skip, history } = planning.options;
-  const ofSkip = skip
-    ? [skip.name, ...(skip.loss ? ["loss"] : []), ...(isJudgedInPart(planning) ? ["in part"] : [])]
-    : [];
-  return history ? [...ofSkip, `history of ${history}`] : ofSkip;
 }

@@ -1,13 +1,12 @@
 import kernel from "../../../shaders/finish_groups.wgsl?raw";
+import entry from "../../../shaders/shared/entry.wgsl?raw";
 import { floatBits } from "../../floats.ts";
-import { measuredIn } from "../../pieces.ts";
 import { globalRule } from "../../rules/global.ts";
 import { remembersEach } from "../../rules/rule.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
-import { decidingText, decidingValues, isJudgedInPart, settingsBinding, sourceBindings } from "./decide.ts";
+import { decidingBindings, decidingText, decidingValues } from "./decide.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
-import { entryTexts } from "./scale.ts";
 
 /** Decides for each group, and leaves partials of all groups together for finish. */
 export const finishGroups: Pass = {
@@ -38,7 +37,8 @@ function planTold(planning: Planning): Dispatch[] {
   const alone = {
     ...planning,
     method: { ...method, rule: globalRule, grouping: searchedBy },
-    options: { ...options, totalNorm: undefined, skip: undefined },
+    options: { ...options, totalNorm: undefined },
+    unjudged: [],
     groupRuns: told,
     groupCount: told.length,
   };
@@ -59,17 +59,17 @@ function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[]
   const rounds = Math.ceil(blocks / MOST_WORKGROUPS);
   const workgroups = Math.ceil(blocks / rounds);
   planning.found = { first: planning.partialCount, count: workgroups };
-  const inPart = isJudgedInPart(planning);
+  const inPart = planning.unjudged.length > 0;
   planning.partialCount += inPart ? 2 * workgroups : workgroups;
   return [
     {
       name: `finish groups ${method.norm.name} ${method.rule.name}${inPart ? " in part" : ""}`,
-      source: () => decidingText(kernel, entryTexts, method, LANES, { MEASURES: inPart }),
+      source: () =>
+        decidingText(kernel, method, LANES, { texts: { "shared/entry": entry }, conditions: { MEASURES: inPart } }),
       bindings: [
         { type: "storage", buffer: "partials" },
         { type: "storage", buffer },
-        ...sourceBindings,
-        settingsBinding(planning, { bundleCount: groupRuns.length, rounds }),
+        ...decidingBindings(planning, { bundleCount: groupRuns.length, rounds }),
         { type: READ, words: bundleTable(planning) },
       ],
       values: decidingValues,
@@ -82,8 +82,7 @@ function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[]
  * The head has for each bundle: its first group, the place and the number of its ranges of partials, the same for its parameter,
  * the bits of its weight, and its traits. The ranges follow: for each its first partial and the number of partials for each group.
  */
-function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Planning): Uint32Array {
-  const measured = measuredIn(method.grouping);
+function bundleTable({ method, groupRuns: bundles, gradients, parameters, unjudged }: Planning): Uint32Array {
   const [own, owned] = [byGroup(gradients.ranges), byGroup(parameters.ranges)];
   const rangesStart = bundleStruct.words * bundles.length;
   const rangeCount = gradients.ranges.length + parameters.ranges.length;
@@ -111,8 +110,8 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters }: Plan
       weight: floatBits(method.rule.weight?.(run) ?? 0),
       traits:
         (absent ? ABSENT : 0) |
-        (method.grouping.kind === "members" ? INDEPENDENT : 0) |
-        (measured.includes(group) ? MEASURED : 0),
+        (method.grouping.kind === "members" && !absent ? INDEPENDENT : 0) |
+        (unjudged.includes(group) ? MEASURED : 0),
     });
   }
   return words;

@@ -1,9 +1,11 @@
 import type { ClipMethod } from "../../methods/method.ts";
 import type { CheckedOptions } from "../../options.ts";
 import type { Grouping, GroupRun, Piece } from "../../pieces.ts";
+import type { Source } from "../../source.ts";
 import type { Tensor } from "../../view.ts";
 import type { Batch, Limits } from "../dispatches.ts";
 import type { BindingType } from "../layouts.ts";
+import type { Filling } from "../template.ts";
 import type { Buffers } from "../windows.ts";
 
 /** One kernel of shaders/: its dispatches, its bindings and its text. */
@@ -38,6 +40,8 @@ export interface Planning {
   /** Every gradient, absent ones too, and the number of its group; empty without tensorNorms. */
   readonly told: readonly GroupRun[];
   readonly groupOf: readonly number[];
+  /** Groups that a skip rule does not judge. */
+  readonly unjudged: readonly number[];
   /** The number of partials so far. Those of the next pass follow. */
   partialCount: number;
   /** The partials of all gradients together. */
@@ -69,25 +73,25 @@ export interface Dispatch {
   readonly workgroups: number;
 }
 
-/** A pass's own binding: a buffer of the clip, or words of the pass. */
+/** What a skip rule adds to the passes of a method. */
+export interface SkipPasses {
+  /** To finish: for the name, the text and the bindings of the kernel. */
+  readonly inFinish: (
+    planning: Planning,
+  ) => Pick<Dispatch, "bindings"> &
+    Pick<Required<Filling>, "texts" | "conditions" | "tokens"> & { readonly names: readonly string[] };
+  /** After finish. */
+  readonly groups: Pass;
+}
+
+/** A pass's own binding: a buffer of the clip, words of the pass, or a float32 that may be in a buffer of the caller. */
 export type Binding =
+  | { readonly type: BindingType; readonly source: number | Source | undefined }
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/**
- * "norms": the entries of tensorNorms; "gradScale", "totalNorm" and "loss": where options name a buffer, else a placeholder; "tables":
- * what all words are in.
- */
-export type BufferName =
-  | "partials"
-  | "record"
-  | "entries"
-  | "norms"
-  | "state"
-  | "gradScale"
-  | "totalNorm"
-  | "loss"
-  | "tables";
+/** "norms": the entries of tensorNorms; "tables": what all words are in. */
+export type BufferName = "partials" | "record" | "entries" | "norms" | "state" | "tables";
 
 /** In the order of the step's values. */
 export type StepValue = "maxNorm" | "gradScale";

@@ -19,31 +19,28 @@ export interface Scales {
   readonly name: string;
   readonly texts: Texts;
   readonly bindings: (batch: Batch) => readonly Binding[];
-  readonly walk: Walk;
+  /** The most segments in a dispatch, where they are fewer than a table has room for. */
+  readonly mostSegments?: number;
 }
 
-export const scaleWalk: Walk = {
+const walk: Walk = {
   writes: true,
   mostWorkgroups: ({ scaleWorkgroups }) => scaleWorkgroups,
   mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
 };
-
-export const entryTexts: Texts = { "shared/entry": entry };
 
 /** gradient = scale * gradient, with one scale for all. */
 export const scale: Pass = scaleBy({
   name: "scale",
   texts: { scales: one, "shared/record": record },
   bindings: () => [{ type: "uniform", buffer: "record" }],
-  walk: scaleWalk,
 });
 
 /** The same with a scale for each group. */
 export const groupScale: Pass = scaleBy({
   name: "scale groups",
-  texts: { scales: group, ...entryTexts },
+  texts: { scales: group, "shared/entry": entry },
   bindings: () => [{ type: READ, buffer: "entries" }],
-  walk: scaleWalk,
 });
 
 /*@__NO_SIDE_EFFECTS__*/
@@ -56,12 +53,15 @@ function planScale({ options, tensors, gradients, limits, buffers }: Planning, s
   const { lanes } = limits.grid;
   return writesOf(tensors, gradients.pieces).flatMap(({ target, pieces }) => {
     const segments = segmentsOf(pieces, limits.maxBinding, true);
-    return batchesOf(scales.walk, segments, target, limits, buffers).map((batch) => ({
-      name: nameOf(scales.name, batch, lanes),
-      source: () => writingText(kernel, { ...scales.texts, ...segmentTexts, "shared/clipped": clipped }, batch, lanes),
-      batch,
-      bindings: [{ type: "uniform", words: segmentTableOf(batch), bytes: TABLE_BYTES }, ...scales.bindings(batch)],
-      workgroups: batch.workgroups,
-    }));
+    return batchesOf({ ...walk, mostSegments: scales.mostSegments }, segments, target, limits, buffers).map(
+      (batch) => ({
+        name: nameOf(scales.name, batch, lanes),
+        source: () =>
+          writingText(kernel, { ...scales.texts, ...segmentTexts, "shared/clipped": clipped }, batch, lanes),
+        batch,
+        bindings: [{ type: "uniform", words: segmentTableOf(batch), bytes: TABLE_BYTES }, ...scales.bindings(batch)],
+        workgroups: batch.workgroups,
+      }),
+    );
   });
 }

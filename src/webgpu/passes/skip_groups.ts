@@ -1,6 +1,7 @@
 import entry from "../../../shaders/shared/entry.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
 import kernel from "../../../shaders/skip_groups.wgsl?raw";
+import { remembersEach } from "../../rules/rule.ts";
 import { resolved } from "../template.ts";
 import type { Pass } from "./pass.ts";
 import { withLanes } from "./texts.ts";
@@ -8,10 +9,10 @@ import { withLanes } from "./texts.ts";
 const LANES = 64;
 const MOST_WORKGROUPS = 1024;
 
-/** Gives every group the verdict on the whole step, where the groups have norms of their own. */
+/** Gives every group the verdict on the whole step, where the groups have norms of their own. Where each is remembered, finish does. */
 export const skipGroups: Pass = {
-  plan: ({ groupCount }) =>
-    groupCount === 0
+  plan: ({ groupCount, method }) =>
+    groupCount === 0 || remembersEach(method.rule)
       ? []
       : [
           {

@@ -1,6 +1,7 @@
 import clipped from "../../../shaders/shared/clipped.wgsl?raw";
+import entry from "../../../shaders/shared/entry.wgsl?raw";
 import kernel from "../../../shaders/sum_examples.wgsl?raw";
-import { partOf } from "../../pieces.ts";
+import { partOf, presentElements } from "../../pieces.ts";
 import type { Range } from "../../ranges.ts";
 import { struct } from "../../struct.ts";
 import type { Tensor } from "../../view.ts";
@@ -11,11 +12,19 @@ import { wordTilesWithin } from "../loopLimit.ts";
 import { pieceElementsOf, type Segment } from "../segments.ts";
 import { TABLE_BYTES, tableOf, wordsOf } from "../table.ts";
 import type { Dispatch, Pass, Planning } from "./pass.ts";
-import { entryTexts } from "./scale.ts";
 import { multipliedTexts, nameOf, writingText } from "./texts.ts";
 
 /** Sums the clipped gradients of the examples. */
 export const sumExamples: Pass = { plan: planSum };
+
+/** The examples of a gradient that are present. */
+interface Rows {
+  /** The number of the first one's norm. */
+  readonly first: number;
+  readonly count: number;
+  /** The elements of one. */
+  readonly length: number;
+}
 
 /** As in shaders/sum_examples.wgsl. */
 export const exampleSegmentStruct = struct("first", "count", "tile", "examples", "into", "slot", "group", "edges");
@@ -28,14 +37,20 @@ const walk: Walk = {
 };
 
 function planSum(planning: Planning): Dispatch[] {
-  const { method, limits } = planning;
+  const { method, limits, gradients } = planning;
+  const { examples = 1, accumulate = false } = method;
+  // That of its first piece.
+  const groups = new Map([...gradients.pieces].reverse().map(({ tensor, group }) => [tensor, group]));
   return writesOf(planning.tensors, []).flatMap(({ tensors }) => {
     // A first round sets the sums, unless they go on; each later round adds to them.
     const rounds: Segment[][] = [];
-    for (const tensor of tensors) addSegments(rounds, tensor, limits.maxBinding, method.examples ?? 1);
-    return rounds.flatMap((segments, round) =>
-      dispatchesOf(planning, segments, round > 0 || method.accumulate === true),
-    );
+    for (const tensor of tensors) {
+      const length = tensor.length / examples;
+      const rows = { first: groups.get(tensor) ?? 0, count: presentElements(tensor) / length, length };
+      // Of none the sum is 0, where there is a place for it.
+      if (rows.count > 0 || (tensor.into && !accumulate)) addSegments(rounds, tensor, rows, limits.maxBinding);
+    }
+    return rounds.flatMap((segments, round) => dispatchesOf(planning, segments, round > 0 || accumulate));
   });
 }
 
@@ -52,7 +67,7 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
       return {
         name: nameOf("sum examples", batch, lanes),
         source: () =>
-          writingText(kernel, { ...multipliedTexts, ...entryTexts, "shared/clipped": clipped }, batch, lanes),
+          writingText(kernel, { ...multipliedTexts, "shared/entry": entry, "shared/clipped": clipped }, batch, lanes),
         batch,
         bindings: [
           { type: "uniform", words, bytes: TABLE_BYTES },
@@ -68,24 +83,30 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
  * A segment is what one binding can hold: as many whole examples as possible, or a part of one. The first sum of an element is
  * set; each further sum is added in a round of its own.
  */
-function addSegments(rounds: Segment[][], tensor: Tensor, maxBinding: number, examples: number): void {
+function addSegments(rounds: Segment[][], tensor: Tensor, rows: Rows, maxBinding: number): void {
   const pieceElements = pieceElementsOf(maxBinding);
-  const { dtype, label } = tensor;
-  const length = tensor.length / examples;
+  const { label } = tensor;
+  const { first, count: examples, length } = rows;
   const together = Math.max(1, Math.floor(pieceElements / length));
-  for (let first = 0; first < length; first += pieceElements) {
-    const part = Math.min(pieceElements, length - first);
-    for (let example = 0, round = 0; example < examples; example += together, round++) {
+  for (let from = 0; from < length; from += pieceElements) {
+    const part = Math.min(pieceElements, length - from);
+    let [example, round] = [0, 0];
+    do {
       const count = Math.min(together, examples - example);
-      const source = partOf(tensor.source, dtype, example * length + first, count * part);
-      const target = tensor.into ?? (example > 0 ? tensor.source : undefined);
-      const into = target && partOf(target, dtype, first, part);
-      if (into && !tensor.into) refuseSharedWindow(into, source, label, examples);
-      const segment = { dtype, source, into, piece: 0, group: example, firstElement: 0, label, examples: count };
+      const read = partOf(tensor.source, tensor.dtype, example * length + from, count * part);
+      const target = tensor.into ?? (example > 0 ? { ...tensor.source, dtype: tensor.dtype } : undefined);
+      const into = target && partOf(target, target.dtype, from, part);
+      if (into && !tensor.into) refuseSharedWindow(into, read, label, examples);
+      // Of no examples nothing is read: what is written is bound alone.
+      const [source, dtype] = count === 0 && into && target ? [into, target.dtype] : [read, tensor.dtype];
+      const place = { dtype, source, into: source === into ? undefined : into };
+      const segment = { ...place, piece: 0, group: first + example, firstElement: 0, label, examples: count };
       const same = rounds[round];
       if (same) same.push(segment);
       else rounds[round] = [segment];
-    }
+      example += together;
+      round += 1;
+    } while (example < examples);
   }
 }
 

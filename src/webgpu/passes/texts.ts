@@ -13,7 +13,7 @@ import unaligned from "../../../shaders/shared/unaligned.wgsl?raw";
 import unalignedTargets from "../../../shaders/shared/unaligned_targets.wgsl?raw";
 import workgroup from "../../../shaders/shared/workgroup.wgsl?raw";
 import type { Batch } from "../dispatches.ts";
-import { formatTexts, hasEdges } from "../format.ts";
+import { formatTexts, hasEdges, resultsOf } from "../format.ts";
 import { resolved, type Texts } from "../template.ts";
 
 /** Texts for kernels that make or fold partials. */
@@ -46,7 +46,7 @@ export function readingText(kernel: string, texts: Texts, { format, bindings }: 
 export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
   const { format, target, bindings } = batch;
   const inPlace = target === "in-place";
-  const isPacked = format.dtype !== "f32";
+  const isPacked = resultsOf(format) !== "f32";
   const text = resolved(kernel, {
     texts: { ...formatTexts(format), ...walkTexts, ...spanTexts, ...targetTexts, ...texts },
     conditions: {
@@ -54,6 +54,7 @@ export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: n
       INTO: !inPlace,
       PACKED: isPacked,
       UNPACKED: !isPacked,
+      WIDENS: format.widening > 1,
       UNITS: "shared/units" in texts,
     },
     slots: bindings,
@@ -77,5 +78,6 @@ export function withLanes(source: string, lanes: number): string {
 
 /** Names everything that the text of a kernel over gradients depends on. */
 export function nameOf(kernel: string, { format, target, writes }: Batch, lanes: number): string {
-  return `${kernel}${writes ? ` ${target}` : ""} ${format.dtype} ${format.word} by ${lanes}`;
+  const { dtype, word, widening } = format;
+  return `${kernel}${writes ? ` ${target}` : ""} ${dtype}${widening > 1 ? " to f32" : ""} ${word} by ${lanes}`;
 }

@@ -1,3 +1,4 @@
+import units from "../../../shaders/shared/units.wgsl?raw";
 import kernel from "../../../shaders/unit_norm.wgsl?raw";
 import { ELEMENT_BYTES } from "../../ranges.ts";
 import { struct } from "../../struct.ts";
@@ -8,7 +9,7 @@ import { MOST_UNIT_SEGMENTS, type Segment, segmentsOf } from "../segments.ts";
 import { TABLE_BYTES, tableOf } from "../table.ts";
 import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
 import { nameOf, readingText } from "./texts.ts";
-import { numberingOf, numberingStruct, unitTexts } from "./units.ts";
+import { numberingOf, numberingStruct } from "./units.ts";
 
 /** Adds up the terms of a norm for each unit along axes, in tensors with several units. */
 export const unitNorm: Pass = { plan: (planning) => planUnits(planning, "gradients") };
@@ -36,11 +37,9 @@ export const unitsStruct = struct(
   "valueStride",
   "runShift",
 );
-const RUNS_AT = unitsStruct.words;
-const UNITS_AT = RUNS_AT + numberingStruct.words;
-const UNITS_WORDS = UNITS_AT + numberingStruct.words;
+const unitsWords = () => unitsStruct.words + 2 * numberingStruct.words;
 /** What the kernel binds, as TABLE_BYTES. */
-export const UNITS_BYTES = 4 * UNITS_WORDS * MOST_UNIT_SEGMENTS;
+export const unitsBytes = () => 4 * unitsWords() * MOST_UNIT_SEGMENTS;
 
 /** The lanes of a workgroup. Several lanes may share a unit. */
 const LANES = 64;
@@ -165,7 +164,7 @@ function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segme
   });
   return {
     name: nameOf(`unit norm ${name}`, batch, LANES),
-    source: () => readingText(kernel, { terms, ...unitTexts }, batch, LANES),
+    source: () => readingText(kernel, { terms, "shared/units": units }, batch, LANES),
     batch,
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
@@ -178,16 +177,17 @@ function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segme
 
 /** How the segments of a dispatch fall into units, in the order of its table. */
 function unitsBinding({ placed }: Batch, plans: ReadonlyMap<Segment, UnitPlan>): Binding {
-  const words = new Uint32Array(UNITS_WORDS * placed.length);
+  const words = new Uint32Array(unitsWords() * placed.length);
   for (const [number, { segment }] of placed.entries()) {
     const { units, lanesPerUnit: team, splits: chunks, firstPartial } = plans.get(segment) as UnitPlan;
     const { length: runLength, stride: valueStride, runs, units: kept } = runsOf(units);
     const runShift = Math.log2(Math.min(team, lanesWorth(runLength)));
     const { count, size } = units;
-    const at = UNITS_WORDS * number;
+    const at = unitsWords() * number;
+    const runsAt = at + unitsStruct.words;
     unitsStruct.write(words, at, { count, size, team, chunks, firstPartial, runLength, valueStride, runShift });
-    numberingStruct.write(words, at + RUNS_AT, numberingOf(runs));
-    numberingStruct.write(words, at + UNITS_AT, numberingOf(kept));
+    numberingStruct.write(words, runsAt, numberingOf(runs));
+    numberingStruct.write(words, runsAt + numberingStruct.words, numberingOf(kept));
   }
-  return { type: "uniform", words, bytes: UNITS_BYTES };
+  return { type: "uniform", words, bytes: unitsBytes() };
 }

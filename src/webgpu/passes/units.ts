@@ -1,9 +1,5 @@
-import units from "../../../shaders/shared/units.wgsl?raw";
 import { struct } from "../../struct.ts";
 import { type Axis, MOST_AXES } from "../../units.ts";
-import type { Texts } from "../template.ts";
-
-export const unitTexts: Texts = { "shared/units": units };
 
 /** As in shaders/shared/units.wgsl. */
 export const numberingStruct = struct(

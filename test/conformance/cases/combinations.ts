@@ -21,7 +21,7 @@ const METHODS: readonly {
   { ruleOf: (bound) => perGroup({ a: bound, b: bound / 2 }), isOne: true },
   { ruleOf: (bound) => perMember(bound, PARTS) },
   { ruleOf: (bound) => perExample(bound, PARTS), isWriting: true },
-  { ruleOf: (bound) => perExample(bound, PARTS, 0.01), isWriting: true },
+  { ruleOf: (bound) => perExample(bound, PARTS, { automatic: 0.01 }), isWriting: true },
 ];
 
 function randomUnit(seed: number): Unit {
@@ -45,7 +45,7 @@ function randomUnit(seed: number): Unit {
     nonFinite: of(["zero", "keep", "propagate"] as const),
     ...(isWriting ? {} : { apply: of(["scale", "scale", "record"] as const) }),
     ...(gradScale && { gradScale }),
-    ...(below(2) === 0 && { history: 1 + below(3) }),
+    ...(below(2) === 0 && { history: 2 }),
     // No norm here is above it: what a spike does is a group of its own.
     ...(isOne && below(2) === 0 && { skip: skipAbove(1e6) }),
   };

@@ -95,17 +95,25 @@ export const cases: Case[] = [
   {
     name: "automatic",
     units: () => [
-      unit("by hand", [tensor([3, 4, 0.3, 0.4, 0, 0])], perExample(1, 3, 0.5), {
+      unit("by hand", [tensor([3, 4, 0.3, 0.4, 0, 0])], perExample(1, 3, { automatic: 0.5 }), {
         want: { clipped: true, values: [[3 / 5.5 + 0.3, 4 / 5.5 + 0.4, 0.3, 0.4, 0, 0].map(Math.fround)] },
       }),
       ...[0.01, 1e-30, 1e30].flatMap((automatic) =>
         DTYPES.map((dtype) =>
-          unit(`${automatic}, ${dtype}`, [stack(65, 5, 1, dtype), stack(7, 5, 2, dtype)], perExample(2, 5, automatic)),
+          unit(
+            `${automatic}, ${dtype}`,
+            [stack(65, 5, 1, dtype), stack(7, 5, 2, dtype)],
+            perExample(2, 5, { automatic }),
+          ),
         ),
       ),
-      unit("gradScale", [stack(50, 6, 2), stack(7, 6, 3)], perExample(2, 6, 0.01), { options: { gradScale: 0.125 } }),
+      unit("gradScale", [stack(50, 6, 2), stack(7, 6, 3)], perExample(2, 6, { automatic: 0.01 }), {
+        options: { gradScale: 0.125 },
+      }),
       ...(["zero", "keep", "propagate"] as const).map((nonFinite) =>
-        unit(nonFinite, [tensor([3, 4, Infinity, 1, 0.25, 0.5])], perExample(5, 3, 0.01), { options: { nonFinite } }),
+        unit(nonFinite, [tensor([3, 4, Infinity, 1, 0.25, 0.5])], perExample(5, 3, { automatic: 0.01 }), {
+          options: { nonFinite },
+        }),
       ),
     ],
   },

@@ -282,6 +282,15 @@ export const cases: Case[] = [
         options: { gradScale: 1e20 },
         want: { values: [[FLT_MAX, -1]], nonFinite: 0, maxAbs: FLT_MAX },
       }),
+      // The smallest factor with which the largest numbers leave float32's range, and one with which smaller ones do.
+      unit("just beyond float32, no limits", [tensor([FLT_MAX, 3e38, -3e38, 1, 2])], clampTo(-Infinity, Infinity), {
+        options: { gradScale: 1.5 },
+        want: { values: [[FLT_MAX, FLT_MAX, -FLT_MAX, 1.5, 3]], nonFinite: 0, clipped: false },
+      }),
+      unit("the same from smaller numbers", [tensor([1.5 * 2 ** 126, -(2 ** 125), 1])], clampTo(-1, Infinity), {
+        options: { gradScale: 3 },
+        want: { values: [[FLT_MAX, -1, 3]], nonFinite: 0 },
+      }),
       unit("exactly at the limit", [tensor([5, -5, neighbour(5, 1)])], clampTo(-2.5, 2.5), {
         options: { gradScale: 0.5 },
         want: { values: [[2.5, -2.5, 2.5]] },

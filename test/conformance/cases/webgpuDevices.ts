@@ -23,6 +23,23 @@ function spread(count: number): Unit[] {
   ];
 }
 
+/** One buffer is a source and a destination, so the dispatch binds every source writable: two sources must not share a window then. */
+function sharing(): Unit[] {
+  const at = (memory: string, byteOffset: number) => ({ memory, byteOffset });
+  const bits = (seed: number) => randomBits(8, seed);
+  const [first, second] = [at("read twice", 0), at("read twice", 64)];
+  const list = [
+    { bits: bits(1), place: first, into: at("read and written", 0) },
+    { bits: bits(2), place: at("read and written", 1024), into: at("written", 0) },
+    { bits: bits(3), place: second, into: at("written", 1024) },
+  ];
+  return [
+    unit("two sources in one window", list, clipTo(0.5)),
+    unit("under the bound", list, clipTo(1e6)),
+    unit("backwards", [...list].reverse(), clipTo(0.5)),
+  ];
+}
+
 /** Lengths that need the vec4 kernels alone: a software adapter compiles each kernel for seconds. */
 function wholeVectors(count: number): Unit[] {
   const own = range(count).map((index) => ({ bits: randomBits(4 + 4 * ((index * 53) % 301), index + 1) }));
@@ -47,6 +64,7 @@ async function encodeBeforeReady({ prepare, device }: WebGpuHarness): Promise<vo
 export const cases: Case[] = [
   { name: "4 storage buffers in a stage", only: "webgpu", units: () => COUNTS.flatMap(spread) },
   planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => COUNTS.flatMap(spread)),
+  planned("two sources in one window, and a buffer that is read and written", { storageBuffers: 8 }, sharing),
   {
     name: "a new device with 16 storage buffers, or as many as the adapter has",
     gpuScript: async ({ withDevice }) => {

@@ -1,8 +1,8 @@
 // The recorded experiment as a race: lanes of networks, and where each one is at a step. Nothing here needs a page.
 
-import type { Outcome } from "../../bench/experiment/cell.ts";
-import type { Mode } from "../../bench/experiment/plan.ts";
-import type { Summary } from "../../bench/experiment/summary.ts";
+import type { Outcome } from "./cell.ts";
+import type { Mode } from "./plan.ts";
+import type { Summary } from "./summary.ts";
 
 /** Not clipped, not clipped at the best rate for that, clipped by norm, and by value. */
 export const laneNames = ["none", "best", "norm", "value"] as const;

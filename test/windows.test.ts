@@ -1,0 +1,240 @@
+/** Plans for gradients that lie anywhere in a few buffers, some into others or into their own: what WebGPU demands of each dispatch. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { checkGradients, readGivenGradients } from "../src/gradients.ts";
+import { type ClipMethod, clipByGlobalNorm, clipByNorm, clipByValue, type GradientView } from "../src/index.ts";
+import { checkOptions } from "../src/options.ts";
+import type { Batch } from "../src/webgpu/dispatches.ts";
+import { planOf } from "../src/webgpu/plan.ts";
+
+const GRID = { lanes: 8, minTiles: 1, normWorkgroups: 8, scaleWorkgroups: 8, finishLanes: 64 };
+const DTYPES = ["f32", "f16", "bf16"] as const;
+
+interface Given {
+  readonly dtype: number;
+  readonly length: number;
+  readonly gap: number;
+  readonly buffer: number;
+  /** Into another place, whose gap and buffer these are. */
+  readonly into?: { readonly gap: number; readonly buffer: number };
+}
+
+const gap = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 0, max: 150 }).map((words) => 4 * words),
+);
+const buffer = fc.integer({ min: 0, max: 2 });
+const given: fc.Arbitrary<Given> = fc.record(
+  {
+    dtype: fc.nat({ max: 2 }),
+    length: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 600 })),
+    gap,
+    buffer,
+    into: fc.record({ gap, buffer }),
+  },
+  { requiredKeys: ["dtype", "length", "gap", "buffer"] },
+);
+const cases = fc.record({
+  list: fc.array(given, { minLength: 1, maxLength: 30 }),
+  slots: fc.constantFrom(3, 7),
+  maxBinding: fc.constantFrom(2048, 4096, 2 ** 27),
+});
+const METHODS = [clipByGlobalNorm(1), clipByNorm(1), clipByValue(1)];
+
+/** Sources and destinations one after the other in their buffers. */
+function viewsOf(list: readonly Given[]): GradientView[] {
+  const ends = [0, 0, 0];
+  const places: [number, number][] = [];
+  const place = (at: number, space: number, bytes: number): [number, number] => {
+    const byteOffset = Math.ceil(((ends[at] as number) + space) / 4) * 4;
+    ends[at] = byteOffset + bytes;
+    return [at, byteOffset];
+  };
+  for (const { dtype, length, gap, buffer, into } of list) {
+    const bytes = length * (dtype === 0 ? 4 : 2);
+    places.push(place(buffer, gap, bytes), into ? place(into.buffer, into.gap, bytes) : [-1, 0]);
+  }
+  const buffers = ends.map(
+    (end) =>
+      ({ size: 4 * Math.ceil(end / 4) + 4, usage: 0x80, mapState: "unmapped", mapAsync() {} }) as unknown as GPUBuffer,
+  );
+  return list.map(({ dtype, length, into }, i) => {
+    const [[at, byteOffset], [target, intoOffset]] = [
+      places[2 * i] as [number, number],
+      places[2 * i + 1] as [number, number],
+    ];
+    const view = { buffer: buffers[at] as GPUBuffer, byteOffset, length, dtype: DTYPES[dtype] };
+    return into ? { ...view, into: { buffer: buffers[target] as GPUBuffer, byteOffset: intoOffset } } : view;
+  });
+}
+
+/** Undefined where a gradient lies too near to its destination, which the library refuses. */
+function planned(method: ClipMethod, views: readonly GradientView[], limits: { slots: number; maxBinding: number }) {
+  const list = checkGradients(readGivenGradients([...views]));
+  try {
+    const { dispatches } = planOf(method, checkOptions(undefined, method), list, { ...limits, grid: GRID });
+    return dispatches.flatMap(({ batch }) => (batch ? [batch] : []));
+  } catch (error) {
+    if (error instanceof RangeError && /share a 256-byte window/.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+interface Bound {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly isWritable: boolean;
+}
+
+/** All bindings of gradients of a dispatch: shaders/shared/slots.wgsl and targets.wgsl. */
+function boundBy({ slots, writes, target }: Batch): Bound[] {
+  return slots.flatMap(({ source, into }) => [
+    { ...source, isWritable: writes && target !== "into" },
+    ...(into ? [{ ...into, isWritable: true }] : []),
+  ]);
+}
+
+const meet = (a: Bound, b: Bound) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+
+function pairsOf<T>(list: readonly T[]): [T, T][] {
+  return list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]));
+}
+
+function forEachPlan(
+  check: (
+    batches: readonly Batch[],
+    views: readonly GradientView[],
+    limits: { slots: number; maxBinding: number },
+    method: ClipMethod,
+  ) => void,
+): void {
+  fc.assert(
+    fc.property(cases, fc.constantFrom(...METHODS), ({ list, ...limits }, method) => {
+      const views = viewsOf(list);
+      const batches = planned(method, views, limits);
+      fc.pre(batches !== undefined);
+      check(batches as readonly Batch[], views, limits, method);
+    }),
+    { numRuns: 200 },
+  );
+}
+
+test("a buffer is either read or written in a dispatch, and no two written bindings overlap", () => {
+  forEachPlan((batches) => {
+    for (const batch of batches) {
+      for (const [a, b] of pairsOf(boundBy(batch))) {
+        if (a.buffer !== b.buffer || (!a.isWritable && !b.isWritable)) continue;
+        expect([a.isWritable, b.isWritable]).toEqual([true, true]);
+        expect(meet(a, b), JSON.stringify([a, b])).toBe(false);
+      }
+    }
+  });
+});
+
+test("bindings begin on 256 bytes, end within their buffers, are no larger than allowed, and hold their segments", () => {
+  forEachPlan((batches, _views, { slots: most, maxBinding }) => {
+    for (const batch of batches) {
+      expect(batch.slots.length).toBeLessThanOrEqual(batch.bindings);
+      const bound = boundBy(batch);
+      expect(bound.length).toBeLessThanOrEqual(most);
+      for (const { offset, size } of bound) {
+        expect(offset % 256).toBe(0);
+        expect(size % 4).toBe(0);
+        expect(size).toBeLessThanOrEqual(maxBinding);
+      }
+      for (const { source, into, segments } of batch.slots) {
+        for (const segment of segments) {
+          for (const [window, range] of [[source, segment.source] as const, [into, segment.into] as const]) {
+            expect(window === undefined).toBe(range === undefined);
+            if (!window || !range) continue;
+            expect(window.offset).toBeLessThanOrEqual(range.byteOffset);
+            expect(window.offset + window.size).toBeGreaterThanOrEqual(range.byteOffset + range.byteLength);
+            expect(window.offset + window.size).toBeLessThanOrEqual((range.buffer as GPUBuffer).size);
+          }
+        }
+      }
+    }
+  });
+});
+
+test("every byte is read once and written once, to the right place", () => {
+  forEachPlan((batches, views, _limits, { name }) => {
+    const passes =
+      name === "clipByValue"
+        ? [batches]
+        : [batches.filter(({ writes }) => !writes), batches.filter(({ writes }) => writes)];
+    for (const pass of passes) {
+      const found = pass.flatMap(({ slots, writes }) =>
+        slots.flatMap(({ segments }) => segments.map((segment) => ({ ...segment, writes }))),
+      );
+      for (const { buffer, byteOffset = 0, length = 0, dtype, into } of views) {
+        const bytes = length * (dtype === "f32" ? 4 : 2);
+        const own = found.filter(
+          ({ source }) =>
+            source.buffer === buffer &&
+            source.byteOffset < byteOffset + bytes &&
+            byteOffset < source.byteOffset + source.byteLength,
+        );
+        const covered = own.reduce((sum, { source }) => {
+          const end = Math.min(source.byteOffset + source.byteLength, byteOffset + bytes);
+          return sum + end - Math.max(source.byteOffset, byteOffset);
+        }, 0);
+        expect(covered).toBe(bytes);
+        for (const segment of own) {
+          if (name === "clipByNorm") expect(segment.source.byteLength).toBeLessThanOrEqual(bytes);
+          if (!segment.writes) continue;
+          expect(segment.into?.buffer).toBe(into?.buffer);
+          if (into && segment.into)
+            expect(segment.into.byteOffset - segment.source.byteOffset).toBe((into.byteOffset as number) - byteOffset);
+        }
+      }
+    }
+  });
+});
+
+test("a workgroup has its tiles, and one group where each has its own scale", () => {
+  forEachPlan((batches) => {
+    for (const { placed, tilesPerWorkgroup, workgroups, writes } of batches) {
+      let end = 0;
+      for (const { tile, tiles } of placed) {
+        expect(tile).toBeGreaterThanOrEqual(end);
+        expect(tile - end).toBeLessThan(tilesPerWorkgroup);
+        end = tile + tiles;
+      }
+      expect(Math.ceil(end / tilesPerWorkgroup)).toBe(workgroups);
+      if (writes) continue;
+      const groups = placed.flatMap(({ segment, tile, tiles }) =>
+        Array.from({ length: tiles }, (_, i) => [Math.floor((tile + i) / tilesPerWorkgroup), segment.group] as const),
+      );
+      const byWorkgroup = new Map(groups);
+      for (const [workgroup, group] of groups) expect(byWorkgroup.get(workgroup)).toBe(group);
+    }
+  });
+});
+
+test("gradients in one buffer take one binding, and as few dispatches as their number allows", () => {
+  const buffers = Array.from(
+    { length: 20 },
+    () => viewsOf([{ dtype: 0, length: 1000, gap: 0, buffer: 0 }])[0]?.buffer as GPUBuffer,
+  );
+  const apart = [0, 1024, 2048].map((byteOffset) => ({ buffer: buffers[0] as GPUBuffer, byteOffset, length: 100 }));
+  const limits = { slots: 7, maxBinding: 2 ** 27 };
+  const slotsOf = (views: readonly GradientView[], target: Batch["target"] = "in-place") =>
+    planned(clipByGlobalNorm(1), views, limits)
+      ?.filter((batch) => batch.writes && batch.target === target)
+      .map(({ slots }) => slots.length);
+  expect(slotsOf(apart)).toEqual([1]);
+  expect(slotsOf(buffers.map((one) => ({ buffer: one, length: 1000 })))).toEqual([7, 7, 6]);
+  const into = (to: number) => ({ buffer: buffers[to] as GPUBuffer, byteOffset: 2048 });
+  const moved = buffers.slice(0, 4).map((one, i) => ({ buffer: one, length: 100, into: into(10 + i) }));
+  expect(slotsOf(moved, "into")).toEqual([3, 1]);
+  // Those that lie side by side in both buffers are one.
+  const pair = [0, 400].map((byteOffset) => ({
+    buffer: buffers[0] as GPUBuffer,
+    byteOffset,
+    length: 100,
+    into: { buffer: buffers[1] as GPUBuffer, byteOffset },
+  }));
+  expect(slotsOf(pair, "into")).toEqual([1]);
+});
