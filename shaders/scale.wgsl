@@ -59,14 +59,14 @@ fn is_fast(s: u32, work: u32) -> bool {
 
 // Whether the fast loop leaves something of a segment.
 fn is_slow(s: u32) -> bool {
-  var slow = false;
+  var slow = work_of(segment_scaling(s)) == EXACT;
   //#if EDGES
-  slow = segment_at(s).edges != 0u;
+  slow = slow || segment_at(s).edges != 0u;
   //#end
   //#if UNITS
   slow = slow || has_units(s);
   //#end
-  return slow || work_of(segment_scaling(s)) == EXACT;
+  return slow;
 }
 
 fn next_slow(start: u32, endTile: u32) -> u32 {
