@@ -18,9 +18,6 @@ import { type ClipReport, type Counters, countsOf, type Place, readEntries, read
 import { refuseOtherStructure, refuseUnsuited } from "./requirements.ts";
 import type { Declared } from "./view.ts";
 
-/** A clip keeps the bind groups, and thus the buffers, of so many gradient sets. Engines with pooled tensors reuse a few sets. */
-const KEPT_SETS = 32;
-
 /** A method that is ready for the gradients of one model. Keep it and use it every step. */
 export interface Clip {
   readonly method: ClipMethod;
@@ -127,7 +124,8 @@ export class GradientClip implements Clip {
   readonly #prepared: Prepared;
   /** The gradients given to prepare. */
   readonly #given: GivenGradients;
-  readonly #recent = new Recent<Prepared>(KEPT_SETS);
+  /** The bind groups of the lists that were passed last, and thus their buffers. */
+  readonly #recent = new Recent<Prepared>();
   #values: StepValues;
   #progress: Progress = { totals: countsOf(() => 0), reads: Promise.resolve(), lastStep: 0 };
   readonly #onDestroy: () => void;
@@ -301,16 +299,14 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { state } = this.backend;
     if (state) return state;
-    throw new TypeError(
-      `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
-    );
+    throw new TypeError(`${this.method.name} remembers nothing; ${call} is for methods such as autoClip.`);
   }
 
   #preparedFor(gradients: Gradients | undefined): Prepared {
     // Arrays are read again in every step: they may have been detached or resized.
     if (gradients === undefined && this.list.backend !== "cpu") return this.#prepared;
     const given = gradients === undefined ? this.#given : readGivenGradients(gradients, this.list);
-    return this.#recent.get(keyOf(given), () => {
+    const prepare = () => {
       const list = checkGradients(given, this.method.examples, this.list);
       refuseUnsuited(list, this.resolved, this.options);
       const backend = this.record ? "webgpu" : "cpu";
@@ -321,7 +317,8 @@ export class GradientClip implements Clip {
       }
       refuseOtherStructure(list, this.list, this.resolved.grouping.kind === "units");
       return gradients === undefined ? this.#prepared : this.backend.prepare(list);
-    });
+    };
+    return this.record ? this.#recent.get(keyOf(given), prepare) : prepare();
   }
 
   #ofGroups(entries: DataView): Partial<ClipReport> {
@@ -373,9 +370,7 @@ function bytesOf(state: unknown): ArrayBuffer {
     return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;
   }
   if (Object.prototype.toString.call(state) === "[object ArrayBuffer]") return (state as ArrayBuffer).slice(0);
-  throw new TypeError(
-    `restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave, or a view of its bytes.`,
-  );
+  throw new TypeError(`restore's state is ${shown(state)}; pass what state() gave.`);
 }
 
 function rootOfSquares(norms: Float64Array): number {

@@ -1,6 +1,6 @@
 import { counted, inWords, isPlain, shown } from "./check.ts";
 import { refuseOverlaps } from "./overlaps.ts";
-import { backendOf, isGPUBuffer } from "./ranges.ts";
+import { backendOf, isGPUBuffer, type Range } from "./ranges.ts";
 import {
   ACCEPTED,
   checkView,
@@ -9,16 +9,18 @@ import {
   type GivenView,
   type Gradient,
   isPresent,
-  keyOfView,
   labelOfBuffer,
   readView,
   type Tensor,
 } from "./view.ts";
 
+/** The most entries of a list: so many take a few seconds to prepare, and half a gigabyte. */
+export const MOST_GRADIENTS = 1_000_000;
+
 /**
  * A list, or an object or a Map whose keys become names. A null or undefined entry is a parameter without a gradient; a view
  * without a buffer declares a gradient that a later step may bring. The gradients of later steps are matched with those of
- * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent.
+ * prepare: by key, or for a list by place. There a gradient that is null, undefined or missing is absent. At most 1,000,000 entries.
  */
 export type Gradients =
   | Iterable<Gradient | null | undefined>
@@ -70,16 +72,28 @@ function entriesOf(gradients: Gradients): { keys: string[] | undefined; entries:
   }
   const isMap = Object.prototype.toString.call(gradients) === "[object Map]";
   if (Symbol.iterator in gradients && !isMap) {
-    const list = [...(gradients as Iterable<unknown>)];
+    const list = listed(gradients as Iterable<unknown>);
     return { keys: undefined, entries: list.map((gradient) => ({ name: undefined, gradient })) };
   }
   if (!isMap && !isPlain(gradients)) throw notGradients(gradients);
-  const pairs: [unknown, unknown][] = isMap ? [...(gradients as Map<unknown, unknown>)] : Object.entries(gradients);
+  const pairs = listed(isMap ? (gradients as Map<unknown, unknown>) : Object.entries(gradients));
   const entries = pairs.map(([name, gradient]) => {
     if (typeof name === "string") return { name, gradient };
     throw new TypeError(`gradients has the key ${shown(name)}; pass a Map whose keys are strings.`);
   });
   return { keys: entries.map(({ name }) => name), entries };
+}
+
+/** Ends where a generator does not. */
+function listed<T>(entries: Iterable<T>): T[] {
+  const list: T[] = [];
+  for (const entry of entries) {
+    if (list.length === MOST_GRADIENTS) {
+      throw new RangeError(`gradients has more than ${MOST_GRADIENTS} entries; pass neighbours in one buffer as one.`);
+    }
+    list.push(entry);
+  }
+  return list;
 }
 
 function notGradients(value: unknown): TypeError {
@@ -114,10 +128,18 @@ function matched(keys: readonly string[] | undefined, entries: readonly Entry[],
   }));
 }
 
-/** A key that is equal for equal views of the same GPU buffers; undefined for arrays and for anything that will be refused. */
-export function keyOf({ places }: GivenGradients): string | undefined {
-  const keys = places.map(({ view }) => (view ? keyOfView(view) : "-"));
-  return keys.includes(undefined) ? undefined : keys.join(";");
+/** Word by word the same for the same views of the same buffers. Name and group are those of prepare. */
+export function keyOf({ places }: GivenGradients): unknown[] {
+  const key: unknown[] = [];
+  for (const { view } of places) {
+    const { isDeclared, buffer, byteOffset, length, dtype, into, parameter, shape }: Partial<GivenView> = view ?? {};
+    key.push(isDeclared, buffer, byteOffset, length, dtype);
+    if (into) key.push("into", into.buffer, into.byteOffset, into.dtype);
+    if (parameter) key.push("parameter", parameter.buffer, parameter.byteOffset, parameter.dtype);
+    // A shape that will be refused is the same as no other: a new object.
+    if (shape !== undefined) key.push("shape", ...(Array.isArray(shape) ? shape : [{}]));
+  }
+  return key;
 }
 
 /**
@@ -154,13 +176,11 @@ function refuseMixture(tensors: readonly Tensor[]): void {
   const first = tensors[0];
   if (!first) return;
   const backend = backendOf(first.source.buffer);
-  for (const tensor of tensors) {
-    if (backendOf(tensor.source.buffer) !== backend) {
-      refuseTwoBackends(backend === "webgpu" ? [first.label, tensor.label] : [tensor.label, first.label]);
-    }
-    for (const [what, range] of Object.entries({ into: tensor.into, parameter: tensor.parameter?.source })) {
-      if (range && backendOf(range.buffer) !== backend) refuseTwoBackends([tensor.label, `its ${what}`]);
-    }
+  const isElsewhere = (range: Range | undefined) => range !== undefined && backendOf(range.buffer) !== backend;
+  for (const { label, source, into, parameter } of tensors) {
+    if (isElsewhere(source)) refuseTwoBackends(backend === "webgpu" ? [first.label, label] : [label, first.label]);
+    if (isElsewhere(into)) refuseTwoBackends([label, "its into"]);
+    if (isElsewhere(parameter?.source)) refuseTwoBackends([label, "its parameter"]);
   }
 }
 

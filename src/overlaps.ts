@@ -6,42 +6,40 @@ import type { Tensor } from "./view.ts";
  * be scaled twice, or read after it was written. Not every browser reports that, so it is checked here.
  */
 export function refuseOverlaps(tensors: readonly Tensor[]): void {
-  const uses = new Map<Range["buffer"], Use[]>();
+  const uses: Use[] = [];
   const use = (range: Range, tensor: Tensor, as: Use["as"]) => {
-    const known = uses.get(range.buffer);
-    const written = as === "into";
-    if (known) known.push({ range, tensor, as, written });
-    else uses.set(range.buffer, [{ range, tensor, as, written }]);
+    const { buffer, byteOffset: start, byteLength } = range;
+    uses.push({ buffer: idOf(buffer), start, end: start + byteLength, range, tensor, as });
   };
   for (const tensor of tensors) {
     use(tensor.source, tensor, "gradient");
     if (tensor.into) use(tensor.into, tensor, "into");
     if (tensor.parameter) use(tensor.parameter.source, tensor, "parameter");
   }
-  for (const ranges of uses.values()) {
-    ranges.sort((a, b) => a.range.byteOffset - b.range.byteOffset);
-    let last = ranges[0];
-    for (const next of ranges.slice(1)) {
-      if (!last) break;
-      const overlap = next.range.byteOffset < last.range.byteOffset + last.range.byteLength;
-      if (overlap && !mayShare(last, next)) throw overlapError(last, next);
-      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;
-    }
+  uses.sort((a, b) => a.buffer - b.buffer || a.start - b.start);
+  let last: Use | undefined;
+  for (const next of uses) {
+    if (last?.buffer !== next.buffer) last = next;
+    else if (next.start < last.end && !mayShare(last, next)) throw overlapError(last, next);
+    if (next.end > last.end) last = next;
   }
 }
 
 interface Use {
-  range: Range;
-  tensor: Tensor;
-  as: "gradient" | "into" | "parameter";
-  written: boolean;
+  /** The number of the buffer, and bytes of it. */
+  readonly buffer: number;
+  readonly start: number;
+  readonly end: number;
+  readonly range: Range;
+  readonly tensor: Tensor;
+  readonly as: "gradient" | "into" | "parameter";
 }
 
 function mayShare(a: Use, b: Use): boolean {
   // Parameters are only read. They may overlap each other, but no gradient and no into.
   if (a.as === "parameter" || b.as === "parameter") return a.as === b.as;
-  if (!isSame(a.range, b.range) || a.written !== b.written || a.tensor.dtype !== b.tensor.dtype) return false;
-  return a.written ? isSame(a.tensor.source, b.tensor.source) : sameParameter(a.tensor, b.tensor);
+  if (!isSame(a.range, b.range) || a.as !== b.as || a.tensor.dtype !== b.tensor.dtype) return false;
+  return a.as === "into" ? isSame(a.tensor.source, b.tensor.source) : sameParameter(a.tensor, b.tensor);
 }
 
 /** A range has one bound, and therefore one parameter. */
@@ -63,12 +61,12 @@ function overlapError(a: Use, b: Use): RangeError {
       `${subject(first)} and ${subject(second)} are the same bytes, once as ${dtypes.join(" and once as ")}; pass one dtype.`,
     );
   }
-  if (!first.written && !second.written && isSame(a.range, b.range)) {
+  if (first.as === "gradient" && second.as === "gradient" && isSame(a.range, b.range)) {
     return new RangeError(
       `${subject(first)} and ${subject(second)} are the same bytes with two parameters; pass one parameter.`,
     );
   }
-  const bytes = ({ range }: Use) => `bytes ${range.byteOffset} to ${range.byteOffset + range.byteLength}`;
+  const bytes = ({ start, end }: Use) => `bytes ${start} to ${end}`;
   return new RangeError(
     `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the same.`,
   );
@@ -76,11 +74,11 @@ function overlapError(a: Use, b: Use): RangeError {
 
 /** Each pair of source and destination once. Writes into other buffers come first: an in-place write changes what they read. */
 export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
-  const seen = new Map<Range["buffer"], Set<string>>();
-  const isNew = ({ source, into }: Tensor) => {
-    const keys = seen.get(source.buffer) ?? new Set();
-    seen.set(source.buffer, keys);
-    const key = `${source.byteOffset},${into ? idOf(into.buffer) : ""},${into?.byteOffset ?? ""}`;
+  const seen = new Map<Range["buffer"], Set<number | string>>();
+  const isNew = ({ source: { buffer, byteOffset }, into }: Tensor) => {
+    const keys = seen.get(buffer) ?? new Set();
+    if (keys.size === 0) seen.set(buffer, keys);
+    const key = into ? `${byteOffset},${idOf(into.buffer)},${into.byteOffset}` : byteOffset;
     return !keys.has(key) && keys.add(key);
   };
   const distinct = tensors.filter(isNew);

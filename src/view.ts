@@ -5,7 +5,6 @@ import {
   byteOffsetOf,
   type Dtype,
   ELEMENT_BYTES,
-  idOf,
   isGPUBuffer,
   isSame,
   type Range,
@@ -80,10 +79,17 @@ type Read<K extends string> = { readonly [P in K]?: unknown };
 
 /** The caller's view, read but not checked. Nothing reads the caller's object again. */
 export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
+  /** Whether it has no buffer, and only declares a gradient. */
+  readonly isDeclared?: boolean;
   readonly name?: string;
   readonly into?: Read<(typeof OTHER_KEYS)[number]>;
   readonly parameter?: Read<(typeof OTHER_KEYS)[number]>;
 }
+
+type Properties = { -readonly [P in keyof GivenView]: unknown };
+
+/** Every property is a view's own: one of Object.prototype is not a property of a view. */
+const UNREAD: Properties = Object.fromEntries(VIEW_KEYS.map((key) => [key, undefined]));
 
 export function isPresent(tensor: Declared | undefined): tensor is Tensor {
   return tensor !== undefined && "source" in tensor;
@@ -99,42 +105,34 @@ export function labelOf(index: number, name: string | undefined): string {
 
 /** @param name the gradient's name if its view has none. */
 export function readView(gradient: unknown, index: number, name: string | undefined): GivenView {
-  // No prototype: a property of Object.prototype is not a property of a view.
-  if (isGPUBuffer(gradient) || isBareArray(gradient)) return Object.assign(Object.create(null), { buffer: gradient });
+  if (isGPUBuffer(gradient) || isBareArray(gradient)) return { ...UNREAD, buffer: gradient } as GivenView;
   const label = labelOf(index, name);
   refuseTypeGPU(gradient, label);
   if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
     throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
   }
-  const given = isPlain(gradient) ? readPlain(gradient, label) : readInstance(gradient, label);
+  const isObject = isPlain(gradient);
+  const given: Properties = { ...UNREAD };
+  given.isDeclared = isObject && !Object.hasOwn(gradient, "buffer");
+  const [subject, known] = given.isDeclared ? [`${label} without a buffer`, DECLARED_KEYS] : [label, VIEW_KEYS];
+  const keys = refuseUnknownKeys<(typeof VIEW_KEYS)[number]>(gradient, subject, known);
+  // An engine's view may be an instance of a class with getters.
+  for (const key of isObject ? keys : VIEW_KEYS) given[key] = (gradient as Partial<GradientView>)[key];
   const { name: own, into, parameter, shape } = given;
   if (own !== undefined && typeof own !== "string") {
     throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
   }
   const read = (value: unknown, key: string) =>
     value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, OTHER_KEYS);
-  return Object.assign(given, {
-    name: own,
-    into: read(into, "into"),
-    parameter: read(parameter, "parameter"),
-    shape: Array.isArray(shape) ? [...shape] : shape,
-  });
+  given.into = read(into, "into");
+  given.parameter = read(parameter, "parameter");
+  if (Array.isArray(shape)) given.shape = [...shape];
+  return given as GivenView;
 }
 
 function isView(gradient: object): boolean {
   return "buffer" in gradient || (isPlain(gradient) && "length" in gradient);
-}
-
-function readPlain(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
-  if (Object.hasOwn(view, "buffer")) return readOptions(view, label, VIEW_KEYS);
-  return readOptions(view, `${label} without a buffer`, DECLARED_KEYS);
-}
-
-/** An engine's view may be an instance of a class with getters. */
-function readInstance(view: object, label: string): Read<(typeof VIEW_KEYS)[number]> {
-  refuseUnknownKeys(view, label, VIEW_KEYS);
-  return Object.fromEntries(VIEW_KEYS.map((key) => [key, (view as Partial<GradientView>)[key]]));
 }
 
 /** The name of a gradient that has no other name. */
@@ -162,9 +160,13 @@ export function checkView(
   examples: number,
   most: number | undefined,
 ): Declared {
-  const label = labelOf(known.index, known.name);
-  if (!("buffer" in given)) return { ...known, label, ...checkDeclared(given, label) };
+  const { index, name, group } = known;
+  const label = labelOf(index, name);
   const dtype = dtypeOf(given.dtype, given.buffer, label);
+  if (given.isDeclared) {
+    const length = readLength(given.length, label);
+    return { index, name, label, length, dtype, shape: checkShape(given.shape, length, label), group };
+  }
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   const present = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
@@ -173,13 +175,9 @@ export function checkView(
   const length = most && present < most && present % (most / examples) === 0 ? most : present;
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
   const parameter = given.parameter && checkParameter(given.parameter, length, `${label}.parameter`);
-  const tensor: Tensor = { ...known, label, length, dtype, shape, source, into, parameter };
+  // Written out: an object with more properties than one that is spread into it has a hidden class of its own in V8.
+  const tensor: Tensor = { index, name, group, label, length, dtype, shape, source, into, parameter };
   return tensor;
-}
-
-function checkDeclared(given: GivenView, label: string) {
-  const length = readLength(given.length, label);
-  return { length, dtype: dtypeOf(given.dtype, undefined, label), shape: checkShape(given.shape, length, label) };
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -254,23 +252,4 @@ function checkParameter(
   const memory = bufferOf(given.buffer, dtype, label);
   const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
   return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
-}
-
-/** A key that is equal only for equal views of the same GPU buffers; undefined for arrays. */
-export function keyOfView(view: GivenView): string | undefined {
-  const { buffer, byteOffset, length, dtype, into, parameter, shape } = view;
-  const sizes = shape === undefined ? [] : shape;
-  if (!Array.isArray(sizes)) return undefined;
-  const others = [into, parameter].filter((other) => other !== undefined);
-  const buffers = [...("buffer" in view ? [buffer] : []), ...others.map((other) => other.buffer)];
-  const places = [into, parameter].flatMap((other) => [other?.byteOffset, other?.dtype]);
-  const rest = [byteOffset, length, dtype, ...places, ...sizes];
-  if (!buffers.every(isGPUBuffer) || !rest.every(isPrimitive)) return undefined;
-  // JSON distinguishes a number from a string that looks like it.
-  const words = rest.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value)));
-  return [...buffers.map(idOf), into ? ">" : "", parameter ? "/" : "", shape ? "#" : "", ...words].join();
-}
-
-function isPrimitive(value: unknown): boolean {
-  return value === undefined || typeof value === "number" || typeof value === "string";
 }

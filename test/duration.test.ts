@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { durationText, timeToGo } from "../demo/shared/duration.ts";
 
 test.each([
+  [0.000001, "1 ns"],
   [0.0123, "12.3 µs"],
   [0.0999, "99.9 µs"],
   [0.42, "0.42 ms"],

@@ -6,29 +6,25 @@ import { bench } from "./support/bench.ts";
 
 afterEach(() => bench.expectWhole());
 
-test("it keeps as many values as it was told, and drops the one that was used longest ago", () => {
-  const dropped: string[] = [];
-  const recent = new Recent<string>(3, (value) => dropped.push(value));
-  const get = (key: string) => recent.get(key, () => `value of ${key}`);
-  for (const key of ["a", "b", "c"]) expect(get(key)).toBe(`value of ${key}`);
+test("it keeps 32 values, and drops the one that was used longest ago", () => {
+  const dropped: number[] = [];
+  const recent = new Recent<number>((value) => dropped.push(value));
+  for (let k = 0; k < 32; k++) expect(recent.get(["f32", k], () => k)).toBe(k);
   expect(dropped).toEqual([]);
-  get("a");
-  get("d");
-  expect(dropped).toEqual(["value of b"]);
-  expect([...recent.values()]).toEqual(["value of c", "value of a", "value of d"]);
+  recent.get(["f32", 0], () => Number.NaN);
+  recent.get(["f32", 32], () => 32);
+  expect(dropped).toEqual([1]);
+  expect(recent.values()).toEqual([32, 0, ...Array.from({ length: 30 }, (_, k) => 31 - k)]);
 });
 
-test("it makes a value once, and one without a key each time", () => {
-  let made = 0;
-  const recent = new Recent<number>(1);
-  const make = () => ++made;
-  expect([
-    recent.get("a", make),
-    recent.get("a", make),
-    recent.get(undefined, make),
-    recent.get(undefined, make),
-  ]).toEqual([1, 1, 2, 3]);
-  expect([...recent.values()]).toEqual([1]);
+test.each([
+  [1, 32],
+  [1_000_000, 10],
+  [5_000_000, 2],
+])("of keys with %i words it keeps %i", (length, kept) => {
+  const recent = new Recent<number>();
+  for (let k = 0; k <= kept; k++) recent.get(Array(length).fill(k), () => k);
+  expect(recent.values()).toHaveLength(kept);
 });
 
 test("a clip keeps the bind groups of 32 lists of buffers", () => {

@@ -1,6 +1,6 @@
 /** Plans for gradients that lie anywhere in a few buffers, some into others or into their own: what WebGPU demands of each dispatch. */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
 import { type ClipMethod, clipByGlobalNorm, clipByNorm, clipByValue, type GradientView } from "../src/index.ts";
 import { checkOptions } from "../src/options.ts";
@@ -41,6 +41,10 @@ const cases = fc.record({
 });
 const METHODS = [clipByGlobalNorm(1), clipByNorm(1), clipByValue(1)];
 
+function fakeBuffer(size: number): GPUBuffer {
+  return { size, usage: 0x80, mapState: "unmapped", mapAsync() {} } as unknown as GPUBuffer;
+}
+
 /** Sources and destinations one after the other in their buffers. */
 function viewsOf(list: readonly Given[]): GradientView[] {
   const ends = [0, 0, 0];
@@ -54,10 +58,8 @@ function viewsOf(list: readonly Given[]): GradientView[] {
     const bytes = length * (dtype === 0 ? 4 : 2);
     places.push(place(buffer, gap, bytes), into ? place(into.buffer, into.gap, bytes) : [-1, 0]);
   }
-  const buffers = ends.map(
-    (end) =>
-      ({ size: 4 * Math.ceil(end / 4) + 4, usage: 0x80, mapState: "unmapped", mapAsync() {} }) as unknown as GPUBuffer,
-  );
+  // Not all of such a buffer can be bound.
+  const buffers = ends.map((end) => fakeBuffer(4 * Math.ceil(end / 4) + 2));
   return list.map(({ dtype, length, into }, i) => {
     const [[at, byteOffset], [target, intoOffset]] = [
       places[2 * i] as [number, number],
@@ -213,28 +215,69 @@ test("a workgroup has its tiles, and one group where each has its own scale", ()
   });
 });
 
-test("gradients in one buffer take one binding, and as few dispatches as their number allows", () => {
-  const buffers = Array.from(
-    { length: 20 },
-    () => viewsOf([{ dtype: 0, length: 1000, gap: 0, buffer: 0 }])[0]?.buffer as GPUBuffer,
-  );
-  const apart = [0, 1024, 2048].map((byteOffset) => ({ buffer: buffers[0] as GPUBuffer, byteOffset, length: 100 }));
-  const limits = { slots: 7, maxBinding: 2 ** 27 };
-  const slotsOf = (views: readonly GradientView[], target: Batch["target"] = "in-place") =>
-    planned(clipByGlobalNorm(1), views, limits)
-      ?.filter((batch) => batch.writes && batch.target === target)
-      .map(({ slots }) => slots.length);
-  expect(slotsOf(apart)).toEqual([1]);
-  expect(slotsOf(buffers.map((one) => ({ buffer: one, length: 1000 })))).toEqual([7, 7, 6]);
-  const into = (to: number) => ({ buffer: buffers[to] as GPUBuffer, byteOffset: 2048 });
-  const moved = buffers.slice(0, 4).map((one, i) => ({ buffer: one, length: 100, into: into(10 + i) }));
-  expect(slotsOf(moved, "into")).toEqual([3, 1]);
-  // Those that lie side by side in both buffers are one.
-  const pair = [0, 400].map((byteOffset) => ({
-    buffer: buffers[0] as GPUBuffer,
-    byteOffset,
-    length: 100,
-    into: { buffer: buffers[1] as GPUBuffer, byteOffset },
-  }));
-  expect(slotsOf(pair, "into")).toEqual([1]);
+describe("as few bindings and dispatches as can be", () => {
+  const buffers = Array.from({ length: 20 }, () => fakeBuffer(2 ** 20));
+  const place = (buffer: number, byteOffset = 0) => ({ buffer: buffers[buffer] as GPUBuffer, byteOffset });
+  const view = (buffer: number, byteOffset = 0, length = 100) => ({ ...place(buffer, byteOffset), length });
+  const moved = (from: GradientView, to: number, byteOffset = 0) => ({ ...from, into: place(to, byteOffset) });
+  const written = (views: readonly GradientView[]) =>
+    planned(clipByGlobalNorm(1), views, { slots: 7, maxBinding: 2 ** 27 })?.filter(({ writes }) => writes) ?? [];
+  /** The number of slots in each dispatch that writes. */
+  const slotsOf = (views: readonly GradientView[]) => written(views).map(({ slots }) => slots.length);
+
+  test("gradients in one buffer take one binding, in place and into another buffer", () => {
+    expect(slotsOf([0, 1024, 2048].map((at) => view(0, at)))).toEqual([1]);
+    expect(slotsOf([0, 512].map((at) => moved(view(0, at), 1, at)))).toEqual([1]);
+    expect(slotsOf([0, 400].map((at) => moved(view(0, at), 1, at)))).toEqual([1]);
+  });
+
+  test("a dispatch is full before there is another", () => {
+    expect(slotsOf(buffers.map((_, i) => view(i)))).toEqual([7, 7, 6]);
+    expect(slotsOf([0, 1, 2, 3].map((i) => moved(view(i), 10 + i)))).toEqual([3, 1]);
+    // Three share a window of their destination. The others fill what they leave.
+    const near = [0, 1, 2].map((i) => moved(view(i, 0, 8), 10, 32 * i)) as [GradientView, GradientView, GradientView];
+    const others = [3, 4, 5, 6, 7, 8].map((i) => moved(view(i), 8 + i));
+    expect(slotsOf([near[0], ...others.slice(0, 2), near[1], near[2], ...others.slice(2)])).toEqual([3, 3, 3]);
+  });
+
+  test("sources may share a window where no buffer is read and written, and lie apart where one is", () => {
+    expect(slotsOf([moved(view(0, 0, 8), 1), moved(view(0, 64, 8), 2)])).toEqual([2]);
+    expect(slotsOf([moved(view(0), 1), moved(view(1, 2048), 2), moved(view(0, 2048), 2, 2048)])).toEqual([3]);
+  });
+
+  test("bindings that touch do not overlap, and a binding may be as large as the device allows", () => {
+    expect(slotsOf([moved(view(0, 0, 8), 2, 256), moved(view(1, 0, 8), 2, 0), moved(view(3, 0, 8), 2, 512)])).toEqual([
+      3,
+    ]);
+    const apart = [0, 1792].map((at) => view(0, at, 8));
+    const batches = planned(clipByGlobalNorm(1), apart, { slots: 7, maxBinding: 2048 })?.filter(({ writes }) => writes);
+    expect(batches?.map(({ slots }) => slots.length)).toEqual([1]);
+  });
+
+  test("a dispatch that is full takes no more while one before it has room", () => {
+    const wide = [0, 1].map((i) => moved(view(i, 0, 160), 10 + i, 192));
+    const near = [0, 896].flatMap((at, k) => [0, 1].map((i) => moved(view(2 + 2 * k + i, 0, 8), 10 + i, at)));
+    expect(slotsOf([...wide, ...near])).toEqual([2, 3, 1]);
+  });
+
+  test("a destination between two others is not covered by their binding", () => {
+    expect(slotsOf([moved(view(0), 2), moved(view(0, 1024), 2, 2048), moved(view(1), 2, 1024)])).toEqual([3]);
+    // Nor by that of two sources.
+    expect(slotsOf([moved(view(0), 1), moved(view(0, 4096), 1, 4096), moved(view(2), 0, 2048)])).toEqual([3]);
+  });
+
+  test("a dispatch has no more segments than its table", () => {
+    const segmentsIn = ({ slots }: Batch) => slots.reduce((sum, { segments }) => sum + segments.length, 0);
+    const inOne = Array.from({ length: 300 }, (_, i) => view(0, 32 * i, 4));
+    expect(written(inOne).map(segmentsIn)).toEqual([240, 60]);
+    const inTwo = Array.from({ length: 300 }, (_, i) => view(i % 2, 32 * i, 4));
+    expect(written(inTwo).map(segmentsIn)).toEqual([150, 150]);
+    const inThree = Array.from({ length: 300 }, (_, i) => view(i % 3, 32 * i, 4));
+    expect(written(inThree).map(segmentsIn)).toEqual([200, 100]);
+    expect(written(inTwo.slice(0, 240)).map(segmentsIn)).toEqual([240]);
+  });
+
+  test("16-bit gradients share no word across a gap, so one dispatch writes them", () => {
+    expect(slotsOf([0, 6, 12].map((at) => ({ ...view(0, at, 2), dtype: "f16" })))).toEqual([1]);
+  });
 });

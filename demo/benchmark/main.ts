@@ -4,15 +4,14 @@ import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import type { Results } from "../../bench/benchmark.ts";
-import contestantSource from "../../bench/contestants/gradclip.ts?raw";
 import { type Environment, environmentOf } from "../../bench/environment.ts";
 import { ownDevice } from "../../bench/gpu/ownDevice.ts";
 import { resultsAsMarkdown } from "../../bench/markdown.ts";
 import { machineName } from "../../bench/recorded.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
-import { copy, showCode } from "../shared/code.ts";
-import { timeToGo } from "../shared/duration.ts";
+import { addCopyButtons, copy } from "../shared/code.ts";
+import { durationText, timeToGo } from "../shared/duration.ts";
 import { newIssue } from "../shared/issue.ts";
 import { byId } from "../shared/text.ts";
 import { element } from "./elements.ts";
@@ -78,8 +77,8 @@ function showEnvironment(environment: Environment): void {
         .map(([name, value]) => `${name} ${value.toLocaleString("en")}`)
         .join(", ") || "none",
     ],
-    ["timestamps", quantumNs ? `in steps of ${quantumNs.toLocaleString("en")} ns` : "none: the clock is used"],
-    ["clock", `in steps of ${clockQuantumNs.toLocaleString("en")} ns`],
+    ["timestamps", quantumNs ? `in steps of ${durationText(quantumNs / 1e6)}` : "none: the clock is used"],
+    ["clock", `in steps of ${durationText(clockQuantumNs / 1e6)}`],
   ];
   const pairs = entries.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]);
   byId("environment").replaceChildren(...pairs);
@@ -217,7 +216,7 @@ function connect(): void {
 }
 
 async function start(): Promise<void> {
-  showCode(byId("code"), contestantSource.replace("../../src/index.ts", "gradclip").trimEnd());
+  addCopyButtons();
   connect();
   await showShared();
   await lookForGpu();

@@ -1,14 +1,14 @@
 // The suite in the visitor's browser: progress, a verdict, a list by group, a report to copy or to send.
 
-import { copy, showCode } from "../shared/code.ts";
+import { addCopyButtons, copy } from "../shared/code.ts";
 import { timeToGo } from "../shared/duration.ts";
 import { oncePerFrame } from "../shared/frame.ts";
 import { newIssue } from "../shared/issue.ts";
 import { byId } from "../shared/text.ts";
+import { trustOwnWorkers } from "../shared/trusted.ts";
 import { Groups } from "./groups.ts";
 import { canary, type Device, describeDevice, type Result, reportOf } from "./report.ts";
 import type { Check, Message } from "./worker.ts";
-import workerSource from "./worker.ts?raw";
 
 type State = "idle" | "running" | "finished" | "failed" | "cancelled";
 
@@ -149,10 +149,15 @@ async function lookForDevice(): Promise<void> {
 
 start.addEventListener("click", run);
 cancel.addEventListener("click", () =>
-  finish("cancelled", "No verdict: cancelled", `Cancelled after ${results.length} cases.`),
+  finish(
+    "cancelled",
+    "No verdict: cancelled",
+    `Cancelled after ${results.length} case${results.length === 1 ? "" : "s"}.`,
+  ),
 );
 copyReport.addEventListener("click", () => copy(byId<HTMLTextAreaElement>("report").value, copyReport));
-showCode(byId("code"), workerSource.trimEnd());
+addCopyButtons();
+trustOwnWorkers();
 
 function readyText(): string {
   if (typeof device === "string") return `${device} The suite can run on the CPU path.`;

@@ -11,7 +11,7 @@ export function showFacts(settings: Settings, { unclipped, clipped }: { unclippe
   const turn = Math.round(largest(clipped, (before, after) => Math.abs(angleBetween(before, after))));
   byId("fact-direction-title").textContent = turn > 0 ? "Direction turned" : "Direction kept";
   byId("fact-direction").textContent =
-    turn > 0 ? `By up to ${turn}°: each value is cut by itself.` : "Not one step was turned.";
+    turn > 0 ? `By up to ${turn}°: each value is cut by itself.` : "Clipping turned no step.";
 
   const length = (path: Path) => written(rate * largest(path, (_, after) => Math.hypot(...after)));
   byId("fact-length-title").textContent = method === "none" ? "Step not bounded" : "Step bounded";

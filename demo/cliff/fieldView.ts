@@ -22,6 +22,7 @@ export class FieldView {
       const { left, top, width, height } = this.#canvas.getBoundingClientRect();
       onStart(pointAt((clientX - left) / width, (clientY - top) / height));
     });
+    this.#canvas.addEventListener("contextrestored", () => this.#redraw());
     new ResizeObserver(() => this.#redraw()).observe(this.#canvas);
   }
 

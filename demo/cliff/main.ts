@@ -1,13 +1,12 @@
 // The page's wiring: settings in, descents from the worker, drawings out.
 
 import { requestedBackend } from "../shared/address.ts";
-import { showCode } from "../shared/code.ts";
 import { oncePerFrame } from "../shared/frame.ts";
 import { markPreset } from "../shared/presets.ts";
 import { explainTerms } from "../shared/terms.ts";
 import { byId, written } from "../shared/text.ts";
+import { trustOwnWorkers } from "../shared/trusted.ts";
 import { Controls } from "./controls.ts";
-import descentSource from "./descent.ts?raw";
 import { showFacts, showStartsFact } from "./facts.ts";
 import type { Ending } from "./field.ts";
 import { FieldView } from "./fieldView.ts";
@@ -20,8 +19,10 @@ import { Strips } from "./strips.ts";
 import { arrivedBelow, isInside } from "./surface.ts";
 import { showSurface } from "./surfaceView.ts";
 
+trustOwnWorkers();
 const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 let settings = settingsFromAddress();
+let isAddressOld = false;
 let paths: { unclipped: Path; clipped: Path } | undefined;
 const fields: { unclipped?: Ending[]; clipped?: Ending[] } = {};
 
@@ -54,6 +55,7 @@ const requests = new Requests(worker, {
 
 function change(changed: Partial<Settings>): void {
   settings = { ...settings, ...changed };
+  isAddressOld = true;
   controls.show(settings);
   requests.want(settings);
   requestFrame();
@@ -62,7 +64,9 @@ function change(changed: Partial<Settings>): void {
 const requestFrame = oncePerFrame(draw);
 
 function draw(): void {
-  toAddress(settings);
+  // At most once a frame, and not when only a path came: a link that was just followed would be lost.
+  if (isAddressOld) toAddress(settings);
+  isAddressOld = false;
   if (document.body.dataset.starts !== settings.starts) document.body.dataset.starts = settings.starts;
   if (!paths) return;
   const { w, b, step, method, bound, rate } = settings;
@@ -89,6 +93,7 @@ byId("play").addEventListener("click", () => oneStep.play());
 byId("next").addEventListener("click", () => change({ step: Math.min(stepCount, settings.step + 1) }));
 byId("previous").addEventListener("click", () => change({ step: Math.max(0, settings.step - 1) }));
 byId("wall").addEventListener("click", () => change({ step: largestNorm() }));
+byId("paths").addEventListener("contextrestored", () => map.redraw());
 new ResizeObserver(() => map.redraw()).observe(byId("paths"));
 
 /** The step at which the clipped descent met the largest gradient. */
@@ -112,6 +117,5 @@ function startSurface(): void {
   });
 }
 
-showCode(byId("code"), descentSource.trimEnd());
 explainTerms();
 change({});

@@ -12,7 +12,9 @@ export async function showSurface(
 ): Promise<void> {
   const show = (image: ImageData) => {
     Object.assign(canvas, { width: image.width, height: image.height });
-    canvas.getContext("2d")?.putImageData(image, 0, 0);
+    const draw = () => canvas.getContext("2d")?.putImageData(image, 0, 0);
+    canvas.oncontextrestored = draw;
+    draw();
   };
   const size = (most: number) => {
     const width = Math.max(1, Math.round(Math.min(most, canvas.clientWidth * devicePixelRatio)));

@@ -3,11 +3,14 @@
 import GithubSlugger from "github-slugger";
 import highlightJs from "highlight.js/lib/core";
 import bash from "highlight.js/lib/languages/bash";
+import rust from "highlight.js/lib/languages/rust";
 import typescript from "highlight.js/lib/languages/typescript";
 import MarkdownIt from "markdown-it";
 
 highlightJs.registerLanguage("ts", typescript);
 highlightJs.registerLanguage("sh", bash);
+// Functions, attributes and comments of WGSL look like those of Rust.
+highlightJs.registerLanguage("wgsl", rust);
 
 /** A part of a page, from one heading to the next. */
 export interface Section {
@@ -96,8 +99,9 @@ function redirect(children: readonly Token[], linkTo: Addresses["linkTo"]): void
   }
 }
 
-/** The text without marks. */
+/** The text without marks and pictures. */
 function plain(token: Token | undefined): string {
   if (!token?.children) return token?.content ?? "";
-  return token.children.map(({ type, content }) => (type === "softbreak" ? " " : content)).join("");
+  const words = token.children.filter(({ type }) => type !== "image");
+  return words.map(({ type, content }) => (type === "softbreak" ? " " : content)).join("");
 }

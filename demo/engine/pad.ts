@@ -22,6 +22,7 @@ export class Pad {
     canvas.addEventListener("keydown", (event) => this.#press(event));
     canvas.addEventListener("focus", () => this.#draw());
     canvas.addEventListener("blur", () => this.#draw());
+    canvas.addEventListener("contextrestored", () => this.#draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 

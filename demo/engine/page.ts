@@ -1,15 +1,12 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
-import { addCopyButtons, showCode } from "../shared/code.ts";
+import { addCopyButtons } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
-// The original file: ?raw would give the shipped text, without comments.
-import optimizerAddress from "./adamw.wgsl?url&no-inline";
 import { connectBound, readRun } from "./controls.ts";
 import { Display, write } from "./display.ts";
 import { readFloats } from "./kernel.ts";
-import trainerSource from "./trainer.ts?raw";
 import { type Curve, exampleCount, type Reading, stepsPerReading, Training, type TrainingState } from "./training.ts";
 
 declare global {
@@ -26,18 +23,20 @@ const faultButtons = { wild: byId<HTMLButtonElement>("wild"), nan: byId<HTMLButt
 
 let run = readRun();
 
-function showState(state: "unsupported" | "failed" | TrainingState, text: string): void {
+function showState(state: "unsupported" | "failed" | "lost" | TrainingState, text: string): void {
   document.body.dataset.state = state;
   byId("state").textContent = text;
   const isAlive = state === "training" || state === "paused";
   for (const button of [pauseButton, ...Object.values(faultButtons)]) button.disabled = !isAlive;
   pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
-  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished";
+  byId<HTMLButtonElement>("restart").disabled = !isAlive && state !== "finished" && state !== "lost";
 }
 
 const stateTexts = { training: "Training", paused: "Paused", finished: "Finished" };
 
 function fail(error: unknown): void {
+  // What fails after a loss fails because of it.
+  if (document.body.dataset.state === "lost") return;
   console.error(error);
   showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
 }
@@ -58,13 +57,6 @@ function adapterName({ adapterInfo: { description, vendor, architecture } }: GPU
   return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
 }
 
-async function showSources(): Promise<void> {
-  addCopyButtons();
-  const optimizer = await fetch(optimizerAddress);
-  showCode(byId("adamw-code"), (await optimizer.text()).trimEnd());
-  showCode(byId("trainer-code"), trainerSource.trimEnd());
-}
-
 /** Connects the controls. Returns a function that restarts with the address's settings. */
 function connect(training: Training): () => Promise<void> {
   const showBound = connectBound(byId<HTMLInputElement>("bound"), (bound) => training.setBound(bound));
@@ -74,8 +66,10 @@ function connect(training: Training): () => Promise<void> {
     write("accuracy", "–");
     return training.restart(run).catch(fail);
   };
-  byId("restart").addEventListener("click", restart);
-  addEventListener("hashchange", restart);
+  // A page that is loaded anew asks for a device of its own.
+  const startAnew = () => (document.body.dataset.state === "lost" ? location.reload() : restart());
+  byId("restart").addEventListener("click", startAnew);
+  addEventListener("hashchange", startAnew);
   pauseButton.addEventListener("click", () => {
     if (document.body.dataset.state === "paused") training.resume();
     else training.pause();
@@ -87,11 +81,11 @@ function connect(training: Training): () => Promise<void> {
 }
 
 async function start(): Promise<void> {
-  await showSources();
+  addCopyButtons();
   const device = await requestDevice();
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
-  device.lost.then(({ message }) => fail(`the GPU was lost, reload to go on. ${message}`));
+  device.lost.then(() => showState("lost", "The GPU was lost. Restart begins anew, on a new device."));
   // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);
   const clipper = await createClipper({ device });

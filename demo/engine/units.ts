@@ -11,8 +11,11 @@ const perRow = Math.sqrt(unitCount);
 export class Units {
   readonly #canvas: HTMLCanvasElement;
 
+  #image: ImageData | undefined;
+
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
+    canvas.addEventListener("contextrestored", () => this.#show());
     canvas.width = canvas.height = perRow * (side + gap) - gap;
   }
 
@@ -33,7 +36,12 @@ export class Units {
         image.data.set([...(colors[change > 0 ? 1 : 0] ?? []), 255 * opacity], 4 * (y * image.width + x));
       }
     }
-    context.putImageData(image, 0, 0);
+    this.#image = image;
+    this.#show();
+  }
+
+  #show(): void {
+    if (this.#image) this.#canvas.getContext("2d")?.putImageData(this.#image, 0, 0);
   }
 }
 

@@ -10,6 +10,12 @@ export function writeAddress(values: Readonly<Record<string, string | number>>):
   history.replaceState(null, "", `#${text.join("&")}`);
 }
 
+/** The other values in the address stay. What is undefined goes. */
+export function changeAddress(values: Readonly<Record<string, string | number | undefined>>): void {
+  const all = Object.entries({ ...Object.fromEntries(readAddress()), ...values });
+  writeAddress(Object.fromEntries(all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))));
+}
+
 /** Says in the address what was taken from it: wild values do not stay there, and names that mean nothing go. */
 export function tidyAddress(taken: Readonly<Record<string, string | number>>): void {
   const address = readAddress();

@@ -1,19 +1,7 @@
-/** Shows `source` (or what the page already holds) as a block of code with a copy button. */
-export function showCode(container: HTMLElement, source = container.textContent?.trim() ?? ""): void {
-  const code = document.createElement("code");
-  code.textContent = source;
-  const block = document.createElement("pre");
-  // A block that scrolls must be reachable by keyboard.
-  block.tabIndex = 0;
-  block.append(code);
-  container.classList.add("code");
-  container.replaceChildren(block, copyButton(source));
-}
-
-/** For blocks of code that are in the page's HTML. */
+/** For the blocks of code, which are in the page's HTML. */
 export function addCopyButtons(): void {
   for (const container of document.querySelectorAll<HTMLElement>(".code")) {
-    if (!container.querySelector("button")) container.append(copyButton(container.textContent?.trim() ?? ""));
+    container.append(copyButton(container.textContent?.trim() ?? ""));
   }
 }
 

@@ -1,5 +1,6 @@
 /** A time as a person says it. */
 export function durationText(ms: number): string {
+  if (ms < 0.0001) return `${short(ms * 1e6)} ns`;
   if (ms < 0.1) return `${short(ms * 1000)} µs`;
   if (ms < 1000) return `${short(ms)} ms`;
   if (ms < 60_000) return `${short(ms / 1000)} s`;

@@ -31,6 +31,8 @@ export function plotIn(container: HTMLElement, options: PlotOptions): uPlot {
   const plot = new uPlot({ width, height, legend: { show: false }, axes, ...rest }, nothing, container);
   new ResizeObserver(() => plot.setSize({ width: container.clientWidth, height })).observe(container);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw(false, true));
+  // When the GPU process has ended, a canvas comes back empty.
+  plot.ctx.canvas.addEventListener("contextrestored", () => plot.redraw(false, true));
   return plot;
 }
 

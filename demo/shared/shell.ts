@@ -1,19 +1,20 @@
 // Puts the shared parts of the site into each page's HTML when Vite serves or builds it: the first paint needs no script.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { join, posix, relative } from "node:path";
+import { extname, join, posix, relative } from "node:path";
 import { normalizePath, type Plugin } from "vite";
 import { bandwidthPlot } from "../../bench/plot.ts";
 import { machineName, recordingsFrom } from "../../bench/recorded.ts";
 import { escaped, exampleOf, highlighted } from "../docs/markdown.ts";
 import { manifest, readText, repositoryFolder, repositoryPage, sizeInKilobytes } from "./manifest.ts";
 
+/** `trusted` names the only policies of Trusted Types that a page may make: for the workers that it starts, for the plot that it parses. */
 const pages = [
-  { file: "index.html", name: "The cliff" },
-  { file: "train.html", name: "Train" },
+  { file: "index.html", name: "The cliff", trusted: "default" },
+  { file: "train.html", name: "Train", trusted: "default" },
   { file: "engine.html", name: "In an engine" },
-  { file: "benchmark.html", name: "Benchmark" },
-  { file: "check.html", name: "Check this GPU" },
+  { file: "benchmark.html", name: "Benchmark", trusted: "plot" },
+  { file: "check.html", name: "Check this GPU", trusted: "default" },
   { file: "docs/index.html", name: "Docs" },
 ];
 
@@ -32,8 +33,13 @@ const policy = {
 /** The training library compiles WebAssembly: its pages allow that, and still no eval of text. */
 const trainingPages = ["train.html", "engine.html", "benchmark.html"];
 
-export function contentSecurityPolicy({ training }: { training: boolean }): string {
-  const sources = training ? { ...policy, "script-src": "'self' 'wasm-unsafe-eval'" } : policy;
+/** With `trusted`, no string becomes a script, or HTML, but through policies of these names. */
+export function contentSecurityPolicy({ training, trusted }: { training: boolean; trusted?: string }): string {
+  const sources = {
+    ...policy,
+    ...(training && { "script-src": "'self' 'wasm-unsafe-eval'" }),
+    ...(trusted && { "require-trusted-types-for": "'script'", "trusted-types": trusted }),
+  };
   return Object.entries(sources)
     .map(([directive, source]) => `${directive} ${source}`)
     .join("; ");
@@ -83,9 +89,22 @@ function preview(html: string, up: string): string {
   </head>`;
 }
 
+/** What scrolls must be reachable by keyboard. */
+function codeBlock(code: string, language: string): string {
+  return `<pre tabindex="0"><code>${highlighted(code, language)}</code></pre>`;
+}
+
 /** README's first example, for the front page. */
 function quickStart(): string {
-  return `<pre tabindex="0"><code>${highlighted(exampleOf(readText("README.md")), "ts")}</code></pre>`;
+  return codeBlock(exampleOf(readText("README.md")), "ts");
+}
+
+/** A file that the page runs. It imports gradclip's source beside it; a reader has the package. */
+function fileBlock(path: string): string {
+  const source = readText(path)
+    .replace(/"(?:\.\.\/)+src\/index\.ts"/, `"${manifest.name}"`)
+    .replace(/"(?:\.\.\/)+src\/adapters\/(\w+)\.ts"/, `"${manifest.name}/$1"`);
+  return codeBlock(source.trimEnd(), extname(path).slice(1));
 }
 
 /** The plot of the recorded run, and for the page's script the lines of other machines. */
@@ -121,7 +140,8 @@ export function siteShell(): Plugin[] {
       handler(html, { filename }) {
         const file = normalizePath(relative(root, filename));
         const up = file.includes("/") ? "../" : "./";
-        const content = contentSecurityPolicy({ training: trainingPages.includes(file) });
+        const trusted = pages.find((page) => page.file === file)?.trusted ?? "'none'";
+        const content = contentSecurityPolicy({ training: trainingPages.includes(file), trusted });
         // When building, Vite finds files above the site. When serving, it has another address for them.
         const outside = file.includes("/") ? 'src="../../' : 'src="../';
         const page = isBuild ? html : html.replaceAll(outside, `src="${above}`);
@@ -131,9 +151,9 @@ export function siteShell(): Plugin[] {
             .replace("<!-- header -->", () => header(file, up))
             .replace("<!-- quick start -->", quickStart)
             .replace("<!-- recorded run -->", recordedRun)
-            .replace(
-              /<pre><code data-language="(\w+)">([^<]*)/g,
-              (_, language, code) => `<pre tabindex="0"><code>${highlighted(code, language)}`,
+            .replace(/<!-- file (\S+) -->/g, (_, path) => fileBlock(path))
+            .replace(/<pre><code data-language="(\w+)">([^<]*)<\/code><\/pre>/g, (_, language, code) =>
+              codeBlock(code, language),
             )
             .replace("</main>", () => `</main>\n    ${footer()}`),
           tags: isBuild

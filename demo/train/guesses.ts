@@ -54,6 +54,8 @@ function picture(levels: Float32Array, label: number): HTMLCanvasElement {
   canvas.setAttribute("aria-label", `a handwritten ${label}`);
   const image = new ImageData(side, side);
   for (const [pixel, level] of levels.entries()) image.data.set([128, 128, 128, Math.round(255 * level)], pixel * 4);
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  const draw = () => canvas.getContext("2d")?.putImageData(image, 0, 0);
+  canvas.addEventListener("contextrestored", draw);
+  draw();
   return canvas;
 }

@@ -1,13 +1,13 @@
 // The page's wiring. For tests and the curious, `gradclipDemo` in the console holds the numbers behind the curves:
 // gradclipDemo.histories.chosen.loss and so on, one entry a step, null where a number was not finite.
 
-import clippingSource from "../../bench/training/clipping.ts?raw";
 import { Digits } from "../../bench/training/digits.ts";
 import { requestedBackend } from "../shared/address.ts";
-import { showCode } from "../shared/code.ts";
+import { addCopyButtons } from "../shared/code.ts";
 import { markPreset } from "../shared/presets.ts";
 import { explainTerms } from "../shared/terms.ts";
 import { byId } from "../shared/text.ts";
+import { trustOwnWorkers } from "../shared/trusted.ts";
 import { choiceOf } from "./choices.ts";
 import { Curves } from "./curves.ts";
 import { loadExperiment, showExperiment } from "./experiment.ts";
@@ -165,7 +165,6 @@ function pause(wanted: boolean): void {
 function receive(answer: Answer): void {
   if ("ready" in answer) {
     byId("backend").textContent = answer.ready.badge;
-    showLines(answer.ready.isOnGpu);
     if (race) race.canTrain = true;
     isWorkerReady = true;
     restart();
@@ -214,18 +213,6 @@ function startWorker(backend: "auto" | "webgpu" | "cpu"): void {
   ask({ start: backend });
 }
 
-function showLines(isOnGpu: boolean): void {
-  // The page runs gradclip's source beside it; a reader has the package.
-  const source = clippingSource
-    .replace("../../src/adapters/jax.ts", "gradclip/jax")
-    .replace("../../src/index.ts", "gradclip")
-    .trimEnd();
-  showCode(byId("code"), source);
-  byId("code-caption").textContent = isOnGpu
-    ? "The file that this page runs between gradient and update: everything stays on the GPU, and nothing is waited for."
-    : "The file that this page runs between gradient and update. With WebGPU the same calls work on GPU buffers.";
-}
-
 connectControls((changed) => {
   settings = changed;
   markPreset(byId("presets"), { ...settings });
@@ -233,6 +220,8 @@ connectControls((changed) => {
 });
 markPreset(byId("presets"), { ...settings });
 explainTerms();
+addCopyButtons();
+trustOwnWorkers();
 restartButton.addEventListener("click", restart);
 pauseButton.addEventListener("click", () => pause(!isPaused));
 // A hidden page does not use the machine.

@@ -11,6 +11,7 @@ import {
 } from "../../bench/experiment/race.ts";
 import type { Summary } from "../../bench/experiment/summary.ts";
 import { byId } from "../shared/text.ts";
+import { type RacePlace, raceFromAddress, writeRace } from "./raceAddress.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** The replay takes ten seconds. */
@@ -52,6 +53,8 @@ export class Race {
   readonly #watch = new Stopwatch();
   /** Of the recording, or of what trains here. */
   #runners: Partial<Record<LaneName, readonly Runner[]>> = {};
+  /** What the visitor chose: the address says it. */
+  #place: RacePlace = {};
   #at = 0;
   #state: State = "recorded";
   #isPlaying = false;
@@ -62,15 +65,20 @@ export class Race {
     this.#summary = summary;
     this.#events = events;
     this.#rate.max = String(this.#rates.length - 1);
-    this.#rate.value = String(this.#rates.indexOf(summary.findings.norm.bestRate));
-    this.#rate.addEventListener("input", () => this.#takeRate());
+    this.#place = raceFromAddress();
+    this.#rate.addEventListener("input", () => {
+      this.#note({ ...this.#place, raceRate: this.#rates[this.#rate.valueAsNumber] });
+      this.#takeRate();
+    });
     this.#step.addEventListener("input", () => this.#scrub());
     this.#play.addEventListener("click", () => this.#togglePlay());
     this.#train.addEventListener("click", () => this.#startTraining());
     this.#cancel.addEventListener("click", () => this.cancel());
     document.addEventListener("visibilitychange", () => this.#watch.run(this.isTraining && !document.hidden));
     for (const element of [this.#rate, this.#step, this.#play]) element.disabled = false;
-    this.#takeRate();
+    addEventListener("hashchange", () => this.#takeAddress());
+    this.#takePlace();
+    if (this.#place.raceStep !== undefined) return;
     if (reducedMotion.matches) this.#moveTo(raceSteps);
     else this.#replayFrom(0);
   }
@@ -114,6 +122,28 @@ export class Race {
     return lanesAt(this.#summary, this.#rates[this.#rate.valueAsNumber] as number);
   }
 
+  /** A link that says nothing of the race leaves it as it is. */
+  #takeAddress(): void {
+    const wanted = raceFromAddress();
+    const isAsked = Object.keys(wanted).length > 0 && !this.isTraining;
+    this.#note(isAsked ? wanted : this.#place);
+    if (!isAsked) return;
+    this.#pausePlay();
+    this.#takePlace();
+  }
+
+  #takePlace(): void {
+    const { raceRate = this.#summary.findings.norm.bestRate, raceStep } = this.#place;
+    this.#rate.valueAsNumber = this.#rates.indexOf(raceRate);
+    this.#takeRate();
+    if (raceStep !== undefined) this.#moveTo(raceStep);
+  }
+
+  #note(place: RacePlace): void {
+    this.#place = place;
+    writeRace(place);
+  }
+
   /** The recording at the slider's rate. */
   #takeRate(): void {
     const plans = this.#plans;
@@ -132,11 +162,15 @@ export class Race {
     this.#pausePlay();
     if (this.#state !== "recorded") this.#takeRate();
     this.#moveTo(this.#step.valueAsNumber);
+    this.#note({ ...this.#place, raceStep: this.#at });
   }
 
   #togglePlay(): void {
-    if (this.#isPlaying) this.#pausePlay();
-    else {
+    if (this.#isPlaying) {
+      this.#pausePlay();
+      this.#note({ ...this.#place, raceStep: Math.floor(this.#at) });
+    } else {
+      this.#note({ ...this.#place, raceStep: undefined });
       if (this.#state !== "recorded") this.#takeRate();
       this.#replayFrom(this.#at < raceSteps ? this.#at : 0);
     }

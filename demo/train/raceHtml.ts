@@ -22,6 +22,7 @@ export function raceHtml(): Plugin {
           .replace("<!-- race headline -->", `<h1><em>${clipped}</em> ${unclipped}</h1>`)
           .replace("<!-- race lanes -->", [lane("none"), lane("best"), lane("norm")].join("\n"))
           .replace("<!-- race by value -->", lane("value"))
+          .replace('id="race-rate"', `$& data-rates="${summary.configuration.learningRates.join(" ")}"`)
           .replace("<!-- race doubts -->", doubtsOn(summary));
       },
     },

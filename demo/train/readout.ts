@@ -8,7 +8,7 @@ export function showRun(name: RunName, histories: Histories, hoveredStep: number
   const card = document.getElementById(name);
   if (!card) return;
   const history = histories[name];
-  card.classList.toggle("exploded", history.explodedAt !== undefined);
+  card.classList.toggle("exploded", (history.explodedAt ?? Infinity) <= (hoveredStep ?? stepCount));
   const texts = hoveredStep === undefined ? latest(history) : atStep(history, hoveredStep);
   const all = { verdict: hoveredStep === undefined ? verdictOn(name, histories) : `at step ${hoveredStep}`, ...texts };
   for (const [quantity, text] of Object.entries(all)) {

@@ -4,6 +4,7 @@ import { nearest, numberIn, readAddress, tidyAddress, writeAddress } from "../sh
 import { byId } from "../shared/text.ts";
 import { choiceOf, choices } from "./choices.ts";
 import type { MethodName } from "./methods.ts";
+import { raceFromAddress } from "./raceAddress.ts";
 
 export interface Settings {
   rate: number;
@@ -75,12 +76,12 @@ export function connectControls(onChange: (settings: Settings) => void): void {
   };
   const apply = (settings: Settings) => {
     show(settings);
-    writeAddress({ ...settings });
+    writeAddress({ ...settings, ...raceFromAddress() });
     onChange(settings);
   };
 
   const settings = settingsFromAddress();
-  tidyAddress({ ...settings });
+  tidyAddress({ ...settings, ...raceFromAddress() });
   show(settings);
   form.addEventListener("input", () => label(read()));
   form.addEventListener("change", ({ target }) => {

@@ -22,7 +22,7 @@ export type Request =
   | { hidden: boolean };
 
 export type Answer =
-  | { ready: { badge: string; isOnGpu: boolean } }
+  | { ready: { badge: string } }
   | { compiling: true }
   | { begun: true }
   | { readings: Reading[] }
@@ -97,7 +97,7 @@ async function mayGoOn(job: Job, id: number): Promise<boolean> {
 async function start(requested: Requested): Promise<void> {
   const [backend, loaded] = await Promise.all([chooseBackend(requested), Digits.load()]);
   digits = loaded;
-  send({ ready: { badge: backend.badge, isOnGpu: backend.device !== undefined } });
+  send({ ready: { badge: backend.badge } });
   backend.device?.lost.then(({ message }) => fail(message, true));
   exam = { inputs: uploadSequence(digits.heldOut()), labels: digits.heldOutLabels() };
 }

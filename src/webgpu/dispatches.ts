@@ -141,7 +141,7 @@ function placedFrom(segments: readonly Sized[], tilesPerWorkgroup: number, group
     group = sized.segment.group;
     const tile = end;
     end += sized.tiles;
-    return { ...sized, tile };
+    return { segment: sized.segment, slot: sized.slot, tiles: sized.tiles, tile };
   });
   return { placed, end };
 }

@@ -1,7 +1,6 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import type { Range } from "../ranges.ts";
 import { Recent } from "../recent.ts";
 import type { Source } from "../source.ts";
 import { STORAGE, UNIFORM } from "../usage.ts";
@@ -43,8 +42,6 @@ const PARTIAL_BYTES = 32;
 /** The place of a value among the bytes of a step. */
 const VALUES_AT: Record<StepValue, number> = { maxNorm: 0, gradScale: 4 };
 const VALUE_BYTES = 4;
-/** Engines that pool their tensors reuse a few layouts. */
-const KEPT_LAYOUTS = 32;
 
 /** The clip's buffers that do not depend on its gradients. */
 export interface ClipBuffers {
@@ -52,7 +49,7 @@ export interface ClipBuffers {
   /** With several norms: an entry for each group. */
   readonly entries: GPUBuffer | undefined;
   /** With tensorNorms: an entry for each gradient. */
-  readonly norms: GPUBuffer | undefined;
+  readonly tensorNorms: GPUBuffer | undefined;
   readonly state: GPUBuffer | undefined;
 }
 
@@ -62,7 +59,7 @@ export class Bindings {
   readonly #buffers: ClipBuffers;
   readonly #method: ClipMethod;
   readonly #options: CheckedOptions;
-  readonly #layouts = new Recent<Layout>(KEPT_LAYOUTS, ({ tables }) => this.#retire(tables));
+  readonly #layouts = new Recent<Layout>(({ tables }) => this.#retire(tables));
   #partials: GPUBuffer | undefined;
   #retired: WeakRef<GPUBuffer>[] = [];
 
@@ -80,7 +77,10 @@ export class Bindings {
     const { recipes } = this.#layouts.get(structureOf(tensors, numbers), () =>
       this.#makeLayout(planOf(this.#method, this.#options, list, this.#context)),
     );
-    return recipes.map((recipe) => this.#stepOf(recipe, tensors, buffers));
+    if (recipes.some((recipe) => "slots" in recipe && recipe.readsGradScale)) {
+      refuseGradScaleAmong(tensors, this.#options.gradScale);
+    }
+    return recipes.map((recipe) => this.#stepOf(recipe, buffers));
   }
 
   destroy(): void {
@@ -95,11 +95,10 @@ export class Bindings {
     if (buffer) this.#retired.push(new WeakRef(buffer));
   }
 
-  #stepOf(recipe: Recipe, tensors: readonly Tensor[], buffers: readonly GPUBuffer[]): Step {
+  #stepOf(recipe: Recipe, buffers: readonly GPUBuffer[]): Step {
     if (!("slots" in recipe)) return recipe;
-    const { kind, slots, readsGradScale, ...step } = recipe;
-    if (readsGradScale) refuseGradScaleAmong(tensors, this.#options.gradScale);
-    return { ...step, first: slotGroup(this.#context, kind, slots, buffers) };
+    const { kernel, kind, slots, second, offsets, workgroups } = recipe;
+    return { kernel, first: slotGroup(this.#context, kind, slots, buffers), second, offsets, workgroups };
   }
 
   #makeLayout({ dispatches, partialCount }: Plan): Layout {
@@ -122,7 +121,7 @@ export class Bindings {
       partials: whole(partials),
       record: whole(this.#buffers.record),
       entries: whole(this.#buffers.entries),
-      norms: whole(this.#buffers.norms),
+      tensorNorms: whole(this.#buffers.tensorNorms),
       state: whole(this.#buffers.state),
       tables: { buffer: tables, size: 4 },
     };
@@ -185,7 +184,7 @@ export class Bindings {
     const most = this.#context.device.limits.maxStorageBufferBindingSize;
     if (size > most) {
       throw new RangeError(
-        `The norms need ${size} bytes of scratch, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+        `The norms need ${size} bytes, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
       );
     }
     if (!this.#partials || this.#partials.size < size) {
@@ -205,19 +204,19 @@ export class Bindings {
 }
 
 /**
- * A key for everything that a plan depends on. It is equal for lists with the same layout in other buffers, as engines with pooled
- * tensors pass in each step. Such a list needs no planning, only bind groups.
+ * Everything that a plan depends on. It is the same for lists with the same layout in other buffers, as engines with pooled tensors
+ * pass in each step. Such a list needs no planning, only bind groups.
  */
-function structureOf(tensors: readonly Tensor[], buffers: Buffers): string {
-  const place = (range: Range | undefined) => {
-    if (!range) return "";
-    const { buffer, byteOffset, byteLength } = range;
-    return `${buffers.get(buffer)}@${byteOffset}+${byteLength}/${(buffer as GPUBuffer).size}`;
-  };
-  const structure = tensors.map(({ index, length, dtype, shape, source, into, parameter }) =>
-    [index, length, dtype, shape, place(source), place(into), place(parameter?.source), parameter?.dtype].join(" "),
-  );
-  return structure.join();
+function structureOf(tensors: readonly Tensor[], buffers: Buffers): unknown[] {
+  const structure: unknown[] = [];
+  for (const { index, length, dtype, shape, source, into, parameter } of tensors) {
+    structure.push(index, length, dtype, shape?.join(), parameter?.dtype);
+    for (const range of [source, into, parameter?.source]) {
+      const buffer = range?.buffer as GPUBuffer | undefined;
+      structure.push(buffer && buffers.get(buffer), range?.byteOffset, range?.byteLength, buffer?.size);
+    }
+  }
+  return structure;
 }
 
 /** A dispatch cannot read a buffer that it writes. */
@@ -226,7 +225,7 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
-    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into another buffer.`,
+    `options.gradScale is in the buffer of ${tensor.label}, which is written; put it into another buffer.`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { type Piece, partOf } from "../pieces.ts";
-import { type Dtype, idOf, isSame, type Range } from "../ranges.ts";
+import { type Dtype, idOf, type Range } from "../ranges.ts";
 import type { Units } from "../units.ts";
 import { ALIGNMENT, alignedDown } from "./alignment.ts";
 import type { Word } from "./format.ts";
@@ -76,7 +76,7 @@ function join(a: Segment | undefined, b: Segment, pieceBytes: number): Segment |
 }
 
 function follows(a: Range, b: Range): boolean {
-  return isSame({ ...a, byteOffset: a.byteOffset + a.byteLength, byteLength: b.byteLength }, b);
+  return a.buffer === b.buffer && a.byteOffset + a.byteLength === b.byteOffset;
 }
 
 /** The bytes of the destination. */

@@ -43,8 +43,9 @@ export function tableOf<Field extends string>(
 /** The table of a kernel that imports shared/segment.wgsl. */
 export function segmentTableOf(batch: Batch, head: Head = {}): Uint32Array {
   return tableOf(batch, head, segmentStruct, (placed, slot) => {
+    const { first, count, into, edges } = wordsOf(batch, placed, slot);
     const { piece, group } = placed.segment;
-    return { ...wordsOf(batch, placed, slot), tile: placed.tile, piece, slot: placed.slot, group };
+    return { first, count, tile: placed.tile, piece, into, slot: placed.slot, group, edges };
   });
 }
 

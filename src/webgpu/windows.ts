@@ -21,6 +21,8 @@ export interface FilledSlot extends Slot {
   source: Window;
   into?: Window;
   readonly segments: Segment[];
+  /** The least number of its pieces. */
+  piece: number;
 }
 
 /** The buffers of a list, numbered in the order of the list. */
@@ -52,11 +54,13 @@ export function slotsOf(
         source: windowOf(segment.source, buffers),
         into: segment.into && windowOf(segment.into, buffers),
         segments: [segment],
+        piece: segment.piece,
       };
       const widened = last && widenedBy(last, next, limits, destinations.has(segment.source.buffer));
       if (last && widened) {
         Object.assign(last, widened);
         last.segments.push(segment);
+        last.piece = Math.min(last.piece, segment.piece);
       } else {
         slots.push(next);
       }
@@ -120,7 +124,7 @@ function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void 
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
   throw new RangeError(
-    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put one into another buffer.`,
+    `${segments[0]?.label} and its into share a 256-byte window (${bytes(source)} and ${bytes(into)} ); put one into another buffer.`,
   );
 }
 
@@ -131,8 +135,7 @@ export function batched(
   mostSegments: number,
   conflict: (a: Slot, b: Slot) => boolean,
 ): FilledSlot[][] {
-  const firstPiece = (slot: FilledSlot) => Math.min(...slot.segments.map((segment) => segment.piece));
-  const ordered = [...slots].sort((a, b) => firstPiece(a) - firstPiece(b));
+  const ordered = [...slots].sort((a, b) => a.piece - b.piece);
   const batches: { slots: FilledSlot[]; segments: number }[] = [];
   let open = 0; // batches before this one are full
   for (const slot of ordered) {

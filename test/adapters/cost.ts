@@ -1,17 +1,18 @@
 /**
- * Prints what clipping takes in each engine, by gradclip and by the engine's own operations: `npx vitest run --project cost`.
+ * Prints what clipping takes in each engine, by gradclip and by the engine's own operations, on webgl by reading: `npx vitest run --project cost`.
  * Times are medians over turns that alternate, up to the end of the work on the GPU: on one adapter, in one process. On a
  * software adapter the time of the processor says more, as it leaves out what else the machine does.
  */
 import "../support/navigatorGpu.ts";
 import { blockUntilReady, jit, numpy as np, tree } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs-core";
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { clipUpdates } from "../../src/adapters/jax.ts";
 import { withClipping } from "../../src/adapters/tfjs.ts";
 import { clipByGlobalNorm } from "../../src/index.ts";
 import type { Counter, Counts } from "./counter.ts";
 import { median } from "./expect.ts";
+import { adaptersIn } from "./inChromium.ts";
 import * as jax from "./jax.ts";
 import { initialWeights, maxNorm, numbers, transformerShapes, type Weight } from "./task.ts";
 import * as tfjs from "./tfjs.ts";
@@ -27,6 +28,7 @@ const transformer = transformerShapes().map((shape, i): Weight => {
   const length = shape.reduce((product, size) => product * size, 1);
   return { name: `w${i}`, shape, values: numbers(i, length) };
 });
+const wide = transformerShapes(128).map((shape, i): Weight => ({ name: `w${i}`, shape, values: new Float32Array(0) }));
 const models = { "6 tensors": initialWeights(), "74 tensors": transformer };
 
 async function compare<G>(
@@ -103,6 +105,25 @@ test("TensorFlow.js", async () => {
       for (const buffer of buffers.splice(0)) buffer.destroy();
     });
   }
+});
+
+describe("in Chromium", () => {
+  const chromium = adaptersIn("cost");
+
+  test("TensorFlow.js on webgl", async () => {
+    for (const [model, weights] of Object.entries({ ...models, "74 tensors, wide": wide })) {
+      const shapes = weights.map(({ shape }) => shape);
+      const timed = await chromium.page.evaluate(
+        (shapes, turns) => globalThis.adaptersInPage?.timesOnWebGL(shapes, turns),
+        shapes,
+        turns,
+      );
+      const { backend, gradclip = [], readBack = [] } = timed ?? {};
+      const [own, before] = [median(gradclip), median(readBack)];
+      const figures = `by programs ${own.toFixed(1)} ms | by reading ${before.toFixed(1)} ms, ${(before / own).toFixed(1)} of that`;
+      console.log(`TensorFlow.js ${tf.version_core}, ${backend} | ${model} | ${figures}`);
+    }
+  });
 });
 
 test("jax-js", async () => {

@@ -1,5 +1,8 @@
 /** For a page: clipping on the webgl backend, with the draws and reads that it takes. Numbers cross as bits. */
 import * as tf from "@tensorflow/tfjs-core";
+import { Clips } from "../../src/adapters/clips.ts";
+import { clipOnCPU } from "../../src/adapters/tfjs/cpu.ts";
+import type { Gradient } from "../../src/adapters/tfjs/gradients.ts";
 import { withClipping } from "../../src/adapters/tfjs.ts";
 import * as gradclip from "../../src/index.ts";
 import { held, trainWith } from "./skipping.ts";
@@ -153,4 +156,44 @@ export async function leaveWebGL(backend: string) {
   tf.dispose([...saved, w]);
   await tf.setBackend("webgl");
   return { norm, iterations, steps, before, after: held() };
+}
+
+/** Milliseconds of each turn, up to a value that needs all results: by programs, and by reading, clipping on the CPU and uploading. */
+export async function timesOnWebGL(shapes: number[][], turns: number) {
+  await tf.setBackend("webgl");
+  const uploaded = shapes.map((shape, i) => tf.randomUniform(shape, -1, 1, "float32", i + 1));
+  const clips = new Clips(gradclip.clipByGlobalNorm(1), {}, "withClipping");
+  const optimizer = withClipping(new Idle(), gradclip.clipByGlobalNorm(1));
+  const ways = {
+    gradclip(list: Gradient[]) {
+      optimizer.applyGradients(list as { name: string; tensor: tf.Tensor }[]);
+      return Object.values(optimizer.seen);
+    },
+    readBack(list: Gradient[]) {
+      clipOnCPU(tf, list, clips);
+      return list.map(({ tensor }) => tensor as tf.Tensor);
+    },
+  };
+  const times = { gradclip: [] as number[], readBack: [] as number[] };
+  for (let turn = -3; turn < turns; turn++) {
+    for (const way of ["gradclip", "readBack"] as const) {
+      // Computed anew, so that nothing is on the host already.
+      const list = uploaded.map((tensor, i) => ({
+        name: `w${i}`,
+        tensor: tf.tidy(() => tf.mul(tensor, 1 + turn / 100)),
+      }));
+      await (list.at(-1)?.tensor.data() as Promise<unknown>);
+      const given = list.map(({ tensor }) => tensor);
+      const start = performance.now();
+      const clipped = ways[way](list);
+      const all = tf.tidy(() => tf.stack(clipped.map((tensor) => tf.sum(tensor))));
+      await all.data();
+      if (turn >= 0) times[way].push(performance.now() - start);
+      tf.dispose([given, clipped, all]);
+    }
+  }
+  optimizer.dispose();
+  clips.destroy();
+  tf.dispose(uploaded);
+  return { backend: tf.getBackend(), ...times };
 }

@@ -40,7 +40,7 @@ export interface Totals {
  * On a software adapter a kernel compiles for as long as hundreds of cases run. So the suite plans for few storage buffers there,
  * unless a case forces another number: these kernels compile in half the time of those for a device's default, 8.
  */
-const FEW_BUFFERS = 3;
+const FEW_BUFFERS = 4;
 
 /**
  * And there no more than one engine of a kind runs a case that depends on that kind alone, unless a filter asks for it. Node runs

@@ -97,7 +97,7 @@ describe.each(["site", "npmStart"] as const)("the check page with workers of the
       await sends(page, late);
     }
     await page.evaluate(() => new Promise(requestAnimationFrame));
-    expect(await text(page, "#state")).toBe("Cancelled after 1 cases.");
+    expect(await text(page, "#state")).toBe("Cancelled after 1 case.");
     expect(await text(page, "#verdict")).toBe("No verdict: cancelled");
     expect(await text(page, "#counts")).toBe("1 passed, 0 failed");
     await page.close();
@@ -215,7 +215,7 @@ describe("the check page", () => {
     await untilFirstCase(page);
     await page.click("#cancel");
     await untilState(page, "cancelled");
-    expect(await text(page, "#state")).toMatch(/^Cancelled after \d+ cases\.$/);
+    expect(await text(page, "#state")).toMatch(/^Cancelled after \d+ cases?\.$/);
     expect(await report(page)).toContain("(Cancelled after");
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await photograph(page, "check-phone");

@@ -10,7 +10,7 @@ import { exampleCount } from "../../demo/engine/training.ts";
 import { launchChromium } from "../engines/chromium.mjs";
 import { largest } from "../support/largest.ts";
 import { Perceptron } from "../support/perceptron.ts";
-import { text, untilState, type Visit, visit } from "./visit.ts";
+import { inkOf, text, untilState, untilText, type Visit, visit } from "./visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -230,6 +230,25 @@ describe("the engine's page", () => {
     expect(await text(page, "#trainer-code")).toContain("export class Trainer");
     expect(errors).toEqual([]);
     await page.close();
+  });
+
+  it("keeps its curves after the GPU is lost, says so, and restarts on a new device", async () => {
+    const crashing = await launchChromium({ args: ["--disable-gpu-process-crash-limit"] });
+    const { page } = await visit(crashing, "engine.html#steps=400");
+    await untilStep(page, 20);
+    const session = await crashing.target().createCDPSession();
+    await session.send("Browser.crashGpuProcess").catch(() => {});
+    await untilText(page, "#state", "The GPU was lost.");
+    for (const [canvas, property] of [
+      ["#loss-chart canvas", "--clipped"],
+      ["#norm-chart canvas", "--clipped"],
+    ] as const) {
+      await expect.poll(() => inkOf(page, canvas, property)).toBeGreaterThan(20);
+    }
+    expect(await text(page, "#state")).toBe("The GPU was lost. Restart begins anew, on a new device.");
+    await Promise.all([page.waitForNavigation(), page.click("#restart")]);
+    await untilStep(page, 4);
+    await crashing.close();
   });
 
   it("fits a phone", async () => {

@@ -133,6 +133,45 @@ describe("the race", () => {
     expect(exploded.at(-1)).toBe(19);
   });
 
+  it("has its rate and its step in the address, beside the settings of the runs", async () => {
+    const address = () => page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+    await page.focus("#race-rate");
+    await page.keyboard.press("Home");
+    await slide(page, "#race-step", 900);
+    expect(await address()).toEqual({ raceRate: "0.001", raceStep: "900" });
+    // A link to settings of the runs leaves the race as it is.
+    await page.$$eval("#presets a", (links) => (links[1] as HTMLElement).click());
+    await page.waitForFunction(() => location.hash.includes("raceStep"));
+    expect(await address()).toMatchObject({ bound: "20", raceRate: "0.001", raceStep: "900" });
+    await page.evaluate(() => {
+      location.hash = "raceRate=0.02&raceStep=64.9";
+    });
+    await untilText(page, "#race-rate-output", "0.0215");
+    expect(await text(page, "#race-step-output")).toBe("64");
+    expect(await address()).toMatchObject({ raceRate: "0.0215", raceStep: "64", bound: "1" });
+    // A replay has no step of its own; where it is paused is one.
+    await page.click("#race-play");
+    expect(await address()).not.toHaveProperty("raceStep");
+    await page.click("#race-play");
+    expect((await address()).raceStep).toBe(await text(page, "#race-step-output"));
+    await page.focus("#race-rate");
+    await page.keyboard.press("End");
+    expect((await address()).raceRate).toBe("0.46");
+  });
+
+  it.each([
+    ["#raceRate=7e99&raceStep=1e9", "#raceRate=0.46&raceStep=1500", "1500"],
+    ["#raceRate=-1&raceStep=-5&x=1", "#raceRate=0.001&raceStep=0", "0"],
+    ["#raceRate=zap&raceStep=300", "#raceStep=300", "300"],
+  ])("keeps no wild values of %s", async (wild, taken, step) => {
+    const linked = await visit(browser, `train.html?backend=cpu${wild}`);
+    await linked.page.waitForFunction(() => document.body.dataset.race === "recorded");
+    expect(await linked.page.evaluate(() => location.hash)).toBe(taken);
+    expect(await text(linked.page, "#race-step-output")).toBe(step);
+    expect(await text(linked.page, "#race-play")).toBe("Replay");
+    await linked.page.close();
+  });
+
   it("trains the same lanes here, and stays cancelled when a report comes late", async () => {
     await untilStep(page, 1);
     await page.evaluate(() => {

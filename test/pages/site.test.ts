@@ -73,6 +73,27 @@ describe.each(pages)("%s", (file) => {
     expect(html()).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle="|\son[a-z]+="/);
   });
 
+  it("lets no string become HTML or a script", async () => {
+    const page = await pageAt(1280);
+    const refused = await page.evaluate(() => {
+      const attempts: Record<string, () => unknown> = {
+        html: () => document.createElement("p").setHTMLUnsafe("<b>bold</b>"),
+        script: () => Object.assign(document.createElement("script"), { src: "https://elsewhere.invalid/a.js" }),
+        worker: () => new Worker("https://elsewhere.invalid/a.js"),
+        policy: () => trustedTypes?.createPolicy("another", {}),
+      };
+      return Object.entries(attempts).flatMap(([name, attempt]) => {
+        try {
+          attempt();
+          return [];
+        } catch (error) {
+          return error instanceof TypeError ? [name] : [];
+        }
+      });
+    });
+    expect(refused).toEqual(["html", "script", "worker", "policy"]);
+  });
+
   it("loads less than 60 kB of script, compressed, before it is asked to train", () => {
     // The page's own script and whatever it loads at once: workers and the training library come on their own.
     const files = [...html().matchAll(/(?:src|href)="\.\.?\/(assets\/[^"]+\.js)"/g)].map(([, name]) => name as string);
@@ -126,6 +147,23 @@ describe.each(pages)("%s", (file) => {
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
   });
 
+  // A block of code on a page runs when pasted, or says that it is an excerpt.
+  if (own.includes(file)) {
+    it("imports from packages alone, or says that it is an excerpt", async () => {
+      const blocks = await (await pageAt(1280)).$$eval(".code", (containers) =>
+        containers.map((container) => ({
+          code: container.querySelector("code")?.textContent ?? "",
+          around: container.closest("section, main")?.textContent ?? "",
+        })),
+      );
+      expect(blocks.length).toBeGreaterThan(0);
+      for (const { code, around } of blocks) {
+        const isExcerpt = /from "\.|import "\./.test(code);
+        expect([code.slice(0, 60), isExcerpt && !/excerpt/i.test(around)]).toEqual([code.slice(0, 60), false]);
+      }
+    });
+  }
+
   it("fits a phone, and has its picture taken", async () => {
     const page = await pageAt(360);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
@@ -144,6 +182,9 @@ describe.each(pages)("%s", (file) => {
     for (const part of [version, license, "npm install gradclip"]) expect(foot).toContain(part);
     const icon = await page.$eval("link[rel=icon]", (link) => (link as HTMLLinkElement).href);
     expect((await fetch(icon)).headers.get("content-type")).toContain("image/svg+xml");
+    const said = (selector: string) => page.$eval(selector, (meta) => (meta as HTMLMetaElement).content);
+    expect((await said("meta[name=description]")).length).toBeGreaterThan(40);
+    expect(await said("meta[property='og:description']")).toBe(await said("meta[name=description]"));
     const picture = await page.$eval("meta[property='og:image']", (meta) => (meta as HTMLMetaElement).content);
     expect((await fetch(new URL(picture, page.url()))).headers.get("content-type")).toBe("image/jpeg");
   });
