@@ -132,6 +132,7 @@ async function bundle(entry, folder) {
   const output = await build({
     root: repository,
     mode: "conformance",
+    define: { "import.meta.env.SEEDS": JSON.stringify(values.seeds) ?? "undefined" },
     logLevel: "warn",
     build: { write: false, ...(entry && { lib: { entry: resolve(entry), formats: ["es"] } }) },
   });
@@ -228,6 +229,7 @@ const { values } = parseArgs({
     filter: { type: "string" },
     suite: { type: "string" },
     errors: { type: "boolean" },
+    seeds: { type: "string" },
   },
 });
 const engine = values.engine ?? "";

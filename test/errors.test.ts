@@ -62,8 +62,7 @@ function view(extras: object): (make: Make) => unknown {
   return (make) => [make([1, 2]), { buffer: make([3, 4, 5, 6]), ...extras }];
 }
 
-const POSITION = (label: string, shown: string) =>
-  `${label}.byteOffset is ${shown}; pass a non-negative multiple of 4, the size of an element in bytes.`;
+const POSITION = (label: string, shown: string) => `${label}.byteOffset is ${shown}; pass a multiple of 4 from 0 on.`;
 const COUNT = (shown: string) => `gradients[1].length is ${shown}; pass a whole number of elements.`;
 
 const views: Row[] = [

@@ -245,8 +245,25 @@ describe("as few bindings and dispatches as can be", () => {
     expect(slotsOf([moved(view(0), 1), moved(view(1, 2048), 2), moved(view(0, 2048), 2, 2048)])).toEqual([3]);
   });
 
+  test("bindings that touch do not overlap, and a binding may be as large as the device allows", () => {
+    expect(slotsOf([moved(view(0, 0, 8), 2, 256), moved(view(1, 0, 8), 2, 0), moved(view(3, 0, 8), 2, 512)])).toEqual([
+      3,
+    ]);
+    const apart = [0, 1792].map((at) => view(0, at, 8));
+    const batches = planned(clipByGlobalNorm(1), apart, { slots: 7, maxBinding: 2048 })?.filter(({ writes }) => writes);
+    expect(batches?.map(({ slots }) => slots.length)).toEqual([1]);
+  });
+
+  test("a dispatch that is full takes no more while one before it has room", () => {
+    const wide = [0, 1].map((i) => moved(view(i, 0, 160), 10 + i, 192));
+    const near = [0, 896].flatMap((at, k) => [0, 1].map((i) => moved(view(2 + 2 * k + i, 0, 8), 10 + i, at)));
+    expect(slotsOf([...wide, ...near])).toEqual([2, 3, 1]);
+  });
+
   test("a destination between two others is not covered by their binding", () => {
     expect(slotsOf([moved(view(0), 2), moved(view(0, 1024), 2, 2048), moved(view(1), 2, 1024)])).toEqual([3]);
+    // Nor by that of two sources.
+    expect(slotsOf([moved(view(0), 1), moved(view(0, 4096), 1, 4096), moved(view(2), 0, 2048)])).toEqual([3]);
   });
 
   test("a dispatch has no more segments than its table", () => {
@@ -255,6 +272,9 @@ describe("as few bindings and dispatches as can be", () => {
     expect(written(inOne).map(segmentsIn)).toEqual([240, 60]);
     const inTwo = Array.from({ length: 300 }, (_, i) => view(i % 2, 32 * i, 4));
     expect(written(inTwo).map(segmentsIn)).toEqual([150, 150]);
+    const inThree = Array.from({ length: 300 }, (_, i) => view(i % 3, 32 * i, 4));
+    expect(written(inThree).map(segmentsIn)).toEqual([200, 100]);
+    expect(written(inTwo.slice(0, 240)).map(segmentsIn)).toEqual([240]);
   });
 
   test("16-bit gradients share no word across a gap, so one dispatch writes them", () => {

@@ -99,8 +99,9 @@ function redirect(children: readonly Token[], linkTo: Addresses["linkTo"]): void
   }
 }
 
-/** The text without marks. */
+/** The text without marks and pictures. */
 function plain(token: Token | undefined): string {
   if (!token?.children) return token?.content ?? "";
-  return token.children.map(({ type, content }) => (type === "softbreak" ? " " : content)).join("");
+  const words = token.children.filter(({ type }) => type !== "image");
+  return words.map(({ type, content }) => (type === "softbreak" ? " " : content)).join("");
 }

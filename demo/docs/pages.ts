@@ -102,7 +102,7 @@ export async function htmlOf(page: DocsPage): Promise<string> {
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="description" content="${escaped(summary.trim().slice(0, 200))}">
+    <meta name="description" content="${escaped(`${page.title}: ${summary.trim()}`.slice(0, 200))}">
     <meta name="color-scheme" content="light dark">
     <title>${manifest.name}: ${escaped(page.title)}</title>
     <link rel="stylesheet" href="../shared/style.css">

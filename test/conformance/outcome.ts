@@ -57,15 +57,15 @@ function checkReport(unit: Unit, expected: Expected, { report }: Outcome): void 
   same(report.steps, 1, "steps");
   if (expected.skipped !== undefined) same(report.skippedSteps, expected.skipped ? 1 : 0, "skippedSteps");
   if (expected.clipped !== undefined) same(report.clippedSteps, expected.clipped ? 1 : 0, "clippedSteps");
-  checkFirstOf(report);
+  checkFirstOf(report, expected.spike === true);
 }
 
 /** Of a clip's first step: what is counted since the last report is all there is, and the latest is the first. */
-function checkFirstOf(report: Outcome["report"]): void {
+function checkFirstOf(report: Outcome["report"], isSpike: boolean): void {
   const isNonFinite = report.nonFinite > 0 || !Number.isFinite(report.norm);
   same(report.nonFiniteSteps, isNonFinite ? 1 : 0, "nonFiniteSteps");
   same(report.badStepsInARow, isNonFinite || report.skippedSteps > 0 ? 1 : 0, "badStepsInARow");
-  same(report.spikeSteps, 0, "spikeSteps");
+  same(report.spikeSteps, isSpike ? 1 : 0, "spikeSteps");
   for (const key of ["steps", "clippedSteps", "skippedSteps", "nonFiniteSteps", "spikeSteps"] as const) {
     same(report.totals?.[key], report[key], `totals.${key}`);
   }

@@ -148,11 +148,12 @@ function referenceExamples(
   const tensors = given.tensors.map((one) => one && firstOf(one, present / examples));
   const summary = summarise(tensors);
   const layers = tensors.filter((one) => one !== null && one !== undefined);
-  const bound = perLayer ? maxNorm / Math.sqrt(layers.length) : maxNorm;
+  const bound = perLayer ? maxNorm / Math.sqrt(layers.length + (given.absent?.length ?? 0)) : maxNorm;
   const partsOf = (list: Unit["tensors"]) =>
     range(present).map((example) => partFor(given, list, example, { examples: present, bound, automatic }));
   const whole = partsOf(tensors);
-  const each = tensors.map((one) => (perLayer ? partsOf([one]) : whole));
+  // What is absent has no norm.
+  const each = tensors.map((one) => (!perLayer ? whole : one ? partsOf([one]) : []));
   const norms = whole.map(({ norm }) => norm);
   const entries = (perLayer ? each : [whole]).flatMap((parts) => range(examples).map((example) => parts[example]));
   return {

@@ -110,6 +110,8 @@ export interface Expected {
   readonly scale?: number;
   readonly clipped?: boolean;
   readonly skipped?: boolean;
+  /** Default false. */
+  readonly spike?: boolean;
   readonly nonFinite?: number;
   readonly first?: { readonly index: number; readonly element: number } | null;
   readonly maxAbs?: number;

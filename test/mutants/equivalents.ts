@@ -193,6 +193,32 @@ export const equivalents: readonly Equivalent[] = [
     after: "const FAST_FROM = 1u;",
     reason: "No magnitude is between 0 and the smallest.",
   },
+  {
+    file: "webgpu/windows.ts",
+    before: "  if (Math.max(source.size, into?.size ?? 0) > limits.maxBinding) return undefined;",
+    after: "  if (Math.max(source.size, into?.size ?? 1) > limits.maxBinding) return undefined;",
+    reason: "A source has more than one byte.",
+  },
+  {
+    file: "webgpu/windows.ts",
+    before: "  return { buffer: a.buffer, offset, size: Math.max(a.offset + a.size, b.offset + b.size) - offset };",
+    after: "  return { buffer: a.buffer, offset, size: Math.max(a.offset - a.size, b.offset + b.size) - offset };",
+    reason: "Of two windows in order the second ends last.",
+  },
+  {
+    file: "overlaps.ts",
+    before:
+      "      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;",
+    after:
+      "      if (next.range.byteOffset + next.range.byteLength >= last.range.byteOffset + last.range.byteLength) last = next;",
+    reason: "Of two that end together either meets what follows.",
+  },
+  {
+    file: "overlaps.ts",
+    before: "      if (!last) break;",
+    after: "      if (false) break;",
+    reason: "A buffer that is known has a use.",
+  },
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

@@ -182,6 +182,9 @@ describe.each(pages)("%s", (file) => {
     for (const part of [version, license, "npm install gradclip"]) expect(foot).toContain(part);
     const icon = await page.$eval("link[rel=icon]", (link) => (link as HTMLLinkElement).href);
     expect((await fetch(icon)).headers.get("content-type")).toContain("image/svg+xml");
+    const said = (selector: string) => page.$eval(selector, (meta) => (meta as HTMLMetaElement).content);
+    expect((await said("meta[name=description]")).length).toBeGreaterThan(40);
+    expect(await said("meta[property='og:description']")).toBe(await said("meta[name=description]"));
     const picture = await page.$eval("meta[property='og:image']", (meta) => (meta as HTMLMetaElement).content);
     expect((await fetch(new URL(picture, page.url()))).headers.get("content-type")).toBe("image/jpeg");
   });

@@ -14,7 +14,7 @@ const STEPS = 300;
 const DEFAULTS: AdaSettings = { relative: 1.05, decay: 0.98, warmup: 100, maxNorm: 1 };
 
 /** Every gradient after every step, and on the GPU every decision. Returns how many decisions were compared. */
-function check(
+export function check(
   steps: readonly SeriesStep[],
   verdicts: readonly (readonly Verdict[])[],
   entryOf = (i: number) => i,
