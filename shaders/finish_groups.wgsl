@@ -15,7 +15,7 @@
 const BUNDLE_WORDS = 7u;
 const ABSENT = 1u;
 const INDEPENDENT = 2u;
-const MEASURED = 4u; // and not scaled
+const UNJUDGED = 4u; // by a skip rule
 const LANES = 8u;
 const GROUPS = WORKGROUP / LANES;
 
@@ -49,7 +49,7 @@ fn gathered(rangesAt: u32, rangeCount: u32, inBundle: u32, lane: u32) -> Partial
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   var share = nothing();
-  //#if MEASURES
+  //#if IN_PART
   var judged = nothing(); // by a skip rule
   //#end
   for (var turn = 0u; turn < settings.rounds; turn += 1u) {
@@ -78,8 +78,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         all.nonFinite, 0u);
       let isTaken = (traits & INDEPENDENT) != 0u && (decision.flags & SKIP) == 0u;
       share.flags |= decision.flags | select(0u, TAKEN, isTaken);
-      //#if MEASURES
-      if ((traits & MEASURED) == 0u) {
+      //#if IN_PART
+      if ((traits & UNJUDGED) == 0u) {
         judged = combined(judged, all);
       }
       //#end
@@ -89,7 +89,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   if (lane == 0u) {
     partials[settings.firstPartial + workgroup.x] = all;
   }
-  //#if MEASURES
+  //#if IN_PART
   // Behind those of all groups.
   let judgedAll = folded(judged, lane, WORKGROUP, WORKGROUP);
   if (lane == 0u) {

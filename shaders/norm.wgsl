@@ -35,7 +35,8 @@ fn add_exactly(mine: ptr<function, Partial>, firstTile: u32, endTile: u32, lane:
     //#end
     for (var i = span.begin + lane; i < span.end; i += WORKGROUP) {
       let word = word_of(segment.slot, i);
-      for (var k = 0u; k < ELEMENTS; k += 1u) {
+      // Counted so that RADV does not repeat it: see shared/fold.wgsl.
+      for (var k = 0u; k < ELEMENTS; k = (k + 1u) % 16u) {
         let bits = element_of(word, k) & 0x7fffffffu;
         let term = counted_term(mine, bits, segment.piece, element_number(segment, i) + k);
         (*mine).sum = added((*mine).sum, wide(term));

@@ -38,7 +38,8 @@ fn fast_word(word: Word, factor: f32, copies: bool) -> Word {
 
 fn exact_word(word: Word, scaling: Scaling) -> Word {
   var changed = word;
-  for (var k = 0u; k < ELEMENTS; k += 1u) {
+  // Counted so that RADV does not repeat it: see shared/fold.wgsl.
+  for (var k = 0u; k < ELEMENTS; k = (k + 1u) % 16u) {
     changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
   }
   return changed;
@@ -58,14 +59,14 @@ fn is_fast(s: u32, work: u32) -> bool {
 
 // Whether the fast loop leaves something of a segment.
 fn is_slow(s: u32) -> bool {
-  var slow = false;
+  var slow = work_of(segment_scaling(s)) == EXACT;
   //#if EDGES
-  slow = segment_at(s).edges != 0u;
+  slow = slow || segment_at(s).edges != 0u;
   //#end
   //#if UNITS
   slow = slow || has_units(s);
   //#end
-  return slow || work_of(segment_scaling(s)) == EXACT;
+  return slow;
 }
 
 fn next_slow(start: u32, endTile: u32) -> u32 {

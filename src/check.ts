@@ -96,9 +96,7 @@ export function readInteger(value: unknown, subject: string, least: number, most
 export function readNormalFloat(value: unknown, subject: string): number {
   const rounded = Math.fround(readNumber(value, subject));
   if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
-    throw new RangeError(
-      `${subject} is ${value}; pass a positive float32 between ${SMALLEST_NORMAL} and ${LARGEST} (2^-126 and the largest).`,
-    );
+    throw new RangeError(`${subject} is ${value}; pass a positive float32 from ${SMALLEST_NORMAL} to ${LARGEST}.`);
   }
   return rounded;
 }

@@ -299,9 +299,7 @@ export class GradientClip implements Clip {
     this.#refuseDestroyed();
     const { state } = this.backend;
     if (state) return state;
-    throw new TypeError(
-      `${this.method.name} remembers nothing, so there is no state; ${call} is for adaptive methods such as autoClip.`,
-    );
+    throw new TypeError(`${this.method.name} remembers nothing; ${call} is for methods such as autoClip.`);
   }
 
   #preparedFor(gradients: Gradients | undefined): Prepared {
@@ -372,9 +370,7 @@ function bytesOf(state: unknown): ArrayBuffer {
     return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;
   }
   if (Object.prototype.toString.call(state) === "[object ArrayBuffer]") return (state as ArrayBuffer).slice(0);
-  throw new TypeError(
-    `restore's state is ${shown(state)}; pass the ArrayBuffer that state() gave, or a view of its bytes.`,
-  );
+  throw new TypeError(`restore's state is ${shown(state)}; pass what state() gave.`);
 }
 
 function rootOfSquares(norms: Float64Array): number {

@@ -102,7 +102,7 @@ export async function clipGradients(
 async function onDevice(device: unknown, backend = "auto", label = "gradclip"): Promise<Clipper> {
   refuseNoDevice(device, "options.device", ", or leave it out");
   if (backend === "cpu") {
-    throw new TypeError('options.backend is "cpu", but options.device is a GPUDevice; leave one of them out.');
+    throw new TypeError('options.backend is "cpu", but options.device is a GPUDevice; leave one out.');
   }
   await refuseLost(device);
   return clipperOn(device, label);

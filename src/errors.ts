@@ -27,10 +27,7 @@ export class DeviceLostError extends Error {
     options?: ErrorOptions,
   ) {
     const detail = info.message ? `: ${info.message}` : "";
-    super(
-      `The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again, for a new device.`,
-      options,
-    );
+    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again.`, options);
     this.reason = info.reason || "unknown";
     this.gradientsState = gradientsState;
   }

@@ -1,3 +1,5 @@
+import type { Struct } from "./struct.ts";
+
 /** The largest finite float32. */
 export const LARGEST = 3.4028234663852886e38;
 
@@ -25,19 +27,13 @@ export function softFloatOf(
 
 const LEAST = 2 ** (31 - 600);
 
-/** The words of a SoftFloat that a memory keeps, cut to 32 bits. What the shaders take for 0 too is 0. */
-export function softFloatWords(value: number): [mantissa: number, exponent: number] {
-  if (value < LEAST) return [0, 0];
-  const { mantissa, exponent } = softFloatOf(value, Math.floor);
-  return [mantissa, exponent];
-}
-
-/** The same as the two fields of a struct that begin with a name. */
+/** A SoftFloat that a memory keeps, cut to 32 bits, as the two fields of a struct that begin with a name. What the shaders take for 0 too is 0. */
 export function softFloatFields(name: string, value: number): Record<string, number> {
-  const [mantissa, exponent] = softFloatWords(value);
+  const { mantissa, exponent } = value < LEAST ? { mantissa: 0, exponent: 0 } : softFloatOf(value, Math.floor);
   return { [`${name}Mantissa`]: mantissa, [`${name}Exponent`]: exponent };
 }
 
-export function softFloatIn(words: Uint32Array, at: number): number {
-  return (words[at] as number) * 2 ** ((words[at + 1] as number) | 0);
+/** The number in these two fields of the struct that begins at a word. */
+export function softFloatIn(struct: Struct<string>, words: Uint32Array, start: number, name: string): number {
+  return struct.read(words, start, `${name}Mantissa`) * 2 ** (struct.read(words, start, `${name}Exponent`) | 0);
 }

@@ -74,14 +74,7 @@ export interface CheckedOptions {
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
   const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms, history } = readOptions(given, "options", OPTIONS);
-  if (apply === "record" && (method.limits || method.examples)) {
-    const why = method.examples ? "what it makes is a sum" : "it has no scale to publish";
-    throw new TypeError(`options.apply is "record", but ${method.name} writes: ${why}; leave it out.`);
-  }
-  if (totalNorm !== undefined && method.limits) {
-    throw new TypeError(`options.totalNorm is ${shown(totalNorm)}, but ${method.name} uses no norm; leave it out.`);
-  }
-  return {
+  const checked: CheckedOptions = {
     nonFinite:
       nonFinite === undefined ? "zero" : readOneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
     apply: apply === undefined ? "scale" : readOneOf(apply, "options.apply", ["scale", "record"]),
@@ -91,11 +84,13 @@ export function checkOptions(given: ClipOptions | undefined, method: ClipMethod)
     tensorNorms: tensorNorms !== undefined && readTensorNorms(tensorNorms, method),
     history: history === undefined ? undefined : readInteger(history, "options.history", 1, LONGEST_HISTORY),
   };
+  method.checkOptions?.(checked);
+  return checked;
 }
 
-function readTensorNorms(value: unknown, { name, limits, grouping }: ClipMethod): boolean {
+function readTensorNorms(value: unknown, { name, grouping }: ClipMethod): boolean {
   const isAsked = readBoolean(value, "options.tensorNorms");
-  if (isAsked && (limits || grouping.kind === "members")) {
+  if (isAsked && grouping.kind === "members") {
     throw new TypeError(`options.tensorNorms is true, but ${name} takes no norm of a whole gradient; leave it out.`);
   }
   return isAsked && ["all", "groups", "found"].includes(grouping.kind);

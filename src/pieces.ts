@@ -1,7 +1,7 @@
 import { type Dtype, ELEMENT_BYTES, type Range } from "./ranges.ts";
 import type { ClipReport, Entries } from "./record.ts";
 import type { Units } from "./units.ts";
-import { type Declared, declaredOf, isPresent, type Tensor } from "./view.ts";
+import { type Declared, isPresent, type Tensor } from "./view.ts";
 
 /** Which values share a norm: all values, or those of a tensor, of a member along the leading axis, or of a unit along axes. */
 export type Grouping =
@@ -151,13 +151,4 @@ export function groupOf(tensor: Declared, grouping: Grouping): number {
 export function partOf(range: Range, dtype: Dtype, first: number, length: number): Range {
   const bytes = ELEMENT_BYTES[dtype];
   return { ...range, byteOffset: range.byteOffset + bytes * first, byteLength: bytes * length };
-}
-
-/** The gradients' parameters as tensors. They are read in the same way as gradients, absent like them, and never written. */
-export function parametersOf(declared: readonly Declared[]): Declared[] {
-  return declared.map((tensor) =>
-    isPresent(tensor) && tensor.parameter
-      ? { ...declaredOf(tensor), ...tensor.parameter, label: `${tensor.label}.parameter` }
-      : declaredOf(tensor),
-  );
 }

@@ -87,9 +87,7 @@ export function byteOffsetOf(value: unknown, multiple: number, subject: string):
   if (value === undefined) return 0;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
     const Refusal = typeof value === "number" ? RangeError : TypeError;
-    throw new Refusal(
-      `${subject}.byteOffset is ${shown(value)}; pass a non-negative multiple of ${multiple}, the size of an element in bytes.`,
-    );
+    throw new Refusal(`${subject}.byteOffset is ${shown(value)}; pass a multiple of ${multiple} from 0 on.`);
   }
   return value;
 }

@@ -47,7 +47,7 @@ function refuseUnmeasured({ tensors, declared }: TensorList, method: ClipMethod,
   const { name, grouping } = method;
   if (method.accumulate)
     refuseMissing(tensors, `${name} with accumulate`, "into", "the range that holds the sum so far");
-  if (method.usesParameters) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
+  if (method.parametersOf) refuseMissing(tensors, name, "parameter", "the range that holds its parameter");
   if (grouping.kind === "all") return;
   if (options.totalNorm !== undefined) {
     throw new TypeError(`options.totalNorm is one norm, but ${name} has many; leave it out.`);
@@ -65,12 +65,12 @@ function refuseUneven(declared: readonly Declared[], { count, presentIn }: Membe
     const leading = [shape?.[0], presentIn?.([tensor])].find((axis) => axis !== undefined && axis !== wanted);
     if (leading !== undefined) {
       throw new RangeError(
-        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; stack as many in every gradient.`,
+        `${label} has a leading axis of ${leading}, but the method is for ${counted(wanted, part)}; pass as many.`,
       );
     }
     if (length % count !== 0) {
       throw new RangeError(
-        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; the leading axis of every gradient must be the ${part}s.`,
+        `${label} has ${counted(length, "element")}, which ${counted(count, part)} cannot share equally; make the ${part}s its leading axis.`,
       );
     }
   }

@@ -74,10 +74,10 @@ describe("options", () => {
     const clipper = await createClipper({ backend: "cpu" });
     const arrays = gradients();
     expect(() => clipper.prepare(arrays, clipByValue(1), { apply: "record" })).toThrow(
-      /^options\.apply is "record", but clipByValue writes: it has no scale to publish; leave it out\.$/,
+      /^options\.apply is the string "record", but clipByValue takes no norm; leave it out\.$/,
     );
     expect(() => clipper.prepare(arrays, clipByValue(1), { totalNorm: 5 })).toThrow(
-      /^options\.totalNorm is 5, but clipByValue uses no norm; leave it out\.$/,
+      /^options\.totalNorm is 5, but clipByValue takes no norm; leave it out\.$/,
     );
     for (const options of [{ apply: "record" as const }, { totalNorm: 5 }]) {
       expect(() => clipper.prepare(arrays, clipByValue(1), options)).toThrow(TypeError);

@@ -62,8 +62,7 @@ function view(extras: object): (make: Make) => unknown {
   return (make) => [make([1, 2]), { buffer: make([3, 4, 5, 6]), ...extras }];
 }
 
-const POSITION = (label: string, shown: string) =>
-  `${label}.byteOffset is ${shown}; pass a non-negative multiple of 4, the size of an element in bytes.`;
+const POSITION = (label: string, shown: string) => `${label}.byteOffset is ${shown}; pass a multiple of 4 from 0 on.`;
 const COUNT = (shown: string) => `gradients[1].length is ${shown}; pass a whole number of elements.`;
 
 const views: Row[] = [
@@ -177,7 +176,7 @@ const intos: Row[] = [
     "an into that is null",
     view({ into: null }),
     TypeError,
-    "gradients[1].into is null; pass an object with buffer and byteOffset.",
+    "gradients[1].into is null; pass an object with buffer, byteOffset and dtype.",
   ],
   [
     "an into that is bare memory",
@@ -195,7 +194,7 @@ const intos: Row[] = [
     "an into with a length",
     view({ into: { buffer: 0, length: 4 } }),
     TypeError,
-    /^gradients\[1\]\.into has an unknown property "length"; it takes buffer and byteOffset.*\.$/,
+    /^gradients\[1\]\.into has an unknown property "length"; it takes buffer, byteOffset and dtype.*\.$/,
   ],
   [
     "an into between elements",

@@ -7,7 +7,7 @@ const files = ["methods", "skips"].flatMap((folder) =>
   readdirSync(new URL(folder, source)).map((file) => `${folder}/${file}`),
 );
 const publicFiles = files.filter((file) =>
-  /\/(adaptive|auto|clip|measure|z|ada|normalize|skip\w)/.test(file.slice(0, -3)),
+  /\/(adaptive|auto|clip|measure|z|ada|normalize|skip(?!Rule)\w)/.test(file.slice(0, -3)),
 );
 const names = publicFiles.map((file) => file.slice(file.indexOf("/") + 1, -".ts".length));
 

@@ -4,7 +4,7 @@ import { clipByGlobalNorm, normalizeByGlobalNorm } from "../src/index.ts";
 import { bench, clipperOn, cpu, memoryOn, sides } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
 
-const RANGE = /; pass a positive float32 between .*\.$/;
+const RANGE = /; pass a positive float32 from .*\.$/;
 
 test.each([0, -1, Infinity, Number.NaN, 1e-39])("a norm of %s is refused", async (norm) => {
   const error = await refused(() => normalizeByGlobalNorm(norm), RangeError, RANGE);

@@ -350,8 +350,7 @@ describe("restore", () => {
       other.restore(given);
       expect(new Uint8Array(await other.state())).toEqual(new Uint8Array(state));
     }
-    const message =
-      "restore's state is a SharedArrayBuffer; pass the ArrayBuffer that state() gave, or a view of its bytes.";
+    const message = "restore's state is a SharedArrayBuffer; pass what state() gave.";
     await refused(() => clip.restore(new SharedArrayBuffer(8) as unknown as ArrayBuffer), TypeError, message);
   });
 });

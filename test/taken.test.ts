@@ -270,7 +270,7 @@ describe("options, lists and views are plain", () => {
     await clipGradients([new View(array)], clipByGlobalNorm(2.5));
     expect([...array]).toEqual([1.5, 2]);
     const into = new View(new Float32Array(2));
-    const message = "gradients[0].into is an instance of View; pass an object with buffer and byteOffset.";
+    const message = "gradients[0].into is an instance of View; pass an object with buffer, byteOffset and dtype.";
     await refused(() => cpu.prepare([{ buffer: array, into }]), TypeError, message);
   });
 

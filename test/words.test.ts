@@ -45,17 +45,17 @@ test("of members and examples", async () => {
   await refused(
     () => clipper.prepare(shaped(2, [2]), members(1)),
     RangeError,
-    "gradients[0] has a leading axis of 2, but the method is for 1 member; stack as many in every gradient.",
+    "gradients[0] has a leading axis of 2, but the method is for 1 member; pass as many.",
   );
   await refused(
     () => clipper.prepare([array(1)], members(2)),
     RangeError,
-    "gradients[0] has 1 element, which 2 members cannot share equally; the leading axis of every gradient must be the members.",
+    "gradients[0] has 1 element, which 2 members cannot share equally; make the members its leading axis.",
   );
   await refused(
     () => clipper.prepare(shaped(2, [2]), clipPerExample(1, { examples: 1 })),
     RangeError,
-    "gradients[0] has a leading axis of 2, but the method is for 1 example; stack as many in every gradient.",
+    "gradients[0] has a leading axis of 2, but the method is for 1 example; pass as many.",
   );
 });
 

@@ -3,12 +3,15 @@ import {
   adaptiveGradClip,
   autoClip,
   type ClipMethod,
+  type ClipOptions,
   clipByGlobalNorm,
   clipByNorm,
   clipByValue,
   clipPerExample,
   createClipper,
   type GradientView,
+  normalizeByGlobalNorm,
+  skipAbove,
   skipSpikes,
   zClip,
 } from "../../src/index.ts";
@@ -46,6 +49,16 @@ const methods: readonly ClipMethod[] = [
   adaptiveGradClip({ axes: [0] }),
   clipByValue(1),
   clipPerExample(1, { examples: 8 }),
+  clipPerExample(1, { examples: 8, automatic: 0.01 }),
+  normalizeByGlobalNorm(1),
+];
+
+/** What changes a kernel besides the method. */
+const options: readonly (readonly [ClipMethod, ClipOptions])[] = [
+  [clipByGlobalNorm(1), { skip: skipSpikes() }],
+  [clipByGlobalNorm(1), { skip: skipAbove(10) }],
+  [clipByGlobalNorm(1), { history: 1024 }],
+  [clipByNorm(1), { skip: skipSpikes() }],
 ];
 
 const SHAPE = [8, 32, 16];
@@ -86,9 +99,7 @@ export async function kernelTexts(bindings: number): Promise<KernelText[]> {
       isFirst = false;
     }
   }
-  for (const method of [clipByGlobalNorm(1), clipByNorm(1)]) {
-    clipper.prepare(views.slice(0, 1), method, { skip: skipSpikes() });
-  }
+  for (const [method, option] of options) clipper.prepare(views.slice(0, 1), method, option);
   for (const [name, source] of Object.entries({ read, rewrite, tensorNorm, tensorFinish, tensorScale })) {
     const device = deviceWith(bindings, (_, module, layout) => add(`bench ${name} by ${LANES}`, module, layout));
     await pipelineOf(device, source, LANES, bindings);

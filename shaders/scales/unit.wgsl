@@ -52,8 +52,7 @@ fn place_of(units: Units, element: u32) -> Place {
 
 // The change in the unit from the outer periods that have ended.
 fn outer_change(units: Units, outer: vec4u) -> u32 {
-  let changes = select(vec4u(), units.outerChanges, outer >= units.outerPeriods);
-  return changes.x + changes.y + changes.z + changes.w;
+  return dot(vec4u(outer >= units.outerPeriods), units.outerChanges);
 }
 
 // The place after a step of as many elements as lie before the place `by`. This follows the inner periods only. No period ends twice

@@ -9,10 +9,11 @@ var<workgroup> found: array<Partial, WORKGROUP_SIZE>;
 // `widest` is a constant at every call, and `team` need not be: FXC, which Direct3D 11 and older Firefox use, refuses a barrier in a
 // loop whose end it cannot prove to be the same for all lanes (error X3663,
 // github.com/microsoft/DirectXShaderCompiler/issues/1306, 2018-05). Drop `widest` when no browser uses FXC any more.
+// The step is no plain division by 2: RADV would count the turns and repeat the text for each of them, a quarter of finish.
 fn folded(mine: Partial, lane: u32, widest: u32, team: u32) -> Partial {
   found[lane] = mine;
   workgroupBarrier();
-  for (var half = widest / 2u; half > 0u; half /= 2u) {
+  for (var half = widest / 2u; half > 0u; half -= (half + 1u) / 2u) {
     if (half < team && lane % team < half) {
       found[lane] = combined(found[lane], found[lane + half]);
     }

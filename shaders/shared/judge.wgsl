@@ -6,7 +6,7 @@ var<private> isSpike: bool; // in lane 0
 fn judge(all: Partial, lane: u32) {
   prepare_skip(lane);
   var judged = all; // what is scaled
-  //#if MEASURES
+  //#if IN_PART
   judged = folded(found_from(settings.firstPartial + settings.partialCount, lane), lane, WORKGROUP, WORKGROUP);
   //#end
   if (lane == 0u) {

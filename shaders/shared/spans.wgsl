@@ -21,10 +21,7 @@ fn is_met(s: u32, endTile: u32) -> bool {
 }
 
 fn slot_met(s: u32, endTile: u32) -> u32 {
-  if (is_met(s, endTile)) {
-    return segment_at(s).slot;
-  }
-  return NO_SLOT;
+  return select(NO_SLOT, segment_at(s).slot, is_met(s, endTile));
 }
 
 fn span_of(segment: Segment, firstTile: u32, endTile: u32) -> Span {

@@ -63,7 +63,7 @@ export function clipUpdates(
       leaves.forEach((leaf, i) => {
         refuse(leaf, labelOf("update", names[i]));
       });
-      const parameters = method.usesParameters ? parametersOf(leaves, structure, params, method) : [];
+      const parameters = method.parametersOf ? parametersOf(leaves, structure, params, method) : [];
       const isTaken = names.map((name) => clips.takes(name));
       const taken = <T>(list: readonly T[]) => list.filter((_, i) => isTaken[i]);
       const clip = leaves.some((leaf) => leaf.device === "webgpu") ? clipOnGPU : clipOnCPU;

@@ -2,7 +2,7 @@ import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { distinctWrites } from "../overlaps.ts";
-import { type GroupRun, groupOf, groupRunsOf, type Piece, parametersOf, partOf, presentPiecesOf } from "../pieces.ts";
+import { type GroupRun, groupOf, groupRunsOf, type Piece, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Dtype, Range } from "../ranges.ts";
 import type { Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
@@ -13,7 +13,7 @@ import type { Write } from "./scale.ts";
 export interface PreparedArrays {
   readonly bundles: readonly GroupRun[];
   /** With tensorNorms: gradients are searched one by one, and these are the numbers of their groups, absent ones too. */
-  readonly told: readonly number[] | undefined;
+  readonly groupsOfTensors: readonly number[] | undefined;
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
   /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
@@ -27,18 +27,17 @@ export interface PreparedArrays {
 
 export function bindArrays(
   list: TensorList,
-  { grouping, examples, usesParameters }: ClipMethod,
+  { grouping, examples, parametersOf }: ClipMethod,
   { tensorNorms, totalNorm, skip }: CheckedOptions,
 ): PreparedArrays {
   const { tensors, declared } = list;
   const pieces = presentPiecesOf(declared, grouping, Infinity);
   const parts = pieces.map(partFor);
   const searched = tensorNorms ? presentPiecesOf(declared, { kind: "tensor" }, Infinity).map(partFor) : parts;
-  const owned = usesParameters ? parametersOf(declared) : [];
-  const parameters = presentPiecesOf(owned, grouping, Infinity).map(partFor);
+  const parameters = presentPiecesOf(parametersOf?.(declared) ?? [], grouping, Infinity).map(partFor);
   const common = {
     bundles: groupRunsOf(declared, grouping),
-    told: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
+    groupsOfTensors: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
     parts: searched,
     parameters,
     unjudged: skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []),

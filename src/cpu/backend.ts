@@ -6,7 +6,7 @@ import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, groupCount } from "../pieces.ts";
 import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
-import type { Decider } from "../rules/rule.ts";
+import type { Decider, RuleState } from "../rules/rule.ts";
 import type { SkipState } from "../skips/skip.ts";
 import { bindArrays, type PreparedArrays } from "./arrays.ts";
 import { type Decision, decide, finish, type NormSettings, normOf, type Settings, writeEntry } from "./finish.ts";
@@ -48,12 +48,15 @@ export function cpuBackend(
   const { bytes: record, rows, ruleState, skipState } = kept;
   const several = method.grouping.kind !== "all";
   const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));
-  const norms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));
+  const tensorNorms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));
   const memory = skipState?.memory ?? ruleState;
   const passes = method.passes.cpu as CpuPasses;
   const judgedOf = options.skip?.passes.cpu as typeof judgedOnCpu | undefined;
-  const givenNorm = totalNorm as number | undefined;
   const decider = ruleState ?? unlessUnbounded(method.rule as Decider);
+  const isSpike = (found: Search, { unjudged }: PreparedArrays, settings: NormSettings) => {
+    const judged = unjudged && judgedOf?.(found, unjudged);
+    return judged !== undefined && skipState?.isSpike(normOf(judged, settings)) === true;
+  };
   return {
     ready: Promise.resolve(),
     kept,
@@ -65,45 +68,25 @@ export function cpuBackend(
     },
     run(prepared, values) {
       const arrays = prepared as PreparedArrays;
-      const { told, unjudged } = arrays;
-      const found = passes.search(arrays, method, options.tensorNorms ? declared.length : groups, values.gradScale);
-      const { all } = found;
-      // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
-      const each = !told ? found.each : several ? regrouped(found.each, groups, told) : [all];
-      // A step without gradients changes no memory. A step in which nothing is scaled does not enter the skip window.
-      const isEmpty = arrays.parts.length === 0 && givenNorm === undefined;
-      const decides = isEmpty && ruleState ? (globalRule as Decider) : decider;
-      const judged = unjudged && judgedOf?.({ ...found, each }, unjudged);
-      const isSpike =
-        judged !== undefined &&
-        skipState?.isSpike(normOf(judged, { method, totalNorm: givenNorm, ...values })) === true;
-      if (told) writeNorms(norms, found.each, arrays, { method, totalNorm: undefined, ...values });
-      const settings = {
-        ...values,
-        method,
-        decider: decides,
-        nonFinite: options.nonFinite,
-        totalNorm: givenNorm,
-        isSpike,
-      };
-      const warmUp = isEmpty || isSpike ? undefined : ruleState?.warmUp;
-      const verdict = several ? decide(all, 0, 0, settings) : undefined;
-      const decisions = decideEach({ ...found, each }, arrays, { ...settings, shared: warmUp && verdict });
-      if (verdict && (verdict.flags & BAD) === 0) warmUp?.(decisions.map(({ norm }) => norm * clipOf(verdict)));
-      const isWhole = isSpike || (warmUp && ((verdict?.flags ?? 0) & SKIP) !== 0);
-      const together = verdict ? severalAs(verdict, isWhole === true) : (decisions[0] as Decision);
-      finish(record, all, together, several ? decisions : [], values.gradScale, method.grouping.kind === "members");
+      const { groupsOfTensors } = arrays;
+      const step = { ...values, method, totalNorm: totalNorm as number | undefined };
+      const alone = passes.search(arrays, method, options.tensorNorms ? declared.length : groups, values.gradScale);
+      const found = groupsOfTensors ? { ...alone, each: eachOf(alone, groupsOfTensors, several, groups) } : alone;
+      const settings = { ...step, decider, nonFinite: options.nonFinite, isSpike: isSpike(found, arrays, step) };
+      // The rule's loss may throw: nothing has been written so far.
+      if (groupsOfTensors) writeNorms(tensorNorms, alone.each, arrays, { ...step, totalNorm: undefined });
+      const { together, each } = decideStep(found, arrays, settings, ruleState, several);
+      const norms = several ? each : [];
+      finish(record, found.all, together, norms, values.gradScale, method.grouping.kind === "members");
       if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
-      if (several) {
-        decisions.forEach((decision, group) => {
-          writeEntry(entries, ENTRY_BYTES * group, decision, each[group]?.nonFinite ?? 0);
-        });
+      for (const [group, decision] of norms.entries()) {
+        writeEntry(entries, ENTRY_BYTES * group, decision, found.each[group]?.nonFinite ?? 0);
       }
-      if (options.apply === "scale") passes.write?.(arrays, decisions.map(scalingOf), method);
+      if (options.apply === "scale") passes.write?.(arrays, each.map(scalingOf), method);
     },
     state: memory?.savedBytes ? { save: async () => memory.save(), load: (saved) => memory.load(saved) } : undefined,
     async readRecord() {
-      const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [norms] : [])];
+      const views = [record, ...(several ? [entries] : []), ...(options.tensorNorms ? [tensorNorms] : [])];
       return views.map(({ buffer }) => new DataView(buffer.slice(0)));
     },
     readHistory: async () => new DataView(rows.slice().buffer),
@@ -122,9 +105,34 @@ function unlessUnbounded(rule: Decider): Decider {
   return { boundFor: (facts) => (facts.maxNorm === Infinity ? Infinity : rule.boundFor(facts)) };
 }
 
-/** What the record has where there are several norms: each has its own bound, and its own scale unless the whole step is skipped. */
-function severalAs(verdict: Decision, isSkipped: boolean): Decision {
-  return { ...verdict, bound: Number.NaN, scale: isSkipped ? 0 : Number.NaN };
+/** The findings by group, of gradients that were searched one by one. */
+function eachOf({ each, all }: Search, groupsOfTensors: readonly number[], several: boolean, groups: number): Found[] {
+  // Without groups everything has been added up: sums that are relative to different magnitudes do not add up.
+  return several ? regrouped(each, groups, groupsOfTensors) : [all];
+}
+
+/** Decides on everything together and on each norm. */
+function decideStep(
+  found: Search,
+  arrays: PreparedArrays,
+  given: Settings,
+  ruleState: RuleState | undefined,
+  several: boolean,
+): { readonly together: Decision; readonly each: readonly Decision[] } {
+  // A step without gradients changes no memory.
+  const isEmpty = arrays.parts.length === 0 && given.totalNorm === undefined;
+  const settings = isEmpty && ruleState ? { ...given, decider: globalRule as Decider } : given;
+  if (!several) {
+    const each = decideEach(found, arrays, settings);
+    return { together: each[0] as Decision, each };
+  }
+  const verdict = decide(found.all, 0, 0, settings);
+  const warmUp = isEmpty || given.isSpike ? undefined : ruleState?.warmUp;
+  const each = decideEach(found, arrays, settings, warmUp && verdict);
+  if ((verdict.flags & BAD) === 0) warmUp?.(each.map(({ norm }) => norm * clipOf(verdict)));
+  // Each norm has its own bound, and its own scale unless the whole step is skipped.
+  const isSkipped = given.isSpike || (warmUp !== undefined && (verdict.flags & SKIP) !== 0);
+  return { together: { ...verdict, bound: Number.NaN, scale: isSkipped ? 0 : Number.NaN }, each };
 }
 
 /** What a clip has left of a norm. */
@@ -132,14 +140,9 @@ function clipOf({ flags, bound, norm }: Decision): number {
   return (flags & CLIPPED) === 0 ? 1 : bound / norm;
 }
 
-/** @param settings.shared what all norms go by, in place of their own. */
-function decideEach(
-  found: Search,
-  arrays: PreparedArrays,
-  settings: Settings & { readonly shared: Decision | undefined },
-): Decision[] {
+/** @param shared what all norms go by, in place of their own. */
+function decideEach(found: Search, arrays: PreparedArrays, settings: Settings, shared?: Decision): Decision[] {
   const { rule, norm: kind } = settings.method;
-  const { shared } = settings;
   const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
     const run = runs[group];

@@ -2,6 +2,7 @@ import { readBound, readNormalFloat, readOptions } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { agcRule } from "../rules/agc.ts";
 import type { Axes } from "../units.ts";
+import { type Declared, declaredOf, isPresent } from "../view.ts";
 import { unitsGrouping } from "./axesOption.ts";
 import type { ClipMethod } from "./method.ts";
 import { adaptiveUnitPasses } from "./passes.ts";
@@ -53,8 +54,17 @@ export function adaptiveGradClip(options?: AdaptiveGradClipOptions): ClipMethod 
     rule: agcRule(readNormalFloat(eps, "adaptiveGradClip's eps")),
     grouping: unitsGrouping(axes, "adaptiveGradClip's axes", unitwiseAxes),
     passes: adaptiveUnitPasses,
-    usesParameters: true,
+    parametersOf,
   };
+}
+
+/** They are read in the same way as gradients, and never written. */
+function parametersOf(declared: readonly Declared[]): Declared[] {
+  return declared.map((tensor) =>
+    isPresent(tensor) && tensor.parameter
+      ? { ...declaredOf(tensor), ...tensor.parameter, label: `${tensor.label}.parameter` }
+      : declaredOf(tensor),
+  );
 }
 
 /** Optax's `unitwise_norm`. */

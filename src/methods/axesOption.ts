@@ -17,9 +17,7 @@ export function unitsGrouping(
   }
   const list = Array.isArray(axes) ? [...axes] : undefined;
   if (!list?.every(Number.isInteger)) {
-    throw new TypeError(
-      `${subject} is ${shown(axes)}; pass a list of the axes to reduce, or a function from a shape to one.`,
-    );
+    throw new TypeError(`${subject} is ${shown(axes)}; pass a list, or a function from a shape to one.`);
   }
   return along(() => list);
 }

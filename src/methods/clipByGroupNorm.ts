@@ -35,21 +35,15 @@ import { groupPasses } from "./passes.ts";
 export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, options?: { others?: number }): ClipMethod {
   const { others } = readOptions(options, "clipByGroupNorm's options", [OTHERS]);
   if (!isPlain(bounds)) {
-    throw new TypeError(
-      `clipByGroupNorm's bounds is ${shown(bounds)}; pass an object of bounds by group, such as { encoder: 1, head: 0.1 }.`,
-    );
+    throw new TypeError(`clipByGroupNorm's bounds is ${shown(bounds)}; pass bounds by group, such as { encoder: 1 }.`);
   }
   const given = Object.entries(bounds).map(([name, bound]) => {
     if (name !== OTHERS) return [name, readBound(bound, `clipByGroupNorm's bound of ${JSON.stringify(name)}`)] as const;
-    throw new RangeError(
-      'clipByGroupNorm\'s bounds has a group "others", which is for gradients without a group; pass it in the options.',
-    );
+    throw new RangeError('clipByGroupNorm\'s bounds has a group "others"; pass it in the options.');
   });
   if (others !== undefined) given.push([OTHERS, readBound(others, "clipByGroupNorm's others")]);
   if (given.length === 0) {
-    throw new RangeError(
-      "clipByGroupNorm's bounds has no group; pass a bound for at least one, such as { encoder: 1 }.",
-    );
+    throw new RangeError("clipByGroupNorm's bounds has no group; pass one, such as { encoder: 1 }.");
   }
   return {
     name: "clipByGroupNorm",

@@ -1,4 +1,4 @@
-import { readBound, readLimit } from "../check.ts";
+import { readBound, readLimit, shown } from "../check.ts";
 import { linf } from "../norms/linf.ts";
 import type { Dtype } from "../ranges.ts";
 import { globalRule } from "../rules/global.ts";
@@ -46,6 +46,16 @@ export function clipByValue(first: number, second?: number): ClipMethod {
     grouping: { kind: "all" },
     passes: valuePasses,
     limits: (dtype) => inside(min, max, dtype),
+    checkOptions({ apply, totalNorm, tensorNorms }) {
+      const aboutNorms = {
+        apply: apply === "record" ? apply : undefined,
+        totalNorm,
+        tensorNorms: tensorNorms || undefined,
+      };
+      const [key, value] = Object.entries(aboutNorms).find(([, value]) => value !== undefined) ?? [];
+      if (!key) return;
+      throw new TypeError(`options.${key} is ${shown(value)}, but clipByValue takes no norm; leave it out.`);
+    },
   };
 }
 

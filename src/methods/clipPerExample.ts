@@ -69,6 +69,10 @@ export function clipPerExample(
     passes: examplePasses,
     examples,
     accumulate: readBoolean(accumulate, "clipPerExample's accumulate"),
+    checkOptions({ apply }) {
+      if (apply !== "record") return;
+      throw new TypeError('options.apply is "record", but clipPerExample makes a sum; leave it out.');
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import type { NormKind } from "../norms/norm.ts";
 import type { Grouping } from "../pieces.ts";
 import type { Dtype } from "../ranges.ts";
 import type { Rule } from "../rules/rule.ts";
+import type { Declared } from "../view.ts";
 
 /**
  * The passes that carry out a method on each backend, in order: of a type that only the backend knows. A method carries a
@@ -47,8 +48,12 @@ export interface ClipMethod {
   readonly examples?: number;
   /** @internal For such sums: whether they are added to what is in `into`. */
   readonly accumulate?: boolean;
-  /** @internal Whether the bound follows from the gradient's parameter. */
-  readonly usesParameters?: true;
+  /** @internal Where the bound follows from the gradients' parameters: these as tensors, absent where the gradient is. */
+  readonly parametersOf?: (declared: readonly Declared[]) => Declared[];
+  /** @internal Refuses options that do not go with it. */
+  readonly checkOptions?: (
+    options: Pick<Readonly<Record<string, unknown>>, "apply" | "totalNorm" | "tensorNorms">,
+  ) => void;
 }
 
 const KEYS = Object.keys({
@@ -62,7 +67,8 @@ const KEYS = Object.keys({
   limits: 0,
   examples: 0,
   accumulate: 0,
-  usesParameters: 0,
+  parametersOf: 0,
+  checkOptions: 0,
 } satisfies Record<keyof ClipMethod, 0>) as (keyof ClipMethod)[];
 
 const GROUPINGS = ["all", "tensor", "members", "units", "groups", "found"] as const;

@@ -4,7 +4,7 @@ import entry from "../../shaders/shared/entry.wgsl?raw";
 import memories from "../../shaders/shared/memories.wgsl?raw";
 import moved from "../../shaders/shared/moved.wgsl?raw";
 import { counted } from "../check.ts";
-import { softFloatFields, softFloatIn, softFloatWords } from "../floats.ts";
+import { softFloatFields, softFloatIn } from "../floats.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
@@ -26,7 +26,8 @@ export const adaStruct = struct(
   "warmup",
   "count",
 );
-const MEMORY_WORDS = 2;
+/** What that shader remembers of a norm. */
+const averageStruct = struct("averageMantissa", "averageExponent");
 
 export function adaRule(settings: AdaSettings): Rule {
   return {
@@ -94,7 +95,7 @@ class Averages implements RuleState {
 
   toWords(): Uint32Array<ArrayBuffer> {
     const { relative, decay, warmup } = this.#settings;
-    const words = new Uint32Array(adaStruct.words + MEMORY_WORDS * this.#averages.length);
+    const words = new Uint32Array(adaStruct.words + averageStruct.words * this.#averages.length);
     adaStruct.write(words, 0, {
       ...softFloatFields("relative", relative),
       ...softFloatFields("weight", Math.fround(1 - decay)),
@@ -102,14 +103,15 @@ class Averages implements RuleState {
       count: this.#count,
     });
     for (const [i, average] of this.#averages.entries()) {
-      words.set(softFloatWords(average), adaStruct.words + MEMORY_WORDS * i);
+      averageStruct.write(words, adaStruct.words + averageStruct.words * i, softFloatFields("average", average));
     }
     return words;
   }
 
   fromWords(words: Uint32Array): void {
     this.#count = adaStruct.read(words, 0, "count");
-    this.#averages = this.#averages.map((_, i) => softFloatIn(words, adaStruct.words + MEMORY_WORDS * i));
+    const at = (i: number) => adaStruct.words + averageStruct.words * i;
+    this.#averages = this.#averages.map((_, i) => softFloatIn(averageStruct, words, at(i), "average"));
   }
 
   renumber(numbers: readonly (number | undefined)[]): void {

@@ -4,7 +4,7 @@ import entry from "../../shaders/shared/entry.wgsl?raw";
 import memories from "../../shaders/shared/memories.wgsl?raw";
 import moved from "../../shaders/shared/moved.wgsl?raw";
 import { counted } from "../check.ts";
-import { LARGEST, softFloatFields, softFloatIn, softFloatWords } from "../floats.ts";
+import { LARGEST, softFloatFields, softFloatIn } from "../floats.ts";
 import { packed, packedBytes, refuseUnless, unpacked } from "../remembered.ts";
 import { struct } from "../struct.ts";
 import type { Facts, Rule, RuleState } from "./rule.ts";
@@ -107,8 +107,8 @@ class ZMemory implements RuleState {
     });
     for (const [i, { count, mean, variance }] of this.#norms.entries()) {
       const at = zStruct.words + statisticsStruct.words * i;
-      // In the order of statisticsStruct; a SoftFloat has two words.
-      words.set([count, ...softFloatWords(mean), ...softFloatWords(variance)], at);
+      const moments = { ...softFloatFields("mean", mean), ...softFloatFields("variance", variance) };
+      statisticsStruct.write(words, at, { count, ...moments });
     }
     return words;
   }
@@ -116,7 +116,8 @@ class ZMemory implements RuleState {
   fromWords(words: Uint32Array): void {
     this.#norms = this.#norms.map((_, i) => {
       const at = zStruct.words + statisticsStruct.words * i;
-      return { count: words[at] as number, mean: softFloatIn(words, at + 1), variance: softFloatIn(words, at + 3) };
+      const of = (name: string) => softFloatIn(statisticsStruct, words, at, name);
+      return { count: statisticsStruct.read(words, at, "count"), mean: of("mean"), variance: of("variance") };
     });
   }
 

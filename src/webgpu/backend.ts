@@ -44,7 +44,7 @@ class WebGPUBackend implements ClipBackend {
   readonly scales: GPUBuffer | undefined;
   readonly state?: StoredState;
   readonly pieceElements: number;
-  readonly #norms: GPUBuffer | undefined;
+  readonly #tensorNorms: GPUBuffer | undefined;
   readonly #context: DeviceContext;
   readonly #label: string;
   readonly #bindings: Bindings;
@@ -78,16 +78,18 @@ class WebGPUBackend implements ClipBackend {
       const made = this.#watched(() => {
         const record = kept.record ?? this.#own("record", RECORD_BYTES);
         const entries = grouped ? this.#own("scales", ENTRY_BYTES * Math.max(1, groups)) : undefined;
-        const norms = options.tensorNorms ? this.#own("norms", ENTRY_BYTES * Math.max(1, declared.length)) : undefined;
+        const tensorNorms = options.tensorNorms
+          ? this.#own("tensor norms", ENTRY_BYTES * Math.max(1, declared.length))
+          : undefined;
         const memory = memoryOf(method, options, groups);
         const words = memory?.toWords(0);
         const state = kept.memory ?? (words || options.history ? this.#makeState(words) : undefined);
-        const bindings = new Bindings(context, { record, entries, norms, state }, method, options);
-        return { record, entries, norms, state, memory, bindings };
+        const bindings = new Bindings(context, { record, entries, tensorNorms, state }, method, options);
+        return { record, entries, tensorNorms, state, memory, bindings };
       });
       this.record = made.record;
       this.scales = made.entries;
-      this.#norms = made.norms;
+      this.#tensorNorms = made.tensorNorms;
       this.#bindings = made.bindings;
       const { state, memory } = made;
       this.kept = { record: made.record, memory: state };
@@ -145,15 +147,15 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readRecord(signal?: AbortSignal): Promise<DataView[]> {
+    const buffers = [this.record, this.scales, this.#tensorNorms];
     return this.#read(
-      [this.record, this.scales, this.#norms].filter((buffer) => buffer !== undefined),
+      buffers.flatMap((buffer) => (buffer ? { buffer } : [])),
       signal,
     );
   }
 
-  async readHistory(): Promise<DataView> {
-    const content = await this.#readMemory();
-    return new DataView(content.buffer, content.byteOffset, this.#memoryAt);
+  readHistory(): Promise<DataView> {
+    return this.#readMemory(0, this.#memoryAt);
   }
 
   destroy(): void {
@@ -161,21 +163,21 @@ class WebGPUBackend implements ClipBackend {
     this.#bindings.destroy();
   }
 
-  async #read(buffers: readonly GPUBuffer[], signal?: AbortSignal): Promise<DataView[]> {
+  async #read(parts: readonly GPUBufferBinding[], signal?: AbortSignal): Promise<DataView[]> {
     this.#refuseLost("unknown");
-    const copies = readBack(this.#context, buffers, signal);
+    const copies = readBack(this.#context, parts, signal);
     ignoreRejection(copies);
     await this.#throwCurrent();
     return copies;
   }
 
-  async #readMemory(): Promise<DataView> {
-    return (await this.#read([this.kept.memory as GPUBuffer]))[0] as DataView;
+  async #readMemory(offset: number, size?: number): Promise<DataView> {
+    return (await this.#read([{ buffer: this.kept.memory as GPUBuffer, offset, size }]))[0] as DataView;
   }
 
   async #save(memory: Remembered): Promise<ArrayBuffer> {
-    const content = await this.#readMemory();
-    memory.fromWords(new Uint32Array(content.buffer as ArrayBuffer, content.byteOffset + this.#memoryAt));
+    const { buffer } = await this.#readMemory(this.#memoryAt);
+    memory.fromWords(new Uint32Array(buffer as ArrayBuffer));
     return memory.save();
   }
 
@@ -288,7 +290,7 @@ function refuseMoreThanBinding(groupCount: number, maxBinding: number): void {
   const most = Math.floor(maxBinding / ENTRY_BYTES);
   if (groupCount <= most) return;
   throw new RangeError(
-    `The gradients have ${groupCount} norms of ${ENTRY_BYTES} bytes each, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+    `The gradients have ${groupCount} norms, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
   );
 }
 

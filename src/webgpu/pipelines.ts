@@ -58,7 +58,7 @@ async function compileError(kernel: Kernel, code: string, module: GPUShaderModul
   const info = await module.getCompilationInfo().catch(() => ({ messages: [] }));
   const messages = info.messages.map((m) => `${kernel.name}:${m.lineNum}:${m.linePos}: ${m.type}: ${m.message}`);
   const lines = code.split("\n").map((line, i) => `${i + 1}: ${line}`);
-  const hint = "Where names are short, withRealNames(message) of gradclip/shaders gives the real ones.";
+  const hint = "withRealNames(message) of gradclip/shaders gives the real names.";
   return new Error([`The kernel ${kernel.name} did not compile: ${cause}`, ...messages, ...lines, hint].join("\n"), {
     cause,
   });

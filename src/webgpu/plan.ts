@@ -1,7 +1,7 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { type Grouping, groupCount, groupOf, groupRunsOf, parametersOf, presentPiecesOf } from "../pieces.ts";
+import { type Grouping, groupCount, groupOf, groupRunsOf, presentPiecesOf } from "../pieces.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Declared } from "../view.ts";
 import type { Limits } from "./dispatches.ts";
@@ -52,11 +52,11 @@ function planningFor(
     tensors,
     buffers: buffersOf(tensors),
     gradients: read(declared, searchedBy, limits),
-    parameters: read(method.usesParameters ? parametersOf(declared) : [], searchedBy, limits),
+    parameters: read(method.parametersOf?.(declared) ?? [], searchedBy, limits),
     groupRuns: groupRunsOf(declared, grouping),
     searchedBy,
-    told: tensorNorms ? groupRunsOf(declared, searchedBy) : [],
-    groupOf: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : [],
+    tensorRuns: tensorNorms ? groupRunsOf(declared, searchedBy) : [],
+    groupsOfTensors: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : [],
     groupCount: grouping.kind === "all" ? 0 : Math.max(1, groupCount(declared, grouping)),
     unjudged: unjudged ?? [],
     partialCount: 0,

@@ -5,23 +5,23 @@ import { faultError, watched } from "./faults.ts";
 import { ignoreRejection } from "./pipelines.ts";
 
 /**
- * Copies buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
+ * Copies parts of buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
  * @throws DeviceLostError, RangeError if there is no memory, the signal's reason.
  */
 export async function readBack(
   context: DeviceContext,
-  buffers: readonly GPUBuffer[],
+  parts: readonly GPUBufferBinding[],
   signal?: AbortSignal,
 ): Promise<DataView[]> {
   const { device, label } = context;
   let staging: GPUBuffer | undefined;
   const free = () => staging?.destroy();
   try {
-    const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+    const size = parts.reduce((sum, part) => sum + sizeOf(part), 0);
     const { made, fault } = watched(device, () => {
       const target = newBuffer(context, { label: `${label} read-back`, size, usage: COPY_DST | MAP_READ });
       staging = target;
-      const starts = submitCopies(context, buffers, target);
+      const starts = submitCopies(context, parts, target);
       return { target, starts, mapped: target.mapAsync(1) };
     });
     signal?.addEventListener("abort", free);
@@ -35,21 +35,29 @@ export async function readBack(
       throw new DeviceLostError((await loss) ?? { message: String(error) }, "unknown", { cause: error });
     });
     const copy = made.target.getMappedRange().slice(0);
-    return buffers.map((buffer, i) => new DataView(copy, made.starts[i], buffer.size));
+    return parts.map((part, i) => new DataView(copy, made.starts[i], sizeOf(part)));
   } finally {
     signal?.removeEventListener("abort", free);
     free();
   }
 }
 
-/** Copies the buffers one after the other. Returns where each begins. */
-function submitCopies({ device, label }: DeviceContext, buffers: readonly GPUBuffer[], target: GPUBuffer): number[] {
+function sizeOf({ buffer, offset = 0, size = buffer.size - offset }: GPUBufferBinding): number {
+  return size;
+}
+
+/** Copies the parts one after the other. Returns where each begins. */
+function submitCopies(
+  { device, label }: DeviceContext,
+  parts: readonly GPUBufferBinding[],
+  target: GPUBuffer,
+): number[] {
   const encoder = device.createCommandEncoder({ label: `${label} read-back` });
   let next = 0;
-  const starts = buffers.map((buffer) => {
+  const starts = parts.map((part) => {
     const start = next;
-    encoder.copyBufferToBuffer(buffer, 0, target, start, buffer.size);
-    next += buffer.size;
+    encoder.copyBufferToBuffer(part.buffer, part.offset ?? 0, target, start, sizeOf(part));
+    next += sizeOf(part);
     return start;
   });
   device.queue.submit([encoder.finish()]);

@@ -49,7 +49,7 @@ export interface ClipBuffers {
   /** With several norms: an entry for each group. */
   readonly entries: GPUBuffer | undefined;
   /** With tensorNorms: an entry for each gradient. */
-  readonly norms: GPUBuffer | undefined;
+  readonly tensorNorms: GPUBuffer | undefined;
   readonly state: GPUBuffer | undefined;
 }
 
@@ -121,7 +121,7 @@ export class Bindings {
       partials: whole(partials),
       record: whole(this.#buffers.record),
       entries: whole(this.#buffers.entries),
-      norms: whole(this.#buffers.norms),
+      tensorNorms: whole(this.#buffers.tensorNorms),
       state: whole(this.#buffers.state),
       tables: { buffer: tables, size: 4 },
     };
@@ -184,7 +184,7 @@ export class Bindings {
     const most = this.#context.device.limits.maxStorageBufferBindingSize;
     if (size > most) {
       throw new RangeError(
-        `The norms need ${size} bytes of scratch, but a binding of the device holds ${most}; reduce more axes, or pass fewer gradients.`,
+        `The norms need ${size} bytes, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
       );
     }
     if (!this.#partials || this.#partials.size < size) {
@@ -225,7 +225,7 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   const tensor = tensors.find(({ source, into }) => [source.buffer, into?.buffer].includes(gradScale.buffer));
   if (!tensor) return;
   throw new RangeError(
-    `options.gradScale is in the buffer of ${tensor.label}, which is written in the pass that reads it; put it into another buffer.`,
+    `options.gradScale is in the buffer of ${tensor.label}, which is written; put it into another buffer.`,
   );
 }
 

@@ -167,7 +167,7 @@ async function check(trial: Trial, context: DeviceContext, clip: Clip, samples: 
     clip.encode(encoder);
     device.queue.submit([encoder.finish()]);
   });
-  const sources = [clip.record as GPUBuffer, ...buffers];
+  const sources = [clip.record as GPUBuffer, ...buffers].map((buffer) => ({ buffer }));
   const reported = clip.report();
   ignoreRejection(reported);
   const [record, ...copies] = (await readBack(context, sources)) as [DataView, ...DataView[]];

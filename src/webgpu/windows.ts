@@ -124,7 +124,7 @@ function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void 
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
   throw new RangeError(
-    `${segments[0]?.label} and its into share a 256-byte window of one buffer (${bytes(source)} and ${bytes(into)} would be bound); put one into another buffer.`,
+    `${segments[0]?.label} and its into share a 256-byte window (${bytes(source)} and ${bytes(into)} ); put one into another buffer.`,
   );
 }
 

@@ -103,7 +103,7 @@ export function clippingOf(
     apply(given, update) {
       const all = readGradients(tf, given);
       const taken = all.filter(({ name, variable }) => clips.takes(name, variable));
-      if (method.usesParameters) for (const gradient of taken) refuseWithoutVariable(gradient, method);
+      if (method.parametersOf) for (const gradient of taken) refuseWithoutVariable(gradient, method);
       const clipped = [...taken];
       const made = () => clipped.filter(({ tensor }, i) => tensor !== taken[i]?.tensor);
       const before = keeps ? keepOf(tf, optimizers, all) : undefined;

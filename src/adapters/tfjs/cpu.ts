@@ -9,7 +9,7 @@ export function clipOnCPU(tf: TensorFlow, gradients: Gradient[], clips: Clips): 
     const { name, tensor, variable } = gradient;
     const shape = shapeOf(gradient);
     if (!tensor?.size) return { name, shape };
-    const parameter = clips.method.usesParameters && variable && { buffer: variable.dataSync<"float32">() };
+    const parameter = clips.method.parametersOf && variable && { buffer: variable.dataSync<"float32">() };
     // The cpu backend returns the array that it computes with.
     return { name, shape, buffer: tensor.dataSync<"float32">().slice(), ...(parameter && { parameter }) };
   });

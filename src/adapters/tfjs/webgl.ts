@@ -246,7 +246,7 @@ export class WebGLClip {
     ends: readonly number[],
   ): TensorInfo {
     const { method, values } = this.#clips;
-    const own = method.usesParameters && this.#tf.reshape(variable as Variable, gradient.shape);
+    const own = method.parametersOf && this.#tf.reshape(variable as Variable, gradient.shape);
     const parameter = own ? this.#packed(own) : undefined;
     const least = method.rule.weight?.({ group: 0, count: 1, valuesPerGroup: 1, absent: false }) ?? 0;
     const { clipped, record } = clipUnits(

@@ -23,7 +23,7 @@ export interface WebGPUBackend {
  */
 export function clipOnGPU(tf: TensorFlow, gradients: Gradient[], clips: Clips): GPUBuffer {
   const gpu = tf.backend() as unknown as WebGPUBackend;
-  const { usesParameters } = clips.method;
+  const { parametersOf } = clips.method;
   const given = [...gradients];
   const dataOf = ({ dataId }: Tensor) => {
     const data = gpu.tensorMap.get(dataId);
@@ -41,7 +41,7 @@ export function clipOnGPU(tf: TensorFlow, gradients: Gradient[], clips: Clips): 
     const { shape, size: length } = tensor;
     let source = dataOf(tensor);
     // The gradient of x + y belongs to two variables and has a bound for each.
-    if (usesParameters && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
+    if (parametersOf && source.refCount > 1) source = dataInstead(i, tf.mul(tensor, 1));
     let target = source;
     if (source.refCount > 1 && source.refCount > holdersIn(given, tensor)) {
       const info = gpu.makeTensorInfo(shape, "float32");
@@ -49,7 +49,7 @@ export function clipOnGPU(tf: TensorFlow, gradients: Gradient[], clips: Clips): 
     }
     target.values = null; // Values that were read before are out of date.
     const into = target === source ? undefined : { buffer: target.resource };
-    const parameter = usesParameters && variable ? { buffer: dataOf(variable).resource } : undefined;
+    const parameter = parametersOf && variable ? { buffer: dataOf(variable).resource } : undefined;
     return { name, shape, length, buffer: source.resource, into, parameter };
   });
   const { clip, gradients: present } = clips.for(views, gpu.device, () => submitQueue(gpu));

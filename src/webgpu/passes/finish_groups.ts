@@ -10,7 +10,10 @@ import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 
 /** Decides for each group, and leaves partials of all groups together for finish. */
 export const finishGroups: Pass = {
-  plan: (planning) => [...planTold(planning), ...(planning.groupCount > 0 ? planGroups(planning, "entries") : [])],
+  plan: (planning) => [
+    ...planTensorNorms(planning),
+    ...(planning.groupCount > 0 ? planGroups(planning, "entries") : []),
+  ],
 };
 
 /** As in shaders/finish_groups.wgsl. */
@@ -25,33 +28,33 @@ const bundleStruct = struct(
   "weight",
   "traits",
 );
-const [ABSENT, INDEPENDENT, MEASURED] = [1, 2, 4];
+const [ABSENT, INDEPENDENT, UNJUDGED] = [1, 2, 4];
 const rangeStruct = struct("first", "each");
 /** Each workgroup leaves one partial, and finish.wgsl reads all of them in a single workgroup. */
 const MOST_WORKGROUPS = 256;
 
 /** For tensorNorms. Each gradient is decided as by clipByNorm, and only its norm is used. */
-function planTold(planning: Planning): Dispatch[] {
-  const { told, groupOf, method, options, searchedBy, gradients } = planning;
-  if (told.length === 0) return [];
+function planTensorNorms(planning: Planning): Dispatch[] {
+  const { tensorRuns, groupsOfTensors, method, options, searchedBy, gradients } = planning;
+  if (tensorRuns.length === 0) return [];
   const alone = {
     ...planning,
     method: { ...method, rule: globalRule, grouping: searchedBy },
     options: { ...options, totalNorm: undefined },
     unjudged: [],
-    groupRuns: told,
-    groupCount: told.length,
+    groupRuns: tensorRuns,
+    groupCount: tensorRuns.length,
   };
-  const dispatches = planGroups(alone, "norms");
+  const dispatches = planGroups(alone, "tensorNorms");
   planning.partialCount = alone.partialCount;
   planning.found = alone.found;
   for (const [i, range] of gradients.ranges.entries()) {
-    gradients.ranges[i] = { ...range, group: groupOf[range.group] as number };
+    gradients.ranges[i] = { ...range, group: groupsOfTensors[range.group] as number };
   }
   return dispatches;
 }
 
-function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[] {
+function planGroups(planning: Planning, buffer: "entries" | "tensorNorms"): Dispatch[] {
   const { groupCount, groupRuns } = planning;
   // Where each norm is remembered, finish decides: this leaves the norms.
   const method = remembersEach(planning.method.rule) ? { ...planning.method, rule: globalRule } : planning.method;
@@ -65,7 +68,7 @@ function planGroups(planning: Planning, buffer: "entries" | "norms"): Dispatch[]
     {
       name: `finish groups ${method.norm.name} ${method.rule.name}${inPart ? " in part" : ""}`,
       source: () =>
-        decidingText(kernel, method, LANES, { texts: { "shared/entry": entry }, conditions: { MEASURES: inPart } }),
+        decidingText(kernel, method, LANES, { texts: { "shared/entry": entry }, conditions: { IN_PART: inPart } }),
       bindings: [
         { type: "storage", buffer: "partials" },
         { type: "storage", buffer },
@@ -111,7 +114,7 @@ function bundleTable({ method, groupRuns: bundles, gradients, parameters, unjudg
       traits:
         (absent ? ABSENT : 0) |
         (method.grouping.kind === "members" && !absent ? INDEPENDENT : 0) |
-        (unjudged.includes(group) ? MEASURED : 0),
+        (unjudged.includes(group) ? UNJUDGED : 0),
     });
   }
   return words;

@@ -35,11 +35,11 @@ export interface Planning {
   readonly groupRuns: readonly GroupRun[];
   /** The number of groups; 0 if all gradients share one norm. */
   readonly groupCount: number;
-  /** Whose partials are kept apart: a group's, or a gradient's where each is to be told. */
+  /** Whose partials are kept apart: a group's, or with tensorNorms a gradient's. */
   readonly searchedBy: Grouping;
-  /** Every gradient, absent ones too, and the number of its group; empty without tensorNorms. */
-  readonly told: readonly GroupRun[];
-  readonly groupOf: readonly number[];
+  /** With tensorNorms every gradient, absent ones too, as a group of its own, and the number of the group that it is in; else empty. */
+  readonly tensorRuns: readonly GroupRun[];
+  readonly groupsOfTensors: readonly number[];
   /** Groups that a skip rule does not judge. */
   readonly unjudged: readonly number[];
   /** The number of partials so far. Those of the next pass follow. */
@@ -90,8 +90,8 @@ export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "norms": the entries of tensorNorms; "tables": what all words are in. */
-export type BufferName = "partials" | "record" | "entries" | "norms" | "state" | "tables";
+/** "tables": what all words are in. */
+export type BufferName = "partials" | "record" | "entries" | "tensorNorms" | "state" | "tables";
 
 /** In the order of the step's values. */
 export type StepValue = "maxNorm" | "gradScale";

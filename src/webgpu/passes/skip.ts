@@ -13,7 +13,7 @@ function inFinish({ method, options, unjudged }: Planning): ReturnType<SkipPasse
   return {
     names: [name, ...(loss ? ["loss"] : []), ...(isInPart ? ["in part"] : [])],
     texts: { skip: wgsl, ...texts },
-    conditions: { SKIPS: true, LOSS: loss !== undefined, MEASURES: isInPart },
+    conditions: { SKIPS: true, LOSS: loss !== undefined, IN_PART: isInPart },
     // Behind the entries, where finish has them.
     tokens: { LOSS_AT: remembersEach(method.rule) ? "7" : "6" },
     bindings: loss ? [{ type: READ, source: loss }] : [],

@@ -114,6 +114,6 @@ function addSegments(rounds: Segment[][], tensor: Tensor, rows: Rows, maxBinding
 function refuseSharedWindow(into: Range, source: Range, label: string, examples: number): void {
   if (alignedUp(into.byteOffset + into.byteLength) <= alignedDown(source.byteOffset)) return;
   throw new RangeError(
-    `${label} has ${examples} examples of ${into.byteLength} bytes and more, which no binding of the device holds together; pass an into in another buffer.`,
+    `${label} has ${examples} examples of ${into.byteLength} bytes, which no binding holds together;  pass an into in another buffer.`,
   );
 }

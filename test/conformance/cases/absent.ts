@@ -59,7 +59,7 @@ const STEPS: readonly [absent: readonly number[], late: readonly number[]][] = [
 ];
 
 function stepsOf(rule: Rule): Unit[] {
-  const told = rule.method.usesParameters || rule.method.name === "adaptiveGradClip";
+  const told = rule.method.parametersOf || rule.method.name === "adaptiveGradClip";
   const plain = (tensors: Tensor[]) => (told ? tensors : tensors.map(({ parameter: _, ...one }) => one));
   return [false, true].flatMap((spoilt) =>
     STEPS.map(([absent, late]) => {
