@@ -82,12 +82,6 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: "formats/f16",
-    before: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 0u));",
-    after: "return bitcast<u32>(lane_of(bitcast<Word>(finite_values(Word(half))), 1u));",
-    reason: "All lanes hold the same.",
-  },
-  {
-    file: "formats/f16",
     before:
       "fn rounded_bits(bits: Word) -> Word { return rounded_units(bitcast<Values>(min(bits, Word(0x47800000u))) * UNITS); }",
     after:
@@ -204,20 +198,6 @@ export const equivalents: readonly Equivalent[] = [
     before: "  return { buffer: a.buffer, offset, size: Math.max(a.offset + a.size, b.offset + b.size) - offset };",
     after: "  return { buffer: a.buffer, offset, size: Math.max(a.offset - a.size, b.offset + b.size) - offset };",
     reason: "Of two windows in order the second ends last.",
-  },
-  {
-    file: "overlaps.ts",
-    before:
-      "      if (next.range.byteOffset + next.range.byteLength > last.range.byteOffset + last.range.byteLength) last = next;",
-    after:
-      "      if (next.range.byteOffset + next.range.byteLength >= last.range.byteOffset + last.range.byteLength) last = next;",
-    reason: "Of two that end together either meets what follows.",
-  },
-  {
-    file: "overlaps.ts",
-    before: "      if (!last) break;",
-    after: "      if (false) break;",
-    reason: "A buffer that is known has a use.",
   },
 ];
 
