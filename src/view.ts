@@ -89,7 +89,7 @@ export interface GivenView extends Read<(typeof VIEW_KEYS)[number]> {
 type Properties = { -readonly [P in keyof GivenView]: unknown };
 
 /** Every property is a view's own: one of Object.prototype is not a property of a view. */
-const UNREAD: Properties = Object.fromEntries(VIEW_KEYS.map((key) => [key, undefined]));
+const UNREAD: Properties = Object.fromEntries(["isDeclared", ...VIEW_KEYS].map((key) => [key, undefined]));
 
 export function isPresent(tensor: Declared | undefined): tensor is Tensor {
   return tensor !== undefined && "source" in tensor;
