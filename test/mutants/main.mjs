@@ -152,7 +152,8 @@ for (const mutant of mutants) {
 }
 stopWorker();
 printTable(outcomes, all);
-const countOf = (/** @type {Outcome["verdict"]} */ wanted) => outcomes.filter(({ verdict }) => verdict === wanted).length;
+const countOf = (/** @type {Outcome["verdict"]} */ wanted) =>
+  outcomes.filter(({ verdict }) => verdict === wanted).length;
 const survived = countOf("survived");
 console.log(`${countOf("killed") + countOf("equivalent")} passed, ${survived} failed`);
 process.exit(survived ? 1 : 0);
