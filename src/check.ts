@@ -3,6 +3,7 @@ import { LARGEST } from "./floats.ts";
 const SMALLEST_NORMAL = 2 ** -126;
 /** For how many steps a memory may be filled only. */
 export const LONGEST_WARMUP = 1_000_000;
+const MOST_NORMS = 1_000_000;
 
 /** Describes a value in a few words, for an error message. */
 export function shown(value: unknown): string {
@@ -109,9 +110,10 @@ export function readDecay(value: unknown, subject: string): number {
   return value as number;
 }
 
+/** Of members or examples: each has a norm of its own. */
 export function readCount(value: unknown, subject: string): number {
-  if (!Number.isSafeInteger(readNumber(value, subject)) || (value as number) < 1) {
-    throw new RangeError(`${subject} is ${value}; pass a whole number of at least 1.`);
+  if (!Number.isInteger(readNumber(value, subject)) || (value as number) < 1 || (value as number) > MOST_NORMS) {
+    throw new RangeError(`${subject} is ${value}; pass a whole number from 1 to ${MOST_NORMS}.`);
   }
   return value as number;
 }

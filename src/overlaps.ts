@@ -9,7 +9,7 @@ export function refuseOverlaps(tensors: readonly Tensor[]): void {
   const uses: Use[] = [];
   const use = (range: Range, tensor: Tensor, as: Use["as"]) => {
     const { buffer, byteOffset: start, byteLength } = range;
-    uses.push({ buffer: idOf(buffer), start, end: start + byteLength, range, tensor, as });
+    if (byteLength > 0) uses.push({ buffer: idOf(buffer), start, end: start + byteLength, range, tensor, as });
   };
   for (const tensor of tensors) {
     use(tensor.source, tensor, "gradient");

@@ -210,6 +210,19 @@ test("a skipped step changes no bit of weights and moments, the first step too",
   clipGradients.clip.destroy();
 });
 
+test("a good step after a skipped one is applied, with a parameter that was not there before too", async () => {
+  const clipGradients = clippingBy(clipByGlobalNorm(1));
+  const appliedOf = async (values: number[][]) => {
+    const gradients = gradientsOf(values);
+    return (await clipGradients(gradients)).clippedGrads === gradients;
+  };
+  expect(await appliedOf([[Number.NaN]])).toBe(false);
+  expect(await appliedOf([[3], [4]])).toBe(true);
+  expect(await appliedOf([[3], [Number.NaN], [4]])).toBe(false);
+  expect(await appliedOf([[3], [4]])).toBe(true);
+  clipGradients.clip.destroy();
+});
+
 /** Tensors of doppler-gpu's pool, whose buffers are longer than the tensors, by their parameters. */
 function gradientsOf(values: number[][]): Map<DopplerTensor, DopplerTensor> {
   const tensors = values.map((list): DopplerTensor => tensorOf(Float32Array.from(list), [list.length]));

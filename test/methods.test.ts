@@ -74,8 +74,8 @@ describe("clipByGlobalNorm's", () => {
     await refused(() => make({ members }), TypeError, `${subject}'s members is ${shown}; pass a number.`);
   });
 
-  test.each([0, -1, 1.5, Number.NaN, Infinity, 2 ** 53])("members refuses %d", async (members) => {
-    const message = `${subject}'s members is ${members}; pass a whole number of at least 1.`;
+  test.each([0, -1, 1.5, Number.NaN, Infinity, 1_000_001, 2 ** 53])("members refuses %d", async (members) => {
+    const message = `${subject}'s members is ${members}; pass a whole number from 1 to 1000000.`;
     await refused(() => make({ members }), RangeError, message);
   });
 });

@@ -206,7 +206,7 @@ describe("a method edited by hand is validated again", () => {
       "half a member",
       () => ({ ...clipByGlobalNorm(1), grouping: { kind: "members", count: 0.5 } }),
       RangeError,
-      "method.grouping.count is 0.5; pass a whole number of at least 1.",
+      "method.grouping.count is 0.5; pass a whole number from 1 to 1000000.",
     ],
     [
       "other examples than members",

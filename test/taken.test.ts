@@ -76,12 +76,15 @@ describe("which arrays fit which dtype", () => {
     await refusal({ buffer: new Uint8Array(16), parameter: { buffer: array, dtype } }, ".parameter");
   });
 
-  test("an into of another dtype is refused", async () => {
-    const into = { buffer: new Float32Array(2), dtype: "f32" };
-    const view = { buffer: new Uint16Array(HALVES), dtype: "f16", into };
-    const message = 'gradients[0].into has an unknown property "dtype"; it takes buffer and byteOffset.';
-    await refused(() => cpu.prepare([view] as unknown as Gradients), TypeError, message);
-    expect([...into.buffer]).toEqual([0, 0]);
+  test("an into takes float32, and no other dtype than the gradient's", async () => {
+    const into = { buffer: new Float32Array(2), dtype: "f32" as const };
+    const view = { buffer: new Uint16Array(HALVES), dtype: "f16" as const, into };
+    await clipGradients([view], clipByGlobalNorm(2.5));
+    expect([...into.buffer]).toEqual([1.5, 2]);
+    const other = { ...view, into: { ...into, dtype: "bf16" } };
+    const message = 'gradients[0].into.dtype is the string "bf16"; use "f32".';
+    await refused(() => cpu.prepare([other] as unknown as Gradients), TypeError, message);
+    expect([...into.buffer]).toEqual([1.5, 2]);
   });
 
   test("a Float16Array is f16, bare and in a view", async () => {

@@ -15,8 +15,8 @@ interface Given {
   readonly length: number;
   readonly gap: number;
   readonly buffer: number;
-  /** Into another place, whose gap and buffer these are. */
-  readonly into?: { readonly gap: number; readonly buffer: number };
+  /** Into another place, whose gap and buffer these are; as float32 where it is wide. */
+  readonly into?: { readonly gap: number; readonly buffer: number; readonly isWide: boolean };
 }
 
 const gap = fc.oneof(
@@ -30,7 +30,7 @@ const given: fc.Arbitrary<Given> = fc.record(
     length: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 600 })),
     gap,
     buffer,
-    into: fc.record({ gap, buffer }),
+    into: fc.record({ gap, buffer, isWide: fc.boolean() }),
   },
   { requiredKeys: ["dtype", "length", "gap", "buffer"] },
 );
@@ -56,7 +56,10 @@ function viewsOf(list: readonly Given[]): GradientView[] {
   };
   for (const { dtype, length, gap, buffer, into } of list) {
     const bytes = length * (dtype === 0 ? 4 : 2);
-    places.push(place(buffer, gap, bytes), into ? place(into.buffer, into.gap, bytes) : [-1, 0]);
+    places.push(
+      place(buffer, gap, bytes),
+      into ? place(into.buffer, into.gap, into.isWide ? 4 * length : bytes) : [-1, 0],
+    );
   }
   // Not all of such a buffer can be bound.
   const buffers = ends.map((end) => fakeBuffer(4 * Math.ceil(end / 4) + 2));
@@ -66,7 +69,8 @@ function viewsOf(list: readonly Given[]): GradientView[] {
       places[2 * i + 1] as [number, number],
     ];
     const view = { buffer: buffers[at] as GPUBuffer, byteOffset, length, dtype: DTYPES[dtype] };
-    return into ? { ...view, into: { buffer: buffers[target] as GPUBuffer, byteOffset: intoOffset } } : view;
+    const place = { buffer: buffers[target] as GPUBuffer, byteOffset: intoOffset };
+    return into ? { ...view, into: { ...place, ...(into.isWide && { dtype: "f32" }) } } : view;
   });
 }
 
@@ -187,8 +191,11 @@ test("every byte is read once and written once, to the right place", () => {
           if (name === "clipByNorm") expect(segment.source.byteLength).toBeLessThanOrEqual(bytes);
           if (!segment.writes) continue;
           expect(segment.into?.buffer).toBe(into?.buffer);
-          if (into && segment.into)
-            expect(segment.into.byteOffset - segment.source.byteOffset).toBe((into.byteOffset as number) - byteOffset);
+          if (!into || !segment.into) continue;
+          const widening = into.dtype === "f32" && dtype !== "f32" ? 2 : 1;
+          const from = widening * (segment.source.byteOffset - byteOffset);
+          expect(segment.into.byteOffset - (into.byteOffset as number)).toBe(from);
+          expect(segment.into.byteLength).toBe(widening * segment.source.byteLength);
         }
       }
     }

@@ -68,11 +68,12 @@ export function clippingBy(method?: ClipMethod, options?: DopplerOptions): Doppl
   const clips = new Clips(method ?? clipByGlobalNorm(Infinity), options, "clippingBy", ["metrics"]);
   const { metrics = true } = options ?? {};
   readBoolean(metrics, "clippingBy's metrics");
-  const skippedBefore = new WeakMap<GradientClip, number>();
+  /** By the record: a clip that goes on for other gradients keeps it, with its counters. */
+  const skippedBefore = new WeakMap<GPUBuffer, number>();
   /** Whether the last step was. A report of the user's own may have come in between. */
-  const isSkipped = (clip: GradientClip, { totals }: ClipReport) => {
-    const before = skippedBefore.get(clip) ?? 0;
-    skippedBefore.set(clip, totals.skippedSteps);
+  const isSkipped = ({ record }: GradientClip, { totals }: ClipReport) => {
+    const before = skippedBefore.get(record as GPUBuffer) ?? 0;
+    skippedBefore.set(record as GPUBuffer, totals.skippedSteps);
     return totals.skippedSteps > before;
   };
   const clipGradients = async <T extends DopplerTensor>(gradients: Map<T, T>, config?: DopplerConfig) => {

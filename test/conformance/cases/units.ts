@@ -238,7 +238,7 @@ export const cases: Case[] = [
   {
     // As many columns as there are partials: none is split, and a lane sums one in blocks of 256 values.
     name: "columns longer than a block",
-    units: () => [unit("1,100 columns of 300", [random([300, 1100], 14)], alongAxes(10, [0]))],
+    units: () => [unit("1,100 columns of 300, in two layers", [random([2, 300, 550], 14)], alongAxes(10, [1]))],
   },
   {
     name: "16-bit values by hand",
