@@ -18,7 +18,9 @@ test.each(rows)("$engine: $file has the test that the row names, and its counts"
   const text = textOf(file);
   const [, body = ""] = text.split(title);
   const own = body.split(/^(test|describe)\(/m)[0] ?? "";
-  for (const [, count = "", what = ""] of `${before}; ${after}`.matchAll(/([\d,]+) (dispatches|draws|bytes)/g)) {
+  for (const [, count = "", what = ""] of `${before}; ${after}`.matchAll(
+    /([\d,]+) (dispatches|draws|bytes|submits|reads)/g,
+  )) {
     const plain = count.replace(",", "");
     const written = plain === "10240" ? "40 * 256" : plain;
     if (file !== "arena.test.ts")

@@ -89,6 +89,9 @@ test("a call takes three dispatches in the pass that is open, and nothing else",
   const counts = counter.of(() => clipScale(gradients, 1, clipNorm).dispose());
   expect(counts).toMatchObject({ dispatches: 3, submits: 0, writes: 0, buffers: 0, copiedBytes: 0 });
   flush();
+  const [first] = await clipScale(gradients, 1, clipNorm).data();
+  const [other] = await clipScale(gradients, 1 / lossScaling, clipNorm / (2 * lossScaling)).data();
+  expect(other).toBeCloseTo((first as number) / (2 * lossScaling), 6);
   for (const [i, gradient] of gradients.entries()) expect(await gradient.data()).toEqual(initial[i]?.values);
   expect(counter.errors).toEqual([]);
   tf.dispose(gradients);

@@ -19,7 +19,8 @@ import { examplePasses } from "./passes.ts";
  * there is no privacy. One example changes the sum by at most maxNorm, under every option: that is the sensitivity that an accountant takes.
  *
  * A step may bring fewer examples, 0 too, as Poisson sampling draws them: the first n of every gradient. `memberNorms` is NaN where there is none.
- * Of 0 examples the sum is 0 in `into`, and `accumulate` leaves what is there. A row of zeros is neutral: a batch may be padded with them too.
+ * Of 0 examples the sum is 0 in `into`, and `accumulate` leaves what is there. Without an `into` nothing is written then. An absent gradient is
+ * not one of 0 examples: its `into` keeps the sum of the step before. A row of zeros is neutral: a batch may be padded with them too.
  *
  * `automatic` scales every example, short ones too, by maxNorm / (norm + automatic): AUTO-S of Z. Bu et al., "Automatic clipping"
  * (NeurIPS 2023, arXiv:2206.07136), with their gamma, 0.01 there. The bound then only multiplies the learning rate; all examples count

@@ -8,6 +8,13 @@ import { isSoftware } from "../engines/packaged.mjs";
 const chromium = adaptersIn("webgl");
 const { clip } = chromium;
 
+/** A page where textures have 16 bits. */
+async function openWithSmallTextures() {
+  const page = await chromium.open();
+  await page.evaluate(() => globalThis.adaptersInPage?.forceSmallTextures());
+  return page;
+}
+
 /** Ranks 0 to 5, odd and even, long units and short ones. */
 const shapes = [[7, 5], [33], [], [4, 6], [3, 5, 7], [2, 3, 3, 4], [2, 1, 3, 5, 3], [1000], [3000, 2], [2, 1500]];
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
@@ -158,6 +165,18 @@ describe("by unit, without a read", () => {
   });
 });
 
+test.each([[0], undefined])("a step without a gradient has no norm of the one before, axes %o", async (axes) => {
+  const steps = [stepOf([new Float32Array([3, 4])], [[2]]), []];
+  const { report } = await clip({ steps, method: ["clipByNorm", 1], ...(axes && { axes }) });
+  expect(JSON.parse(report)).toMatchObject({
+    norm: 0,
+    clipped: false,
+    steps: 2,
+    clippedSteps: 1,
+    tensorNorms: ["NaN"],
+  });
+});
+
 describe("by value, without a read", () => {
   test.each([
     [[0.5], -0.5, 0.5],
@@ -206,7 +225,7 @@ describe("by value, without a read", () => {
   });
 });
 
-test("draws of 74 tensors of a transformer", async () => {
+test("draws and reads for 74 tensors of a transformer", async () => {
   const of = transformerShapes();
   const arrays = arraysOf(1, 1, of);
   const steps = [stepOf(arrays, of), stepOf(arrays, of)];
@@ -216,13 +235,19 @@ test("draws of 74 tensors of a transformer", async () => {
     return taken.draws;
   };
   const draws = {
+    all: await drawsOf({}),
     value: await drawsOf({ method: ["clipByValue", 0.5] }),
     axes: await drawsOf({ method: ["clipByNorm", 1], axes: [0] }),
     adaptive: await drawsOf({ method: ["adaptiveGradClip"], parameters: steps[0] as never }),
   };
   for (const count of Object.values(draws)) expect(count).toBeLessThanOrEqual(5 * 74);
   // How a small tensor is packed depends on the size of the largest texture.
-  if (isSoftware) expect(draws).toEqual({ value: 266, axes: 338, adaptive: 338 });
+  if (isSoftware) expect(draws).toEqual({ all: 266, value: 266, axes: 338, adaptive: 338 });
+  const page = await openWithSmallTextures();
+  const byReading = await clip({ steps: steps.slice(1), isComputed: true, method: ["clipByGlobalNorm", 1] }, page);
+  // TensorFlow.js has computed the other 42 on the host.
+  expect(byReading.taken.reads).toBe(32);
+  await page.close();
 });
 
 describe("what would read every gradient back is refused, and nothing is applied:", () => {
@@ -244,8 +269,7 @@ describe("what would read every gradient back is refused, and nothing is applied
 });
 
 test("with textures of 16 bits gradients are read and clipped on the CPU", async () => {
-  const page = await chromium.open();
-  await page.evaluate(() => globalThis.adaptersInPage?.forceSmallTextures());
+  const page = await openWithSmallTextures();
   const arrays = [numbers(1, 4000), numbers(2, 2500)];
   const task = stepOf(arrays, [
     [80, 50],
@@ -258,10 +282,6 @@ test("with textures of 16 bits gradients are read and clipped on the CPU", async
     expect(taken.reads).toBe(2);
     if (method[0] !== "clipByValue") expect(JSON.parse(report).norm / norm64(arrays)).toBeCloseTo(1, 3);
   }
-  const of = transformerShapes();
-  const steps = [stepOf(arraysOf(1, 1, of), of)];
-  // TensorFlow.js has computed the other 42 on the host.
-  expect((await clip({ steps, method: ["clipByGlobalNorm", 1], isComputed: true }, page)).taken.reads).toBe(32);
   await page.close();
 });
 

@@ -4,6 +4,8 @@
 export type ShaderLie = readonly [pattern: RegExp, replacement: string];
 
 export interface Lie {
+  /** How the name of the only kernel begins whose shader is spoilt; default: all are. */
+  readonly kernel?: string;
   readonly shaders?: readonly ShaderLie[];
   /** Methods that replace those of the device; `real` has the originals. */
   readonly device?: (real: GPUDevice) => Partial<GPUDevice>;
@@ -34,7 +36,8 @@ export class LyingDevices {
         maxComputeInvocationsPerWorkgroup,
       },
       queue: lie.queue ? overridden(real.queue, lie.queue(real.queue)) : real.queue,
-      createShaderModule: ({ code }: GPUShaderModuleDescriptor) => {
+      createShaderModule: ({ label, code }: GPUShaderModuleDescriptor) => {
+        if (lie.kernel && !label?.startsWith(`gradclip ${lie.kernel} `)) return this.#moduleOf(code);
         const text = (lie.shaders ?? []).reduce((before, [pattern, by]) => before.replaceAll(pattern, by), code);
         if (text !== code) spoilt += 1;
         return this.#moduleOf(text);
