@@ -100,3 +100,8 @@ test.each([
   const known = importsOf(`src/webgpu/${name}.ts`).filter((file) => file.startsWith("src/webgpu/passes/"));
   expect(known.filter((file) => file !== "src/webgpu/passes/pass.ts")).toEqual([]);
 });
+
+test("no file has 400 lines", () => {
+  const files = [...sources, ...sourcesIn("demo"), ...sourcesIn("bench"), ...sourcesIn("test")];
+  expect(files.filter((file) => textOf(file).split("\n").length > 400)).toEqual([]);
+});

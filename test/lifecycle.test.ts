@@ -71,13 +71,13 @@ describe("gradients of another structure are refused", () => {
       "an into where there was none",
       (make) => [make(2)],
       (make) => [{ buffer: make(2), into: { buffer: make(2) } }],
-      "gradients[0] has 2 elements and an into, but the clip was prepared for 2 elements; prepare another.",
+      "gradients[0] has 2 elements and an into of f32, but the clip was prepared for 2 elements; prepare another.",
     ],
     [
       "no into where there was one",
       (make) => [{ buffer: make(2), into: { buffer: make(2) } }],
       (make) => [make(2)],
-      "gradients[0] has 2 elements, but the clip was prepared for 2 elements and an into; prepare another.",
+      "gradients[0] has 2 elements, but the clip was prepared for 2 elements and an into of f32; prepare another.",
     ],
   ];
   const ones = (length: number) => new Array<number>(length).fill(1);

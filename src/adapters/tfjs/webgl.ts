@@ -1,28 +1,16 @@
 import type { Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
-import { writeEntry } from "../../cpu/finish.ts";
 import { NonFiniteGradientError } from "../../errors.ts";
-import { LARGEST } from "../../floats.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import type { ClipOptions } from "../../options.ts";
 import type { GroupRun, NamedGroups } from "../../pieces.ts";
-import {
-  CLIPPED,
-  type ClipReport,
-  countsOf,
-  INFINITY_SEEN,
-  NAN_SEEN,
-  NONE,
-  RECORD_BYTES,
-  readReport,
-  recordAt,
-  SPIKE,
-} from "../../record.ts";
+import { type ClipReport, countsOf, NONE } from "../../record.ts";
 import type { Decider } from "../../rules/rule.ts";
 import type { Units } from "../../units.ts";
 import { type Declared, labelOf } from "../../view.ts";
 import { type Clips, numbered, type ReportOptions } from "../clips.ts";
 import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
 import * as programs from "./webglPrograms.ts";
+import { decisionIn, reportIn, type Texels } from "./webglRecord.ts";
 import { clipUnits, type Packed } from "./webglUnits.ts";
 
 /** The members of tfjs-backend-webgl 4.22 that are used; the last two are private there. */
@@ -143,8 +131,11 @@ export class WebGLClip {
       [this.#record as TensorInfo, ...decisions.map(([, decision]) => decision)].map((one) => this.#texelsOf(one)),
     );
     signal?.throwIfAborted();
-    const found = new Map(decisions.map(([number], i) => [number, this.#decisionOf(each[i] as Texels)]));
-    const report = this.#reportOf(record as Texels, found);
+    const { method } = this.#clips;
+    const found = new Map(
+      decisions.map(([number], i) => [number, decisionIn(each[i] as Texels, method, this.#nonFinite())]),
+    );
+    const report = reportIn(record as Texels, found, method, this.#places, this.#totals);
     this.#totals = { ...report.totals };
     this.lastReport = report;
     if (throwIfNonFinite && !Number.isFinite(report.norm)) throw new NonFiniteGradientError(report);
@@ -325,82 +316,8 @@ export class WebGLClip {
     const values = await this.#backend.read(dataId);
     return (texel) => [0, 1, width, width + 1].map((at) => values[2 * texel + at] as number);
   }
-
-  #decisionOf(texel: Texels): Decision {
-    const flags = texel(0)[3] as number;
-    const [n = 0, power = 0, bound = 0, gradScale = 1] = texel(1);
-    const norm = normOf(flags, n * 2 ** power * gradScale);
-    const clipped = gradScale * (bound / (norm + (this.#clips.method.eps ?? 0)));
-    const kept = { zero: 0, keep: 1, propagate: Number.isNaN(norm) ? Number.NaN : 0 }[this.#nonFinite()];
-    const finite = flags & SPIKE ? 0 : flags & CLIPPED ? clipped : gradScale;
-    if (this.#clips.method.limits) return { norm, scale: gradScale, flags, bound, gradScale };
-    return { norm, scale: Number.isFinite(norm) ? finite : kept, flags, bound, gradScale };
-  }
-
-  /** The record of the last group as the record that the other backends write. */
-  #reportOf(texel: Texels, decisions: ReadonlyMap<number, Decision>): ClipReport {
-    const view = new DataView(new ArrayBuffer(RECORD_BYTES));
-    const put = (key: keyof typeof recordAt, value: number) => view.setUint32(recordAt[key], value, true);
-    const [last] = [...decisions.values()].slice(-1) as [Decision];
-    const isOne = this.#clips.method.grouping.kind === "all";
-    const [n = 0, power = 0, flags = 0] = texel(2);
-    const [most = 0, nonFinite = 0, high = 0, low = 0] = texel(3);
-    const norm = normOf(flags, n * 2 ** power * last.gradScale);
-    writeEntry(view, 0, { ...last, norm, flags, scale: isOne ? last.scale : Number.NaN }, nonFinite);
-    const [steps = 0, clippedSteps = 0, skippedSteps = 0, nonFiniteSteps = 0] = texel(4);
-    const [spikeSteps = 0, badStepsInARow = 0, lastStep = 0, lastHigh = 0] = texel(5);
-    const first = placeOf(high, low);
-    const latest = placeOf(lastHigh, texel(6)[0] as number);
-    const counts = { steps, clippedSteps, skippedSteps, nonFiniteSteps, spikeSteps, badStepsInARow, lastStep };
-    const places = { firstPiece: first.index, firstElement: first.element, lastPiece: latest.index };
-    const all = { ...counts, ...places, lastElement: latest.element };
-    for (const [key, value] of Object.entries(all)) put(key as keyof typeof all, value);
-    view.setFloat32(recordAt.maxAbs, Number.isFinite(norm) ? Math.min(most * last.gradScale, LARGEST) : norm, true);
-    const names = [...this.#places.keys()];
-    const locate = (index: number, element: number) => ({ index, name: names[index], element });
-    return { ...readReport(view, this.#totals, locate), ...this.#ofGroups(decisions) };
-  }
-
-  #ofGroups(decisions: ReadonlyMap<number, Decision>): Partial<ClipReport> {
-    const { grouping } = this.#clips.method;
-    if (grouping.kind === "tensor" || grouping.kind === "units") {
-      return {
-        tensorNorms: Float64Array.from(this.#places.values(), (place) => decisions.get(place)?.norm ?? Number.NaN),
-      };
-    }
-    if (grouping.kind !== "groups") return {};
-    const each = Array.from({ length: grouping.count }, (_, group) => decisions.get(group));
-    return {
-      groups: grouping.report({
-        norms: Float64Array.from(each, (decision) => decision?.norm ?? 0),
-        scales: Float64Array.from(each, (decision) => decision?.scale ?? 1),
-        clipped: each.map((decision) => Boolean((decision?.flags ?? 0) & CLIPPED)),
-      }),
-    };
-  }
 }
 
 function texelsIn({ info, dims }: Packed): number {
   return (info.shape[0] as number) * (dims[0] as number) * (dims[1] as number);
-}
-
-/** The four numbers of a texel. */
-type Texels = (texel: number) => number[];
-
-interface Decision {
-  readonly norm: number;
-  readonly scale: number;
-  readonly flags: number;
-  readonly bound: number;
-  readonly gradScale: number;
-}
-
-function normOf(flags: number, finite: number): number {
-  return flags & NAN_SEEN ? Number.NaN : flags & INFINITY_SEEN ? Infinity : finite;
-}
-
-/** As the programs write it: the number of the gradient counts from 1, and an element takes more bits than a float has. */
-function placeOf(high: number, low: number): { index: number; element: number } {
-  if (high === 0) return { index: NONE, element: NONE };
-  return { index: Math.floor(high / 256) - 1, element: (high % 256) * 2 ** 24 + low };
 }
