@@ -1,6 +1,6 @@
 /**
- * What holds for every list of gradients, tried on random ones: a failure prints its seed. With `npm run test:properties` each of the ten
- * properties gets 1,000 lists on the CPU and 200 on the GPU.
+ * What holds for every list of gradients, tried on random ones: a failure prints its seed. With `npm run test:properties` each
+ * property gets 1,000 lists on the CPU and 200 on the GPU.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -13,25 +13,7 @@ import {
   skipAbove,
 } from "../src/index.ts";
 import { bench, clipperOn, type Side, sides } from "./support/bench.ts";
-
-const runs: Record<Side, number> = import.meta.env.MODE === "many" ? { CPU: 1000, GPU: 200 } : { CPU: 60, GPU: 15 };
-
-/** Numbers of one list are within 2^24 of each other, so that no result is subnormal; lists are of every magnitude. */
-const list = fc
-  .tuple(
-    fc.array(fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 1, maxLength: 70 }), {
-      minLength: 1,
-      maxLength: 9,
-    }),
-    fc.integer({ min: -60, max: 60 }),
-  )
-  .map(([tensors, power]) =>
-    tensors.map((values) =>
-      Float32Array.from(values, (value) => (Math.abs(value) < 2 ** -24 ? 0 : value * 2 ** power)),
-    ),
-  );
-/** The bound as a part of the norm: below it, about at it, above it. */
-const part = fc.constantFrom(0.001, 0.37, 0.9999999, 1.0000001, 7);
+import { boundOf, expectAllNear, expectNear, list, norm64, numbers, part, runs } from "./support/properties.ts";
 
 const GUARD = 64;
 const GUARD_VALUE = 1e30;
@@ -81,33 +63,7 @@ async function clipped(
   return { report, values: results, ...(decoded && { decoded }) };
 }
 
-function norm64(tensors: readonly Float32Array[]): number {
-  return Math.sqrt(tensors.reduce((sum, values) => values.reduce((more, value) => more + value * value, sum), 0));
-}
-
-/** Of a norm of 0 any bound is above it. */
-function boundOf(tensors: readonly Float32Array[], part: number): number {
-  return Math.fround(norm64(tensors) * part) || 1;
-}
-
-/** Within so many units in the last of 24 bits. */
-function expectNear(actual: number, wanted: number, ulps: number): void {
-  expect(Math.abs(actual - wanted)).toBeLessThanOrEqual(ulps * 2 ** -23 * Math.abs(wanted));
-}
-
-function expectAllNear(actual: readonly Float32Array[], wanted: readonly (readonly number[])[], ulps: number): void {
-  expect(actual.map(({ length }) => length)).toEqual(wanted.map(({ length }) => length));
-  actual.forEach((values, k) => {
-    values.forEach((value, i) => {
-      expectNear(value, wanted[k]?.[i] as number, ulps);
-    });
-  });
-}
-
 type Property = (side: Side, tensors: Float32Array[], part: number) => Promise<void>;
-
-const numbers = (tensors: readonly Float32Array[], by = 1) =>
-  tensors.map((values) => Array.from(values, (value) => value * by));
 
 const properties: Record<string, Property> = {
   "the norm after is the smaller one of the norm and the bound": async (side, tensors, part) => {
