@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { limit, testLimit, waitLimit } from "./engines/limits.mjs";
+import { execute } from "./support/execute.mjs";
 
 test("the limits grow with the slowness that was measured before the tests began", () => {
   const slowness = Number(process.env.GRADCLIP_SLOWNESS);
@@ -21,4 +22,16 @@ test("no test has a limit of its own", () => {
   );
   expect(files.length).toBeGreaterThan(150);
   expect(own.filter((file) => !file.startsWith("mutants"))).toEqual([]);
+});
+
+test("a step that hangs ends at its limit and says so, even if a process that it started holds its output", async () => {
+  const script = `
+    const child = require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" });
+    child.on("spawn", () => console.log(child.pid));
+    setInterval(() => {}, 1000);`;
+  const options = { isShown: false, isBuilt: false, patience: limit(2) };
+  const { code, output, errors } = await execute([process.execPath, "-e", script], options);
+  process.kill(Number(output));
+  expect(code).toBe(null);
+  expect(errors).toBe(`Ended after ${limit(2) / 1000} s, the limit.\n`);
 });

@@ -2,16 +2,16 @@
 // Firefox comes from no npm package, and Bun's WebGPU for few platforms: where they are not installed their legs are left
 // out, unless GRADCLIP_ENGINES=all asks for them.
 
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { hasBunWebGpu } from "./engines/bun.mjs";
 import { findFirefox } from "./engines/firefox.mjs";
 import { limit } from "./engines/limits.mjs";
-import { cache, repository } from "./engines/packaged.mjs";
+import { cache } from "./engines/packaged.mjs";
+import { execute } from "./support/execute.mjs";
 
 /** @typedef {{ passed: number, failed: number }} Counts */
 /** @typedef {{ name: string, title: string, command: string[], count?: (output: string) => Counts, begins?: () => Promise<void> }} Step */
@@ -87,41 +87,13 @@ const groups = [
 /** Whether dist is what the sources make. */
 let isBuilt = false;
 
-/**
- * @param {string[]} command @param {boolean} isShown at once
- * @returns {Promise<{ code: number | null, output: string, errors: string }>}
- */
-function execute([program = "", ...rest], isShown) {
-  const PATH = [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter);
-  const child = spawn(program, rest, {
-    cwd: repository,
-    env: { ...process.env, PATH, NO_COLOR: "1", FORCE_COLOR: undefined, ...(isBuilt && { GRADCLIP_BUILT: "1" }) },
-    stdio: ["ignore", "pipe", isShown ? "inherit" : "pipe"],
-    shell: process.platform === "win32",
-    timeout: limit(400),
-  });
-  let output = "";
-  child.stdout?.on("data", (chunk) => {
-    output += chunk;
-    if (isShown) process.stdout.write(chunk);
-  });
-  let errors = "";
-  child.stderr?.on("data", (chunk) => {
-    errors += chunk;
-  });
-  return new Promise((resolve) => {
-    child.on("error", (error) => resolve({ code: null, output, errors: `${errors}${error}` }));
-    child.on("close", (code) => resolve({ code, output, errors }));
-  });
-}
-
 /** @typedef {Counts & { title: string, seconds: number }} Outcome */
 /** @param {Step} step @param {boolean} isShown @returns {Promise<Outcome>} */
 async function runStep({ name, title, command, count, begins }, isShown) {
   await begins?.();
   if (isShown) console.log(`\n== ${title}`);
   const start = performance.now();
-  const { code, output, errors } = await execute(command, isShown);
+  const { code, output, errors } = await execute(command, { isShown, isBuilt, patience: limit(400) });
   if (!isShown) console.log(`\n== ${title}\n${errors}${output.trimEnd()}`);
   else if (errors) console.log(errors);
   let counts = { passed: 0, failed: 0 };

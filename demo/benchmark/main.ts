@@ -107,7 +107,7 @@ function showResults(results: Results, source: string): void {
   byId("sentence").textContent = sentenceOf(results);
   const plots = plotsOf(results);
   if (plots) byId("plot").replaceChildren(...plots);
-  byId("plot").hidden = !plots;
+  for (const id of ["plot", "plot-note"]) byId(id).hidden = !plots;
   byId("source").textContent = plots ? source : `${source} Too few sizes ran for the plot.`;
   byId("recorded-tables").hidden = true;
   for (const { contestant, reason } of results.absent) {

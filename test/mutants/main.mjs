@@ -99,8 +99,8 @@ const most = Number(values.sample ?? Infinity);
 const mutants = chosen.flatMap((list) => sampleOf(list, most, Number(values.seed)));
 console.log(`${mutants.length} of ${all.length} mutants`);
 
-/** @param {Mutant} mutant @returns {Promise<import("./suite.ts").Failure | undefined>} */
-async function failureOf(mutant) {
+/** @param {Mutant} mutant @param {number} seconds @returns {Promise<import("./suite.ts").Failure | undefined>} */
+async function failureOf(mutant, seconds) {
   const { file } = mutant;
   const text = mutated(texts.get(file) ?? "", mutant);
   if (!values.host) {
@@ -123,13 +123,21 @@ async function failureOf(mutant) {
 async function outcomeOf(mutant) {
   const reason = reasonOf(mutant);
   if (reason) return { mutant, verdict: "equivalent", why: reason };
-  const failure = await failureOf(mutant);
+  const failure = await failureOf(mutant, seconds);
   if (!failure) return { mutant, verdict: "survived", why: "" };
   if (isUndecided(failure)) return { mutant, verdict: "undecided", why: "" };
   // What does not compile tests nothing.
   const isInvalid = /did not compile|ShaderModule|parsing WGSL|SyntaxError|Transform failed/.test(failure.error);
   const why = failure.error === "no end" ? `${failure.name}: no end` : failure.name;
   return { mutant, verdict: isInvalid ? "invalid" : "killed", why };
+}
+
+// Where nothing passes, without an adapter say, each mutant would count as killed.
+const [first] = mutants;
+const control = first && (await failureOf({ file: first.file, before: "", after: "", nth: 0 }, Math.min(seconds, 20)));
+if (control && !isUndecided(control)) {
+  console.log(`Without a change ${control.name} fails: ${control.error}\n0 passed, 1 failed`);
+  process.exit(1);
 }
 
 /** @type {Outcome[]} */
@@ -144,6 +152,8 @@ for (const mutant of mutants) {
 }
 stopWorker();
 printTable(outcomes, all);
-const survived = outcomes.filter(({ verdict }) => verdict === "survived").length;
-console.log(`${outcomes.length - survived} passed, ${survived} failed`);
+const countOf = (/** @type {Outcome["verdict"]} */ wanted) =>
+  outcomes.filter(({ verdict }) => verdict === wanted).length;
+const survived = countOf("survived");
+console.log(`${countOf("killed") + countOf("equivalent")} passed, ${survived} failed`);
 process.exit(survived ? 1 : 0);

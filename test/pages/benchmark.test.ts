@@ -183,6 +183,7 @@ describe.each(["site", "npmStart"] as const)("the benchmark page before a run, %
     await page.setJavaScriptEnabled(false);
     await page.goto(`${inject(name)}benchmark.html`);
     expect(await page.$$eval("#plot .wide .clipped", (lines) => lines.length)).toBeGreaterThan(2);
+    expect(await page.$eval("#plot-note", (note) => note.checkVisibility())).toBe(true);
     expect(await text(page, "#source")).toMatch(/^Recorded on \S.*, \d{4}-\d\d-\d\d\./);
     await page.close();
   });
@@ -222,6 +223,10 @@ describe("the benchmark page, interrupted", () => {
     expect(await text(page, "#state")).toBe("Cancelled. What was measured until then is below.");
     const { rows, stopped } = await resultsOf(page);
     expect(stopped).toBe("Cancelled.");
+    // No plot, and nothing that explains one.
+    expect(await text(page, "#source")).toBe("This machine, just measured. Too few sizes ran for the plot.");
+    const isSeen = (element: Element) => element.checkVisibility();
+    expect([await page.$eval("#plot", isSeen), await page.$eval("#plot-note", isSeen)]).toEqual([false, false]);
     expect(rows.length).toBeGreaterThan(1);
     expect(await rowsOf(page)).toBeGreaterThan(0);
     // What was under way ends on its own: it changes nothing.

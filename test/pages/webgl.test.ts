@@ -165,6 +165,18 @@ describe("by unit, without a read", () => {
   });
 });
 
+test.each([[0], undefined])("a step without a gradient has no norm of the one before, axes %o", async (axes) => {
+  const steps = [stepOf([new Float32Array([3, 4])], [[2]]), []];
+  const { report } = await clip({ steps, method: ["clipByNorm", 1], ...(axes && { axes }) });
+  expect(JSON.parse(report)).toMatchObject({
+    norm: 0,
+    clipped: false,
+    steps: 2,
+    clippedSteps: 1,
+    tensorNorms: ["NaN"],
+  });
+});
+
 describe("by value, without a read", () => {
   test.each([
     [[0.5], -0.5, 0.5],

@@ -185,7 +185,7 @@ export class WebGLClip {
       groups.set(number, group);
       group.members.push({ at, place, shape });
     });
-    return groups.size > 0 ? [...groups.values()] : [{ number: 0, members: [] }];
+    return groups.size > 0 ? [...groups.values()] : [{ number: NONE, members: [] }];
   }
 
   /** Leaves the record that goes on with this group. */
