@@ -13,7 +13,7 @@ const onSharedDevice = readdirSync("test")
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment());
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   resolve: ownPackage,
   test: {
     pool: "forks",
@@ -36,6 +36,8 @@ export default defineConfig({
       },
       {
         extends: true,
+        // A project does not have the command's mode by itself: see test/support/properties.ts.
+        mode,
         test: {
           name: "gpu",
           include: onSharedDevice,
@@ -61,4 +63,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

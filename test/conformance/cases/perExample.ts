@@ -147,6 +147,43 @@ export const cases: Case[] = [
     },
   },
   {
+    name: "accumulate: into halves of words, and onto what is not finite",
+    script: async ({ allocate, prepare }) => {
+      for (const dtype of ["f16", "bf16"] as const) {
+        for (const [length, at] of [
+          [1, 258],
+          [2, 258],
+          [71, 258],
+          [71, 256],
+        ] as const) {
+          const before = range(length).map((i) =>
+            length < 3 ? i : ([i % 5, 2, Infinity, Number.NaN][i % 4] as number),
+          );
+          const given = range(3 * length).map((i) => (i % 7) - 3);
+          const memory = allocate([
+            { bits: bits16From(dtype, before), dtype, place: { memory: "sum", byteOffset: at } },
+            { bits: bits16From(dtype, given), dtype, place: { memory: "given", byteOffset: 258 } },
+          ]);
+          const [sum, view] = [...(memory.gradients as Iterable<GradientView>)] as [GradientView, GradientView];
+          const into = { buffer: sum.buffer as GPUBuffer, byteOffset: at };
+          prepare([{ ...view, into }], clipPerExample(Infinity, { examples: 3, accumulate: true })).run();
+          const words = (await memory.read()).get("sum") as Uint32Array;
+          const found = [...new Uint16Array(words.buffer, words.byteOffset, 2 * words.length)];
+          const first = [...new Uint16Array((memory.before.get("sum") as Uint32Array).slice().buffer)];
+          found.forEach((bits, half) => {
+            const i = half - at / 2;
+            const label = `${dtype}, ${length} from ${at}: element ${i}`;
+            if (i < 0 || i >= length) same(bits, first[half], label);
+            else {
+              const added = [0, 1, 2].reduce((total, m) => total + (given[m * length + i] as number), 0);
+              same(number16(dtype, bits), (before[i] as number) + added, label);
+            }
+          });
+        }
+      }
+    },
+  },
+  {
     name: "an example that is not finite",
     units: () =>
       (["zero", "keep", "propagate"] as const).flatMap((nonFinite) =>
