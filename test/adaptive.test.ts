@@ -117,7 +117,7 @@ describe.each(Object.entries(methods))("%s", (name, make) => {
     expect(() => clip.restore(new ArrayBuffer(8))).toThrow(`The state has 8 bytes, but that of ${name}`);
     expect(() => clip.restore(new ArrayBuffer(size))).toThrow(`The state is not one of ${name}`);
     expect(() => clip.restore([] as unknown as ArrayBuffer)).toThrow(
-      "restore's state is an Array; pass the ArrayBuffer",
+      "restore's state is an Array; pass what state() gave",
     );
   });
 });
