@@ -23,7 +23,8 @@ export async function linkTo(results: Results): Promise<string> {
     const throughput = figures && {
       steps: 1,
       clock: [rounded(row.throughput?.clock)],
-      ...(row.throughput?.gpu && { gpu: [rounded(row.throughput.gpu)] }),
+      // Where one sample of the timestamps is 0, the page shows the clock's times, and their median alone would not say so.
+      ...(figures.timer === "timestamps" && { gpu: [rounded(row.throughput?.gpu)] }),
     };
     const latency = figures?.latency && { steps: 1, clock: [rounded(row.latency?.clock)] };
     return { workload, contestant, work, against, bytes, verdict, error, reason, throughput, latency };
