@@ -1,5 +1,6 @@
-/** A time as a person says it. */
-export function durationText(ms: number): string {
+/** A time as a person says it. A link has six digits of it: those decide, and not the noise behind them. */
+export function durationText(exact: number): string {
+  const ms = Number(exact.toPrecision(6));
   if (ms < 0.0001) return `${short(ms * 1e6)} ns`;
   if (ms < 0.1) return `${short(ms * 1000)} µs`;
   if (ms < 1000) return `${short(ms)} ms`;
