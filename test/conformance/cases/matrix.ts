@@ -49,6 +49,10 @@ const METHODS: Readonly<Record<string, Rule>> = {
   "autoClip({ maxNorm: 1 })": capped(autoClip({ maxNorm: 1 })),
   "zClip({ maxNorm: 1 })": capped(zClip({ maxNorm: 1 })),
   'zClip({ maxNorm: 1, per: "tensor" })': { ...perTensor(1), method: zClip({ maxNorm: 1, per: "tensor" }) },
+  'zClip({ maxNorm: 1, per: "group" })': {
+    ...perGroup({ head: 1, body: 1 }, 1),
+    method: zClip({ maxNorm: 1, per: "group" }),
+  },
   "adaGC()": warmingUp(1),
   "clipPerExample(1, { examples, perLayer: true })": perExample(1, STACKED, { perLayer: true }),
   "normalizeByGlobalNorm(100)": normalizedTo(100),
