@@ -54,13 +54,38 @@ test("docs/choosing-a-bound.md: a bound that clips one step in ten", async () =>
   const [example] = examplesOf("docs/choosing-a-bound.md", packages);
   const gradient = new Float32Array(1);
   const backward = (step: number) => gradient.set([((7 * step) % 200) + 1]);
-  const clip = (await example?.({ gradients: [gradient], backward }, "clip")) as gradclip.Clip;
+  const clip = (await example?.({ device, gradients: [gradient], backward }, "clip")) as gradclip.Clip;
   for (let step = 0; step < 200; step++) {
     backward(step);
     clip.run();
   }
   // The norms are 1 to 200 in some order; the bound is the 181st of them.
   expect(await clip.report()).toMatchObject({ steps: 200, clippedSteps: 19 });
+});
+
+test("docs/overview.md: what a report says after two steps", async () => {
+  const gradient = new Float32Array([3, Number.NaN]);
+  const clip = bench.clipper.prepare([gradient], gradclip.clipByGlobalNorm(1));
+  clip.run();
+  gradient.set([3, 4]);
+  clip.run();
+  const report = await clip.report();
+  const { norm, scale, clipped, nonFinite, maxAbs, steps, clippedSteps, badStepsInARow } = report;
+  const { step, index, element } = report.lastNonFinite ?? {};
+  const rows = {
+    "`norm`": norm,
+    "`scale`": scale.toFixed(1),
+    "`clipped`": clipped,
+    "`nonFinite`": nonFinite,
+    "`maxAbs`": maxAbs,
+    "`steps`, `clippedSteps`": `${steps}, ${clippedSteps}`,
+    "`skippedSteps`, `nonFiniteSteps`, `spikeSteps`": `${report.skippedSteps}, ${report.nonFiniteSteps}, ${report.spikeSteps}`,
+    "`badStepsInARow`": badStepsInARow,
+    "`lastNonFinite`": `\`{ step: ${step}, index: ${index}, element: ${element} }\``,
+    "`totals`": Object.values(report.totals).join(", "),
+  };
+  const page = readFileSync(new URL("docs/overview.md", repository), "utf8");
+  for (const [names, value] of Object.entries(rows)) expect(page).toContain(`\n| ${names} | ${value} | `);
 });
 
 test("docs/troubleshooting.md: where there is no WebGPU, the reason is in its table", async () => {

@@ -1,6 +1,7 @@
 /** Runs the examples of docs/recipes.md. */
 import { expect, test } from "vitest";
 import * as gradclip from "../src/index.ts";
+import { clippedGradient } from "../src/shaders.ts";
 import { bench } from "./support/bench.ts";
 import { examplesOf } from "./support/examples.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "./support/workbench.ts";
@@ -18,7 +19,7 @@ function close(values: readonly number[]): unknown[] {
 }
 
 test("these are all examples of the page", () => {
-  expect(examplesOf("docs/recipes.md").length).toBe(9);
+  expect(examplesOf("docs/recipes.md").length).toBe(12);
 });
 
 test("an update is bounded by its root mean square, as in Adafactor", async () => {
@@ -49,6 +50,41 @@ test("a spike of the loss skips the step, and a step like the others is clipped"
   }
   expect(await bench.values(gradient)).toEqual([0, 0]);
   expect(await clip.report()).toMatchObject({ spikeSteps: 1, skippedSteps: 1, clippedSteps: 69 });
+});
+
+test("norms are logged while steps go on", async () => {
+  const gradient = bench.buffer([0], { usage });
+  const backward = (step: number) => bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(step < 150 ? 0.5 : 3));
+  const lines: unknown[] = [];
+  const failures: unknown[] = [];
+  const context = {
+    gradient,
+    backward,
+    steps: 200,
+    log: (...line: unknown[]) => lines.push(line),
+    stop: failures.push,
+  };
+  const clip = (await run("Log the norm without waiting", context, "clip")) as gradclip.Clip;
+  await clip.report();
+  expect(lines).toEqual([
+    [0.5, 0],
+    [3, 0.5],
+  ]);
+  expect(failures).toEqual([]);
+});
+
+test("a run that was saved goes on as one that was not", async () => {
+  const gradient = bench.buffer([0], { usage });
+  const norms = [1, 5, 3, 2, 8, 7, 4, 9];
+  const stepsFrom = (first: number) => (step: number) =>
+    bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(norms[first + step] as number));
+  const go = (first: number, steps: number, saved?: ArrayBuffer) =>
+    run("Go on from a checkpoint", { gradient, backward: stepsFrom(first), steps, saved }, "memory");
+  const whole = await go(0, 8);
+  const before = await bench.values(gradient);
+  const half = (await go(0, 3)) as ArrayBuffer;
+  expect(await go(3, 5, half)).toEqual(whole);
+  expect(await bench.values(gradient)).toEqual(before);
 });
 
 test("the curve of norms has every step", async () => {
@@ -119,6 +155,24 @@ test("the bound grows with the loss scale", async () => {
   await run("A loss scale that the optimizer takes out", { gradient, lossScale: 1024 });
   const unscaled = (await bench.values(gradient)).map((value) => value / 1024);
   expect(unscaled).toEqual(close([0.6, 0.8]));
+});
+
+test("a loss scale is halved at an overflow and doubled after three good steps", async () => {
+  const { device } = bench;
+  const gradient = bench.buffer([0], { usage });
+  const scaled = [32768, Infinity, 32768, 32768, 32768, 32768, Number.NaN, 32768];
+  const after = bench.buffer(
+    scaled.map(() => -1),
+    { usage },
+  );
+  let step = 0;
+  const backward = () => device.queue.writeBuffer(gradient, 0, Float32Array.of(scaled[step] as number));
+  const update = (encoder: GPUCommandEncoder) => encoder.copyBufferToBuffer(gradient, 0, after, 4 * step++, 4);
+  const context = { clippedGradient, gradient, interval: 3, steps: scaled.length, backward, update };
+  await run("A loss scale that follows the overflows", context);
+  // The loss scales: 65536 twice, half of that until three steps were good, 65536 twice, and half.
+  expect(await bench.values(after)).toEqual([0.5, 0, 1, 1, 1, 0.5, 0, 1]);
+  await bench.values(gradient);
 });
 
 test("each step takes the bound of its schedule", async () => {

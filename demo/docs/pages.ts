@@ -16,10 +16,10 @@ interface DocsPage {
   readonly source: { readonly path: string } | { readonly module: string };
 }
 
-/** In the order in which README names them. */
+/** In the order of README's last list. */
 export function docsPages(): DocsPage[] {
   const readme = readText("README.md");
-  const place = (name: string) => (readme.indexOf(`(docs/${name}`) + 1 || Infinity) - 1;
+  const place = (name: string) => (readme.lastIndexOf(`(docs/${name}`) + 1 || Infinity) - 1;
   const names = readdirSync(join(repositoryFolder, "docs")).filter((name) => name.endsWith(".md"));
   const sorted = names.sort((a, b) => place(a) - place(b) || a.localeCompare(b));
   return [
