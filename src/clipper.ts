@@ -18,7 +18,17 @@ export interface Clipper {
   readonly fallbackReason?: string;
   readonly device?: GPUDevice;
   /**
-   * Reads and checks the gradients and starts to compile; changes no gradient. A clip runs where its gradients live.
+   * Once for a model, before the loop: reads and checks the gradients and starts to compile; changes no gradient. A clip runs where its
+   * gradients live. Without a method it clips by the global norm, to 1.
+   *
+   * @example
+   * ```ts
+   * const [kernel, bias] = [new Float32Array([3, 4]), new Float32Array([12])];
+   * const clip = (await createClipper()).prepare({ kernel, bias }, clipByGlobalNorm(6.5), { nonFinite: "keep" });
+   * clip.run();
+   * kernel; // [1.5, 2]
+   * bias; // [6]
+   * ```
    * @throws TypeError or RangeError for any fault that can be seen now, DeviceLostError.
    */
   prepare(gradients: Gradients, method?: ClipMethod, options?: ClipOptions): Clip;

@@ -25,7 +25,17 @@ export interface ClipperOptions {
 }
 
 /**
- * A clipper for a device, or for the best that there is here.
+ * A clipper for a device, or for the best that there is here: a device of its own that passed the self-test, else the CPU.
+ * `Clipper.backend` and `fallbackReason` say which. With the engine's device arrays are clipped too, on the CPU.
+ *
+ * @example
+ * ```ts
+ * const clipper = await createClipper(); // an engine: createClipper({ device })
+ * const gradient = new Float32Array([3, 4]);
+ * const clip = clipper.prepare({ gradient }, clipByGlobalNorm(1)); // once
+ * clip.run(); // every step
+ * gradient; // [0.6, 0.8]
+ * ```
  * @throws NoWebGPUError with `backend: "webgpu"` where there is none, and for a device of a null backend, which computes nothing;
  * DeviceLostError for a device that is already lost.
  */
@@ -55,7 +65,7 @@ function lostAtStart(cause: DeviceLostError): NoWebGPUError {
 
 const arraysToo = {
   cpu: cpuBackend,
-  otherwise: "the clipper has no device; pass its device: createClipper({ device })",
+  otherwise: "there is no device; pass the buffer's device as { device }",
 };
 
 const tests = new WeakMap<GPUDevice, Promise<void>>();
@@ -86,7 +96,16 @@ async function tested(device: GPUDevice): Promise<void> {
 }
 
 /**
- * Clips once and reports: arrays on the CPU, GPU buffers with `{ device }`.
+ * Clips once and reports: arrays on the CPU, GPU buffers with `{ device }`. Without a method it clips by the global norm, to 1. A loop
+ * that clips every step prepares once instead: `Clipper.prepare`.
+ *
+ * @example
+ * ```ts
+ * const gradient = new Float32Array([3, 4]);
+ * const { norm } = await clipGradients([gradient], clipByGlobalNorm(1));
+ * norm; // 5
+ * gradient; // [0.6, 0.8]
+ * ```
  * @throws as `createClipper`, `Clipper.prepare` and `Clip.report` do; with `throwIfNonFinite`, NonFiniteGradientError after
  * it has clipped gradients with a NaN or an infinity.
  */

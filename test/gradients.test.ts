@@ -36,8 +36,7 @@ describe("a clip runs where its gradients live", () => {
 
   test("buffers are refused by a clipper without a device", async () => {
     const gradients = [null, { buffer: bench.buffer([3, 4]), name: "w" }];
-    const message =
-      'gradients[1] "w" is a GPUBuffer, but the clipper has no device; pass its device: createClipper({ device }).';
+    const message = 'gradients[1] "w" is a GPUBuffer, but there is no device; pass the buffer\'s device as { device }.';
     await bench.refuses(() => cpu.prepare(gradients), TypeError, message);
     await bench.rejects(() => clipGradients(gradients), TypeError, message);
   });

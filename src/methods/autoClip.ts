@@ -26,7 +26,7 @@ const LONGEST = 65_536;
  * clip.run(); // the median of 5 and 50 is 27.5
  * gradient; // [16.5, 22]
  * ```
- * @param options.percentile above 0, up to 100, rounded to four decimals; default 10. A high one clips outliers only.
+ * @param options.percentile in percent (90, not 0.9): above 0, up to 100, rounded to four decimals; default 10. A high one clips outliers only.
  * @param options.history the number of norms that count, 1 to 65,536; default 1024. The paper has no limit.
  * @param options.maxNorm a cap: 0, a positive normal float32, or Infinity (default, none).
  * @throws RangeError for any other number, TypeError for anything else and for an unknown option.
