@@ -27,7 +27,10 @@ export class DeviceLostError extends Error {
     options?: ErrorOptions,
   ) {
     const detail = info.message ? `: ${info.message}` : "";
-    super(`The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper again.`, options);
+    super(
+      `The GPU device was lost (${info.reason || "unknown"}${detail}); call createClipper on a new device.`,
+      options,
+    );
     this.reason = info.reason || "unknown";
     this.gradientsState = gradientsState;
   }

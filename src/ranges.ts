@@ -97,7 +97,7 @@ export function rangeIn(whole: Range, byteOffset: number, length: number, dtype:
   const byteLength = length * elementBytes;
   if (byteOffset + byteLength > whole.byteLength) {
     throw new RangeError(
-      `${label} needs ${counted(byteLength, "byte")} from byte ${byteOffset} (${counted(length, "element")}), but the buffer has ${whole.byteLength}; pass a length of at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / elementBytes))}.`,
+      `${label} needs ${counted(byteLength, "byte")} from byte ${byteOffset} (${counted(length, "element")}), but the buffer has ${whole.byteLength}; pass at most ${Math.max(0, Math.floor((whole.byteLength - byteOffset) / elementBytes))}, or a longer buffer.`,
     );
   }
   const start = whole.byteOffset + byteOffset;

@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 /** Ours to tell: who is at fault, with the browser's text, and its error as the cause. */
-const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); call createClipper again\.$/;
+const LOST = /^The GPU device was lost \(destroyed(: [^;]*)?\); call createClipper on a new device\.$/;
 
 /** Stops all timers: code that waits for one, and not for the loss itself, waits for ever. */
 function stopTimers(): void {
@@ -172,7 +172,7 @@ describe("what fails as if the device were lost", () => {
   test("is a loss: a mapping that fails where nobody tells of one", async () => {
     const { device, clip } = await fresh();
     mappingFails(device, false);
-    const message = "The GPU device was lost (unknown: OperationError: gone); call createClipper again.";
+    const message = "The GPU device was lost (unknown: OperationError: gone); call createClipper on a new device.";
     const error = await refused(() => clip.report(), DeviceLostError, message);
     expect(error.cause).toMatchObject({ name: "OperationError" });
     device.destroy();

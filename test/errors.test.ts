@@ -124,19 +124,19 @@ const views: Row[] = [
     "elements where the buffer ends",
     view({ byteOffset: 16, length: 1 }),
     RangeError,
-    "gradients[1] needs 4 bytes from byte 16 (1 element), but the buffer has 16; pass a length of at most 0.",
+    "gradients[1] needs 4 bytes from byte 16 (1 element), but the buffer has 16; pass at most 0, or a longer buffer.",
   ],
   [
     "more elements than the buffer has",
     view({ length: 5 }),
     RangeError,
-    "gradients[1] needs 20 bytes from byte 0 (5 elements), but the buffer has 16; pass a length of at most 4.",
+    "gradients[1] needs 20 bytes from byte 0 (5 elements), but the buffer has 16; pass at most 4, or a longer buffer.",
   ],
   [
     "more elements than the rest has",
     view({ byteOffset: 8, length: 3 }),
     RangeError,
-    "gradients[1] needs 12 bytes from byte 8 (3 elements), but the buffer has 16; pass a length of at most 2.",
+    "gradients[1] needs 12 bytes from byte 8 (3 elements), but the buffer has 16; pass at most 2, or a longer buffer.",
   ],
   ["a length of 4.5", view({ length: 4.5 }), RangeError, COUNT("4.5")],
   ["a negative length", view({ length: -1 }), RangeError, COUNT("-1")],
@@ -206,13 +206,13 @@ const intos: Row[] = [
     "an into that is too small",
     (make) => view({ into: { buffer: make([0, 0, 0]) } })(make),
     RangeError,
-    "gradients[1].into needs 16 bytes from byte 0 (4 elements), but the buffer has 12; pass a length of at most 3.",
+    "gradients[1].into needs 16 bytes from byte 0 (4 elements), but the buffer has 12; pass at most 3, or a longer buffer.",
   ],
   [
     "an into that starts too late",
     (make) => view({ into: { buffer: make([0, 0, 0, 0]), byteOffset: 4 } })(make),
     RangeError,
-    "gradients[1].into needs 16 bytes from byte 4 (4 elements), but the buffer has 16; pass a length of at most 3.",
+    "gradients[1].into needs 16 bytes from byte 4 (4 elements), but the buffer has 16; pass at most 3, or a longer buffer.",
   ],
 ];
 
@@ -300,7 +300,7 @@ const names: Row[] = [
     "by the view's name",
     (make) => [null, { buffer: make([1]), name: "lstm/kernel", length: 2 }],
     RangeError,
-    'gradients[1] "lstm/kernel" needs 8 bytes from byte 0 (2 elements), but the buffer has 4; pass a length of at most 1.',
+    'gradients[1] "lstm/kernel" needs 8 bytes from byte 0 (2 elements), but the buffer has 4; pass at most 1, or a longer buffer.',
   ],
   [
     "by the view's name before the key",
