@@ -154,8 +154,6 @@ const conformance: UserConfig = {
   publicDir: false,
   build: {
     lib: { entry: resolve(repository, "test/conformance/index.ts"), formats: ["es"], fileName: "suite" },
-    outDir: resolve(repository, ".cache/conformance"),
-    emptyOutDir: false,
     target: "es2022",
     minify: false,
     rolldownOptions: { external: [/^node:/, /^@tensorflow\//, /^@jax-js\//], output: { codeSplitting: false } },

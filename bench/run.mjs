@@ -10,14 +10,12 @@ import { parseArgs } from "node:util";
 import { build } from "vite";
 import { launchChromium, serveFolder } from "../test/engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "../test/engines/deno.mjs";
-import { cache, repository, vulkanEnvironment } from "../test/engines/packaged.mjs";
+import { ownFolder, repository, vulkanEnvironment } from "../test/engines/packaged.mjs";
 import { runBundle } from "./engine.mjs";
 import { isaOptions, runIsa } from "./isa/main.mjs";
 
 /** @typedef {import("./engine.mjs").Message} Message */
 /** @typedef {{ engine: string, preset: "quick" | "full", filter?: string }} Request */
-
-const folder = join(cache, "bench");
 
 /** TensorFlow.js imports Node's modules by their bare names, which Deno does not know. @type {import("vite").Plugin} */
 const nodePrefix = {
@@ -30,7 +28,6 @@ const nodePrefix = {
 async function bundleFor(engine) {
   const isPage = engine === "chromium";
   const entry = join(repository, "bench/index.ts");
-  const file = join(folder, isPage ? "page.js" : "process.js");
   const output = await build({
     root: repository,
     configFile: false,
@@ -54,7 +51,7 @@ async function bundleFor(engine) {
   });
   const [result] = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([output].flat());
   if (!result) throw new Error("Vite built nothing.");
-  mkdirSync(folder, { recursive: true });
+  const file = join(ownFolder("bench"), isPage ? "page.js" : "process.js");
   writeFileSync(file, result.output[0].code);
   return file;
 }

@@ -3,7 +3,7 @@
 // prints the largest error of each method in each format, in ULP.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
 import { limit, waitLimit } from "./engines/limits.mjs";
-import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
+import { expectedAdapter, ownFolder, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
 import { launchSafari } from "./engines/safari.mjs";
 
@@ -127,8 +127,8 @@ async function runInSafari({ suite, engine, filter, send }) {
 /** Other suites than the project's own. @type {Record<string, string>} */
 const suites = { bun: "test/bun/suite.ts" };
 
-/** @param {string | undefined} entry another suite than the project's @param {string} folder */
-async function bundle(entry, folder) {
+/** @param {string | undefined} entry another suite than the project's */
+async function bundle(entry) {
   const output = await build({
     root: repository,
     mode: "conformance",
@@ -138,12 +138,10 @@ async function bundle(entry, folder) {
   });
   const [result] = /** @type {import("vite").Rolldown.RolldownOutput[]} */ ([output].flat());
   if (!result) throw new Error("Vite built nothing.");
-  mkdirSync(folder, { recursive: true });
+  const folder = ownFolder("conformance");
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>conformance</title><link rel=icon href=data:,>");
   const suite = join(folder, "suite.js");
-  // Renamed into place: another engine may be loading it.
-  writeFileSync(`${suite}.${process.pid}`, result.output[0].code);
-  renameSync(`${suite}.${process.pid}`, suite);
+  writeFileSync(suite, result.output[0].code);
   return suite;
 }
 
@@ -241,8 +239,7 @@ if (!start) {
 
 let counts = { passed: 0, failed: 1 };
 try {
-  const entry = values.suite ?? suites[engine];
-  const suite = await bundle(entry, join(cache, entry ? `conformance-${engine}` : "conformance"));
+  const suite = await bundle(values.suite ?? suites[engine]);
   counts = await runIn({ engine, suite, filter: values.filter }, start);
 } catch (error) {
   console.log(`FAILED ${engine}: ${error instanceof Error ? error.message : error}`);

@@ -11,7 +11,7 @@ import { hasBunWebGpu } from "./engines/bun.mjs";
 import { findFirefox } from "./engines/firefox.mjs";
 import { limit } from "./engines/limits.mjs";
 import { cache } from "./engines/packaged.mjs";
-import { execute } from "./support/execute.mjs";
+import { endAll, execute } from "./support/execute.mjs";
 
 /** @typedef {{ passed: number, failed: number }} Counts */
 /** @typedef {{ name: string, title: string, command: string[], count?: (output: string) => Counts, begins?: () => Promise<void> }} Step */
@@ -134,6 +134,13 @@ if (chosen.flat().length === 0) {
   const names = groups.flatMap((group) => group.map(({ name }) => name));
   console.error(`--only must be one of ${names.join(", ")}.`);
   process.exit(2);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    endAll();
+    process.exit(1);
+  });
 }
 
 mkdirSync(cache, { recursive: true });

@@ -9,6 +9,17 @@ import { fileURLToPath } from "node:url";
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const cache = join(repository, ".cache");
 
+/**
+ * A folder in .cache that goes with this process: two runs of the same checks at once do not read each other's files.
+ * @param {string} name
+ */
+export function ownFolder(name) {
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, `${name}-`));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** The package holds x86-64 Linux binaries; elsewhere the system's own browser and driver are used. */
 export const isPackaged = process.platform === "linux" && process.arch === "x64";
 
@@ -82,7 +93,10 @@ function fontConfiguration(folder) {
   mkdirSync(target, { recursive: true });
   const folders = [join(folder, "fonts", "fonts"), "/usr/share/fonts"].map((fonts) => `<dir>${fonts}</dir>`);
   const cached = `<cachedir>${join(target, "cache")}</cachedir>`;
-  writeFileSync(join(target, "fonts.conf"), `<fontconfig>${folders.join("")}${cached}</fontconfig>\n`);
+  const file = join(target, "fonts.conf");
+  // Renamed into place: another browser may be reading it.
+  writeFileSync(`${file}.${process.pid}`, `<fontconfig>${folders.join("")}${cached}</fontconfig>\n`);
+  renameSync(`${file}.${process.pid}`, file);
   return target;
 }
 
