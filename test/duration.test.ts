@@ -13,6 +13,7 @@ test.each([
   [1720, "1.7 s"],
   [43_210, "43.2 s"],
   [125_000, "2 min 5 s"],
+  [119_700, "2 min 0 s"],
 ])("%s ms read %s", (ms, text) => {
   expect(durationText(ms)).toBe(text);
 });

@@ -5,7 +5,8 @@ export function durationText(exact: number): string {
   if (ms < 0.1) return `${short(ms * 1000)} µs`;
   if (ms < 1000) return `${short(ms)} ms`;
   if (ms < 60_000) return `${short(ms / 1000)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** Three digits, without a power of ten. */

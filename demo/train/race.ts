@@ -10,6 +10,7 @@ import {
   runnersOf,
 } from "../../bench/experiment/race.ts";
 import type { Summary } from "../../bench/experiment/summary.ts";
+import { durationText } from "../shared/duration.ts";
 import { byId } from "../shared/text.ts";
 import { type RacePlace, raceFromAddress, writeRace } from "./raceAddress.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -100,7 +101,7 @@ export class Race {
     // The first step's time holds the compiling, and says nothing of the others.
     if (step === 1) this.#watch.reset();
     const left = (this.#watch.elapsed / (step - 1)) * (raceSteps - step);
-    const leftText = step === 1 ? "" : `, ${durationText(left)} to go`;
+    const leftText = step === 1 ? "" : `, ${durationText(1000 * Math.ceil(left / 1000))} to go`;
     this.#say(`Training here, on this machine: step ${step} of ${raceSteps}${leftText}.`);
     if (step < raceSteps) return;
     this.#say("Trained here, on this machine.");
@@ -253,9 +254,4 @@ export class Race {
 function write(selector: string, text: string): void {
   const target = document.querySelector(selector);
   if (target && target.textContent !== text) target.textContent = text;
-}
-
-function durationText(milliseconds: number): string {
-  const seconds = Math.ceil(milliseconds / 1000);
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} minutes`;
 }

@@ -185,7 +185,7 @@ describe("the race", () => {
     // The first step's time holds the compiling.
     const progress = (await page.evaluate(() => (globalThis as unknown as { said: string[] }).said)).slice(1, 4);
     expect(progress[0]).toBe("Training here, on this machine: step 1 of 1500.");
-    expect(progress[1]).toMatch(/: step 2 of 1500, \d+ (s|minutes) to go\.$/);
+    expect(progress[1]).toMatch(/: step 2 of 1500, (\d+ min )?\d+ s to go\.$/);
     expect(await nowOf(page)).toEqual(["Waiting for the race above", "", true]);
     // The recording's rate is 0.46: there most networks explode at once, without clipping.
     await page.waitForFunction(() => document.querySelectorAll("#lane-none [data-state=exploded]").length > 10);
