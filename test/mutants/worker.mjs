@@ -52,27 +52,43 @@ function forget(path) {
   for (const module of moduleGraph.getModulesByFile(path) ?? []) moduleGraph.invalidateModule(module);
 }
 
-/** Pipelines by their texts, the least recently used first. @type {Map<string, GPUComputePipeline>} */
+/**
+ * Pipelines by their layouts and texts, the least recently used first. All of them begin at main and have no constants.
+ * @type {Map<string, GPUComputePipeline>}
+ */
 const pipelines = new Map();
 const MOST_PIPELINES = 300;
 
-/** @type {WeakMap<GPUShaderModule, string>} */
-const codes = new WeakMap();
+/** What a module or a layout is made of. @type {WeakMap<object, string>} */
+const texts = new WeakMap();
 
 /** @param {GPUDevice} device */
 function remembering(device) {
   const createModule = device.createShaderModule.bind(device);
+  const createGroupLayout = device.createBindGroupLayout.bind(device);
+  const createLayout = device.createPipelineLayout.bind(device);
   const createPipeline = device.createComputePipelineAsync.bind(device);
   device.createShaderModule = (descriptor) => {
     const module = createModule(descriptor);
-    codes.set(module, descriptor.code);
+    texts.set(module, descriptor.code);
     return module;
   };
+  device.createBindGroupLayout = (descriptor) => {
+    const layout = createGroupLayout(descriptor);
+    texts.set(layout, JSON.stringify(descriptor.entries));
+    return layout;
+  };
+  device.createPipelineLayout = (descriptor) => {
+    const layout = createLayout(descriptor);
+    texts.set(layout, Array.from(descriptor.bindGroupLayouts, (group) => group && texts.get(group)).join());
+    return layout;
+  };
   device.createComputePipelineAsync = async (descriptor) => {
-    const code = codes.get(descriptor.compute.module) ?? "";
-    const pipeline = pipelines.get(code) ?? (await createPipeline(descriptor));
-    pipelines.delete(code);
-    pipelines.set(code, pipeline);
+    const { layout, compute } = descriptor;
+    const key = `${typeof layout === "object" && texts.get(layout)} ${texts.get(compute.module)}`;
+    const pipeline = pipelines.get(key) ?? (await createPipeline(descriptor));
+    pipelines.delete(key);
+    pipelines.set(key, pipeline);
     const [oldest] = pipelines.keys();
     if (pipelines.size > MOST_PIPELINES && oldest !== undefined) pipelines.delete(oldest);
     send({ alive: "a pipeline" });
