@@ -3,6 +3,7 @@
 //#import shared/spans
 //#import shared/store
 //#import shared/multiplied
+//#import shared/bits
 //#import shared/targets
 //#if EDGES
 //#import shared/unaligned_targets
@@ -174,7 +175,7 @@ fn clamp_slowly(mine: ptr<function, Partial>, factor: u32, s: u32, rest: u32, re
     var word = word_of(segment.slot, i);
     //#if EDGES
     if (isHalfOff) {
-      word = half_off_word(segment.slot, i);
+      word = joined_halves(word, word_of(segment.slot, i + 1u));
     }
     //#end
     let changed = clamped_word(mine, word, factor, segment.piece, element_number(segment, i));

@@ -2,6 +2,7 @@
 //#import shared/entry
 //#import shared/clipped
 //#import shared/multiplied
+//#import shared/bits
 //#import shared/spans
 //#import shared/targets
 //#if EDGES

@@ -12,9 +12,19 @@ export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return "an Array";
-  const name = Object.prototype.toString.call(value).slice(8, -1);
+  const name = kindOf(value);
   if (name === "Object" && !isPlain(value)) return `an instance of ${(value as object).constructor?.name || "a class"}`;
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** What an object is, in any realm: "Map", "ArrayBuffer". */
+export function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+/** For a value of another type than it should have. */
+export function wrongValue(value: unknown, subject: string, remedy: string): TypeError {
+  return new TypeError(`${subject} is ${shown(value)}; pass ${remedy}.`);
 }
 
 /** A count with its noun, for a message: "1 element", "2 elements". */
@@ -39,7 +49,7 @@ export function readOptions<K extends string>(
   const read: { [P in K]?: unknown } = Object.create(null);
   if (value === undefined) return read;
   if (!isPlain(value)) {
-    throw new TypeError(`${subject} is ${shown(value)}; pass an object with ${inWords(known)}.`);
+    throw wrongValue(value, subject, `an object with ${inWords(known)}`);
   }
   for (const key of refuseUnknownKeys(value, subject, known)) {
     read[key] = (value as { [P in K]?: unknown })[key];
@@ -77,75 +87,63 @@ export function readOneOf<T extends string>(value: unknown, subject: string, all
 }
 
 export function readBoolean(value: unknown, subject: string): boolean {
-  if (typeof value !== "boolean") throw new TypeError(`${subject} is ${shown(value)}; pass true or false.`);
+  if (typeof value !== "boolean") throw wrongValue(value, subject, "true or false");
   return value;
 }
 
-export function readNumber(value: unknown, subject: string): number {
-  if (typeof value !== "number") throw new TypeError(`${subject} is ${shown(value)}; pass a number.`);
-  return value;
+/** A number that is as it should be; `what` says how, for the message. */
+export function readThat(isRight: (value: number) => boolean, value: unknown, subject: string, what: string): number {
+  if (typeof value !== "number") throw wrongValue(value, subject, what);
+  if (isRight(value)) return value;
+  throw new RangeError(`${subject} is ${value}; pass ${what}.`);
+}
+
+/** Whether it may count elements or bytes. */
+export function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 export function readInteger(value: unknown, subject: string, least: number, most: number): number {
-  if (!(Number.isInteger(readNumber(value, subject)) && (value as number) >= least && (value as number) <= most)) {
-    throw new RangeError(`${subject} is ${value}; pass an integer from ${least} to ${most}.`);
-  }
-  return value as number;
-}
-
-/** A positive normal float32. All GPUs agree on the product of a gradient with such a factor only. */
-export function readNormalFloat(value: unknown, subject: string): number {
-  const rounded = Math.fround(readNumber(value, subject));
-  if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
-    throw new RangeError(`${subject} is ${value}; pass a positive float32 from ${SMALLEST_NORMAL} to ${LARGEST}.`);
-  }
-  return rounded;
-}
-
-/** How much of an average is kept in a step. */
-export function readDecay(value: unknown, subject: string): number {
-  if (!(readNumber(value, subject) >= 0 && (value as number) < 1)) {
-    throw new RangeError(`${subject} is ${value}; pass a number from 0 to under 1.`);
-  }
-  return value as number;
+  const isRight = (number: number) => Number.isInteger(number) && number >= least && number <= most;
+  return readThat(isRight, value, subject, `a whole number from ${least} to ${most}`);
 }
 
 /** Of members or examples: each has a norm of its own. */
 export function readCount(value: unknown, subject: string): number {
-  if (!Number.isInteger(readNumber(value, subject)) || (value as number) < 1 || (value as number) > MOST_NORMS) {
-    throw new RangeError(`${subject} is ${value}; pass a whole number from 1 to ${MOST_NORMS}.`);
-  }
-  return value as number;
+  return readInteger(value, subject, 1, MOST_NORMS);
+}
+
+const NORMAL = `float32 from ${SMALLEST_NORMAL} to ${LARGEST}`;
+
+/** Rounded to float32, a positive normal one. */
+function isNormal(value: number): boolean {
+  const rounded = Math.fround(value);
+  return rounded >= SMALLEST_NORMAL && rounded <= LARGEST;
+}
+
+/** A positive normal float32. All GPUs agree on the product of a gradient with such a factor only. */
+export function readNormalFloat(value: unknown, subject: string): number {
+  return Math.fround(readThat(isNormal, value, subject, `a positive ${NORMAL}`));
+}
+
+/** How much of an average is kept in a step. */
+export function readDecay(value: unknown, subject: string): number {
+  return readThat((number) => number >= 0 && number < 1, value, subject, "a number from 0 to under 1");
 }
 
 export function readNonNegative(value: unknown, subject: string): number {
-  if (!(readNumber(value, subject) >= 0 && (value as number) <= LARGEST)) {
-    throw new RangeError(`${subject} is ${value}; pass a number from 0 to ${LARGEST}.`);
-  }
-  return value as number;
+  return readThat((number) => number >= 0 && number <= LARGEST, value, subject, `a number from 0 to ${LARGEST}`);
 }
 
 /** A bound for a norm: 0 (everything becomes 0), a positive normal float32, or Infinity (nothing is clipped). */
 export function readBound(value: unknown, subject: string): number {
-  if (readNumber(value, subject) === 0 || value === Infinity) return value as number;
-  const rounded = Math.fround(value as number);
-  if (!(rounded >= SMALLEST_NORMAL && rounded <= LARGEST)) {
-    throw new RangeError(
-      `${subject} is ${value}; pass 0, a positive float32 from ${SMALLEST_NORMAL} to ${LARGEST}, or Infinity to only measure.`,
-    );
-  }
-  return rounded;
+  const isRight = (number: number) => number === 0 || number === Infinity || isNormal(number);
+  return Math.fround(readThat(isRight, value, subject, `0, a positive ${NORMAL}, or Infinity to only measure`));
 }
 
 /** A limit for values: 0, a normal float32 of either sign, or `none`, the infinity that means no limit. */
 export function readLimit(value: unknown, subject: string, none: number): number {
-  if (readNumber(value, subject) === none) return none;
-  if (value === 0) return 0; // not -0
-  const rounded = Math.fround(value as number);
-  if (!(Math.abs(rounded) >= SMALLEST_NORMAL && Math.abs(rounded) <= LARGEST)) {
-    throw new RangeError(
-      `${subject} is ${value}; pass 0, a float32 whose magnitude is from ${SMALLEST_NORMAL} to ${LARGEST}, or ${none} for no limit.`,
-    );
-  }
-  return rounded;
+  const isRight = (number: number) => number === 0 || number === none || isNormal(Math.abs(number));
+  const what = `0, a float32 whose magnitude is from ${SMALLEST_NORMAL} to ${LARGEST}, or ${none} for no limit`;
+  return Math.fround(readThat(isRight, value, subject, what)) + 0; // not -0
 }

@@ -1,6 +1,7 @@
 import type { ClipBackend, Kept } from "./backend.ts";
-import { readBoolean, readOneOf, readOptions, shown } from "./check.ts";
-import { type Clip, GradientClip } from "./clip.ts";
+import { readBoolean, readOneOf, readOptions, wrongValue } from "./check.ts";
+import type { Clip } from "./clip.ts";
+import { GradientClip } from "./gradientClip.ts";
 import { checkGradients, type Gradients, readGivenGradients, type TensorList } from "./gradients.ts";
 import { clipByGlobalNorm } from "./methods/clipByGlobalNorm.ts";
 import { type ClipMethod, readMethod } from "./methods/method.ts";
@@ -49,7 +50,7 @@ export function readClipperOptions(options: unknown): {
     label = "gradclip",
   } = readOptions(options, subject, ["device", "backend", "label"]);
   readOneOf(backend, "options.backend", ["auto", "webgpu", "cpu"]);
-  if (typeof label !== "string") throw new TypeError(`options.label is ${shown(label)}; pass a string.`);
+  if (typeof label !== "string") throw wrongValue(label, "options.label", "a string");
   return { device, backend: backend as "auto" | "webgpu" | "cpu", label };
 }
 
@@ -61,13 +62,13 @@ export async function clipOnce(
   options: object | undefined,
 ): Promise<ClipReport> {
   const known = ["device", "throwIfNonFinite", ...OPTIONS] as const;
-  const { device, throwIfNonFinite, ...rest } = readOptions(options, "options", known);
-  if (throwIfNonFinite !== undefined) readBoolean(throwIfNonFinite, "options.throwIfNonFinite");
+  const { device, throwIfNonFinite: throws = false, ...rest } = readOptions(options, "options", known);
+  const throwIfNonFinite = readBoolean(throws, "options.throwIfNonFinite");
   const clipper = await clipperFor(device);
   try {
     const clip = clipper.prepare(gradients, method, rest as ClipOptions);
     clip.run();
-    return await clip.report({ throwIfNonFinite: throwIfNonFinite as boolean | undefined });
+    return await clip.report({ throwIfNonFinite });
   } finally {
     clipper.destroy();
   }

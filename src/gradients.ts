@@ -1,4 +1,4 @@
-import { counted, inWords, isPlain, shown } from "./check.ts";
+import { counted, isPlain, kindOf, shown, wrongValue } from "./check.ts";
 import { refuseOverlaps } from "./overlaps.ts";
 import { backendOf, isGPUBuffer, type Range } from "./ranges.ts";
 import {
@@ -70,7 +70,7 @@ function entriesOf(gradients: Gradients): { keys: string[] | undefined; entries:
   if (typeof gradients !== "object" || gradients === null || ArrayBuffer.isView(gradients) || isGPUBuffer(gradients)) {
     throw notGradients(gradients);
   }
-  const isMap = Object.prototype.toString.call(gradients) === "[object Map]";
+  const isMap = kindOf(gradients) === "Map";
   if (Symbol.iterator in gradients && !isMap) {
     const list = listed(gradients as Iterable<unknown>);
     return { keys: undefined, entries: list.map((gradient) => ({ name: undefined, gradient })) };
@@ -97,7 +97,7 @@ function listed<T>(entries: Iterable<T>): T[] {
 }
 
 function notGradients(value: unknown): TypeError {
-  return new TypeError(`gradients is ${shown(value)}; pass a list or an object of gradients, each ${ACCEPTED}.`);
+  return wrongValue(value, "gradients", `a list or an object of gradients, each ${ACCEPTED}`);
 }
 
 /** Orders a step's entries as the prepared list, with its names. A name that the step lacks has no gradient. */
@@ -173,17 +173,17 @@ export function checkGradients(given: GivenGradients, examples?: number, prepare
 }
 
 function refuseMixture(tensors: readonly Tensor[]): void {
-  const first = tensors[0];
+  const [first] = tensors;
   if (!first) return;
   const backend = backendOf(first.source.buffer);
-  const isElsewhere = (range: Range | undefined) => range !== undefined && backendOf(range.buffer) !== backend;
+  const refuse = (range: Range | undefined, one: string, other: string) => {
+    if (!range || backendOf(range.buffer) === backend) return;
+    throw new TypeError(`${one} and ${other} are a GPUBuffer and an array; pass all on the GPU or all as arrays.`);
+  };
   for (const { label, source, into, parameter } of tensors) {
-    if (isElsewhere(source)) refuseTwoBackends(backend === "webgpu" ? [first.label, label] : [label, first.label]);
-    if (isElsewhere(into)) refuseTwoBackends([label, "its into"]);
-    if (isElsewhere(parameter?.source)) refuseTwoBackends([label, "its parameter"]);
+    if (backend === "webgpu") refuse(source, first.label, label);
+    else refuse(source, label, first.label);
+    refuse(into, label, "its into");
+    refuse(parameter?.source, label, "its parameter");
   }
-}
-
-function refuseTwoBackends(subjects: readonly string[]): never {
-  throw new TypeError(`${inWords(subjects)} are a GPUBuffer and a typed array; pass all on the GPU or all as arrays.`);
 }

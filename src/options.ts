@@ -3,11 +3,11 @@ import {
   readBoolean,
   readInteger,
   readNormalFloat,
-  readNumber,
   readOneOf,
   readOptions,
+  readThat,
   refuseTypeGPU,
-  shown,
+  wrongValue,
 } from "./check.ts";
 import type { ClipMethod } from "./methods/method.ts";
 import { isGPUBuffer } from "./ranges.ts";
@@ -73,15 +73,22 @@ export interface CheckedOptions {
 }
 
 export function checkOptions(given: ClipOptions | undefined, method: ClipMethod): CheckedOptions {
-  const { nonFinite, apply, gradScale, totalNorm, skip, tensorNorms, history } = readOptions(given, "options", OPTIONS);
+  const {
+    nonFinite = "zero",
+    apply = "scale",
+    gradScale = 1,
+    totalNorm,
+    skip,
+    tensorNorms = false,
+    history,
+  } = readOptions(given, "options", OPTIONS);
   const checked: CheckedOptions = {
-    nonFinite:
-      nonFinite === undefined ? "zero" : readOneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
-    apply: apply === undefined ? "scale" : readOneOf(apply, "options.apply", ["scale", "record"]),
-    gradScale: gradScale === undefined ? 1 : readGradScale(gradScale),
+    nonFinite: readOneOf(nonFinite, "options.nonFinite", ["zero", "keep", "propagate"]),
+    apply: readOneOf(apply, "options.apply", ["scale", "record"]),
+    gradScale: readGradScale(gradScale),
     totalNorm: totalNorm === undefined ? undefined : readTotalNorm(totalNorm),
     skip: skip === undefined ? undefined : readSkip(skip),
-    tensorNorms: tensorNorms !== undefined && readTensorNorms(tensorNorms, method),
+    tensorNorms: readTensorNorms(tensorNorms, method),
     history: history === undefined ? undefined : readInteger(history, "options.history", 1, LONGEST_HISTORY),
   };
   method.checkOptions?.(checked);
@@ -100,7 +107,7 @@ function readGradScale(value: unknown): number | Source {
   if (isGPUBuffer(value)) return sourceIn(value, 0, "options.gradScale");
   refuseTypeGPU(value, "options.gradScale");
   if (typeof value !== "number") {
-    throw new TypeError(`options.gradScale is ${shown(value)}; pass a number, or a GPUBuffer that holds one float32.`);
+    throw wrongValue(value, "options.gradScale", "a number, or a GPUBuffer that holds one float32");
   }
   return readNormalFloat(value, "options.gradScale");
 }
@@ -110,16 +117,16 @@ function readTotalNorm(value: unknown): number | Source {
     const { buffer, byteOffset } = readOptions(value, "options.totalNorm", ["buffer", "byteOffset"]);
     refuseTypeGPU(buffer, "options.totalNorm.buffer");
     if (!isGPUBuffer(buffer)) {
-      throw new TypeError(`options.totalNorm.buffer is ${shown(buffer)}; pass a GPUBuffer that holds one float32.`);
+      throw wrongValue(buffer, "options.totalNorm.buffer", "a GPUBuffer that holds one float32");
     }
     return sourceIn(buffer, byteOffset, "options.totalNorm");
   }
-  const norm = readNumber(value, "options.totalNorm");
-  if (norm < 0) throw new RangeError(`options.totalNorm is ${norm}; pass a norm, which is at least 0.`);
-  return norm;
+  return readThat((norm) => !(norm < 0), value, "options.totalNorm", "a norm, which is at least 0");
 }
 
 function readSkip(value: unknown): SkipRule {
-  if (isPlain(value) && typeof (value as Partial<SkipRule>).check === "function") return { ...(value as SkipRule) };
-  throw new TypeError(`options.skip is ${shown(value)}; pass what skipAbove(100) or skipSpikes() returns.`);
+  const rule: Partial<SkipRule> = isPlain(value) ? { ...value } : {};
+  const calls = [rule.check, rule.unjudged, rule.begin];
+  if (isPlain(rule.passes) && calls.every((call) => typeof call === "function")) return rule as SkipRule;
+  throw wrongValue(value, "options.skip", "what skipAbove(100) or skipSpikes() returns");
 }

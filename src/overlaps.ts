@@ -50,30 +50,30 @@ function sameParameter({ parameter: a }: Tensor, { parameter: b }: Tensor): bool
 function overlapError(a: Use, b: Use): RangeError {
   const [first, second] = a.tensor.index <= b.tensor.index ? [a, b] : [b, a];
   const subject = (use: Use) => `${use.tensor.label}${use.as === "gradient" ? "" : `.${use.as}`}`;
-  if (first.as === "parameter" || second.as === "parameter") {
-    return new RangeError(
-      `${subject(first)} and ${subject(second)} overlap, but a parameter is only read; pass ranges that are apart.`,
-    );
-  }
   const dtypes = [first, second].map(({ tensor }) => JSON.stringify(tensor.dtype));
-  if (dtypes[0] !== dtypes[1] && isSame(a.range, b.range)) {
+  const isTwice = a.as === b.as && isSame(a.range, b.range);
+  if (isTwice && dtypes[0] !== dtypes[1]) {
     return new RangeError(
       `${subject(first)} and ${subject(second)} are the same bytes, once as ${dtypes.join(" and once as ")}; pass one dtype.`,
     );
   }
-  if (first.as === "gradient" && second.as === "gradient" && isSame(a.range, b.range)) {
+  if (isTwice && a.as === "gradient") {
     return new RangeError(
       `${subject(first)} and ${subject(second)} are the same bytes with two parameters; pass one parameter.`,
     );
   }
   const bytes = ({ start, end }: Use) => `bytes ${start} to ${end}`;
+  const remedy = a.as === b.as ? "apart or the same" : "apart";
   return new RangeError(
-    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are apart or the same.`,
+    `${subject(first)} and ${subject(second)} overlap (${bytes(first)} and ${bytes(second)} of one buffer); pass ranges that are ${remedy}.`,
   );
 }
 
-/** Each pair of source and destination once. Writes into other buffers come first: an in-place write changes what they read. */
-export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
+/**
+ * Each pair of source and destination once, in two lists. Writes into other buffers come first: an in-place write would change what
+ * they read.
+ */
+export function writesOf<P extends { readonly tensor: Tensor }>(tensors: readonly Tensor[], pieces: readonly P[]) {
   const seen = new Map<Range["buffer"], Set<number | string>>();
   const isNew = ({ source: { buffer, byteOffset }, into }: Tensor) => {
     const keys = seen.get(buffer) ?? new Set();
@@ -82,7 +82,10 @@ export function distinctWrites(tensors: readonly Tensor[]): Tensor[] {
     return !keys.has(key) && keys.add(key);
   };
   const distinct = tensors.filter(isNew);
-  return [...distinct.filter((tensor) => tensor.into), ...distinct.filter((tensor) => !tensor.into)];
+  return (["into", "in-place"] as const).map((target) => {
+    const written = new Set(distinct.filter(({ into }) => !!into === (target === "into")));
+    return { target, tensors: [...written], pieces: pieces.filter(({ tensor }) => written.has(tensor)) };
+  });
 }
 
 /** A range that is listed twice is scaled once: it has one shape, and one group. */

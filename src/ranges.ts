@@ -1,4 +1,4 @@
-import { counted, refuseTypeGPU, shown } from "./check.ts";
+import { counted, isCount, readThat, refuseTypeGPU, shown } from "./check.ts";
 import { STORAGE } from "./usage.ts";
 
 /** How an element is stored: float32, IEEE binary16, or the upper half of a float32. Two 16-bit elements share a 32-bit word. */
@@ -84,12 +84,13 @@ function refuseLostMemory(array: Uint8Array, label: string): void {
 }
 
 export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
-  if (value === undefined) return 0;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value % multiple !== 0) {
-    const Refusal = typeof value === "number" ? RangeError : TypeError;
-    throw new Refusal(`${subject}.byteOffset is ${shown(value)}; pass a multiple of ${multiple} from 0 on.`);
-  }
-  return value;
+  const isRight = (offset: number) => isCount(offset) && offset % multiple === 0;
+  return readThat(
+    isRight,
+    value === undefined ? 0 : value,
+    `${subject}.byteOffset`,
+    `a multiple of ${multiple} from 0 on`,
+  );
 }
 
 export function rangeIn(whole: Range, byteOffset: number, length: number, dtype: Dtype, label: string): Range {

@@ -1,4 +1,4 @@
-import { counted, shown } from "./check.ts";
+import { counted, kindOf, wrongValue } from "./check.ts";
 import type { Clip } from "./clip.ts";
 import { type ClipReport, countsOf, type Place, RECORD_BYTES, readReport } from "./record.ts";
 
@@ -21,7 +21,7 @@ import { type ClipReport, countsOf, type Place, RECORD_BYTES, readReport } from 
 export function readRecord(bytes: ArrayBuffer | ArrayBufferView, clip?: Clip): ClipReport {
   const { locate } = (clip ?? {}) as { locate?: (piece: number, element: number) => Place };
   if (clip !== undefined && typeof locate !== "function") {
-    throw new TypeError(`readRecord's clip is ${shown(clip)}; pass what prepare returned, or leave it out.`);
+    throw wrongValue(clip, "readRecord's clip", "what prepare returned, or leave it out");
   }
   return readReport(
     recordIn(bytes),
@@ -32,8 +32,8 @@ export function readRecord(bytes: ArrayBuffer | ArrayBufferView, clip?: Clip): C
 
 function recordIn(bytes: unknown): DataView {
   const isView = ArrayBuffer.isView(bytes);
-  if (!isView && Object.prototype.toString.call(bytes) !== "[object ArrayBuffer]") {
-    throw new TypeError(`readRecord's bytes is ${shown(bytes)}; pass an ArrayBuffer, or a view of its bytes.`);
+  if (!isView && kindOf(bytes) !== "ArrayBuffer") {
+    throw wrongValue(bytes, "readRecord's bytes", "an ArrayBuffer, or a view of its bytes");
   }
   const { byteLength } = bytes as ArrayBuffer | ArrayBufferView;
   if (byteLength < RECORD_BYTES) {

@@ -1,4 +1,15 @@
-import { counted, isPlain, readOneOf, readOptions, refuseTypeGPU, refuseUnknownKeys, shown } from "./check.ts";
+import {
+  counted,
+  isCount,
+  isPlain,
+  readOneOf,
+  readOptions,
+  readThat,
+  refuseTypeGPU,
+  refuseUnknownKeys,
+  shown,
+  wrongValue,
+} from "./check.ts";
 import {
   arrayType,
   bufferOf,
@@ -110,7 +121,7 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   refuseTypeGPU(gradient, label);
   if (typeof gradient !== "object" || gradient === null || ArrayBuffer.isView(gradient) || !isView(gradient)) {
     const remedy = isHalf(gradient) ? 'a view { buffer, dtype: "f16" } or { buffer, dtype: "bf16" }' : ACCEPTED;
-    throw new TypeError(`${label} is ${shown(gradient)}; pass ${remedy}.`);
+    throw wrongValue(gradient, label, remedy);
   }
   const isObject = isPlain(gradient);
   const given: Properties = { ...UNREAD };
@@ -121,7 +132,7 @@ export function readView(gradient: unknown, index: number, name: string | undefi
   for (const key of isObject ? keys : VIEW_KEYS) given[key] = (gradient as Partial<GradientView>)[key];
   const { name: own, into, parameter, shape } = given;
   if (own !== undefined && typeof own !== "string") {
-    throw new TypeError(`${label}.name is ${shown(own)}; pass a string.`);
+    throw wrongValue(own, `${label}.name`, "a string");
   }
   const read = (value: unknown, key: string) =>
     value === undefined ? undefined : readOptions(value, `${labelOf(index, own ?? name)}.${key}`, OTHER_KEYS);
@@ -167,10 +178,8 @@ export function checkView(
     const length = readLength(given.length, label);
     return { index, name, label, length, dtype, shape: checkShape(given.shape, length, label), group };
   }
-  const memory = bufferOf(given.buffer, dtype, label);
-  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  const present = lengthOf(given.length, dtype, byteOffset, memory.byteLength, label);
-  const source = rangeIn(memory, byteOffset, present, dtype, label);
+  const source = rangeOf(given, dtype, label);
+  const present = source.byteLength / ELEMENT_BYTES[dtype];
   const shape = checkShape(given.shape, present, label);
   const length = most && present < most && present % (most / examples) === 0 ? most : present;
   const into = given.into && checkInto(given.into, source, Math.floor(length / examples), dtype, `${label}.into`);
@@ -178,6 +187,16 @@ export function checkView(
   // Written out: an object with more properties than one that is spread into it has a hidden class of its own in V8.
   const tensor: Tensor = { index, name, group, label, length, dtype, shape, source, into, parameter };
   return tensor;
+}
+
+function rangeOf(
+  { buffer, byteOffset, length }: Read<"buffer" | "byteOffset" | "length">,
+  dtype: Dtype,
+  label: string,
+): Range {
+  const memory = bufferOf(buffer, dtype, label);
+  const start = byteOffsetOf(byteOffset, ELEMENT_BYTES[dtype], label);
+  return rangeIn(memory, start, lengthOf(length, dtype, start, memory.byteLength, label), dtype, label);
 }
 
 function dtypeOf(value: unknown, buffer: unknown, label: string): Dtype {
@@ -207,17 +226,13 @@ function lengthOf(value: unknown, dtype: Dtype, byteOffset: number, size: number
 }
 
 function readLength(value: unknown, label: string): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    const Refusal = typeof value === "number" ? RangeError : TypeError;
-    throw new Refusal(`${label}.length is ${shown(value)}; pass a whole number of elements.`);
-  }
-  return value;
+  return readThat(isCount, value, `${label}.length`, "a whole number of elements");
 }
 
 function checkShape(shape: unknown, length: number, label: string): readonly number[] | undefined {
   if (shape === undefined) return undefined;
-  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-    throw new TypeError(`${label}.shape is ${shown(shape)}; pass a list of whole numbers.`);
+  if (!Array.isArray(shape) || !shape.every(isCount)) {
+    throw wrongValue(shape, `${label}.shape`, "a list of whole numbers");
   }
   if (shape.reduce((product, size) => product * size, 1) !== length) {
     throw new RangeError(
@@ -228,28 +243,24 @@ function checkShape(shape: unknown, length: number, label: string): readonly num
 }
 
 function checkInto(
-  given: NonNullable<GivenView["into"]>,
+  { buffer, byteOffset, dtype: given }: NonNullable<GivenView["into"]>,
   source: Range,
   length: number,
   from: Dtype,
   label: string,
 ): Tensor["into"] {
-  const dtype = given.dtype === undefined ? from : readOneOf(given.dtype, `${label}.dtype`, ["f32"]);
-  const memory = bufferOf(given.buffer, dtype, label);
-  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  const range = rangeIn(memory, byteOffset, length, dtype, label);
+  const dtype = given === undefined ? from : readOneOf(given, `${label}.dtype`, ["f32"]);
+  const range = rangeOf({ buffer, byteOffset, length }, dtype, label);
   // Without an into the sum is written to the first example's place.
   if (dtype === from && isSame(range, { ...source, byteLength: range.byteLength })) return undefined;
   return { ...range, dtype };
 }
 
 function checkParameter(
-  given: NonNullable<GivenView["parameter"]>,
+  { buffer, byteOffset, dtype: given }: NonNullable<GivenView["parameter"]>,
   length: number,
   label: string,
 ): Tensor["parameter"] {
-  const dtype = dtypeOf(given.dtype, given.buffer, label);
-  const memory = bufferOf(given.buffer, dtype, label);
-  const byteOffset = byteOffsetOf(given.byteOffset, ELEMENT_BYTES[dtype], label);
-  return { source: rangeIn(memory, byteOffset, length, dtype, label), dtype };
+  const dtype = dtypeOf(given, buffer, label);
+  return { source: rangeOf({ buffer, byteOffset, length }, dtype, label), dtype };
 }

@@ -18,8 +18,8 @@ export interface ClipperOptions {
 }
 
 /**
- * A clipper for GPU buffers on the engine's device. As `gradclip`'s, but without the path for arrays, a device of its own and its
- * self-test.
+ * A clipper for GPU buffers on the engine's device. As `gradclip`'s, but without the path for arrays, a device of its own, its
+ * self-test, and the question whether the device is one of a null backend, which computes nothing.
  *
  * @example
  * ```ts

@@ -216,8 +216,6 @@ const intos: Row[] = [
   ],
 ];
 
-const APART = "pass ranges that are apart or the same.";
-
 /** Both on one memory of 64 elements. */
 function shared(...parts: ((buffer: Memory, make: Make) => object)[]): (make: Make) => unknown {
   return (make) => {
@@ -233,7 +231,9 @@ const apart = (byteOffset: number, length: number) => (buffer: Memory, make: Mak
 });
 
 function overlapping(first: string, second: string, bytes: string): [ErrorClass, string] {
-  return [RangeError, `${first} and ${second} overlap (${bytes} of one buffer); ${APART}`];
+  const [a, b] = [first, second].map((subject) => subject.split(".")[1]);
+  const remedy = a === b ? "apart or the same" : "apart";
+  return [RangeError, `${first} and ${second} overlap (${bytes} of one buffer); pass ranges that are ${remedy}.`];
 }
 
 const overlaps: Row[] = [
@@ -314,8 +314,7 @@ const names: Row[] = [
       const buffer = make([1, 2, 3]);
       return { a: { buffer, length: 2 }, b: { buffer, byteOffset: 4 } };
     },
-    RangeError,
-    `gradients[0] "a" and gradients[1] "b" overlap (bytes 0 to 8 and bytes 4 to 12 of one buffer); ${APART}`,
+    ...overlapping('gradients[0] "a"', 'gradients[1] "b"', "bytes 0 to 8 and bytes 4 to 12"),
   ],
   ["with quotes escaped", () => ({ 'a "b"': 5 }), ...notAGradient("5", 'gradients[0] "a \\"b\\""')],
   [

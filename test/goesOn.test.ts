@@ -1,8 +1,8 @@
 /** A clip that goes on where another is, for other gradients: what adapters prepare where a step brings a new variable. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { goOn } from "../src/adapters/goesOn.ts";
-import type { GradientClip } from "../src/clip.ts";
 import type { GradientClipper } from "../src/clipper.ts";
+import type { GradientClip } from "../src/gradientClip.ts";
 import { adaGC, type ClipMethod, type ClipOptions, clipByGlobalNorm, skipSpikes, zClip } from "../src/index.ts";
 import { bench, clipperOn, type Side, sides } from "./support/bench.ts";
 

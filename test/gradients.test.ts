@@ -8,7 +8,7 @@ import { COPY_DST, COPY_SRC, MAP_READ, STORAGE } from "./support/workbench.ts";
 
 describe("a clip runs where its gradients live", () => {
   const array = new Float32Array([1, 2]);
-  const both = "are a GPUBuffer and a typed array; pass all on the GPU or all as arrays.";
+  const both = "are a GPUBuffer and an array; pass all on the GPU or all as arrays.";
   const mixtures: [string, () => Gradients, string][] = [
     ["a buffer, then an array", () => [bench.buffer([1]), array], `gradients[0] and gradients[1] ${both}`],
     [

@@ -49,12 +49,12 @@ test.each(sides)("without the option, and after destroy, it is refused, on the %
 });
 
 test.each<[unknown, new () => Error, string]>([
-  [0, RangeError, "options.history is 0; pass an integer from 1 to 65536."],
-  [1.5, RangeError, "options.history is 1.5; pass an integer from 1 to 65536."],
-  [65_537, RangeError, "options.history is 65537; pass an integer from 1 to 65536."],
-  [Number.NaN, RangeError, "options.history is NaN; pass an integer from 1 to 65536."],
-  [true, TypeError, "options.history is true; pass a number."],
-  [null, TypeError, "options.history is null; pass a number."],
+  [0, RangeError, "options.history is 0; pass a whole number from 1 to 65536."],
+  [1.5, RangeError, "options.history is 1.5; pass a whole number from 1 to 65536."],
+  [65_537, RangeError, "options.history is 65537; pass a whole number from 1 to 65536."],
+  [Number.NaN, RangeError, "options.history is NaN; pass a whole number from 1 to 65536."],
+  [true, TypeError, "options.history is true; pass a whole number from 1 to 65536."],
+  [null, TypeError, "options.history is null; pass a whole number from 1 to 65536."],
 ])("a history of %s is refused", async (history, type, message) => {
   const options = { history } as ClipOptions;
   await bench.refuses(() => bench.clipper.prepare([bench.buffer([3, 4])], undefined, options), type, message);

@@ -65,7 +65,7 @@ describe("prepare that runs out of memory", () => {
   });
 
   test.each([
-    ["entries", 4_194_305, /^The gradients have 4194305 norms, /],
+    ["entries", 4_194_305, /^The norms need 134217760 bytes, but a binding holds 134217728; /],
     ["scratch", 4_194_304, /^The norms need \d+ bytes, /],
   ])("for the %s of millions of norms", async (_, units, message) => {
     const buffer = bench.device.createBuffer({ size: 4 * units, usage: STORAGE });
@@ -75,6 +75,51 @@ describe("prepare that runs out of memory", () => {
     expect([...bench.live.values()]).toEqual(before);
     buffer.destroy();
   });
+});
+
+/** Millions of gradients would reach the limits of a device. */
+function withLimits<T>(limits: Partial<GPUSupportedLimits>, act: () => T): T {
+  const { device } = bench;
+  const own = Object.getOwnPropertyDescriptor(device, "limits");
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const value = { maxStorageBufferBindingSize, maxBufferSize, ...limits };
+  Object.defineProperty(device, "limits", { configurable: true, value });
+  try {
+    return act();
+  } finally {
+    if (own) Object.defineProperty(device, "limits", own);
+    else Reflect.deleteProperty(device, "limits");
+    expect(device.limits.maxBufferSize).toBe(maxBufferSize);
+  }
+}
+
+/** The table of 3,000 groups has 108,000 bytes, and their partials fewer; all tables of a clip together have more. */
+test.each([
+  [{ maxStorageBufferBindingSize: 107_999 }, "The norms need 108000 bytes, but a binding holds 107999; "],
+  [{ maxBufferSize: 200_000 }, /^The norms need \d{6} bytes, but a buffer holds 200000; /],
+])("tables beyond %o are refused before anything is made or submitted", async (limits, message) => {
+  const count = 3000;
+  const buffer = bench.device.createBuffer({ size: 4 * count, usage: STORAGE });
+  const gradients = Array.from({ length: count }, (_, i) => ({ buffer, byteOffset: 4 * i, length: 1 }));
+  const before = [...bench.live.values()];
+  const act = () => withLimits(limits, () => bench.clipper.prepare(gradients, clipByNorm(1)));
+  await refused(act, RangeError, message instanceof RegExp ? message : new RegExp(`^${message}`));
+  expect([...bench.live.values()]).toEqual(before);
+  // The same list fits otherwise, and no binding has more than its table.
+  const { createBindGroup } = bench.device;
+  const sizes: (number | undefined)[] = [];
+  bench.device.createBindGroup = (descriptor) => {
+    for (const { resource } of descriptor.entries as Iterable<{ resource: GPUBufferBinding }>) {
+      if (resource.buffer.label === "gradclip tables") sizes.push(resource.size);
+    }
+    return createBindGroup.call(bench.device, descriptor);
+  };
+  const clip = bench.clipper.prepare(gradients, clipByNorm(1));
+  bench.device.createBindGroup = createBindGroup;
+  expect(Math.max(...sizes.map((size) => size ?? Infinity))).toBe(108_000);
+  await clip.ready;
+  clip.destroy();
+  buffer.destroy();
 });
 
 test("what a clip has outgrown goes with it", async () => {

@@ -10,6 +10,10 @@ type Make = [subject: string, make: (options: unknown) => ClipMethod];
 const clipping: Make = ["clipByGlobalNorm", (options) => clipByGlobalNorm(1, options as Options)];
 const measuring: Make = ["measureNorm", (options) => measureNorm(options as Options)];
 
+const NORM_TYPE = "pass 1, 2, Infinity or another number from 0.05 to 4194304.";
+const EPS = "pass a number from 0 to 3.4028234663852886e+38.";
+const MEMBERS = "pass a whole number from 1 to 1000000.";
+
 /** Values that are no number, as a message shows them. */
 const noNumbers: [shown: string, value: unknown][] = [
   ['the string "2"', "2"],
@@ -22,11 +26,11 @@ const noNumbers: [shown: string, value: unknown][] = [
 
 describe.each([clipping, measuring])("%s's options", (subject, make) => {
   test.each(noNumbers)("refuse the normType %s", async (shown, normType) => {
-    await refused(() => make({ normType }), TypeError, `${subject}'s normType is ${shown}; pass a number.`);
+    await refused(() => make({ normType }), TypeError, `${subject}'s normType is ${shown}; ${NORM_TYPE}`);
   });
 
   test.each([0, -1, -2, Number.NaN, -Infinity, 0.04, 5e6])("refuse the normType %d", async (normType) => {
-    const message = `${subject}'s normType is ${normType}; pass 1, 2, Infinity or another number from 0.05 to 4194304.`;
+    const message = `${subject}'s normType is ${normType}; ${NORM_TYPE}`;
     await refused(() => make({ normType }), RangeError, message);
   });
 
@@ -62,20 +66,20 @@ describe("clipByGlobalNorm's", () => {
   const [subject, make] = clipping;
 
   test.each(noNumbers)("eps refuses %s", async (shown, eps) => {
-    await refused(() => make({ eps }), TypeError, `${subject}'s eps is ${shown}; pass a number.`);
+    await refused(() => make({ eps }), TypeError, `${subject}'s eps is ${shown}; ${EPS}`);
   });
 
   test.each([-1, -1e-8, Number.NaN, Infinity, -Infinity, 1e39])("eps refuses %d", async (eps) => {
-    const message = `${subject}'s eps is ${eps}; pass a number from 0 to 3.4028234663852886e+38.`;
+    const message = `${subject}'s eps is ${eps}; ${EPS}`;
     await refused(() => make({ eps }), RangeError, message);
   });
 
   test.each(noNumbers)("members refuses %s", async (shown, members) => {
-    await refused(() => make({ members }), TypeError, `${subject}'s members is ${shown}; pass a number.`);
+    await refused(() => make({ members }), TypeError, `${subject}'s members is ${shown}; ${MEMBERS}`);
   });
 
   test.each([0, -1, 1.5, Number.NaN, Infinity, 1_000_001, 2 ** 53])("members refuses %d", async (members) => {
-    const message = `${subject}'s members is ${members}; pass a whole number from 1 to 1000000.`;
+    const message = `${subject}'s members is ${members}; ${MEMBERS}`;
     await refused(() => make({ members }), RangeError, message);
   });
 });

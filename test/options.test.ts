@@ -38,7 +38,7 @@ const noFloats = [-1, Number.NaN, -Infinity, 1e39, 1e-40, 1e-46, -1e-46];
 
 describe("maxNorm", () => {
   test.each(noNumbers)("%s is refused", async (shown, value) => {
-    const message = `maxNorm is ${shown}; pass a number.`;
+    const message = `maxNorm is ${shown}; ${BOUND}`;
     await refused(() => clipByGlobalNorm(value as number), TypeError, `clipByGlobalNorm's ${message}`);
     const clip = bench.clipper.prepare([bench.buffer([3, 4])]);
     await bench.refuses(() => clip.set({ maxNorm: value as number }), TypeError, `set's ${message}`);
@@ -117,7 +117,7 @@ const totalNorms: OptionRow[] = [
       ([shown, value]): OptionRow => [
         () => ({ totalNorm: value }),
         TypeError,
-        new RegExp(`^options\\.totalNorm is ${shown.replace(/[()]/g, "\\$&")}; pass a number.*\\.$`),
+        new RegExp(`^options\\.totalNorm is ${shown.replace(/[()]/g, "\\$&")}; pass a norm, which is at least 0\\.$`),
       ],
     ),
   [() => ({ totalNorm: [] }), TypeError, "options.totalNorm is an Array; pass an object with buffer and byteOffset."],
@@ -249,7 +249,7 @@ describe("set", () => {
   test.each(noNumbers)("refuses the gradScale %s", async (shown, value) => {
     const clip = bench.clipper.prepare([bench.buffer([3, 4])]);
     const act = () => clip.set({ gradScale: value as number });
-    await bench.refuses(act, TypeError, `set's gradScale is ${shown}; pass a number.`);
+    await bench.refuses(act, TypeError, `set's gradScale is ${shown}; ${FACTOR}`);
   });
 
   test.each([...noFloats, 0, Infinity])("refuses the gradScale %d", async (value) => {

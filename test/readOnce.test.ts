@@ -157,7 +157,7 @@ describe("a method edited by hand is validated again", () => {
       "a bound that is a string",
       () => ({ ...autoClip(), maxNorm: "1" }),
       TypeError,
-      'method.maxNorm is the string "1"; pass a number.',
+      /^method\.maxNorm is the string "1"; pass 0, .*\.$/,
     ],
     [
       "an accumulate that is a string",
@@ -196,6 +196,12 @@ describe("a method edited by hand is validated again", () => {
       TypeError,
       `method.grouping is the string "tensor"; ${MADE}`,
     ],
+    ...(["grouping", "passes"] as const).map((key): (typeof rows)[number] => [
+      `a ${key} that is null`,
+      () => ({ ...clipByGlobalNorm(1), [key]: null }),
+      TypeError,
+      `method.${key} is null; ${MADE}`,
+    ]),
     [
       "a kind of grouping that is none",
       () => ({ ...clipByGlobalNorm(1), grouping: { kind: "none" } }),

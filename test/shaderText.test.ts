@@ -33,11 +33,6 @@ test("what a shader imports stands in its place, once, with what that imports be
   expect(resolved("//#import shared/a\n//#import rule\nmain", { texts })).toBe("B\nA\nR\nmain\n");
 });
 
-test("a text that is not given is missed, and one that nobody imports is refused", () => {
-  expect(() => resolved("//#import shared/a\n", { texts: {} })).toThrow("shared/a");
-  expect(() => resolved("main", { texts: { "shared/a": "A", rule: "R" } })).toThrow("shared/a,rule");
-});
-
 test("a section stands under its condition, or once for each slot", () => {
   const lines = [
     "  //#if INTO",

@@ -32,18 +32,19 @@ describe("a number that is wrong", () => {
   test.each([
     [{ sigmas: 0 }, `sigmas is 0; pass a positive float32 from ${LIMITS}.`],
     [{ sigmas: -6 }, `sigmas is -6; pass a positive float32 from ${LIMITS}.`],
-    [{ window: 1 }, "window is 1; pass an integer from 2 to 65536."],
-    [{ window: 65_537 }, "window is 65537; pass an integer from 2 to 65536."],
-    [{ window: 2.5 }, "window is 2.5; pass an integer from 2 to 65536."],
-    [{ warmup: 2 }, "warmup is 2; pass an integer from 3 to 1000000."],
-    [{ warmup: Number.NaN }, "warmup is NaN; pass an integer from 3 to 1000000."],
+    [{ window: 1 }, "window is 1; pass a whole number from 2 to 65536."],
+    [{ window: 65_537 }, "window is 65537; pass a whole number from 2 to 65536."],
+    [{ window: 2.5 }, "window is 2.5; pass a whole number from 2 to 65536."],
+    [{ warmup: 2 }, "warmup is 2; pass a whole number from 3 to 1000000."],
+    [{ warmup: Number.NaN }, "warmup is NaN; pass a whole number from 3 to 1000000."],
   ])("skipSpikes(%o)", async (options, message) => {
     await refused(() => skipSpikes(options), RangeError, `skipSpikes's ${message}`);
   });
 });
 
 test("another type, and an option that is not known, are refused", async () => {
-  await refused(() => skipAbove("5" as never), TypeError, 'skipAbove\'s norm is the string "5"; pass a number.');
+  const notNumber = `skipAbove's norm is the string "5"; pass a positive float32 from ${LIMITS}.`;
+  await refused(() => skipAbove("5" as never), TypeError, notNumber);
   await refused(
     () => skipSpikes({ sigma: 6 } as never),
     TypeError,
@@ -54,6 +55,9 @@ test("another type, and an option that is not known, are refused", async () => {
     [{}, "an Object"],
     [skipAbove, "a function"],
     [clipByGlobalNorm(1), "an Object"],
+    [{ check() {} }, "an Object"],
+    [{ ...skipAbove(1), begin: undefined }, "an Object"],
+    [{ ...skipSpikes(), passes: null }, "an Object"],
   ] as const) {
     await refusedOnArrays(
       [array],

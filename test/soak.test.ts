@@ -1,8 +1,8 @@
 /** Long runs: what is alive afterwards is counted, not timed. */
 import { afterEach, expect, test } from "vitest";
 import { goOn } from "../src/adapters/goesOn.ts";
-import type { GradientClip } from "../src/clip.ts";
 import type { GradientClipper } from "../src/clipper.ts";
+import type { GradientClip } from "../src/gradientClip.ts";
 import { clipByGlobalNorm, clipByNorm, createClipper, skipAbove } from "../src/index.ts";
 import { randomSource } from "./conformance/numbers.ts";
 import { bench, device } from "./support/bench.ts";

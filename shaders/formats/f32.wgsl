@@ -8,11 +8,6 @@ fn values_of(word: Word) -> Values { return bitcast<Values>(word); }
 fn more_values_of(word: Word) -> Values { return Values(); }
 fn scaled_word(word: Word, factor: f32) -> Word { return bitcast<Word>(bitcast<Values>(word) * factor); }
 
-// The bits of float32s.
-fn bits_of(word: Word) -> Word { return word; }
-fn more_bits_of(word: Word) -> Word { return Word(); }
-fn word_with(bits: Word, more: Word) -> Word { return bits; }
-
 // Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
 fn magnitude(word: Word) -> Word { return word & Word(0x7fffffffu); }
 fn largest_of(word: Word) -> u32 { return largest_lane(word); }

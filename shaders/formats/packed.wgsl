@@ -23,15 +23,6 @@ fn scaled_word(word: Word, factor: f32) -> Word {
   return (word & Word(0x80008000u)) | changed;
 }
 
-// The bits of float32s, of finite numbers; the first are those of the low halves.
-fn bits_of(word: Word) -> Word { return bitcast<Word>(values_of(word)) | ((word << Word(16u)) & Word(0x80000000u)); }
-fn more_bits_of(word: Word) -> Word { return bitcast<Word>(more_values_of(word)) | (word & Word(0x80000000u)); }
-
-fn word_with(bits: Word, more: Word) -> Word {
-  let changed = joined(rounded_bits(bits & Word(0x7fffffffu)), rounded_bits(more & Word(0x7fffffffu)));
-  return changed | ((bits >> Word(16u)) & Word(0x8000u)) | (more & Word(0x80000000u));
-}
-
 // Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
 fn magnitude(word: Word) -> Word { return max(low_magnitudes(word), high_magnitudes(word)); }
 fn largest_of(word: Word) -> u32 { return lane_of(magnitude_bits(Word(largest_lane(word))), 0u); }

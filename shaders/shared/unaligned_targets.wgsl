@@ -8,11 +8,6 @@ fn joined_halves(word: Word, next: Word) -> Word {
   return (word >> Word(16u)) | (next << Word(16u));
 }
 
-// The source's word for a word of the destination, where the two lie half a word apart.
-fn half_off_word(slot: u32, i: u32) -> Word {
-  return joined_halves(word_of(slot, i), word_of(slot, i + 1u));
-}
-
 // The word of the destination that holds the lane's edge, in its half 1 - lane.
 fn edge_word(segment: Segment, lane: u32) -> u32 {
   return select(segment.into + segment.count, segment.into - 1u, lane == 0u);

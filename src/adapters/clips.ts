@@ -1,7 +1,8 @@
-import { readOptions, shown } from "../check.ts";
-import type { Clip, GradientClip } from "../clip.ts";
+import { readOptions, wrongValue } from "../check.ts";
+import type { Clip } from "../clip.ts";
 import type { GradientClipper } from "../clipper.ts";
 import { clipperOn } from "../createClipper.ts";
+import { bytesOf, type GradientClip } from "../gradientClip.ts";
 import type { ClipHistory } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipOptions } from "../options.ts";
@@ -103,11 +104,11 @@ export class Clips implements ClipHandle {
     const known = ["nonFinite", "gradScale", "skip", "tensorNorms", "history", "only", "groupOf", ...more] as const;
     const { nonFinite, gradScale, skip, tensorNorms, history, only, groupOf } = readOptions(options, subject, known);
     if (gradScale !== undefined && typeof gradScale !== "number") {
-      throw new TypeError(`${caller}'s gradScale is ${shown(gradScale)}; pass a number.`);
+      throw wrongValue(gradScale, `${caller}'s gradScale`, "a number");
     }
     for (const [key, value] of Object.entries({ only, groupOf })) {
       if (value === undefined || typeof value === "function") continue;
-      throw new TypeError(`${caller}'s ${key} is ${shown(value)}; pass a function of a name.`);
+      throw wrongValue(value, `${caller}'s ${key}`, "a function of a name");
     }
     this.#method = method;
     this.#options = { nonFinite, gradScale, skip, tensorNorms, history } as ClipOptions;
@@ -219,7 +220,7 @@ export class Clips implements ClipHandle {
       // How many norms are remembered shows in the first step; it checks again.
       if (this.#latest || !(error instanceof RangeError && remembersEach(this.#method.rule))) throw error;
     }
-    this.#restored = copyOf(state);
+    this.#restored = bytesOf(state);
   }
 
   destroy(): void {
@@ -254,12 +255,6 @@ export function numbered<T extends { readonly name: string }>(list: readonly T[]
     named.set(name, one);
   }
   return named;
-}
-
-/** A view may begin at any offset. */
-function copyOf(state: ArrayBuffer | ArrayBufferView): ArrayBuffer {
-  if (!ArrayBuffer.isView(state)) return state.slice(0);
-  return new Uint8Array(state.buffer, state.byteOffset, state.byteLength).slice().buffer;
 }
 
 function declarationOf({ shape, ...rest }: NonNullable<Form>): GradientView {

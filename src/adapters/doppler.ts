@@ -1,6 +1,6 @@
 import { getDevice } from "doppler-gpu/tooling/device";
 import { readBoolean } from "../check.ts";
-import type { GradientClip } from "../clip.ts";
+import type { GradientClip } from "../gradientClip.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipReport } from "../record.ts";

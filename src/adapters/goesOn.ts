@@ -1,5 +1,5 @@
-import type { GradientClip } from "../clip.ts";
 import type { GradientClipper } from "../clipper.ts";
+import type { GradientClip } from "../gradientClip.ts";
 import type { Gradients } from "../gradients.ts";
 import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";

@@ -1,6 +1,6 @@
 import { getWebGPUDevice, Array as JaxArray, type JsTree, type JsTreeDef, numpy as np, tree } from "@jax-js/jax";
-import { shown } from "../check.ts";
-import type { GradientClip } from "../clip.ts";
+import { wrongValue } from "../check.ts";
+import type { GradientClip } from "../gradientClip.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import { recordAt, SKIP } from "../record.ts";
@@ -139,7 +139,7 @@ function labelOf(what: "update" | "parameter", name = ""): string {
 
 function refuse(leaf: unknown, label: string): void {
   if (!(leaf instanceof JaxArray)) {
-    throw new TypeError(`${label} is ${shown(leaf)}; pass arrays, outside of jit, grad and vmap.`);
+    throw wrongValue(leaf, label, "arrays, outside of jit, grad and vmap");
   }
   refuseOtherDtype(leaf.dtype, label);
 }

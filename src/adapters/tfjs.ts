@@ -1,5 +1,5 @@
 import type { Optimizer } from "@tensorflow/tfjs-core";
-import { shown } from "../check.ts";
+import { shown, wrongValue } from "../check.ts";
 import { clipByGlobalNorm } from "../methods/clipByGlobalNorm.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { ClipHandle } from "./clips.ts";
@@ -45,7 +45,7 @@ export function withClipping<T extends Optimizer>(
 ): ClippingOptimizer<T> {
   const { applyGradients, dispose } = (optimizer ?? {}) as unknown as Replaced;
   if (typeof applyGradients !== "function") {
-    throw new TypeError(`optimizer is ${shown(optimizer)}; pass one of TensorFlow.js, such as tf.train.adam(0.001).`);
+    throw wrongValue(optimizer, "optimizer", "one of TensorFlow.js, such as tf.train.adam(0.001)");
   }
   if (clips.has(optimizer)) throw new TypeError("The optimizer clips already; pass one that does not.");
   if ("clip" in optimizer) {
@@ -91,7 +91,7 @@ export function clipTogether(
   options?: TfjsOptions,
 ): Together {
   if (!Array.isArray(optimizers)) {
-    throw new TypeError(`optimizers is ${shown(optimizers)}; pass a list of TensorFlow.js's optimizers.`);
+    throw wrongValue(optimizers, "optimizers", "a list of TensorFlow.js's optimizers");
   }
   const clipping = clippingOf(optimizers, method, options, "clipTogether");
   const undos = clipping.keeps ? optimizers.map((one) => replaced(one, countingApplied(one, clipping))) : [];

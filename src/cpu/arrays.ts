@@ -1,10 +1,10 @@
 import type { TensorList } from "../gradients.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
-import { distinctWrites } from "../overlaps.ts";
-import { type GroupRun, groupOf, groupRunsOf, type Piece, partOf, presentPiecesOf } from "../pieces.ts";
+import { writesOf } from "../overlaps.ts";
+import { type Grouping, type GroupRun, groupOf, groupRunsOf, type Piece, partOf, presentPiecesOf } from "../pieces.ts";
 import type { Dtype, Range } from "../ranges.ts";
-import type { Tensor } from "../view.ts";
+import type { Declared, Tensor } from "../view.ts";
 import { type Elements, elementsOf } from "./formats.ts";
 import type { Part } from "./norm.ts";
 import type { Write } from "./scale.ts";
@@ -16,52 +16,44 @@ export interface PreparedArrays {
   readonly groupsOfTensors: readonly number[] | undefined;
   readonly parts: readonly Part[];
   readonly parameters: readonly Part[];
-  /** Each pair of source and destination once. Writes into other arrays come first: an in-place write changes what they read. */
+  /** In the order in which they are written. */
   readonly writes: readonly Write[];
-  /** The gradients of these, with their pieces. */
+  /** The gradients of these. */
   readonly written: readonly Tensor[];
-  readonly pieces: readonly Piece[];
   /** Groups that a skip rule does not judge; undefined if it judges nothing. */
   readonly unjudged: readonly number[] | undefined;
 }
 
 export function bindArrays(
-  list: TensorList,
+  { tensors, declared }: TensorList,
   { grouping, examples, parametersOf }: ClipMethod,
   { tensorNorms, totalNorm, skip }: CheckedOptions,
 ): PreparedArrays {
-  const { tensors, declared } = list;
-  const pieces = presentPiecesOf(declared, grouping, Infinity);
-  const parts = pieces.map(partFor);
-  const searched = tensorNorms ? presentPiecesOf(declared, { kind: "tensor" }, Infinity).map(partFor) : parts;
-  const parameters = presentPiecesOf(parametersOf?.(declared) ?? [], grouping, Infinity).map(partFor);
-  const common = {
+  const parts = partsOf(declared, grouping);
+  const lists = writesOf(tensors, parts);
+  return {
     bundles: groupRunsOf(declared, grouping),
     groupsOfTensors: tensorNorms ? declared.map((tensor) => groupOf(tensor, grouping)) : undefined,
-    parts: searched,
-    parameters,
+    parts: tensorNorms ? partsOf(declared, { kind: "tensor" }) : parts,
+    parameters: partsOf(parametersOf?.(declared) ?? [], grouping),
     unjudged: skip?.unjudged(declared, grouping) ?? (totalNorm === undefined ? undefined : []),
+    written: lists.flatMap(({ tensors }) => tensors),
+    writes: examples ? [] : lists.flatMap(({ pieces }) => pieces.map(writeFor)),
   };
-  const written = distinctWrites(tensors);
-  return { ...common, written, pieces, writes: examples ? [] : writesOf(written, pieces, parts) };
 }
 
-function partFor(piece: Piece): Part {
-  const { tensor, number, group, units } = piece;
-  return { elements: elementsFor(tensor.source, tensor.dtype, piece), piece: number, group, units };
+function partsOf(declared: readonly Declared[], grouping: Grouping): Part[] {
+  return presentPiecesOf(declared, grouping, Infinity).map((piece) => {
+    const { source, dtype } = piece.tensor;
+    return { ...piece, source: elementsFor(source, dtype, piece) };
+  });
+}
+
+function writeFor(part: Part): Write {
+  const { into } = part.tensor;
+  return { ...part, into: into ? elementsFor(into, into.dtype, part) : part.source };
 }
 
 export function elementsFor(range: Range, dtype: Dtype, { first, length }: Pick<Piece, "first" | "length">): Elements {
   return elementsOf(partOf(range, dtype, first, length), dtype);
-}
-
-function writesOf(written: readonly Tensor[], pieces: readonly Piece[], parts: readonly Part[]): Write[] {
-  const byTensor = new Map<Tensor, Write[]>(written.map((tensor) => [tensor, []]));
-  for (const [i, piece] of pieces.entries()) {
-    const { elements: source, ...part } = parts[i] as Part;
-    const target = piece.tensor.into;
-    const into = target ? elementsFor(target, target.dtype, piece) : source;
-    byTensor.get(piece.tensor)?.push({ ...part, source, into });
-  }
-  return [...byTensor.values()].flat();
 }

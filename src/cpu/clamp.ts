@@ -12,11 +12,11 @@ export function clamp(
   gradScale: number,
 ): Found {
   const found = nothing();
-  for (const { source, into, piece } of writes) {
+  for (const { source, into, number } of writes) {
     const [low, high] = limits(into.dtype);
     rewriteEach(source, into, (value, element) => {
       const finite = Math.abs(value) <= LARGEST;
-      if (!finite) noteFault(found, value, piece, element);
+      if (!finite) noteFault(found, value, number, element);
       else found.largest = Math.max(found.largest, Math.abs(value));
       const x = gradScale !== 1 && finite ? product(value, gradScale) : value;
       // Both comparisons with a NaN are false.

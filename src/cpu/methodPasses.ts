@@ -1,7 +1,7 @@
 import type { ClipMethod } from "../methods/method.ts";
 import type { PreparedArrays } from "./arrays.ts";
 import { clamp } from "./clamp.ts";
-import { type Found, norm } from "./norm.ts";
+import { type Found, norm, type Part } from "./norm.ts";
 import { type Scaling, scale, scaleUnits } from "./scale.ts";
 import { sumExamples } from "./sum_examples.ts";
 import { unitNorm } from "./unit_norm.ts";
@@ -19,15 +19,16 @@ export interface Search {
   readonly parameters: readonly Found[];
 }
 
-const searchNorms: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
-  ...norm(parts, groupCount, method.norm),
-  parameters: norm(parameters, groupCount, method.norm).each,
-});
+/** @param unitNorm for methods with units. */
+/*@__NO_SIDE_EFFECTS__*/
+function searchBy(unitNorm?: Parameters<typeof norm>[3]): CpuPasses["search"] {
+  return ({ parts, parameters }, method, groupCount) => {
+    const found = (of: readonly Part[]) => norm(of, groupCount, method.norm, unitNorm);
+    return { ...found(parts), parameters: found(parameters).each };
+  };
+}
 
-const searchUnits: CpuPasses["search"] = ({ parts, parameters }, method, groupCount) => ({
-  ...norm(parts, groupCount, method.norm, unitNorm),
-  parameters: norm(parameters, groupCount, method.norm, unitNorm).each,
-});
+const searchNorms = searchBy();
 
 /** Searches and writes in one pass. */
 const clampAll: CpuPasses["search"] = ({ writes }, { limits }, _, gradScale) => {
@@ -49,6 +50,6 @@ const writeUnits: CpuPasses["write"] = ({ writes }, scalings) => {
 export const jointOnCpu: CpuPasses = { search: searchNorms, write: writeScaled };
 export const measuringOnCpu: CpuPasses = { search: searchNorms };
 export const groupsOnCpu = jointOnCpu;
-export const unitsOnCpu: CpuPasses = { search: searchUnits, write: writeUnits };
+export const unitsOnCpu: CpuPasses = { search: searchBy(unitNorm), write: writeUnits };
 export const valuesOnCpu: CpuPasses = { search: clampAll };
 export const examplesOnCpu: CpuPasses = { search: searchNorms, write: sumExamples };

@@ -1,5 +1,6 @@
 import { linf } from "../norms/linf.ts";
 import type { NormKind, Sum } from "../norms/norm.ts";
+import type { Piece } from "../pieces.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../record.ts";
 import type { Units } from "../units.ts";
 import { type Elements, read } from "./formats.ts";
@@ -14,13 +15,9 @@ export interface Found {
   flags: number;
 }
 
-/** A run of elements of one gradient. */
-export interface Part {
-  readonly elements: Elements;
-  readonly piece: number;
-  /** The group of its values, or of its first unit. */
-  readonly group: number;
-  readonly units?: Units;
+/** A piece with its elements. */
+export interface Part extends Piece {
+  readonly source: Elements;
 }
 
 /** The findings for each group and for all of them. `unitNorm` is for parts with units. */
@@ -34,8 +31,8 @@ export function norm(
   const each = Array.from({ length: groups }, nothing);
   const mosts = kind.isRelative ? largestIn(parts, groups) : [];
   for (const part of parts) {
-    const { elements, piece, group, units } = part;
-    const inUnits = units && unitNorm ? unitNorm(elements, piece, units) : [search(part, kind, mosts[group] ?? 0)];
+    const { source, number, group, units } = part;
+    const inUnits = units && unitNorm ? unitNorm(source, number, units) : [search(part, kind, mosts[group] ?? 0)];
     for (const [unit, found] of inUnits.entries()) {
       add(each[group + unit] as Found, found);
       add(all, found);
@@ -47,14 +44,14 @@ export function norm(
   return { each, all };
 }
 
-function search({ elements, piece }: Part, kind: NormKind, most: number): Found {
+function search({ source, number }: Part, kind: NormKind, most: number): Found {
   const found = nothing();
-  read(elements, (values, first) => {
+  read(source, (values, first) => {
     const { sum } = found;
     found.sum = 0;
     kind.add(found, values, most);
     // A NaN or an infinity makes the sum non-finite. Only then is each value checked.
-    if (!Number.isFinite(found.sum)) noteFaults(values, piece, first, found);
+    if (!Number.isFinite(found.sum)) noteFaults(values, number, first, found);
     found.sum += sum;
   });
   return found;
@@ -88,8 +85,8 @@ function isBefore(piece: number, element: number, { firstPiece, firstElement }: 
 /** The largest magnitude of each group; its p-norm is relative to it. */
 function largestIn(parts: readonly Part[], groups: number): number[] {
   const found = Array.from({ length: groups }, () => ({ sum: 0, largest: 0 }));
-  for (const { elements, group } of parts) {
-    read(elements, (values) => linf.add(found[group] as Sum, values, 0));
+  for (const { source, group } of parts) {
+    read(source, (values) => linf.add(found[group] as Sum, values, 0));
   }
   return found.map(({ largest }) => largest);
 }

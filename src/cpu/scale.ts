@@ -1,15 +1,10 @@
-import type { Units } from "../units.ts";
 import { copy, type Elements, rewrite, rewriteEach } from "./formats.ts";
+import type { Part } from "./norm.ts";
 import { counter } from "./unit_norm.ts";
 
-/** A run of elements to write, in place or from another array. */
-export interface Write {
-  readonly source: Elements;
+/** A part to write, in place or into another array. */
+export interface Write extends Part {
   readonly into: Elements;
-  readonly piece: number;
-  /** The group of its values, or of its first unit. */
-  readonly group: number;
-  readonly units?: Units;
 }
 
 /** The factor of a group's elements. */

@@ -7,7 +7,7 @@ import type { Scaling } from "./scale.ts";
 
 /** into = (what is there, where sums go on) + the sum of scale * gradient over consecutive examples; twin of shaders/sum_examples.wgsl. */
 export function sumExamples(
-  { written, pieces }: PreparedArrays,
+  { written, parts }: PreparedArrays,
   scalings: readonly Scaling[],
   { examples: most = 1, accumulate }: ClipMethod,
 ): void {
@@ -16,7 +16,7 @@ export function sumExamples(
     const count = presentElements(tensor) / length;
     // In place there is no room for the sum of none.
     if (count === 0 && !tensor.into) continue;
-    const first = pieces.find((piece) => piece.tensor === tensor)?.group ?? 0;
+    const first = parts.find((part) => part.tensor === tensor)?.group ?? 0;
     sumOne(tensor, length, scalings.slice(first, first + count), accumulate === true);
   }
 }

@@ -1,4 +1,4 @@
-import { readBound, readInteger, readNumber, readOptions } from "../check.ts";
+import { readBound, readInteger, readOptions, readThat } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { autoRule } from "../rules/auto.ts";
 import type { ClipMethod } from "./method.ts";
@@ -37,16 +37,15 @@ export function autoClip(options?: { percentile?: number; history?: number; maxN
     history = 1024,
     maxNorm = Infinity,
   } = readOptions(options, "autoClip's options", ["percentile", "history", "maxNorm"]);
-  const millionths = Math.round(readNumber(percentile, "autoClip's percentile") * 1e4);
-  if (!(millionths > 0 && (percentile as number) <= 100)) {
-    throw new RangeError(`autoClip's percentile is ${percentile}; pass a number from 0.0001 to 100.`);
-  }
+  const inMillionths = (value: number) => Math.round(value * 1e4);
+  const isRight = (value: number) => inMillionths(value) > 0 && value <= 100;
+  const read = readThat(isRight, percentile, "autoClip's percentile", "a number from 0.0001 to 100");
   return {
     name: "autoClip",
     maxNorm: readBound(maxNorm, "autoClip's maxNorm"),
     norm: l2,
     grouping: { kind: "all" },
     passes: jointPasses,
-    rule: autoRule(millionths, readInteger(history, "autoClip's history", 1, LONGEST)),
+    rule: autoRule(inMillionths(read), readInteger(history, "autoClip's history", 1, LONGEST)),
   };
 }

@@ -1,4 +1,4 @@
-import { shown } from "../check.ts";
+import { wrongValue } from "../check.ts";
 import { refuseTwo } from "../overlaps.ts";
 import type { CheckedGradients, Grouping } from "../pieces.ts";
 import { refuseMissing } from "../requirements.ts";
@@ -17,7 +17,7 @@ export function unitsGrouping(
   }
   const list = Array.isArray(axes) ? [...axes] : undefined;
   if (!list?.every(Number.isInteger)) {
-    throw new TypeError(`${subject} is ${shown(axes)}; pass a list, or a function from a shape to one.`);
+    throw wrongValue(axes, subject, "a list, or a function from a shape to one");
   }
   return along(() => list);
 }

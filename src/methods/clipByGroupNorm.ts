@@ -1,4 +1,4 @@
-import { isPlain, readBound, readOptions, shown } from "../check.ts";
+import { isPlain, readBound, readOptions, wrongValue } from "../check.ts";
 import { l2 } from "../norms/l2.ts";
 import { groupsRule } from "../rules/groups.ts";
 import { groupsNamed, OTHERS } from "./groupsNamed.ts";
@@ -35,7 +35,7 @@ import { groupPasses } from "./passes.ts";
 export function clipByGroupNorm(bounds: Readonly<Record<string, number>>, options?: { others?: number }): ClipMethod {
   const { others } = readOptions(options, "clipByGroupNorm's options", [OTHERS]);
   if (!isPlain(bounds)) {
-    throw new TypeError(`clipByGroupNorm's bounds is ${shown(bounds)}; pass bounds by group, such as { encoder: 1 }.`);
+    throw wrongValue(bounds, "clipByGroupNorm's bounds", "bounds by group, such as { encoder: 1 }");
   }
   const given = Object.entries(bounds).map(([name, bound]) => {
     if (name !== OTHERS) return [name, readBound(bound, `clipByGroupNorm's bound of ${JSON.stringify(name)}`)] as const;

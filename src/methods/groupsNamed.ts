@@ -1,4 +1,4 @@
-import { shown } from "../check.ts";
+import { wrongValue } from "../check.ts";
 import { refuseTwo } from "../overlaps.ts";
 import type { FoundGroups, NamedGroups } from "../pieces.ts";
 import type { Declared } from "../view.ts";
@@ -53,7 +53,7 @@ export function groupsNamed(method: string, names: readonly string[], measured: 
 
 function groupNameOf({ group, label }: Declared): string | undefined {
   if (group !== undefined && typeof group !== "string") {
-    throw new TypeError(`${label}.group is ${shown(group)}; pass a string.`);
+    throw wrongValue(group, `${label}.group`, "a string");
   }
   if (group === OTHERS) {
     throw new RangeError(`${label}.group is "others", which stands for gradients without a group; leave it out.`);

@@ -8,6 +8,7 @@ import {
   readOneOf,
   readOptions,
   shown,
+  wrongValue,
 } from "../check.ts";
 import type { NormKind } from "../norms/norm.ts";
 import type { Grouping } from "../pieces.ts";
@@ -82,8 +83,8 @@ export function readMethod(value: unknown): ClipMethod {
   if (typeof name !== "string") throw notMade(name, "method.name");
   if (typeof norm?.terms !== "string") throw notMade(norm, "method.norm");
   if (typeof rule?.wgsl !== "string") throw notMade(rule, "method.rule");
-  if (typeof grouping !== "object") throw notMade(grouping, "method.grouping");
-  if (typeof passes !== "object") throw notMade(passes, "method.passes");
+  if (!isPlain(grouping)) throw notMade(grouping, "method.grouping");
+  if (!isPlain(passes)) throw notMade(passes, "method.passes");
   if (maxNorm !== undefined) read.maxNorm = (rule.isScaled ? readNormalFloat : readBound)(maxNorm, "method.maxNorm");
   if (eps !== undefined) readNonNegative(eps, "method.eps");
   readBoolean(method.accumulate ?? false, "method.accumulate");
@@ -99,5 +100,5 @@ export function readMethod(value: unknown): ClipMethod {
 }
 
 function notMade(value: unknown, subject: string): TypeError {
-  return new TypeError(`${subject} is ${shown(value)}; pass what a method such as clipByGlobalNorm(1) returns.`);
+  return wrongValue(value, subject, "what a method such as clipByGlobalNorm(1) returns");
 }

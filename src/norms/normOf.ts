@@ -1,4 +1,4 @@
-import { readNumber, shown } from "../check.ts";
+import { readThat } from "../check.ts";
 import { l1 } from "./l1.ts";
 import { l2 } from "./l2.ts";
 import { linf } from "./linf.ts";
@@ -12,14 +12,8 @@ const MOST_POWER = 2 ** 22;
 
 /** The kind for PyTorch's `norm_type`: 1, 2, Infinity or another p. */
 export function normOf(normType: unknown, subject: string): NormKind {
-  const p = readNumber(normType, subject);
-  if (p === 2) return l2;
-  if (p === 1) return l1;
-  if (p === Infinity) return linf;
-  if (!(p >= LEAST_POWER && p <= MOST_POWER)) {
-    throw new RangeError(
-      `${subject} is ${shown(p)}; pass 1, 2, Infinity or another number from ${LEAST_POWER} to ${MOST_POWER}.`,
-    );
-  }
-  return lp(p);
+  const isRight = (p: number) => p === Infinity || (p >= LEAST_POWER && p <= MOST_POWER);
+  const what = `1, 2, Infinity or another number from ${LEAST_POWER} to ${MOST_POWER}`;
+  const p = readThat(isRight, normType, subject, what);
+  return p === 2 ? l2 : p === 1 ? l1 : p === Infinity ? linf : lp(p);
 }

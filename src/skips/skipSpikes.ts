@@ -1,6 +1,6 @@
 import difference from "../../shaders/shared/difference.wgsl?raw";
 import wgsl from "../../shaders/skips/spikes.wgsl?raw";
-import { LONGEST_WARMUP, readInteger, readNormalFloat, readOptions, refuseTypeGPU, shown } from "../check.ts";
+import { LONGEST_WARMUP, readInteger, readNormalFloat, readOptions, refuseTypeGPU, wrongValue } from "../check.ts";
 import { floatBits, LARGEST } from "../floats.ts";
 import { arrayType, byteOffsetOf, isGPUBuffer } from "../ranges.ts";
 import { packed, packedBytes, type Remembered, refuseUnless, unpacked } from "../remembered.ts";
@@ -101,9 +101,7 @@ function readLoss(value: unknown): LossSource {
   refuseTypeGPU(buffer, `${subject}.buffer`);
   if (isGPUBuffer(buffer)) return sourceIn(buffer, byteOffset, subject);
   if (arrayType(buffer) !== "Float32Array") {
-    throw new TypeError(
-      `${subject}.buffer is ${shown(buffer)}; pass a GPUBuffer or a Float32Array that holds one float32.`,
-    );
+    throw wrongValue(buffer, `${subject}.buffer`, "a GPUBuffer or a Float32Array that holds one float32");
   }
   const array = buffer as Float32Array;
   const offset = byteOffsetOf(byteOffset, 4, subject);

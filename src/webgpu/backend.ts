@@ -1,5 +1,5 @@
 import type { ClipBackend, Kept, Prepared, StepValues, StoredState } from "../backend.ts";
-import { shown } from "../check.ts";
+import { wrongValue } from "../check.ts";
 import { DeviceLostError } from "../errors.ts";
 import type { TensorList } from "../gradients.ts";
 import { HISTORY_WORDS } from "../history.ts";
@@ -10,8 +10,9 @@ import { ENTRY_BYTES, RECORD_BYTES } from "../record.ts";
 import type { Remembered } from "../remembered.ts";
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
-import { constantBuffer, type DeviceContext, newBuffer } from "./device.ts";
+import { constantBuffer, type DeviceContext, newBuffer, refuseBeyond } from "./device.ts";
 import { type Fault, Faults, faultError, givenBuffers, refusedAmong, watched } from "./faults.ts";
+import { VALUE_BYTES } from "./passes/pass.ts";
 import { compile, ignoreRejection, type Kernel, pipelineNow } from "./pipelines.ts";
 import { readBack } from "./readBack.ts";
 import { Bindings, type Step } from "./recording.ts";
@@ -48,8 +49,9 @@ class WebGPUBackend implements ClipBackend {
   readonly #context: DeviceContext;
   readonly #label: string;
   readonly #bindings: Bindings;
-  readonly #byteOffsets = new Uint32Array(8);
-  readonly #parts = new WeakMap<object, Uint32Array>();
+  readonly #byteOffsets = new Uint32Array(VALUE_BYTES);
+  /** By ValuesFrom, as separate arrays: bun-webgpu 0.1.7 ignores start and count. */
+  readonly #offsetsFrom = { 0: this.#byteOffsets, 4: this.#byteOffsets.subarray(4) };
   readonly #options: CheckedOptions;
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
@@ -73,7 +75,7 @@ class WebGPUBackend implements ClipBackend {
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
     const groups = groupCount(declared, method.grouping);
-    if (grouped) refuseMoreThanBinding(groups, context.maxBinding);
+    if (grouped) refuseBeyond(ENTRY_BYTES * groups, context.maxBinding, "binding");
     try {
       const made = this.#watched(() => {
         const record = kept.record ?? this.#own("record", RECORD_BYTES);
@@ -126,7 +128,7 @@ class WebGPUBackend implements ClipBackend {
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, prepared: Prepared, values: StepValues): void {
     this.#refuseLost();
     if (!isPass(target) && !isEncoder(target)) {
-      throw new TypeError(`encode's target is ${shown(target)}; pass a GPUCommandEncoder or a GPUComputePassEncoder.`);
+      throw wrongValue(target, "encode's target", "a GPUCommandEncoder or a GPUComputePassEncoder");
     }
     this.#faults.throwUntold();
     if (isPass(target)) this.#record(target, prepared as PreparedBuffers, values);
@@ -215,12 +217,12 @@ class WebGPUBackend implements ClipBackend {
   }
 
   #record(pass: GPUComputePassEncoder, { steps }: PreparedBuffers, values: StepValues): void {
-    const offsets = this.#offsetsOf(values);
-    for (const { kernel, first, second, offsets: values, workgroups } of steps) {
+    this.#setOffsets(values);
+    for (const { kernel, first, second, valuesFrom, workgroups } of steps) {
       pass.setPipeline(this.#pipeline(kernel));
       pass.setBindGroup(0, first);
-      if (values) pass.setBindGroup(1, second, this.#partOf(offsets, values), 0, values.count);
-      else pass.setBindGroup(1, second);
+      if (valuesFrom === undefined) pass.setBindGroup(1, second);
+      else pass.setBindGroup(1, second, this.#offsetsFrom[valuesFrom], 0, VALUE_BYTES - valuesFrom);
       pass.dispatchWorkgroups(workgroups);
     }
   }
@@ -231,20 +233,10 @@ class WebGPUBackend implements ClipBackend {
   }
 
   /** Offsets for the bits of both values: one for each byte, and each byte has a binding. */
-  #offsetsOf({ maxNorm, gradScale }: StepValues): Uint32Array {
+  #setOffsets({ maxNorm, gradScale }: StepValues): void {
     floats[0] = maxNorm;
     floats[1] = gradScale;
-    for (let i = 0; i < 8; i++) this.#byteOffsets[i] = (bytes[i] as number) * 256;
-    return this.#byteOffsets;
-  }
-
-  /** The offsets of a range as a separate array, made once: bun-webgpu 0.1.7 ignores start and count. */
-  #partOf(offsets: Uint32Array, range: NonNullable<Step["offsets"]>): Uint32Array {
-    const known = this.#parts.get(range);
-    if (known) return known;
-    const part = offsets.subarray(range.start, range.start + range.count);
-    this.#parts.set(range, part);
-    return part;
+    for (let i = 0; i < VALUE_BYTES; i++) this.#byteOffsets[i] = (bytes[i] as number) * 256;
   }
 
   #compile(kernel: Kernel): void {
@@ -284,14 +276,6 @@ class WebGPUBackend implements ClipBackend {
   #refuseLost(gradientsState: "unchanged" | "unknown" = "unchanged"): void {
     if (this.#context.lost) throw new DeviceLostError(this.#context.lost, gradientsState);
   }
-}
-
-function refuseMoreThanBinding(groupCount: number, maxBinding: number): void {
-  const most = Math.floor(maxBinding / ENTRY_BYTES);
-  if (groupCount <= most) return;
-  throw new RangeError(
-    `The gradients have ${groupCount} norms, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
-  );
 }
 
 const floats = new Float32Array(2);

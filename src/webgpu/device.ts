@@ -64,21 +64,26 @@ export async function lossOf(device: GPUDevice): Promise<GPUDeviceLostInfo | und
   return Promise.race([device.lost, Promise.resolve(undefined)]);
 }
 
+/** The loss of the device, if it comes before `end` settles. */
+export function lossBefore(context: DeviceContext, end: Promise<unknown>): Promise<GPUDeviceLostInfo | undefined> {
+  return new Promise((resolve) => {
+    const tell = (info?: GPUDeviceLostInfo) => {
+      context.onLoss.delete(tell);
+      resolve(info);
+    };
+    context.onLoss.add(tell);
+    if (context.lost) tell(context.lost);
+    const finish = () => tell();
+    end.then(finish, finish);
+  });
+}
+
 /** A loss may be reported so long after the call that failed because of it. */
 const LOSS_MS = 500;
 
 /** After a failure that looks like a loss: the loss, if it is reported now or soon. */
 export function lossSoon(context: DeviceContext): Promise<GPUDeviceLostInfo | undefined> {
-  return new Promise((resolve) => {
-    const tell = (info?: GPUDeviceLostInfo) => {
-      context.onLoss.delete(tell);
-      clearTimeout(timer);
-      resolve(info);
-    };
-    const timer = setTimeout(tell, LOSS_MS);
-    context.onLoss.add(tell);
-    if (context.lost) tell(context.lost);
-  });
+  return lossBefore(context, new Promise((end) => setTimeout(end, LOSS_MS)));
 }
 
 function newContext(device: GPUDevice): DeviceContext {
@@ -148,4 +153,12 @@ export function newBuffer({ device }: DeviceContext, descriptor: GPUBufferDescri
       { cause },
     );
   }
+}
+
+/** What a device has no room for is refused before anything is made. */
+export function refuseBeyond(size: number, most: number, place: "binding" | "buffer"): void {
+  if (size <= most) return;
+  throw new RangeError(
+    `The norms need ${size} bytes, but a ${place} holds ${most}; reduce more axes, or pass fewer gradients.`,
+  );
 }

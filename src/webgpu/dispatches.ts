@@ -1,6 +1,3 @@
-import { distinctWrites } from "../overlaps.ts";
-import type { Piece } from "../pieces.ts";
-import type { Tensor } from "../view.ts";
 import { elementsInWord, FORMATS, type Format, WORD_BYTES, type Word } from "./format.ts";
 import type { GridRow } from "./grid.ts";
 import { apartByWord, bytesOf, MOST_SEGMENTS, type Segment, wideningOf, wordOf } from "./segments.ts";
@@ -87,15 +84,6 @@ export function batchesOf(
         ...spread(walk, batch, format, limits.grid),
       }));
     });
-  });
-}
-
-/** The writes in two lists. Those into other buffers come first: an in-place write would change what they read. */
-export function writesOf(tensors: readonly Tensor[], pieces: readonly Piece[]) {
-  const distinct = distinctWrites(tensors);
-  return (["into", "in-place"] as const).map((target) => {
-    const written = new Set(distinct.filter(({ into }) => !!into === (target === "into")));
-    return { target, tensors: [...written], pieces: pieces.filter(({ tensor }) => written.has(tensor)) };
   });
 }
 

@@ -1,4 +1,4 @@
-import { isPlain, shown } from "../check.ts";
+import { isPlain, wrongValue } from "../check.ts";
 import type { BackendFor } from "../clipper.ts";
 import { DeviceLostError } from "../errors.ts";
 import { webgpuBackend } from "./backend.ts";
@@ -11,13 +11,13 @@ function isDevice(value: unknown): value is GPUDevice {
 
 export function refuseNoDevice(value: unknown, name: string, otherwise = ""): asserts value is GPUDevice {
   if (isDevice(value)) return;
-  throw new TypeError(`${name} is ${shown(value)}; pass a GPUDevice${otherwise}.`);
+  throw wrongValue(value, name, `a GPUDevice${otherwise}`);
 }
 
 /** A device where its options belong. */
 export function refuseBareDevice(options: unknown): void {
   if (isPlain(options) || !isDevice(options)) return;
-  throw new TypeError(`createClipper's options is ${shown(options)}; pass it as { device }.`);
+  throw wrongValue(options, "createClipper's options", "it as { device }");
 }
 
 export async function refuseLost(device: GPUDevice): Promise<void> {

@@ -25,8 +25,8 @@ export function planOf(method: ClipMethod, options: CheckedOptions, list: Tensor
   const { declared } = list;
   const written = options.tensorNorms ? { ...planning, gradients: read(declared, method.grouping, limits) } : planning;
   const dispatches = [
-    ...[...search, ...verdict].flatMap((pass) => pass.plan(planning)),
-    ...write.flatMap((pass) => pass.plan(written)),
+    ...[...search, ...verdict].flatMap((pass) => pass(planning)),
+    ...write.flatMap((pass) => pass(written)),
   ];
   return { dispatches, partialCount: planning.partialCount };
 }

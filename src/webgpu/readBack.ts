@@ -1,8 +1,7 @@
 import { DeviceLostError } from "../errors.ts";
 import { COPY_DST, MAP_READ } from "../usage.ts";
-import { type DeviceContext, lossSoon, newBuffer } from "./device.ts";
+import { type DeviceContext, lossBefore, lossSoon, newBuffer } from "./device.ts";
 import { faultError, watched } from "./faults.ts";
-import { ignoreRejection } from "./pipelines.ts";
 
 /**
  * Copies parts of buffers after everything that was submitted so far, through a staging buffer. An abort frees that buffer.
@@ -66,16 +65,7 @@ function submitCopies(
 
 /** Settles when the device is lost, even if the browser never settles the mapping. */
 async function orLost(context: DeviceContext, mapped: Promise<undefined>): Promise<void> {
-  let tell: (info: GPUDeviceLostInfo) => void = () => {};
-  const lost = new Promise<never>((_, reject) => {
-    tell = (info) => reject(new DeviceLostError(info, "unknown"));
-  });
-  ignoreRejection(lost);
-  context.onLoss.add(tell);
-  if (context.lost) tell(context.lost);
-  try {
-    await Promise.race([mapped, lost]);
-  } finally {
-    context.onLoss.delete(tell);
-  }
+  const loss = await lossBefore(context, mapped);
+  if (loss) throw new DeviceLostError(loss, "unknown");
+  await mapped;
 }

@@ -6,9 +6,9 @@ import type { Source } from "../source.ts";
 import { STORAGE, UNIFORM } from "../usage.ts";
 import type { Tensor } from "../view.ts";
 import { alignedDown, alignedUp } from "./alignment.ts";
-import { byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder } from "./device.ts";
+import { byteTable, constantBuffer, type DeviceContext, newBuffer, placeholder, refuseBeyond } from "./device.ts";
 import { type BindingType, bindGroup, layoutOf, type SlotKind, slotGroup, slotTypes } from "./layouts.ts";
-import type { BufferName, Dispatch, StepValue } from "./passes/pass.ts";
+import { type BufferName, type Dispatch, VALUE_BYTES, type ValuesFrom } from "./passes/pass.ts";
 import type { Kernel } from "./pipelines.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type Buffers, buffersOf, type Slot } from "./windows.ts";
@@ -18,8 +18,8 @@ export interface Step {
   readonly kernel: Kernel;
   readonly first: GPUBindGroup;
   readonly second: GPUBindGroup;
-  /** The bytes of the step's values that the second group takes. */
-  readonly offsets?: { readonly start: number; readonly count: number };
+  /** The first byte of the step's values that the second group takes. */
+  readonly valuesFrom?: ValuesFrom | undefined;
   readonly workgroups: number;
 }
 
@@ -39,9 +39,6 @@ type Recipe =
     });
 
 const PARTIAL_BYTES = 32;
-/** The place of a value among the bytes of a step. */
-const VALUES_AT: Record<StepValue, number> = { maxNorm: 0, gradScale: 4 };
-const VALUE_BYTES = 4;
 
 /** The clip's buffers that do not depend on its gradients. */
 export interface ClipBuffers {
@@ -80,7 +77,9 @@ export class Bindings {
     if (recipes.some((recipe) => "slots" in recipe && recipe.readsGradScale)) {
       refuseGradScaleAmong(tensors, this.#options.gradScale);
     }
-    return recipes.map((recipe) => this.#stepOf(recipe, buffers));
+    return recipes.map((recipe) =>
+      "slots" in recipe ? { ...recipe, first: slotGroup(this.#context, recipe.kind, recipe.slots, buffers) } : recipe,
+    );
   }
 
   destroy(): void {
@@ -95,98 +94,69 @@ export class Bindings {
     if (buffer) this.#retired.push(new WeakRef(buffer));
   }
 
-  #stepOf(recipe: Recipe, buffers: readonly GPUBuffer[]): Step {
-    if (!("slots" in recipe)) return recipe;
-    const { kernel, kind, slots, second, offsets, workgroups } = recipe;
-    return { kernel, first: slotGroup(this.#context, kind, slots, buffers), second, offsets, workgroups };
-  }
-
   #makeLayout({ dispatches, partialCount }: Plan): Layout {
     const { words, startOf } = packed(dispatches);
-    const partials = this.#partialsFor(partialCount);
+    const { maxBufferSize } = this.#context.device.limits;
+    for (const table of startOf.keys()) this.#refuseUnbindable(table.byteLength);
+    refuseBeyond(words.byteLength, maxBufferSize, "buffer");
+    const buffers = { ...this.#buffers, partials: this.#partialsFor(partialCount) };
     const usage = UNIFORM | STORAGE;
     const tables = constantBuffer(this.#context, "tables", usage, words.byteLength, (mapped) => mapped.set(words));
     try {
-      const resources = this.#resources(partials, tables);
-      return { tables, recipes: dispatches.map((dispatch) => this.#recipeOf(dispatch, resources, startOf)) };
+      return { tables, recipes: dispatches.map((dispatch) => this.#recipeOf(dispatch, buffers, tables, startOf)) };
     } catch (error) {
       tables.destroy();
       throw error;
     }
   }
 
-  #resources(partials: GPUBuffer, tables: GPUBuffer): Record<BufferName, GPUBufferBinding | undefined> {
-    const whole = (buffer: GPUBuffer | undefined) => buffer && { buffer };
-    return {
-      partials: whole(partials),
-      record: whole(this.#buffers.record),
-      entries: whole(this.#buffers.entries),
-      tensorNorms: whole(this.#buffers.tensorNorms),
-      state: whole(this.#buffers.state),
-      tables: { buffer: tables, size: 4 },
-    };
-  }
-
   #recipeOf(
-    { name, source, batch, bindings, values, workgroups }: Dispatch,
-    buffers: Record<BufferName, GPUBufferBinding | undefined>,
+    { name, source, batch, bindings, valuesFrom, workgroups }: Dispatch,
+    buffers: Record<BufferName, GPUBuffer | undefined>,
+    tables: GPUBuffer,
     startOf: ReadonlyMap<Uint32Array, number>,
   ): Recipe {
-    const resources = bindings.map((binding) => {
+    const context = this.#context;
+    const own = bindings.map((binding) => {
       if ("source" in binding) return this.#sourceBinding(binding.source);
-      if ("buffer" in binding) return buffers[binding.buffer] as GPUBufferBinding;
-      const { words, bytes: size } = binding;
-      return { ...(buffers.tables as GPUBufferBinding), offset: startOf.get(words), size };
+      if ("buffer" in binding) return { buffer: buffers[binding.buffer] as GPUBuffer };
+      const { words, bytes = words.byteLength } = binding;
+      return { buffer: tables, offset: startOf.get(words), size: bytes };
     });
-    const own = { types: bindings.map(({ type }) => type), resources };
-    const ofStep = this.#valuesOf(values);
-    const offsets = values && offsetsOf(values);
-    const kernel = (first: readonly BindingType[], second: readonly BindingType[]): Kernel => ({
-      name,
-      source,
-      layouts: [layoutOf(this.#context, first), layoutOf(this.#context, second)],
+    const ownTypes = bindings.map(({ type }) => type);
+    const values = Array.from({ length: VALUE_BYTES - (valuesFrom ?? VALUE_BYTES) }, () => ({
+      buffer: byteTable(context),
+      size: 16,
+    }));
+    const valueTypes = values.map((): BindingType => "bytes");
+    const stepOf = (first: readonly BindingType[], second: readonly BindingType[]) => ({
+      kernel: { name, source, layouts: [layoutOf(context, first), layoutOf(context, second)] as const },
+      valuesFrom,
+      workgroups,
     });
     if (!batch) {
       return {
-        kernel: kernel(own.types, ofStep.types),
-        first: bindGroup(this.#context, "decision", own.types, own.resources),
-        second: bindGroup(this.#context, "values", ofStep.types, ofStep.resources),
-        offsets,
-        workgroups,
+        ...stepOf(ownTypes, valueTypes),
+        first: bindGroup(context, "decision", ownTypes, own),
+        second: bindGroup(context, "values", valueTypes, values),
       };
     }
-    const types = [...own.types, ...ofStep.types];
-    const { target, writes, bindings: count } = batch;
-    const slots = batch.slots.map(({ source, into }) => ({ source, into }));
-    const readsGradScale = bindings.some((binding) => "source" in binding);
+    const types = [...ownTypes, ...valueTypes];
+    const { target, writes, bindings: count, slots } = batch;
     return {
-      kernel: kernel(slotTypes(batch), types),
+      ...stepOf(slotTypes(batch), types),
+      second: bindGroup(context, "tables", types, [...own, ...values]),
       kind: { target, writes, bindings: count },
-      slots,
-      readsGradScale,
-      second: bindGroup(this.#context, "tables", types, [...own.resources, ...ofStep.resources]),
-      offsets,
-      workgroups,
+      // Without their segments, which take much memory.
+      slots: slots.map(({ source, into }) => ({ source, into })),
+      readsGradScale: bindings.some((binding) => "source" in binding),
     };
-  }
-
-  #valuesOf(values: readonly StepValue[] = []): { types: BindingType[]; resources: GPUBufferBinding[] } {
-    const bytes = Array.from({ length: VALUE_BYTES * values.length }, () => ({
-      buffer: byteTable(this.#context),
-      size: 16,
-    }));
-    return { types: bytes.map(() => "bytes"), resources: bytes };
   }
 
   /** The buffer of partials. It grows with the plan. */
   #partialsFor(count: number): GPUBuffer {
     const size = PARTIAL_BYTES * count;
-    const most = this.#context.device.limits.maxStorageBufferBindingSize;
-    if (size > most) {
-      throw new RangeError(
-        `The norms need ${size} bytes, but a binding holds ${most}; reduce more axes, or pass fewer gradients.`,
-      );
-    }
+    this.#refuseUnbindable(size);
     if (!this.#partials || this.#partials.size < size) {
       const label = `${this.#context.label} partials`;
       const larger = newBuffer(this.#context, { label, size, usage: STORAGE });
@@ -194,6 +164,10 @@ export class Bindings {
       this.#partials = larger;
     }
     return this.#partials;
+  }
+
+  #refuseUnbindable(size: number): void {
+    refuseBeyond(size, this.#context.device.limits.maxStorageBufferBindingSize, "binding");
   }
 
   #sourceBinding(source: number | Source | undefined): GPUBufferBinding {
@@ -227,10 +201,6 @@ function refuseGradScaleAmong(tensors: readonly Tensor[], gradScale: number | So
   throw new RangeError(
     `options.gradScale is in the buffer of ${tensor.label}, which is written; put it into another buffer.`,
   );
-}
-
-function offsetsOf(values: readonly StepValue[]): NonNullable<Step["offsets"]> {
-  return { start: VALUES_AT[values[0] as StepValue], count: VALUE_BYTES * values.length };
 }
 
 /** Packs the words of all dispatches. Each begins on 256 bytes and has room for all bytes of its binding. */

@@ -20,7 +20,6 @@ const IMPORT = / *\/\/#import (\S+)\n/g;
 /** The text of a kernel with everything that it imports, each once. */
 export function resolved(kernel: string, { texts, conditions = {}, slots = 0, tokens = {} }: Filling): string {
   const emitted = new Set<string>();
-  const named = new Set<string>();
 
   const repeated = (lines: string) =>
     Array.from({ length: slots }, (_, slot) => replaced(lines, { SLOT: `${slot}`, INTO: `${slots + slot}` })).join("");
@@ -33,21 +32,14 @@ export function resolved(kernel: string, { texts, conditions = {}, slots = 0, to
     return inner === text ? text : sectioned(inner);
   };
 
-  const emit = (text: string): string => {
-    for (const [, name] of text.matchAll(IMPORT)) named.add(name as string);
-    return sectioned(text).replace(IMPORT, (_, name: string) => {
-      const module = texts[name];
-      if (module === undefined) throw new Error(`A shader imports ${name}, which nobody gave.`);
+  const emit = (text: string): string =>
+    sectioned(text).replace(IMPORT, (_, name: string) => {
       if (emitted.has(name)) return "";
       emitted.add(name);
-      return emit(`${module}\n`);
+      return emit(`${texts[name]}\n`);
     });
-  };
 
-  const text = emit(`${kernel}\n`);
-  const unused = Object.keys(texts).filter((name) => !named.has(name));
-  if (unused.length > 0) throw new Error(`No shader imports ${unused}.`);
-  return replaced(text, tokens);
+  return replaced(emit(`${kernel}\n`), tokens);
 }
 
 function replaced(text: string, tokens: Readonly<Record<string, string>>): string {

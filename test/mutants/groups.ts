@@ -9,6 +9,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "shared/soft_float": ["softFloat", "boundary"],
   "shared/clipped": ["functions"],
   "shared/multiplied": ["functions"],
+  "shared/bits": ["functions"],
   "shared/units": ["functions"],
   formats: ["functions", "patterns", "formats"],
   words: ["functions", "steps", "formats"],

@@ -1,6 +1,6 @@
 import type { Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
 import * as core from "@tensorflow/tfjs-core";
-import { readBoolean, shown } from "../../check.ts";
+import { readBoolean, wrongValue } from "../../check.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import { recordAt } from "../../record.ts";
 import { type AdapterOptions, type ClipHandle, Clips } from "../clips.ts";
@@ -49,7 +49,7 @@ export function clippingOf(
   const { tf = core, keepOnSkip: keeps = options?.skip !== undefined } = options ?? {};
   readBoolean(keeps, `${caller}'s keepOnSkip`);
   if (typeof tf?.engine !== "function") {
-    throw new TypeError(`${caller}'s tf is ${shown(tf)}; pass TensorFlow.js, such as the global tf of its script.`);
+    throw wrongValue(tf, `${caller}'s tf`, "TensorFlow.js, such as the global tf of its script");
   }
   /** Submits what TensorFlow.js has recorded. */
   let submit = () => {};

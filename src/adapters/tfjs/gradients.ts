@@ -1,6 +1,6 @@
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tensor, Variable } from "@tensorflow/tfjs-core";
-import { shown } from "../../check.ts";
+import { wrongValue } from "../../check.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import { refuseOtherDtype } from "../clips.ts";
 
@@ -37,7 +37,7 @@ function refuseOther(tf: TensorFlow, name: string, tensor: Tensor | null | undef
   if (tensor === null || tensor === undefined) return;
   const label = `The gradient ${JSON.stringify(name)}`;
   if (!(tensor instanceof tf.Tensor)) {
-    throw new TypeError(`${label} is ${shown(tensor)}; pass a tensor of TensorFlow.js.`);
+    throw wrongValue(tensor, label, "a tensor of TensorFlow.js");
   }
   if (tensor.isDisposed) throw new TypeError(`${label} is disposed; clip it before that.`);
   refuseOtherDtype(tensor.dtype, label);

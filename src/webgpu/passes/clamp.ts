@@ -1,17 +1,18 @@
 import kernel from "../../../shaders/clamp.wgsl?raw";
 import { floatBits } from "../../floats.ts";
-import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { writesOf } from "../../overlaps.ts";
+import { type Batch, batchesOf, type Walk } from "../dispatches.ts";
 import { resultsOf } from "../format.ts";
 import { READ } from "../layouts.ts";
 import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
 import { segmentsOf } from "../segments.ts";
 import { segmentTableOf, TABLE_BYTES } from "../table.ts";
 import { sourceIndex } from "./decide.ts";
-import type { Dispatch, Pass, Planning } from "./pass.ts";
-import { multipliedTexts, nameOf, partialTexts, segmentTexts, storeTexts, writingText } from "./texts.ts";
+import type { Dispatch, Planning } from "./pass.ts";
+import { gradientText, nameOf, partialTexts, segmentTexts, storeTexts, wordTexts } from "./texts.ts";
 
-/** Clips each value by itself: one pass that reads, writes and reports. */
-export const clamp: Pass = { plan: planClamp };
+/** A binding has at least one word. */
+const NO_SOURCE = new Uint32Array(1);
 
 const walk: Walk = {
   writes: true,
@@ -21,8 +22,11 @@ const walk: Walk = {
   mostTiles: (segments, elements) => wordTilesWithin(segments, () => iterationsOfElements(elements)),
 };
 
-/** All dispatches add to the same partials. The first one overwrites them, so it gets as many workgroups as the largest. */
-function planClamp(planning: Planning): Dispatch[] {
+/**
+ * Clips each value by itself: one pass that reads, writes and reports. All dispatches add to the same partials. The first one
+ * overwrites them, so it gets as many workgroups as the largest.
+ */
+export function clamp(planning: Planning): Dispatch[] {
   const { tensors, gradients, limits, buffers } = planning;
   const batches = writesOf(tensors, gradients.pieces).flatMap(({ target, pieces }) => {
     const segments = segmentsOf(pieces, limits.maxBinding, true);
@@ -52,17 +56,16 @@ function dispatchOf(
   });
   return {
     name: nameOf("clamp", batch, lanes),
-    source: () =>
-      writingText(kernel, { ...multipliedTexts, ...partialTexts, ...segmentTexts, ...storeTexts }, batch, lanes),
+    source: () => gradientText(kernel, { ...wordTexts, ...partialTexts, ...segmentTexts, ...storeTexts }, batch, lanes),
     batch,
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },
       { type: "storage", buffer: "partials" },
-      // A placeholder may be bound for writing.
+      // Not the placeholder, which may be bound for writing.
       typeof options.gradScale === "number"
-        ? { type: READ, buffer: "tables" }
+        ? { type: READ, words: NO_SOURCE }
         : { type: READ, source: options.gradScale },
     ],
-    values: ["gradScale"],
+    valuesFrom: 4,
   };
 }

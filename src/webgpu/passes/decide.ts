@@ -7,8 +7,8 @@ import { struct } from "../../struct.ts";
 import { ALIGNMENT } from "../alignment.ts";
 import { READ } from "../layouts.ts";
 import { type Filling, resolved } from "../template.ts";
-import type { Binding, Planning, StepValue } from "./pass.ts";
-import { partialTexts, withLanes } from "./texts.ts";
+import type { Binding, Planning } from "./pass.ts";
+import { lanesToken, partialTexts } from "./texts.ts";
 
 /** As in shaders/shared/decide.wgsl. */
 export const settingsStruct = struct(
@@ -63,17 +63,14 @@ export function decidingBindings(planning: Planning, ofGroups?: { bundleCount: n
   ];
 }
 
-export const decidingValues: readonly StepValue[] = ["maxNorm", "gradScale"];
-
 /** A kernel that decides by the rule of a method. */
 export function decidingText(kernel: string, { norm, rule }: ClipMethod, lanes: number, more: Filling): string {
   const texts = { ...partialTexts, "shared/decide": decide, root: norm.root, rule: rule.wgsl, ...rule.texts };
-  const text = resolved(kernel, {
+  return resolved(kernel, {
     texts: { ...texts, ...more.texts },
     conditions: { REMEMBERS: "begin" in rule, NORMALIZES: rule.isScaled !== undefined, ...more.conditions },
-    tokens: more.tokens,
+    tokens: { ...lanesToken(lanes), ...more.tokens },
   });
-  return withLanes(text, lanes);
 }
 
 /** The index of a number's word in its binding; NONE if the number is not on the GPU. */

@@ -2,13 +2,11 @@ import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
 import { remembersEach } from "../../rules/rule.ts";
 import { READ } from "../layouts.ts";
-import { decidingBindings, decidingText, decidingValues } from "./decide.ts";
-import type { Binding, Dispatch, Pass, Planning, SkipPasses } from "./pass.ts";
+import { decidingBindings, decidingText } from "./decide.ts";
+import type { Binding, Dispatch, Planning, SkipPasses } from "./pass.ts";
 
 /** One workgroup folds the partials of all gradients, decides, and writes the record. */
-export const finish: Pass = { plan: planFinish };
-
-function planFinish(planning: Planning): Dispatch[] {
+export function finish(planning: Planning): Dispatch[] {
   const { method, limits, options } = planning;
   const { history } = options;
   const skip = (options.skip?.passes.webgpu as SkipPasses | undefined)?.inFinish(planning);
@@ -42,7 +40,7 @@ function planFinish(planning: Planning): Dispatch[] {
         ...stored("entries", isEach),
         ...(skip?.bindings ?? []),
       ],
-      values: decidingValues,
+      valuesFrom: 0,
       workgroups: 1,
     },
   ];

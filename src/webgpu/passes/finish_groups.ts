@@ -5,16 +5,14 @@ import { globalRule } from "../../rules/global.ts";
 import { remembersEach } from "../../rules/rule.ts";
 import { struct } from "../../struct.ts";
 import { READ } from "../layouts.ts";
-import { decidingBindings, decidingText, decidingValues } from "./decide.ts";
+import { decidingBindings, decidingText } from "./decide.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
 
 /** Decides for each group, and leaves partials of all groups together for finish. */
-export const finishGroups: Pass = {
-  plan: (planning) => [
-    ...planTensorNorms(planning),
-    ...(planning.groupCount > 0 ? planGroups(planning, "entries") : []),
-  ],
-};
+export const finishGroups: Pass = (planning) => [
+  ...planTensorNorms(planning),
+  ...(planning.groupCount > 0 ? planGroups(planning, "entries") : []),
+];
 
 /** As in shaders/finish_groups.wgsl. */
 const LANES = 64;
@@ -75,7 +73,7 @@ function planGroups(planning: Planning, buffer: "entries" | "tensorNorms"): Disp
         ...decidingBindings(planning, { bundleCount: groupRuns.length, rounds }),
         { type: READ, words: bundleTable(planning) },
       ],
-      values: decidingValues,
+      valuesFrom: 0,
       workgroups,
     },
   ];

@@ -4,11 +4,11 @@ import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
 import { MOST_UNIT_SEGMENTS, segmentsOf } from "../segments.ts";
 import { segmentTableOf, TABLE_BYTES } from "../table.ts";
 import type { Dispatch, PartialRange, Pass, Planning } from "./pass.ts";
-import { nameOf, readingText, segmentTexts, spanTexts, storeTexts } from "./texts.ts";
+import { gradientText, nameOf, segmentTexts, spanTexts, storeTexts } from "./texts.ts";
 
 /** Each workgroup adds up the terms of a norm. Tensors with several units are left to unit_norm. */
-export const norm: Pass = { plan: (planning) => planNorm(planning, "gradients") };
-export const parameterNorm: Pass = { plan: (planning) => planNorm(planning, "parameters") };
+export const norm: Pass = (planning) => planNorm(planning, "gradients");
+export const parameterNorm: Pass = (planning) => planNorm(planning, "parameters");
 
 function planNorm(planning: Planning, of: "gradients" | "parameters"): Dispatch[] {
   const { limits, buffers } = planning;
@@ -56,7 +56,7 @@ function dispatchOf({ method, limits }: Planning, batch: Batch, firstPartial: nu
   const texts = { terms, ...segmentTexts, ...spanTexts, ...storeTexts };
   return {
     name: nameOf(`norm ${name}`, batch, lanes),
-    source: () => readingText(kernel, texts, batch, lanes),
+    source: () => gradientText(kernel, texts, batch, lanes),
     batch,
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },

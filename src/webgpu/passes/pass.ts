@@ -8,11 +8,8 @@ import type { BindingType } from "../layouts.ts";
 import type { Filling } from "../template.ts";
 import type { Buffers } from "../windows.ts";
 
-/** One kernel of shaders/: its dispatches, its bindings and its text. */
-export interface Pass {
-  /** Also notes in `planning` where later passes find the results. */
-  readonly plan: (planning: Planning) => Dispatch[];
-}
+/** One kernel of shaders/: its dispatches, with their bindings and texts. Also notes in `planning` where later passes find the results. */
+export type Pass = (planning: Planning) => Dispatch[];
 
 /** What a method records: up to the decision, and what carries it out. */
 export interface PassesInOrder {
@@ -68,8 +65,8 @@ export interface Dispatch {
   /** The gradients, bound in group 0. The pass's own bindings are then group 1; without gradients they are group 0. */
   readonly batch?: Batch;
   readonly bindings: readonly Binding[];
-  /** The step's values that it takes, bound after its own bindings in group 1. */
-  readonly values?: readonly StepValue[];
+  /** The first byte of the step's values that it takes, bound after its own bindings in group 1. */
+  readonly valuesFrom?: ValuesFrom;
   readonly workgroups: number;
 }
 
@@ -90,8 +87,9 @@ export type Binding =
   | { readonly type: BindingType; readonly buffer: BufferName }
   | { readonly type: BindingType; readonly words: Uint32Array; readonly bytes?: number };
 
-/** "tables": what all words are in. */
-export type BufferName = "partials" | "record" | "entries" | "tensorNorms" | "state" | "tables";
+export type BufferName = "partials" | "record" | "entries" | "tensorNorms" | "state";
 
-/** In the order of the step's values. */
-export type StepValue = "maxNorm" | "gradScale";
+/** A step has 4 bytes of maxNorm, then 4 of gradScale: 0 takes both, 4 gradScale. */
+export type ValuesFrom = 0 | 4;
+
+export const VALUE_BYTES = 8;

@@ -4,14 +4,15 @@ import one from "../../../shaders/scales/one.wgsl?raw";
 import clipped from "../../../shaders/shared/clipped.wgsl?raw";
 import entry from "../../../shaders/shared/entry.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
-import { type Batch, batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { writesOf } from "../../overlaps.ts";
+import { type Batch, batchesOf, type Walk } from "../dispatches.ts";
 import { READ } from "../layouts.ts";
 import { iterationsOfElements, wordTilesWithin } from "../loopLimit.ts";
 import { segmentsOf } from "../segments.ts";
 import { segmentTableOf, TABLE_BYTES } from "../table.ts";
 import type { Texts } from "../template.ts";
 import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
-import { nameOf, segmentTexts, writingText } from "./texts.ts";
+import { gradientText, nameOf, segmentTexts } from "./texts.ts";
 
 /** Where a kernel finds its scales. */
 export interface Scales {
@@ -45,7 +46,7 @@ export const groupScale: Pass = scaleBy({
 
 /*@__NO_SIDE_EFFECTS__*/
 export function scaleBy(scales: Scales): Pass {
-  return { plan: (planning) => planScale(planning, scales) };
+  return (planning) => planScale(planning, scales);
 }
 
 function planScale({ options, tensors, gradients, limits, buffers }: Planning, scales: Scales): Dispatch[] {
@@ -57,7 +58,7 @@ function planScale({ options, tensors, gradients, limits, buffers }: Planning, s
       (batch) => ({
         name: nameOf(scales.name, batch, lanes),
         source: () =>
-          writingText(kernel, { ...scales.texts, ...segmentTexts, "shared/clipped": clipped }, batch, lanes),
+          gradientText(kernel, { ...scales.texts, ...segmentTexts, "shared/clipped": clipped }, batch, lanes),
         batch,
         bindings: [{ type: "uniform", words: segmentTableOf(batch), bytes: TABLE_BYTES }, ...scales.bindings(batch)],
         workgroups: batch.workgroups,

@@ -1,21 +1,19 @@
 import clipped from "../../../shaders/shared/clipped.wgsl?raw";
 import entry from "../../../shaders/shared/entry.wgsl?raw";
 import kernel from "../../../shaders/sum_examples.wgsl?raw";
+import { writesOf } from "../../overlaps.ts";
 import { partOf, presentElements } from "../../pieces.ts";
 import type { Range } from "../../ranges.ts";
 import { struct } from "../../struct.ts";
 import type { Tensor } from "../../view.ts";
 import { alignedDown, alignedUp } from "../alignment.ts";
-import { batchesOf, type Walk, writesOf } from "../dispatches.ts";
+import { batchesOf, type Walk } from "../dispatches.ts";
 import { READ } from "../layouts.ts";
 import { wordTilesWithin } from "../loopLimit.ts";
 import { pieceElementsOf, type Segment } from "../segments.ts";
 import { TABLE_BYTES, tableOf, wordsOf } from "../table.ts";
-import type { Dispatch, Pass, Planning } from "./pass.ts";
-import { multipliedTexts, nameOf, writingText } from "./texts.ts";
-
-/** Sums the clipped gradients of the examples. */
-export const sumExamples: Pass = { plan: planSum };
+import type { Dispatch, Planning } from "./pass.ts";
+import { gradientText, nameOf, wordTexts } from "./texts.ts";
 
 /** The examples of a gradient that are present. */
 interface Rows {
@@ -36,7 +34,8 @@ const walk: Walk = {
     wordTilesWithin(segments, ({ examples = 0 }) => 8 + 2 * (examples + 1) * (elements + 4)),
 };
 
-function planSum(planning: Planning): Dispatch[] {
+/** Sums the clipped gradients of the examples. */
+export function sumExamples(planning: Planning): Dispatch[] {
   const { method, limits, gradients } = planning;
   const { examples = 1, accumulate = false } = method;
   // That of its first piece.
@@ -67,7 +66,7 @@ function dispatchesOf({ limits, buffers }: Planning, segments: readonly Segment[
       return {
         name: nameOf("sum examples", batch, lanes),
         source: () =>
-          writingText(kernel, { ...multipliedTexts, "shared/entry": entry, "shared/clipped": clipped }, batch, lanes),
+          gradientText(kernel, { ...wordTexts, "shared/entry": entry, "shared/clipped": clipped }, batch, lanes),
         batch,
         bindings: [
           { type: "uniform", words, bytes: TABLE_BYTES },

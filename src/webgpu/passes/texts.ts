@@ -1,3 +1,4 @@
+import bits from "../../../shaders/shared/bits.wgsl?raw";
 import exact from "../../../shaders/shared/exact.wgsl?raw";
 import fold from "../../../shaders/shared/fold.wgsl?raw";
 import multiplied from "../../../shaders/shared/multiplied.wgsl?raw";
@@ -24,31 +25,22 @@ export const partialTexts: Texts = {
   "shared/workgroup": workgroup,
 };
 export const storeTexts: Texts = { "shared/store": store };
-export const multipliedTexts: Texts = { "shared/multiplied": multiplied };
+/** For kernels that compute with the elements of a word at once. */
+export const wordTexts: Texts = { "shared/multiplied": multiplied, "shared/bits": bits };
 export const segmentTexts: Texts = { "shared/segment": segment };
 export const spanTexts: Texts = { "shared/spans": spans, "shared/unaligned": unaligned };
 
 const walkTexts: Texts = { "shared/slots": slots, "shared/table": table, "shared/workgroup": workgroup };
 const targetTexts: Texts = { "shared/targets": targets, "shared/unaligned_targets": unalignedTargets };
 
-/** The text of a kernel that reads gradients and makes partials of the terms of a norm. */
-export function readingText(kernel: string, texts: Texts, { format, bindings }: Batch, lanes: number): string {
-  const text = resolved(kernel, {
-    texts: { ...formatTexts(format), ...walkTexts, ...partialTexts, "shared/exact": exact, ...texts },
-    conditions: { EDGES: hasEdges(format) },
-    slots: bindings,
-    tokens: { ACCESS: "read" },
-  });
-  return withLanes(text, lanes);
-}
-
-/** The text of a kernel that writes gradients. */
-export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
-  const { format, target, bindings } = batch;
+/** The text of a kernel over gradients: one that writes them, or one that reads them and makes partials of the terms of a norm. */
+export function gradientText(kernel: string, texts: Texts, batch: Batch, lanes: number): string {
+  const { format, target, writes, bindings } = batch;
   const inPlace = target === "in-place";
   const isPacked = resultsOf(format) !== "f32";
-  const text = resolved(kernel, {
-    texts: { ...formatTexts(format), ...walkTexts, ...spanTexts, ...targetTexts, ...texts },
+  const more = writes ? { ...spanTexts, ...targetTexts } : { ...partialTexts, "shared/exact": exact };
+  return resolved(kernel, {
+    texts: { ...formatTexts(format), ...walkTexts, ...more, ...texts },
     conditions: {
       EDGES: hasEdges(format),
       INTO: !inPlace,
@@ -59,21 +51,20 @@ export function writingText(kernel: string, texts: Texts, batch: Batch, lanes: n
     },
     slots: bindings,
     tokens: {
+      ...lanesToken(lanes),
       IN_PLACE: String(inPlace),
       TARGET: inPlace ? "gradients" : "into",
-      ACCESS: target === "into" ? "read" : "read_write",
+      ACCESS: writes && target !== "into" ? "read_write" : "read",
     },
   });
-  return withLanes(text, lanes);
 }
 
 /**
- * Puts the workgroup's size into the text as a literal number. In Safari an `override` as the length of a workgroup array was 0,
- * without an error (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Use an `override` when the oldest supported Safari
- * has that right.
+ * The workgroup's size as a literal number. In Safari an `override` as the length of a workgroup array was 0, without an error
+ * (2025-12, github.com/kishimisu/WebGPU-Radix-Sort/issues/10). Use an `override` when the oldest supported Safari has that right.
  */
-export function withLanes(source: string, lanes: number): string {
-  return source.replaceAll("WORKGROUP_SIZE", String(lanes));
+export function lanesToken(lanes: number): Readonly<Record<string, string>> {
+  return { WORKGROUP_SIZE: String(lanes) };
 }
 
 /** Names everything that the text of a kernel over gradients depends on. */

@@ -8,12 +8,12 @@ import { tilesWithin } from "../loopLimit.ts";
 import { MOST_UNIT_SEGMENTS, type Segment, segmentsOf } from "../segments.ts";
 import { TABLE_BYTES, tableOf } from "../table.ts";
 import type { Binding, Dispatch, Pass, Planning } from "./pass.ts";
-import { nameOf, readingText } from "./texts.ts";
+import { gradientText, nameOf } from "./texts.ts";
 import { numberingOf, numberingStruct } from "./units.ts";
 
 /** Adds up the terms of a norm for each unit along axes, in tensors with several units. */
-export const unitNorm: Pass = { plan: (planning) => planUnits(planning, "gradients") };
-export const unitParameterNorm: Pass = { plan: (planning) => planUnits(planning, "parameters") };
+export const unitNorm: Pass = (planning) => planUnits(planning, "gradients");
+export const unitParameterNorm: Pass = (planning) => planUnits(planning, "parameters");
 
 /** As in shaders/unit_norm.wgsl. */
 export const unitSegmentStruct = struct(
@@ -164,7 +164,7 @@ function dispatchOf({ method }: Planning, batch: Batch, plans: ReadonlyMap<Segme
   });
   return {
     name: nameOf(`unit norm ${name}`, batch, LANES),
-    source: () => readingText(kernel, { terms, "shared/units": units }, batch, LANES),
+    source: () => gradientText(kernel, { terms, "shared/units": units }, batch, LANES),
     batch,
     bindings: [
       { type: "uniform", words, bytes: TABLE_BYTES },

@@ -3,6 +3,7 @@ import bf16 from "../../../shaders/formats/bf16.wgsl?raw&named";
 import f16 from "../../../shaders/formats/f16.wgsl?raw&named";
 import f32 from "../../../shaders/formats/f32.wgsl?raw&named";
 import packed from "../../../shaders/formats/packed.wgsl?raw&named";
+import bits from "../../../shaders/shared/bits.wgsl?raw&named";
 import clipped from "../../../shaders/shared/clipped.wgsl?raw&named";
 import multiplied from "../../../shaders/shared/multiplied.wgsl?raw&named";
 import units from "../../../shaders/shared/units.wgsl?raw&named";
@@ -91,7 +92,10 @@ function callFor(dtype: Dtype, word: Word): Call {
   ${puts.join("\n  ")}
 `;
   return {
-    text: resolved("//#import format", { texts: { word: word === "u32" ? u32 : vec4, ...TEXTS[dtype] } }),
+    text: resolved("//#import shared/bits", {
+      texts: { word: word === "u32" ? u32 : vec4, ...TEXTS[dtype], "shared/bits": bits },
+      conditions: { PACKED: dtype !== "f32", UNPACKED: dtype === "f32" },
+    }),
     body: body.replace("FACTOR", `${width}u`).replace("low.LANE", width === 1 ? "low" : "low[0]"),
     inputWords: 3 * width + 2,
     resultWords: names.length * width,
