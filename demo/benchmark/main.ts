@@ -131,7 +131,9 @@ async function run(): Promise<void> {
   byId("recorded-tables").hidden = true;
   showState("running", "Loading the contestants");
   // The library and the contestants load now, not with the page.
-  const { runBenchmark } = await import("../../bench/benchmark.ts");
+  const { runBenchmark } = await import("../../bench/benchmark.ts").catch((cause) => {
+    throw new Error("the contestants could not be loaded. Reload the page to try again.", { cause });
+  });
   const preliminary = new Map<string, Row[]>();
   let start = 0;
   const results = await runBenchmark({

@@ -258,6 +258,17 @@ describe("the benchmark page, interrupted", () => {
     await page.close();
   });
 
+  it("says what to do where the network went after the page came", async () => {
+    const { page } = await visit(browser, "benchmark.html", { hasWebGpu: false });
+    await untilState(page, "ready");
+    await page.setOfflineMode(true);
+    await page.click("#run");
+    await page.waitForFunction(() => document.body.dataset.state === "failed");
+    const sentence = "Stopped: the contestants could not be loaded. Reload the page to try again.";
+    expect(await text(page, "#state")).toBe(sentence);
+    await page.close();
+  });
+
   it("says what could not run where WebAssembly is blocked", async () => {
     const before = () => {
       const blocked = () => Promise.reject(new WebAssembly.CompileError("blocked by the policy"));

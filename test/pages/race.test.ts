@@ -234,6 +234,25 @@ it("with reduced motion the race stands at its end, on a phone too, and a slider
   await page.close();
 });
 
+it("keeps its tiles where a system forces colours of its own", async () => {
+  const { page } = await visit(browser, "train.html?backend=cpu", { isCalm: true });
+  await page.waitForFunction(() => document.querySelector("#race-step-output")?.textContent === "1500");
+  const lane = await page.waitForSelector(".tiles");
+  const picture = async () => Buffer.from((await lane?.screenshot()) as Uint8Array).toString("base64");
+  const before = await picture();
+  const session = await page.createCDPSession();
+  const forced = [{ name: "forced-colors", value: "active" }];
+  await session.send("Emulation.setEmulatedMedia", {
+    features: [...forced, { name: "prefers-reduced-motion", value: "reduce" }],
+  });
+  expect(await page.evaluate(() => matchMedia("(forced-colors: active)").matches)).toBe(true);
+  expect(await page.$eval("body", (body) => getComputedStyle(body).backgroundColor)).not.toBe("rgb(251, 250, 248)");
+  const tile = () => getComputedStyle(document.querySelector(".tiles i") as Element).forcedColorAdjust;
+  expect(await page.evaluate(tile)).toBe("none");
+  expect((await picture()).length).toBeGreaterThan(before.length / 2);
+  await page.close();
+});
+
 it("a report that comes after Cancel changes nothing", async () => {
   const page = await newPage(browser);
   // Keeps the worker and its last report of the race.
