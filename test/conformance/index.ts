@@ -48,9 +48,9 @@ const FEW_BUFFERS = 4;
  * Mesa's for Firefox.
  */
 const LEFT_OUT: Readonly<Record<string, readonly DependsOn[]>> = {
-  chromium: ["plan", "compiler", "driver"],
-  deno: ["plan", "driver"],
-  firefox: ["plan", "compiler"],
+  chromium: ["plan", "text", "compiler", "driver"],
+  deno: ["plan", "text", "driver"],
+  firefox: ["plan", "text", "compiler"],
 };
 
 type Counts = Omit<Totals, "largestErrors">;

@@ -12,7 +12,11 @@ export interface Spikes {
 }
 
 /** value > mean + sigmas * deviation of the last finite values before it. */
-export function spikesAmong(values: Iterable<number>, { sigmas, window, warmup }: Spikes): Verdict[] {
+export function spikesAmong(
+  values: Iterable<number>,
+  { sigmas, window, warmup }: Spikes,
+  tolerance = TOLERANCE,
+): Verdict[] {
   const finite: number[] = [];
   return [...values].map((value) => {
     if (!Number.isFinite(value)) return false;
@@ -24,7 +28,7 @@ export function spikesAmong(values: Iterable<number>, { sigmas, window, warmup }
     const limit = mean + sigmas * Math.sqrt(squares / (last.length - 1));
     if (last.every((other) => other === last[0])) return value > (last[0] as number);
     const size = Math.max(Math.abs(limit), ...last.map(Math.abs));
-    return Math.abs(value - limit) <= TOLERANCE * size ? "either" : value > limit;
+    return Math.abs(value - limit) < tolerance * size ? "either" : value > limit;
   });
 }
 
