@@ -3,6 +3,8 @@ const numbers = ["semantics", "steps", "nonfinite", "values", "norms", "boundary
 const layouts = ["views", "neighbours", "lengths", "tensors", "patterns", "formats", "fuzz"];
 const others = ["tensorNorms", "members", "value", "perExample", "units", "matrix", "accuracy", "webgpuEncode"];
 const deciding = ["tensorNorms", "members", "groups", "absent", "skip", "adaptiveGradClip", "told", "memories"];
+/** Deciding kernels as functions: one pipeline, many inputs. */
+const asFunctions = ["deciding", "decidingEach"];
 
 /** A file, or a folder. What is called directly needs no more, but for constants that others use. */
 const groups: Readonly<Record<string, readonly string[]>> = {
@@ -14,7 +16,19 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   formats: ["functions", "patterns", "formats"],
   words: ["functions", "steps", "formats"],
   clamp: ["value", "valueSteps", "matrix"],
-  finish: ["semantics", "steps", "counters", "nonfinite", "told", "skip", "history", "memories", "tensorNorms", "big"],
+  finish: [
+    ...asFunctions,
+    "semantics",
+    "steps",
+    "counters",
+    "nonfinite",
+    "told",
+    "skip",
+    "history",
+    "memories",
+    "tensorNorms",
+    "big",
+  ],
   finish_groups: deciding,
   norm: [
     "semantics",
@@ -28,37 +42,80 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     "formats",
     "accuracy",
   ],
+  "norms/lp_root": ["powers", "norms"],
+  "norms/lp_terms": ["powers", "norms"],
   norms: ["norms", "values", "lapack", "accuracy", "matrix"],
-  scale: ["semantics", "patterns", "formats", "views", "lengths", "values", "neighbours", "tensors", "units", "fuzz"],
+  scale: [
+    "scaling",
+    "semantics",
+    "patterns",
+    "formats",
+    "views",
+    "lengths",
+    "values",
+    "neighbours",
+    "tensors",
+    "units",
+    "fuzz",
+  ],
   skip_groups: ["skip"],
-  skips: ["skip"],
+  "skips/above": ["deciding", "skip"],
+  "skips/spikes": ["spikes", "skip"],
   sum_examples: ["perExample", "matrix"],
   unit_norm: ["units", "adaptiveGradClip", "matrix"],
-  "rules/ada": ["memories"],
+  "rules/ada": ["decidingEach", "memories"],
   "rules/agc": ["adaptiveGradClip"],
-  "rules/auto": ["adaptive", "counters", "skip"],
+  "rules/auto": ["remembering", "adaptive", "counters", "skip"],
   "rules/automatic": ["perExample"],
   "rules/groups": ["groups"],
   "rules/normalize": ["normalize", "matrix"],
   "rules/rms": ["tensorNorms", "matrix"],
-  "rules/z": ["adaptive", "counters", "skip", "memories"],
+  "rules/z": ["remembering", "adaptive", "counters", "skip", "memories"],
   "scales/group": ["tensorNorms", "members", "groups", "absent"],
-  "scales/unit": ["units", "adaptiveGradClip", "matrix"],
-  "shared/decide": ["semantics", "boundary", "nonfinite", "steps", "norms", "normalize", "skip", ...deciding],
-  "shared/difference": ["adaptive", "skip", "memories"],
+  "scales/unit": ["scaling", "units", "adaptiveGradClip", "matrix"],
+  "shared/decide": [
+    ...asFunctions,
+    "semantics",
+    "boundary",
+    "nonfinite",
+    "steps",
+    "norms",
+    "normalize",
+    "skip",
+    ...deciding,
+  ],
+  "shared/difference": ["remembering", "spikes", "adaptive", "skip", "memories"],
   "shared/entry": ["tensorNorms", "members"],
-  "shared/exact": ["semantics", "values", "lapack", "nonfinite", "accuracy", "patterns", "norms"],
+  "shared/exact": ["partials", "semantics", "values", "lapack", "nonfinite", "accuracy", "patterns", "norms"],
   "shared/fold": ["steps", "lengths", "tensorNorms", "skip", "units", "nonfinite"],
-  "shared/judge": ["skip"],
-  "shared/memories": ["memories", "skip"],
-  "shared/moved": ["memories", "adaptive"],
-  "shared/partial": ["nonfinite", "semantics", "tensors", "lapack", "units"],
-  "shared/spans": ["semantics", "patterns", "lengths", "views", "nonfinite", "formats", "tensors"],
+  "shared/judge": [...asFunctions, "skip", "combinations"],
+  "shared/memories": ["decidingEach", "memories", "skip"],
+  "shared/moved": ["remembering", "memories", "adaptive"],
+  "shared/partial": ["partials", "deciding", "nonfinite", "semantics", "tensors", "lapack", "units"],
+  "shared/spans": ["tiles", "semantics", "patterns", "lengths", "views", "nonfinite", "formats", "tensors"],
   "shared/store": ["tensors", "neighbours", "formats"],
-  "shared/table": ["tensors", "neighbours", "formats"],
-  "shared/unaligned": ["patterns", "formats", "value"],
-  "shared/unaligned_targets": ["formats", "patterns", "value"],
+  "shared/table": ["tiles", "tensors", "neighbours", "formats"],
+  "shared/unaligned": ["tiles", "patterns", "formats", "value"],
+  "shared/unaligned_targets": ["tiles", "formats", "patterns", "value"],
 };
+
+/** Groups that call functions of the shaders, each in one pipeline: many mutants share it. */
+const direct = [
+  ...asFunctions,
+  "functions",
+  "partials",
+  "powers",
+  "remembering",
+  "scaling",
+  "softFloat",
+  "spikes",
+  "tiles",
+];
+
+/** Those of them that could see a change of a file. */
+export function directGroupsFor(file: string): readonly string[] {
+  return groupsFor(file).filter((group) => direct.includes(group));
+}
 
 /** What came with memories, skips and groups. */
 const steered = [

@@ -1,7 +1,8 @@
 // npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1] [--seconds 10]
 // Changes one token of a shader, or of the host, at a time and runs the conformance suite until a case fails, and for the host the unit
 // tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours. --sample: no more
-// than so many of each file, the same for the same seed. --file: how its name begins. --line: what the line has.
+// than so many of each file, the same for the same seed. Mutants that a group of functions could see share a text first: see together.ts.
+// --file: how its name begins; files run in this order. --line: what the line has.
 // --seconds: a mutant that has lived so long in the suite, in seconds of the process's own time, is left undecided.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,7 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runnerImport } from "vite";
 import { repository } from "../engines/packaged.mjs";
-import { isUndecided, stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
+import { isUndecided, killedTogether, stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
 
 /** @typedef {import("./operators.ts").Mutant} Mutant */
 /** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "undecided" | "equivalent" | "invalid", why: string }} Outcome */
@@ -73,8 +74,9 @@ const { values } = parseArgs({
 
 const { shaderFiles } = await load("vite.config.ts");
 const { hostMutantsOf, mutated, shaderMutantsOf } = await load("test/mutants/operators.ts");
+const { together } = await load("test/mutants/together.ts");
 const { reasonOf } = await load("test/mutants/equivalents.ts");
-const { groupsFor, hostRunsFor } = await load("test/mutants/groups.ts");
+const { directGroupsFor, groupsFor, hostRunsFor } = await load("test/mutants/groups.ts");
 
 /** @returns {Map<string, string>} */
 function hostFiles() {
@@ -86,9 +88,9 @@ function hostFiles() {
 /** @type {Map<string, string>} */
 const texts = values.host ? hostFiles() : shaderFiles();
 const mutantsOf = values.host ? hostMutantsOf : shaderMutantsOf;
-const files = [...texts].filter(([file]) => values.file.some((begin) => file.startsWith(begin)));
+const files = new Map(values.file.flatMap((begin) => [...texts].filter(([file]) => file.startsWith(begin))));
 // Those of a file one after the other: the pipelines that the file is not part of are compiled once.
-const chosen = files.map(([file, text]) => {
+const chosen = [...files].map(([file, text]) => {
   /** @type {Mutant[]} */
   const all = mutantsOf(file, text);
   return all.filter(({ before }) => before.includes(values.line));
@@ -119,10 +121,33 @@ async function failureOf(mutant, seconds) {
   return undecided;
 }
 
+/** Those that have been killed together with others, and by which case. @type {Map<Mutant, string>} */
+const killedBefore = new Map();
+/** More compile no faster. */
+const MANY = 20;
+
+/** @param {string} file @param {readonly Mutant[]} list */
+async function killTogether(file, list) {
+  const groups = directGroupsFor(file);
+  if (groups.length === 0) return;
+  const path = join(repository, "shaders", `${file}.wgsl`);
+  const left = list.filter((mutant) => !reasonOf(mutant));
+  for (let first = 0; first < left.length; first += MANY) {
+    const { text, numbers } = together(texts.get(file) ?? "", left.slice(first, first + MANY));
+    const killed = await killedTogether({ path, text, groups, count: numbers.size });
+    for (const [mutant, number] of numbers) {
+      const name = killed.get(number);
+      if (name) killedBefore.set(mutant, name);
+    }
+  }
+}
+
 /** @param {Mutant} mutant @returns {Promise<Outcome>} */
 async function outcomeOf(mutant) {
   const reason = reasonOf(mutant);
   if (reason) return { mutant, verdict: "equivalent", why: reason };
+  const name = killedBefore.get(mutant);
+  if (name) return { mutant, verdict: "killed", why: `${name}, together` };
   const failure = await failureOf(mutant, seconds);
   if (!failure) return { mutant, verdict: "survived", why: "" };
   if (isUndecided(failure)) return { mutant, verdict: "undecided", why: "" };
@@ -142,7 +167,15 @@ if (control && !isUndecided(control)) {
 
 /** @type {Outcome[]} */
 const outcomes = [];
+const done = new Set();
 for (const mutant of mutants) {
+  if (!values.host && !done.has(mutant.file)) {
+    done.add(mutant.file);
+    await killTogether(
+      mutant.file,
+      mutants.filter(({ file }) => file === mutant.file),
+    );
+  }
   const began = Date.now();
   const outcome = await outcomeOf(mutant);
   outcomes.push(outcome);

@@ -27,7 +27,7 @@ function liveWorker() {
     const env = { ...process.env, ...vulkanEnvironment() };
     worker = fork(join(repository, "test/mutants/worker.mjs"), {
       env,
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
       serialization: "advanced",
     });
     runsLeft = MUTANTS_IN_A_WORKER;
@@ -50,8 +50,12 @@ function computed(pid) {
   }
 }
 
-/** @param {Task | import("./worker.mjs").Question} message @returns {Promise<any>} its answer */
-function asked(message) {
+/**
+ * @param {Task | import("./worker.mjs").Question | import("./worker.mjs").Joint} message
+ * @param {(alive: import("./worker.mjs").Alive) => void} [onAlive]
+ * @returns {Promise<any>} its answer
+ */
+function asked(message, onAlive = () => {}) {
   const child = liveWorker();
   return new Promise((resolve) => {
     let last = "its start";
@@ -75,6 +79,7 @@ function asked(message) {
     child.on("message", (/** @type {any} */ answer) => {
       if (!("alive" in answer)) return end(answer);
       last = answer.alive || last;
+      onAlive(answer);
       [wall, own] = [Date.now(), computed(child.pid)];
     });
     child.on("exit", () => lose("the process ended"));
@@ -115,6 +120,27 @@ export async function suiteFailure({ file, path, text, engine, groups, seconds }
   const killed = kills.get(file) ?? new Map();
   kills.set(file, killed.set(failure.name, (killed.get(failure.name) ?? 0) + 1));
   return failure;
+}
+
+/**
+ * The numbers of the mutants in a text with many that these groups see, and the cases that do.
+ * @param {{ path: string, text: string, groups: readonly string[], count: number }} joint
+ * @returns {Promise<Map<number, string>>}
+ */
+export async function killedTogether({ path, text, groups, count }) {
+  const { names } = await asked({ groups });
+  /** @type {Map<number, string>} */
+  const killed = new Map();
+  let [first, at] = [1, 0];
+  for (;;) {
+    const answer = await asked({ path, text, names, first, count }, ({ number = at, killedBy }) => {
+      at = number;
+      if (killedBy) killed.set(number, killedBy);
+    });
+    if (!answer.failure || at === 0) return killed;
+    killed.set(at, "no end");
+    first = at + 1;
+  }
 }
 
 /** @param {Mutant} mutant @returns {Promise<Failure | undefined>} */

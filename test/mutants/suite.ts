@@ -3,6 +3,7 @@ import { createClipper } from "../../src/index.ts";
 import { createCpuHarness } from "../conformance/harness.ts";
 import { createWebGpuHarness } from "../conformance/harness-webgpu.ts";
 import { allCases } from "../conformance/index.ts";
+import { behindInputs } from "../conformance/shaderFunctions.ts";
 import { appliesTo, runCase } from "../conformance/suite.ts";
 import type { Harness } from "../conformance/types.ts";
 
@@ -24,6 +25,11 @@ export function namesOf(group: string): string[] {
   const found = allCases().filter(({ name }) => name.startsWith(`${group}: `));
   if (found.length === 0) throw new Error(`The suite has no group "${group}".`);
   return found.filter(({ heavy }) => !heavy).map(({ name }) => name);
+}
+
+/** Which mutant of a text with many is in force; 0 for none. */
+export function choose(mutantNumber: number): void {
+  behindInputs.word = mutantNumber;
 }
 
 /** The first of these cases that fails, on a device or else on the CPU. */

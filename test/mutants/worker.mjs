@@ -12,7 +12,10 @@ import "../engines/pausedPolls.mjs";
  * of the process's own time.
  * @typedef {{ path: string, text: string, names: readonly string[], engine: "cpu" | "node", seconds: number }} Task
  * @typedef {{ groups: readonly string[] }} Question which cases they have
- * @typedef {{ alive: string } | { names: string[] } | { failure: import("./suite.ts").Failure | null }} Answer
+ * @typedef {{ path: string, text: string, names: readonly string[], first: number, count: number }} Joint the file's text with
+ * many mutants, and the first and the last of them
+ * @typedef {{ alive: string, number?: number, killedBy?: string }} Alive which of many mutants runs, and what has killed it
+ * @typedef {Alive | { end: true } | { names: string[] } | { failure: import("./suite.ts").Failure | null }} Answer
  */
 
 /** @param {Answer} answer */
@@ -69,7 +72,9 @@ function remembering(device) {
   const createLayout = device.createPipelineLayout.bind(device);
   const createPipeline = device.createComputePipelineAsync.bind(device);
   device.createShaderModule = (descriptor) => {
-    const module = createModule(descriptor);
+    // Those of which one does not compile are made where there is time to see which: in createComputePipelineAsync.
+    const isJoint = descriptor.code.includes(NUMBER);
+    const module = isJoint ? /** @type {GPUShaderModule} */ ({}) : createModule(descriptor);
     texts.set(module, descriptor.code);
     return module;
   };
@@ -83,10 +88,17 @@ function remembering(device) {
     texts.set(layout, Array.from(descriptor.bindGroupLayouts, (group) => group && texts.get(group)).join());
     return layout;
   };
+  /** @param {GPUComputePipelineDescriptor} descriptor @param {string} code */
+  const made = async (descriptor, code) => {
+    if (!code.includes(NUMBER)) return createPipeline(descriptor);
+    const module = await moduleOfMany(device, createModule, code);
+    return createPipeline({ ...descriptor, compute: { ...descriptor.compute, module } });
+  };
   device.createComputePipelineAsync = async (descriptor) => {
     const { layout, compute } = descriptor;
-    const key = `${typeof layout === "object" && texts.get(layout)} ${texts.get(compute.module)}`;
-    const pipeline = pipelines.get(key) ?? (await createPipeline(descriptor));
+    const code = texts.get(compute.module) ?? "";
+    const key = `${typeof layout === "object" && texts.get(layout)} ${code}`;
+    const pipeline = pipelines.get(key) ?? (await made(descriptor, code));
     pipelines.delete(key);
     pipelines.set(key, pipeline);
     const [oldest] = pipelines.keys();
@@ -95,6 +107,29 @@ function remembering(device) {
     return pipeline;
   };
   return device;
+}
+
+/** @typedef {(descriptor: GPUShaderModuleDescriptor) => GPUShaderModule} CreateModule */
+
+/** @type {typeof import("./together.ts")} */
+const { NUMBER, withConstants, withoutNumber, wrongIn } = await runner.import(
+  join(repository, "test/mutants/together.ts"),
+);
+
+/** A module without the mutants that do not compile. @param {GPUDevice} device @param {CreateModule} createModule @param {string} code */
+async function moduleOfMany(device, createModule, code) {
+  const read = `callNumber = id.x; ${NUMBER} = callInputs[arrayLength(&callInputs) - 1u];`;
+  let text = `${withConstants(code).replace("callNumber = id.x;", read)}\nvar<private> ${NUMBER}: u32;\n`;
+  for (;;) {
+    device.pushErrorScope("validation");
+    const module = createModule({ code: text });
+    const [{ messages }] = await Promise.all([module.getCompilationInfo(), device.popErrorScope()]);
+    const error = messages.find(({ type }) => type === "error");
+    if (!error) return module;
+    const wrong = wrongIn(text, error.lineNum);
+    if (wrong === undefined) throw new Error(`ShaderModule with many mutants: ${error.message}`);
+    text = withoutNumber(text, wrong);
+  }
 }
 
 /** @type {Promise<import("./suite.ts").Gpu> | undefined} */
@@ -130,8 +165,31 @@ async function run({ path, text, names, engine, seconds }) {
   }
 }
 
-process.on("message", async (/** @type {Task | Question} */ message) => {
-  if ("groups" in message) {
+/** Says which mutants a case sees. @param {Joint} joint */
+async function tryMany({ path, text, names, first, count }) {
+  forget(changed.path);
+  changed = { path, text };
+  forget(path);
+  const { choose, firstFailure } = await suite();
+  opened ??= open();
+  let order = names;
+  for (const number of [0, ...Array.from({ length: count + 1 - first }, (_, i) => first + i)]) {
+    choose(number);
+    const failure = await firstFailure(order, await opened, (name) => send({ alive: name, number }));
+    if (failure && number === 0) throw new Error(`With no mutant chosen ${failure.name} fails: ${failure.error}`);
+    if (!failure) continue;
+    const { name } = failure;
+    send({ alive: name, number, killedBy: name });
+    order = [name, ...order.filter((other) => other !== name)];
+  }
+}
+
+process.on("message", async (/** @type {Task | Question | Joint} */ message) => {
+  if ("count" in message) {
+    // After a failure each runs by itself.
+    await tryMany(message).catch((error) => process.stderr.write(`${error.message}\n`));
+    send({ end: true });
+  } else if ("groups" in message) {
     const { namesOf } = await suite();
     send({ names: message.groups.flatMap(namesOf) });
   } else {
