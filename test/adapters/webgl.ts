@@ -115,6 +115,10 @@ export function forceSmallTextures(): void {
   tf.env().set("WEBGL_RENDER_FLOAT32_ENABLED", false);
 }
 
+export function limitTextures(size: number): void {
+  tf.env().set("WEBGL_MAX_TEXTURE_SIZE", size);
+}
+
 export async function skipOn(backend: string, ...values: Parameters<typeof trainWith>) {
   await tf.setBackend(backend);
   const trained = await trainWith(...values);

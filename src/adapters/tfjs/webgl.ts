@@ -2,7 +2,7 @@ import type { Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
 import { NonFiniteGradientError } from "../../errors.ts";
 import type { ClipMethod } from "../../methods/method.ts";
 import type { ClipOptions } from "../../options.ts";
-import type { GroupRun, NamedGroups } from "../../pieces.ts";
+import type { Grouping, GroupRun, NamedGroups } from "../../pieces.ts";
 import { type ClipReport, countsOf, NONE } from "../../record.ts";
 import type { Decider } from "../../rules/rule.ts";
 import type { Units } from "../../units.ts";
@@ -11,7 +11,7 @@ import { type Clips, numbered, type ReportOptions } from "../clips.ts";
 import { type Gradient, shapeOf, type TensorFlow } from "./gradients.ts";
 import * as programs from "./webglPrograms.ts";
 import { decisionIn, reportIn, type Texels } from "./webglRecord.ts";
-import { clipUnits, type Packed } from "./webglUnits.ts";
+import { clipUnits, type Packed, refuseManyUnits } from "./webglUnits.ts";
 
 /** The members of tfjs-backend-webgl 4.22 that are used; the last two are private there. */
 interface WebGLBackend {
@@ -59,6 +59,8 @@ function readingPart(
   return skip.name === "skipAbove" ? `skipAbove beside the norms of ${name}` : skip.name;
 }
 
+type UnitsGrouping = Extract<Grouping, { readonly kind: "units" }>;
+
 /** The gradients that share a norm, and their numbers among the names. */
 interface Group {
   readonly number: number;
@@ -89,7 +91,7 @@ export class WebGLClip {
 
   /**
    * Replaces the gradients in the list by new tensors.
-   * @throws RangeError for axes that a gradient does not have, before anything is clipped.
+   * @throws RangeError for axes that a gradient does not have and for more units than a texture has room for, before anything is clipped.
    */
   clip(gradients: Gradient[]): void {
     const groups = this.#groupsOf(gradients);
@@ -170,13 +172,20 @@ export class WebGLClip {
       const { groupOf } = grouping as Partial<NamedGroups>;
       const declared = { label, group: this.#clips.groupOf(gradient.name) } as unknown as Declared;
       const shape = shapeOf(gradient) as readonly number[];
-      const units = grouping.kind === "units" ? grouping.unitsOf(shape, labelOf(place, label)) : undefined;
+      const units = grouping.kind === "units" ? this.#unitsOf(grouping, shape, labelOf(place, label)) : undefined;
       const number = groupOf?.(declared) ?? (grouping.kind === "tensor" || units ? place : 0);
       const group = groups.get(number) ?? { number, members: [], units };
       groups.set(number, group);
       group.members.push({ at, place, shape });
     });
     return groups.size > 0 ? [...groups.values()] : [{ number: NONE, members: [] }];
+  }
+
+  #unitsOf({ unitsOf }: UnitsGrouping, shape: readonly number[], label: string): Units {
+    const units = unitsOf(shape, label);
+    const most = this.#tf.env().getNumber("WEBGL_MAX_TEXTURE_SIZE");
+    refuseManyUnits(units, this.#clips.method.parametersOf !== undefined, most, label);
+    return units;
   }
 
   /** Leaves the record that goes on with this group. */

@@ -38,7 +38,7 @@ export function clipUnits(
   { info, dims }: Packed,
   parameter: Packed | undefined,
 ): { clipped: TensorInfo; record: TensorInfo } {
-  const lanes = 2 ** Math.floor(Math.log2(Math.max(1, Math.min(size, MOST_LANES / count))));
+  const lanes = lanesFor(count, size);
   const shares = [lanes, count, size];
   const division = [axesOf(axes), shares];
   const both = parameter ? [info, parameter.info] : [info];
@@ -48,11 +48,43 @@ export function clipUnits(
     ...division,
   ]);
   const decided = step.run(decidedProgram(areaOf(count), both.length), [seen], [step.bounds, step.kind, shares]);
-  const record = step.run(jointProgram(both.length), [seen, decided, step.record], [step.bounds, step.kind, shares]);
+  const record = recordOf(step, seen, decided, shares, both.length);
   const clipped = step.run(unitScaleProgram(info.shape), [info, decided], [dims, [0, 0], ...division]);
   step.free(seen);
   step.free(decided);
   return { clipped, record };
+}
+
+/** @throws RangeError for more units than a texture of so many texels in a row and in a column has room for. */
+export function refuseManyUnits({ count, size }: Units, withParameter: boolean, most: number, label: string): void {
+  const texels = withParameter ? 3 : 2;
+  const room = Math.floor(most ** 2 / texels);
+  if (lanesFor(count, size) * count <= room) return;
+  throw new RangeError(`${label} has ${count} units, but a texture has room for ${room}; reduce more axes.`);
+}
+
+function lanesFor(count: number, size: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, Math.min(size, MOST_LANES / count))));
+}
+
+/** The record that goes on with a gradient. What many lanes have found is folded first: one alone would take long for it. */
+function recordOf(
+  step: UnitsStep,
+  seen: TensorInfo,
+  decided: TensorInfo,
+  shares: readonly number[],
+  tensors: number,
+): TensorInfo {
+  const [lanes = 1, count = 1] = shares;
+  const decision = [step.bounds, step.kind];
+  if (lanes * count <= MOST_LANES) {
+    return step.run(jointProgram(tensors), [seen, decided, step.record], [...decision, shares]);
+  }
+  const folds = 2 ** Math.round(Math.log2(lanes * count) / 2);
+  const folded = step.run(foldedProgram(areaOf(2 * folds), tensors, folds), [seen, decided], [shares]);
+  const record = step.run(jointProgram(1), [folded, decided, step.record], [...decision, [folds, 1, 0]]);
+  step.free(folded);
+  return record;
 }
 
 /** Of each axis its length, and what a step along it adds to the number of the element and of the unit. */
@@ -162,14 +194,14 @@ const seenProgram = (shape: readonly number[], tensors: number): programs.Progra
     { customUniforms: [...programs.gradient, ...division] },
   );
 
-/** The norm that some lanes have together: n and e. */
+/** The sum of squares that some lanes have together, over a power of two, and the norm: n and e. */
 const together = (tensors: number) => `
   vec4 at(sampler2D texture_, int t) {
     int width = textureSize(texture_, 0).x;
     return texelFetch(texture_, ivec2(t % width, t / width), 0);
   }
   vec4 seen(int lane, int what) { return at(C, lane * ${1 + tensors} + what); }
-  vec2 normOf(int first, int count, int what, out uint most) {
+  vec2 sumOf(int first, int count, int what, out uint most) {
     most = 0u;
     for (int i = 0; i < count; i++) most = max(most, floatBitsToUint(seen(first + i, what).x));
     int e = exponentOf(uintBitsToFloat(most));
@@ -183,7 +215,11 @@ const together = (tensors: number) => `
       if ((i & 15) == 15) some += few, few = 0.;
       if ((i & 255) == 255) sum += some, some = 0.;
     }
-    return vec2(most == 0u ? 0. : sqrt(sum + (some + few)), e);
+    return vec2(sum + (some + few), e);
+  }
+  vec2 normOf(int first, int count, int what, out uint most) {
+    vec2 sum = sumOf(first, count, what, most);
+    return vec2(sqrt(sum.x), sum.y);
   }`;
 
 /** The decision of each unit. With parameters `bounds` has the ratio, and the least norm of a parameter that counts. */
@@ -214,6 +250,35 @@ const WITH_PARAMETER = `
       own.x = min(own.x * max(min(size.x * two(int(size.y)), largest), bounds.y), largest);
       if (mostOfParameter >= 0x7f800000u) most = 0x7fc00000u;`;
 
+/** As what each lane has found, but each texel stands for many of them; the second has their flags too. */
+const foldedProgram = (shape: readonly number[], tensors: number, folds: number): programs.Program =>
+  programs.made(
+    ["C", "D"],
+    shape,
+    `${programs.FOLD}${HERE}${together(tensors)}
+  void main() {
+    int fold = texelHere() / 2;
+    int lanes = shares.x * shares.y;
+    int each = (lanes + ${folds - 1}) / ${folds};
+    int first = min(fold * each, lanes);
+    int end = min(first + each, lanes);
+    vec4 result = vec4(0);
+    if (texelHere() % 2 == 0) {
+      uint most;
+      float sum = sumOf(first, end - first, 0, most).x;
+      result.xy = vec2(uintBitsToFloat(most), sum);
+    } else {
+      vec4 all = vec4(0);
+      for (int lane = first; lane < end; lane++) all = joined(all, vec4(0, seen(lane, 1).xyz));
+      int flags = 0;
+      for (int unit = fold; unit < shares.y; unit += ${folds}) flags |= int(at(D, unit).w);
+      result = vec4(all.yzw, flags);
+    }
+    setOutput(result);
+  }`,
+    { customUniforms: [shares] },
+  );
+
 /** The record, from all units of a gradient. */
 const jointProgram = (tensors: number): programs.Program =>
   programs.made(
@@ -224,9 +289,13 @@ const jointProgram = (tensors: number): programs.Program =>
     uint most;
     vec2 norm = normOf(0, shares.x * shares.y, 0, most);
     vec4 all = vec4(0);
-    for (int lane = 0; lane < shares.x * shares.y; lane++) all = joined(all, vec4(0, seen(lane, 1).xyz));
-    all.x = uintBitsToFloat(most);
     int flags = 0;
+    for (int lane = 0; lane < shares.x * shares.y; lane++) {
+      vec4 faults = seen(lane, 1);
+      all = joined(all, vec4(0, faults.xyz));
+      flags |= int(faults.w);
+    }
+    all.x = uintBitsToFloat(most);
     for (int unit = 0; unit < shares.y; unit++) flags |= int(at(D, unit).w);
     setOutput(recorded(vec4(1, 1, 0, flags), norm.x, int(norm.y), all));
   }`,
