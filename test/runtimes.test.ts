@@ -1,12 +1,12 @@
 /** "Node, Deno and Bun" of docs/engines.md: each example gets a device in its runtime, and clips on it. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, type Rolldown } from "vite";
 import { beforeAll, expect, test } from "vitest";
 import { bunPath, hasBunWebGpu } from "./engines/bun.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
+import { libraryIn } from "./support/package.ts";
 
 const folder = join(cache, "runtimes");
 
@@ -30,15 +30,7 @@ const runtimes: Record<string, { program: () => string; arguments: string[]; env
 };
 
 beforeAll(async () => {
-  const output = await build({
-    root: repository,
-    mode: "library",
-    logLevel: "warn",
-    build: { write: false, sourcemap: false, lib: { entry: join(repository, "src/index.ts"), formats: ["es"] } },
-  });
-  const [chunk] = (output as Rolldown.RolldownOutput[])[0]?.output ?? [];
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "gradclip.mjs"), (chunk as Rolldown.OutputChunk).code);
+  await libraryIn("runtimes");
 });
 
 function examples(): string[] {

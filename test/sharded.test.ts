@@ -1,15 +1,12 @@
 /** "Sharded training" of docs/engines.md: in threads that have a device each, and a norm in common. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { ClipReport } from "gradclip";
-import { build, type Rolldown } from "vite";
 import { beforeAll, expect, test } from "vitest";
 import { norm64 } from "./conformance/numbers.ts";
-import { cache, repository } from "./engines/packaged.mjs";
 import { bodiesOf, examplesOf } from "./support/examples.ts";
 import { largest } from "./support/largest.ts";
+import { libraryIn } from "./support/package.ts";
 
 const page = "docs/engines.md";
 const section = "Sharded training";
@@ -22,17 +19,7 @@ const targets = [500, 37, 1000, 1].map((length, i) =>
 let library: string;
 
 beforeAll(async () => {
-  const output = await build({
-    root: repository,
-    mode: "library",
-    logLevel: "warn",
-    build: { write: false, sourcemap: false, lib: { entry: join(repository, "src/index.ts"), formats: ["es"] } },
-  });
-  const [chunk] = (output as Rolldown.RolldownOutput[])[0]?.output ?? [];
-  const file = join(cache, "sharded", "gradclip.mjs");
-  mkdirSync(join(cache, "sharded"), { recursive: true });
-  writeFileSync(file, (chunk as Rolldown.OutputChunk).code);
-  library = pathToFileURL(file).href;
+  library = pathToFileURL(await libraryIn("sharded")).href;
 });
 
 interface Result {

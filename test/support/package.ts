@@ -1,7 +1,8 @@
 /** The package as its users get it: built, in the node_modules of a folder of .cache. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { build, type Rolldown } from "vite";
 import { buildScripts } from "../../release/build.mjs";
 import { writeTypes } from "../../release/types.mjs";
 import { cache, repository } from "../engines/packaged.mjs";
@@ -23,6 +24,21 @@ export async function builtPackage(user: string): Promise<string> {
   }
   await buildScripts(join(folder, "dist"));
   return folder;
+}
+
+/** The library in one file of this folder of .cache, which any runtime loads. @returns its path. */
+export async function libraryIn(user: string): Promise<string> {
+  const output = await build({
+    root: repository,
+    mode: "library",
+    logLevel: "warn",
+    build: { write: false, sourcemap: false, lib: { entry: join(repository, "src/index.ts"), formats: ["es"] } },
+  });
+  const [chunk] = (output as Rolldown.RolldownOutput[])[0]?.output ?? [];
+  const file = join(cache, user, "gradclip.mjs");
+  mkdirSync(join(cache, user), { recursive: true });
+  writeFileSync(file, (chunk as Rolldown.OutputChunk).code);
+  return file;
 }
 
 /** The types beside it. */
