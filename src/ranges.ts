@@ -1,5 +1,7 @@
 import { counted, isCount, readThat, refuseTypeGPU, shown } from "./check.ts";
-import { STORAGE } from "./usage.ts";
+// The builds of gradclip/webgpu and gradclip/cpu leave the other half empty: what comes from there is undefined.
+import { refuseLostMemory } from "./cpu/lostMemory.ts";
+import { refuseUnbindable } from "./webgpu/bindable.ts";
 
 /** How an element is stored: float32, IEEE binary16, or the upper half of a float32. Two 16-bit elements share a 32-bit word. */
 export type Dtype = "f32" | "f16" | "bf16";
@@ -35,22 +37,10 @@ export function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
   return isGPUBuffer(buffer) ? "webgpu" : "cpu";
 }
 
-/** Refuses a buffer that cannot be bound: without STORAGE usage, or still mapped. */
-export function checkBuffer(buffer: GPUBuffer, subject: string): void {
-  if ((buffer.usage & STORAGE) === 0) {
-    throw new TypeError(
-      `${subject} is a buffer with usage 0x${buffer.usage.toString(16)}, without STORAGE (0x80); add that usage.`,
-    );
-  }
-  if (buffer.mapState !== undefined && buffer.mapState !== "unmapped") {
-    throw new TypeError(`${subject} is a buffer whose mapState is "${buffer.mapState}"; unmap it first.`);
-  }
-}
-
 /** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
 export function bufferOf(buffer: unknown, dtype: Dtype, label: string): Range {
   if (isGPUBuffer(buffer)) {
-    checkBuffer(buffer, label);
+    refuseUnbindable?.(buffer, label);
     return { buffer, byteOffset: 0, byteLength: buffer.size };
   }
   const type = arrayType(buffer);
@@ -63,24 +53,8 @@ export function bufferOf(buffer: unknown, dtype: Dtype, label: string): Range {
     );
   }
   const array = buffer as Uint8Array;
-  if (array.byteLength === 0) refuseLostMemory(array, label);
+  if (array.byteLength === 0) refuseLostMemory?.(array, label);
   return { buffer: array.buffer, byteOffset: array.byteOffset, byteLength: array.byteLength };
-}
-
-/** An array that lost its memory looks like an empty one: both have 0 bytes. */
-function refuseLostMemory(array: Uint8Array, label: string): void {
-  try {
-    new Uint8Array(array.buffer);
-  } catch {
-    throw new TypeError(`${label} is on a detached ArrayBuffer; pass the array that owns it now.`);
-  }
-  try {
-    array.keys();
-  } catch {
-    throw new RangeError(
-      `${label} is an array that its ArrayBuffer of ${counted(array.buffer.byteLength, "byte")} no longer holds; pass an array that lies in it.`,
-    );
-  }
 }
 
 export function byteOffsetOf(value: unknown, multiple: number, subject: string): number {
