@@ -328,6 +328,36 @@ export const equivalents: readonly Equivalent[] = [
     reason: "finish.wgsl and memories.wgsl give a spike its scale and its flags.",
   },
   {
+    file: "shared/exact",
+    before: "return SoftFloat(0u, 0);",
+    after: "return SoftFloat(0u, 1);",
+    reason: "The exponent of 0 means nothing.",
+  },
+  {
+    file: "shared/partial",
+    before: "return piece < otherPiece || (piece == otherPiece && element < otherElement);",
+    after: "return piece < otherPiece || (piece == otherPiece && element <= otherElement);",
+    reason: "Of two equal places either may be the first.",
+  },
+  {
+    file: "scales/unit",
+    before: "return units.axisCount > 4u;",
+    after: "return units.axisCount >= 4u;",
+    reason: "Of four axes the periods outside never end.",
+  },
+  {
+    file: "scales/unit",
+    before: "return units_at(s).axisCount > 0u;",
+    after: "return units_at(s).axisCount >= 0u;",
+    reason: "Where the segment is one unit, each element's unit is the first; it takes longer.",
+  },
+  {
+    file: "scales/unit",
+    before: "changes.z += outer_change(units, place.outer + ELEMENTS - 1u);",
+    after: "changes.z += outer_change(units, place.outer + ELEMENTS + 1u);",
+    reason: "A period that ends behind a word is not met in it.",
+  },
+  {
     file: "webgpu/windows.ts",
     before: "  if (Math.max(source.size, into?.size ?? 0) > limits.maxBinding) return undefined;",
     after: "  if (Math.max(source.size, into?.size ?? 1) > limits.maxBinding) return undefined;",

@@ -134,6 +134,7 @@ async function killTogether(file, list) {
   const left = list.filter((mutant) => !reasonOf(mutant));
   for (let first = 0; first < left.length; first += MANY) {
     const { text, numbers } = together(texts.get(file) ?? "", left.slice(first, first + MANY));
+    if (numbers.size === 0) continue;
     const killed = await killedTogether({ path, text, groups, count: numbers.size });
     for (const [mutant, number] of numbers) {
       const name = killed.get(number);

@@ -12,6 +12,8 @@ import { cache, repository, vulkanEnvironment } from "../engines/packaged.mjs";
 const folder = join(cache, "mutants");
 /** A worker that computes for so long without a word goes in a circle. Its own time, because other processes may have the cores. */
 const MOST_SECONDS = 25;
+/** Of many that share a text, which is compiled before the first of them runs. */
+const MOST_SECONDS_OF_MANY = 4;
 /** Where there is no /proc, and for what waits. */
 const MOST_WALL_SECONDS = 900;
 /** Modules are evaluated anew for each mutant, and some of what they leave is never collected. */
@@ -60,6 +62,7 @@ function asked(message, onAlive = () => {}) {
   return new Promise((resolve) => {
     let last = "its start";
     let [wall, own] = [Date.now(), computed(child.pid)];
+    let most = MOST_SECONDS;
     /** @param {any} answer */
     const end = (answer) => {
       clearInterval(timer);
@@ -73,13 +76,14 @@ function asked(message, onAlive = () => {}) {
       end({ failure: { name: last, error } });
     };
     const timer = setInterval(() => {
-      const isStuck = computed(child.pid) - own > MOST_SECONDS || Date.now() - wall > 1000 * MOST_WALL_SECONDS;
+      const isStuck = computed(child.pid) - own > most || Date.now() - wall > 1000 * MOST_WALL_SECONDS;
       if (isStuck) lose("no end");
     }, 500);
     child.on("message", (/** @type {any} */ answer) => {
       if (!("alive" in answer)) return end(answer);
       last = answer.alive || last;
       onAlive(answer);
+      if (answer.number > 0) most = MOST_SECONDS_OF_MANY;
       [wall, own] = [Date.now(), computed(child.pid)];
     });
     child.on("exit", () => lose("the process ended"));

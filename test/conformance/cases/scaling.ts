@@ -77,7 +77,7 @@ const SCALING: Call = {
 };
 
 interface Input {
-  /** The first segment is words of a tensor from this element on. */
+  /** The second segment is words of a tensor from this element on; in memory it is the first. */
   readonly shape: readonly number[];
   readonly axes: readonly number[];
   readonly firstElement: number;
@@ -87,7 +87,7 @@ interface Input {
   readonly gap: number;
   readonly tilesPerWorkgroup: number;
   readonly group: number;
-  /** Of units from `group` on, and of the second segment: a power of two; undefined for what is left out. */
+  /** Of units from `group` on, and of the other segment: a power of two; undefined for what is left out. */
   readonly powers: readonly (number | undefined)[];
   readonly other: number;
   readonly values: readonly number[];
@@ -100,15 +100,15 @@ function wordsFor(input: Input): number[] {
   const inner = ["period0", "period1", "period2", "stride", "change0", "change1", "change2", "none"];
   const outer = ["period3", "period4", "period5", "period6", "change3", "change4", "change5", "change6"];
   const second = first + counts[0] + gap;
-  const tiles = Math.ceil(counts[0] / TILE);
-  const all = tiles + Math.ceil(counts[1] / TILE);
+  const tiles = Math.ceil(counts[1] / TILE);
+  const all = tiles + Math.ceil(counts[0] / TILE);
   const entries = range(ENTRIES).map((k) => (k === other ? -1 : powers[k - group]));
   return [
     ...[SEGMENTS, tilesPerWorkgroup],
-    ...[first, counts[0], 0, 0, first, 0, group, 0],
-    ...[second, counts[1], tiles, 0, second, 0, other, 0],
-    ...[firstElement, merged.length, 0, 0, ...[...inner, ...outer].map((name) => numbering[name] ?? 0)],
+    ...[second, counts[1], 0, 0, second, 0, other, 0],
+    ...[first, counts[0], tiles, 0, first, 0, group, 0],
     ...range(20).map(() => 0),
+    ...[firstElement, merged.length, 0, 0, ...[...inner, ...outer].map((name) => numbering[name] ?? 0)],
     ...entries.flatMap((power) => (power === undefined ? [ONE, ONE, SKIP] : [bitsOf(2 ** power), ONE, 0])),
     ...values.map(bitsOf),
     Math.ceil(all / tilesPerWorkgroup),
