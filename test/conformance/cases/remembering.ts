@@ -246,7 +246,7 @@ function zRows(): ZRow[] {
 const AUTO_NORMS = 310;
 
 const AUTO: Call = {
-  text: asFunctions(RULE, { texts: { rule: auto }, conditions: { REMEMBERS: true } }, 900),
+  text: asFunctions(RULE, { texts: { rule: auto }, conditions: { REMEMBERS: true } }, 901),
   body: `
   state.rule.capacity = at(0u);
   state.rule.percentile = at(1u);
@@ -255,9 +255,10 @@ const AUTO: Call = {
     put(k, float_bits(bound_for(Facts(soft_float(at(4u + k)), maxNorm, SoftFloat(), SoftFloat()))));
     remember(0u);
   }
+  put(${AUTO_NORMS}u, state.words[3u * at(0u)]);
 `,
   inputWords: 4 + AUTO_NORMS,
-  resultWords: AUTO_NORMS,
+  resultWords: AUTO_NORMS + 1,
 };
 
 interface AutoRow {
@@ -269,10 +270,12 @@ interface AutoRow {
 }
 
 function wrongPercentiles({ percentile, capacity, maxNorm, norms }: AutoRow, words: Uint32Array): Wrong {
-  return percentiles(norms, percentile / 1e4, capacity).flatMap((one, k) => {
+  const behind = words[AUTO_NORMS] === 0 ? [] : [`behind the lists is ${words[AUTO_NORMS]}`];
+  const wrong = percentiles(norms, percentile / 1e4, capacity).flatMap((one, k) => {
     const [got, wanted] = [floatOf(words[k] as number), Math.min(one as number, maxNorm)];
     return Math.abs(got - wanted) <= 2 * ulp24(wanted) ? [] : [`bound ${k} is ${got}, wanted ${wanted}`];
   });
+  return [...wrong, ...behind];
 }
 
 function autoRows(): AutoRow[] {
