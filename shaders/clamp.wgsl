@@ -75,7 +75,7 @@ fn has_tiny(bits: Word, tiny: u32) -> bool {
 }
 
 fn is_plain(word: Word, all: Clamping) -> bool {
-  let hasTiny = has_tiny(bits_of(word), all.tiny) || (PACKED && has_tiny(more_bits_of(word), all.tiny));
+  let hasTiny = has_tiny(bits_of(word), all.tiny) || has_tiny(more_bits_of(word), all.tiny);
   return largest_of(magnitude(word)) < all.plainBelow && !hasTiny;
 }
 
@@ -133,28 +133,6 @@ fn clamped_bits(mine: ptr<function, Partial>, before: u32, factor: u32, piece: u
   return select(select(bits, table.high, isHigh), table.low, isLow);
 }
 
-fn clamped_word(mine: ptr<function, Partial>, word: Word, factor: u32, piece: u32, element: u32) -> Word {
-  var changed = word;
-  for (var k = 0u; k < ELEMENTS; k += 1u) {
-    let before = element_of(word, k);
-    let bits = clamped_bits(mine, before, factor, piece, element + k);
-    if (bits != before) {
-      changed = with_element(changed, k, bits);
-    }
-  }
-  return changed;
-}
-
-//#if EDGES
-fn clamp_edge(mine: ptr<function, Partial>, segment: Segment, lane: u32, factor: u32) {
-  let before = edge_bits(segment, lane);
-  let bits = clamped_bits(mine, before, factor, segment.piece, edge_element(segment, lane));
-  if (bits != before || !IN_PLACE) {
-    set_edge(segment, lane, bits);
-  }
-}
-//#end
-
 // Edges, words that lie half a word off, and what follows the first word of the lane that is not plain: that is
 // the word `i` of segment `rest`.
 fn clamp_slowly(mine: ptr<function, Partial>, factor: u32, s: u32, rest: u32, restWord: u32, firstTile: u32, endTile: u32, lane: u32) {
@@ -164,7 +142,11 @@ fn clamp_slowly(mine: ptr<function, Partial>, factor: u32, s: u32, rest: u32, re
   var isHalfOff = false;
   //#if EDGES
   if (has_edge(segment, firstTile, lane)) {
-    clamp_edge(mine, segment, lane, factor);
+    let before = edge_bits(segment, lane);
+    let bits = clamped_bits(mine, before, factor, segment.piece, edge_element(segment, lane));
+    if (bits != before || !IN_PLACE) {
+      set_edge(segment, lane, bits);
+    }
   }
   isHalfOff = (segment.edges & HALF_OFF) != 0u;
   if (s < rest && !isHalfOff) {
@@ -178,7 +160,11 @@ fn clamp_slowly(mine: ptr<function, Partial>, factor: u32, s: u32, rest: u32, re
       word = joined_halves(word, word_of(segment.slot, i + 1u));
     }
     //#end
-    let changed = clamped_word(mine, word, factor, segment.piece, element_number(segment, i));
+    var changed = word;
+    for (var k = 0u; k < ELEMENTS; k += 1u) {
+      let bits = clamped_bits(mine, element_of(word, k), factor, segment.piece, element_number(segment, i) + k);
+      changed = with_element(changed, k, bits);
+    }
     if (any(changed != word) || !IN_PLACE) { // in this order: see IN_PLACE in README.md
       set_word(segment.slot, i + segment.into - segment.first, changed);
     }

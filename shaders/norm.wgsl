@@ -14,11 +14,7 @@
 const STRETCH = 4u * TILE;
 
 fn word_terms(word: Word) -> Values {
-  var terms = fast_terms(values_of(word));
-  if (PACKED) {
-    terms += fast_terms(more_values_of(word));
-  }
-  return terms;
+  return fast_terms(values_of(word)) + fast_terms(more_values_of(word));
 }
 
 // The lane's words once more, value by value.
@@ -60,8 +56,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (has_edge(segment, firstTile, lane)) {
       let bits = edge_bits(segment, lane) & 0x7fffffffu;
       atEdge = max(atEdge, bits);
-      let terms = fast_terms(Values(bitcast<f32>(bits)));
-      total = added(total, wide_sum(terms));
+      total = added(total, wide(exact_term(bits)));
     }
   }
   //#end
@@ -98,7 +93,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   var mine = nothing();
   mine.sum = total;
   mine.largest = max(atEdge, largest_of(largest));
-  if (needs_exact(mine.largest)) {
+  if (needs_exact(mine.largest) || !keeps_values()) {
     mine.sum = Sum();
     add_exactly(&mine, firstTile, endTile, lane);
   }

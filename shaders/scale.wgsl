@@ -23,26 +23,19 @@ const COPY = 1u;
 const FAST = 2u;  // one float32 product for each value
 const EXACT = 3u; // value by value on the bits: NaN, infinities and subnormal values count
 
+var<private> isKept: bool; // keeps_values(), asked once
+
 fn work_of(scaling: Scaling) -> u32 {
   if (scaling.scale.x == ONE_BITS && scaling.scale.y == ONE_BITS) {
     return select(COPY, LEAVE, IN_PLACE);
   }
   // The usual case: nothing is non-finite, and one factor below 1. Then no subnormal value can matter.
-  let isFast = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS;
+  let isFast = (scaling.flags & 14u) == 0u && scaling.scale.y == ONE_BITS && scaling.scale.x < ONE_BITS && isKept;
   return select(EXACT, FAST, isFast);
 }
 
-fn fast_word(word: Word, factor: f32, copies: bool) -> Word {
-  return select(scaled_word(word, factor), word, copies && !IN_PLACE);
-}
-
-fn exact_word(word: Word, scaling: Scaling) -> Word {
-  var changed = word;
-  // Counted so that RADV does not repeat it: see shared/fold.wgsl.
-  for (var k = 0u; k < ELEMENTS; k = (k + 1u) % 16u) {
-    changed = with_element(changed, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
-  }
-  return changed;
+fn fast_word(word: Word, factor: f32, work: u32) -> Word {
+  return select(scaled_word(word, factor), word, work == COPY && !IN_PLACE);
 }
 
 // Whether the fast loop writes the words of a segment.
@@ -77,19 +70,6 @@ fn next_slow(start: u32, endTile: u32) -> u32 {
   return s;
 }
 
-//#if EDGES
-fn scale_edge(s: u32, lane: u32) {
-  let segment = segment_at(s);
-  var scaling = segment_scaling(s);
-  //#if UNITS
-  scaling = element_scaling(s, edge_element(segment, lane));
-  //#end
-  if (work_of(scaling) != LEAVE) {
-    set_edge(segment, lane, clipped_bits(edge_bits(segment, lane), scaling.scale, scaling.flags));
-  }
-}
-//#end
-
 // What the fast loop leaves of a segment.
 fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
   let segment = segment_at(s);
@@ -99,7 +79,13 @@ fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
   //#if EDGES
   isHalfOff = (segment.edges & HALF_OFF) != 0u;
   if (has_edge(segment, firstTile, lane)) {
-    scale_edge(s, lane);
+    var scaling = segment_scaling(s);
+    //#if UNITS
+    scaling = element_scaling(s, edge_element(segment, lane));
+    //#end
+    if (work_of(scaling) != LEAVE) {
+      set_edge(segment, lane, clipped_bits(edge_bits(segment, lane), scaling.scale, scaling.flags));
+    }
   }
   //#end
   //#if UNITS
@@ -117,13 +103,18 @@ fn scale_slowly(s: u32, firstTile: u32, endTile: u32, lane: u32) {
         word = joined_halves(word, word_of(segment.slot, i + 1u));
       }
       //#end
-      set_word(segment.slot, i + shift, exact_word(word, scaling));
+      // Counted so that RADV does not repeat it: see shared/fold.wgsl.
+      for (var k = 0u; k < ELEMENTS; k = (k + 1u) % 16u) {
+        word = with_element(word, k, clipped_bits(element_of(word, k), scaling.scale, scaling.flags));
+      }
+      set_word(segment.slot, i + shift, word);
     }
   }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  isKept = keeps_values();
   if (is_untouched()) {
     return;
   }
@@ -169,10 +160,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         stop = i + TILE;
       }
       for (; i < stop; i += WORKGROUP) {
-        TARGET_SLOT[i + shift] = fast_word(word, factor, work == COPY);
-        word = second;
-        second = third;
-        third = fourth;
+        TARGET_SLOT[i + shift] = fast_word(word, factor, work);
+        if (i + WORKGROUP < stop) {
+          i += WORKGROUP;
+          TARGET_SLOT[i + shift] = fast_word(second, factor, work);
+        }
+        word = third;
+        second = fourth;
       }
     }
     //#end
@@ -182,13 +176,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       let b = read_SLOT(i + WORKGROUP);
       let c = read_SLOT(i + 2u * WORKGROUP);
       let d = read_SLOT(i + 3u * WORKGROUP);
-      TARGET_SLOT[i + shift] = fast_word(a, factor, work == COPY);
-      TARGET_SLOT[i + shift + WORKGROUP] = fast_word(b, factor, work == COPY);
-      TARGET_SLOT[i + shift + 2u * WORKGROUP] = fast_word(c, factor, work == COPY);
-      TARGET_SLOT[i + shift + 3u * WORKGROUP] = fast_word(d, factor, work == COPY);
+      TARGET_SLOT[i + shift] = fast_word(a, factor, work);
+      TARGET_SLOT[i + shift + WORKGROUP] = fast_word(b, factor, work);
+      TARGET_SLOT[i + shift + 2u * WORKGROUP] = fast_word(c, factor, work);
+      TARGET_SLOT[i + shift + 3u * WORKGROUP] = fast_word(d, factor, work);
     }
     for (; i < span.end; i += WORKGROUP) {
-      TARGET_SLOT[i + shift] = fast_word(read_SLOT(i), factor, work == COPY);
+      TARGET_SLOT[i + shift] = fast_word(read_SLOT(i), factor, work);
     }
     //#end
     s += 1u;

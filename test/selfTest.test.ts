@@ -85,9 +85,9 @@ const scale: Record<string, ShaderLie> = {
   "one word for another": [/fast_word\(b, /g, "fast_word(a, "],
   "no word of one load of four": [/\w+\[i \+ shift \+ 3u \* WORKGROUP\] = .*;/g, ""],
   "no word behind whole tiles": [/\w+\[i \+ shift\] = fast_word\(read_\d+\(i\).*;/g, ""],
-  "no word that needs care": [/set_word\(segment\.slot, i \+ shift, exact_word\(word, scaling\)\);/g, ""],
+  "no word that needs care": [/set_word\(segment\.slot, i \+ shift, word\);/g, ""],
   "no last value of a word that needs care": [
-    /k < ELEMENTS; (k = \(k \+ 1u\) % 16u\) \{\s*changed)/g,
+    /k < ELEMENTS; (k = \(k \+ 1u\) % 16u\) \{\s*word)/g,
     "k + 1u < max(ELEMENTS, 2u); $1",
   ],
   "subnormal values as 0": [/f32\(magnitude\) \* 0x1p-24f \* factor/g, "0.0 * factor"],

@@ -134,6 +134,7 @@ export function deviceWith(bindings: number, add: Add): GPUDevice {
     limits: {
       maxStorageBuffersPerShaderStage: bindings + 1,
       maxStorageBufferBindingSize: 2 ** 27,
+      maxBufferSize: 2 ** 28,
       maxComputeInvocationsPerWorkgroup: 256,
     },
     adapterInfo: { vendor: VENDOR },

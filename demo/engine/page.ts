@@ -85,7 +85,6 @@ async function start(): Promise<void> {
   const device = await requestDevice();
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
-  byId("state").textContent = "Compiling the kernels…";
   device.lost.then(() => showState("lost", "The GPU was lost. Restart begins anew, on a new device."));
   // Loaded only to train: the page paints without them.
   const [{ createClipper }, { createTrainer }] = await Promise.all([import("gradclip"), import("./trainer.ts")]);

@@ -3,6 +3,7 @@
 // bfloat16: the upper half of a float32.
 
 fn finite_values(half: Word) -> Values { return bitcast<Values>(half << Word(16u)); }
+fn plain_values(word: Word) -> Values { return finite_values(word & Word(0x7fffu)); }
 fn magnitude_bits(half: Word) -> Word { return half << Word(16u); }
 
 const UNITS = 1f;

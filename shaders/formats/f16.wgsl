@@ -1,7 +1,7 @@
 //#import formats/packed
 
-// IEEE binary16, in integers and in float operations whose results are exact: what unpack2x16float does with subnormal
-// numbers and pack2x16float with ties is not specified, nor is the way in which a float32 sum rounds.
+// IEEE binary16. Where unpack2x16float may flush subnormal numbers, and for rounding, in integers and in float operations whose results
+// are exact: what pack2x16float does with ties is not specified, nor is the way in which a float32 sum rounds.
 
 // Moved to float32's place and bias, the bits of a normal number are its float32. Those of a subnormal number then are
 // (2^-14 + value) / 2, which is above the value; 2 * that - 2^-14 is the value, and for a normal number not below it.
@@ -9,6 +9,9 @@ fn finite_values(half: Word) -> Values {
   let moved = bitcast<Values>((half << Word(13u)) + Word(0x38000000u));
   return min(moved, moved * 2.0 - 0x1p-14f);
 }
+
+// One instruction, exact but for subnormal numbers, which WGSL lets a device flush: see keeps_values of shared/spans.wgsl.
+fn plain_values(word: Word) -> Values { return abs(halves_in(word)); }
 
 fn magnitude_bits(half: Word) -> Word {
   return select(bitcast<Word>(finite_values(half)), Word(0x7f800000u) | (half << Word(13u)), half >= Word(0x7c00u));

@@ -1,17 +1,17 @@
 //#import word
 
 // Two elements of 16 bits in 32, the first in the low half. f16.wgsl and bf16.wgsl tell what the 15 bits of a magnitude
-// are: finite_values, magnitude_bits, rounded_units (of UNITS in 1), rounded_bits and nan_of. Signs are kept apart, so that -0
-// and rounding need no thought. What is rounded begins at bit ROUNDED.
+// are: finite_values, magnitude_bits, rounded_units (of UNITS in 1), rounded_bits and nan_of; and with `plain_values` those of the
+// low halves, which may count on `keeps_values`. Signs are kept apart, so that -0 and rounding need no thought. What is rounded
+// begins at bit ROUNDED.
 const ELEMENTS = 2u * WIDTH;
 const PACKED = true;
 
 fn low_magnitudes(word: Word) -> Word { return word & Word(0x7fffu); }
-fn high_magnitudes(word: Word) -> Word { return (word >> Word(16u)) & Word(0x7fffu); }
 
 // Without their signs, which no norm needs.
-fn values_of(word: Word) -> Values { return finite_values(low_magnitudes(word)); }
-fn more_values_of(word: Word) -> Values { return finite_values(high_magnitudes(word)); }
+fn values_of(word: Word) -> Values { return plain_values(word); }
+fn more_values_of(word: Word) -> Values { return plain_values(word >> Word(16u)); }
 
 fn joined(low: Word, high: Word) -> Word {
   return (low >> Word(ROUNDED)) | ((high << Word(16u - ROUNDED)) & Word(0xffff0000u));
@@ -24,7 +24,7 @@ fn scaled_word(word: Word, factor: f32) -> Word {
 }
 
 // Magnitudes compare as integers; the largest of a word is told as the bits of a float32.
-fn magnitude(word: Word) -> Word { return max(low_magnitudes(word), high_magnitudes(word)); }
+fn magnitude(word: Word) -> Word { return max(low_magnitudes(word), low_magnitudes(word >> Word(16u))); }
 fn largest_of(word: Word) -> u32 { return lane_of(magnitude_bits(Word(largest_lane(word))), 0u); }
 
 // Elements are told as the bits of a float32, those of a NaN too.

@@ -8,8 +8,8 @@ fn more_bits_of(word: Word) -> Word { return Word(); }
 fn word_with(bits: Word, more: Word) -> Word { return bits; }
 //#end
 //#if PACKED
-fn bits_of(word: Word) -> Word { return bitcast<Word>(values_of(word)) | ((word << Word(16u)) & Word(0x80000000u)); }
-fn more_bits_of(word: Word) -> Word { return bitcast<Word>(more_values_of(word)) | (word & Word(0x80000000u)); }
+fn bits_of(word: Word) -> Word { return bitcast<Word>(finite_values(low_magnitudes(word))) | ((word << Word(16u)) & Word(0x80000000u)); }
+fn more_bits_of(word: Word) -> Word { return bits_of(word >> Word(16u)); }
 
 fn word_with(bits: Word, more: Word) -> Word {
   let changed = joined(rounded_bits(bits & Word(0x7fffffffu)), rounded_bits(more & Word(0x7fffffffu)));

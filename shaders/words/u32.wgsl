@@ -8,6 +8,7 @@ const PARTS = 2u;
 fn halves_of(stored: Stored, i: u32) -> Word { return stored >> (16u * (i % 2u)); }
 //#end
 
+fn halves_in(word: Word) -> Values { return unpack2x16float(word).x; }
 fn sum_of(word: Word) -> u32 { return word; }
 fn largest_lane(word: Word) -> u32 { return word; }
 fn lane_of(word: Word, k: u32) -> u32 { return word; }

@@ -220,15 +220,6 @@ describe("the engine's page", () => {
     await page.close();
   });
 
-  it("says that it compiles, which takes some devices long", async () => {
-    const before = () => {
-      GPUDevice.prototype.createComputePipelineAsync = () => new Promise(() => {});
-    };
-    const { page } = await visit(browser, "engine.html", { before });
-    await untilText(page, "#state", "Compiling the kernels…");
-    await page.close();
-  });
-
   it("says that it cannot run without WebGPU, and shows its code", async () => {
     const { page, errors } = await open("", { hasWebGpu: false });
     await untilState(page, "unsupported");

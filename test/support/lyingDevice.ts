@@ -27,12 +27,13 @@ export class LyingDevices {
   /** The device, and how many shaders it has spoilt so far. */
   device(lie: Lie): { device: GPUDevice; spoilt: () => number } {
     const real = this.#real;
-    const { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup } = real.limits;
+    const { maxStorageBufferBindingSize, maxBufferSize, maxComputeInvocationsPerWorkgroup } = real.limits;
     let spoilt = 0;
     const device = overridden(real, {
       limits: {
         maxStorageBuffersPerShaderStage: STORAGE_BUFFERS,
         maxStorageBufferBindingSize,
+        maxBufferSize,
         maxComputeInvocationsPerWorkgroup,
       },
       queue: lie.queue ? overridden(real.queue, lie.queue(real.queue)) : real.queue,
