@@ -95,7 +95,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "shared/spans": ["tiles", "semantics", "patterns", "lengths", "views", "nonfinite", "formats", "tensors"],
   "shared/store": ["tensors", "neighbours", "formats"],
   "shared/table": ["tiles", "tensors", "neighbours", "formats"],
-  "shared/unaligned": ["tiles", "patterns", "formats", "value"],
+  "shared/unaligned": ["tiles", "perExample", "patterns", "formats", "value"],
   "shared/unaligned_targets": ["tiles", "formats", "patterns", "value"],
 };
 

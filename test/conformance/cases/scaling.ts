@@ -60,7 +60,7 @@ const SCALING: Call = {
       conditions: { UNITS: true, UNPACKED: true },
       slots: 1,
       tokens: { ACCESS: "read_write", IN_PLACE: "true", TARGET: "gradients", WORKGROUP_SIZE: `${LANES}` },
-    }).replace(/array<vec4u, \d+>/g, `array<vec4u, ${5 * SEGMENTS}>`),
+    }).replace(/array<vec4u, \d+>/g, `array<vec4u, ${5 * SEGMENTS + 5}>`),
     WORDS,
   ),
   body: `
