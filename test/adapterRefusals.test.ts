@@ -7,10 +7,13 @@ import { clipUpdates } from "../src/adapters/jax.ts";
 import { withClipping } from "../src/adapters/tfjs.ts";
 import { adaptiveGradClip, type ClipMethod, clipByGlobalNorm, clipPerExample, measureNorm } from "../src/index.ts";
 import { counterOfDevice } from "./adapters/jax.ts";
-import { jaxBackends, onJax } from "./adapters/onJax.ts";
-import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { jaxBackends, onJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
+import { idle, onTfjs, tfjsBackends, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
 import { Idle } from "./adapters/tfjs.ts";
 import { refused } from "./support/refused.ts";
+
+withFewBuffersOnTfjs();
+withFewBuffersOnJax();
 
 describe.each([
   ["withClipping", (method: ClipMethod, options?: object) => withClipping(new Idle(), method, options)],

@@ -53,7 +53,7 @@ test("methods run in compatibility mode", async () => {
 });
 
 test("more tensors with units than a dispatch has room for", async () => {
-  const bench = await Workbench.open(await compatibilityDevice());
+  const bench = await Workbench.open(withFewBuffers(await compatibilityDevice()));
   const count = 175;
   // 8 values of each tensor lie apart: each is a segment.
   const values = Array.from({ length: 8 * count }, (_, i) => (i % 8 < 4 ? (A[i % 8] as number) : 100));

@@ -14,6 +14,7 @@ import { clippingBy, type DopplerTensor } from "../src/adapters/doppler.ts";
 import * as gradclip from "../src/index.ts";
 import { clipByGlobalNorm, measureNorm } from "../src/index.ts";
 import { Counter } from "./adapters/counter.ts";
+import { planForFewBuffers } from "./adapters/fewBuffers.ts";
 import { numbers } from "./adapters/task.ts";
 import { bits16From, norm64 } from "./conformance/numbers.ts";
 import { examplesOf } from "./support/examples.ts";
@@ -34,6 +35,7 @@ let counter: Counter;
 beforeAll(async () => {
   await trainingHarness.getGPU();
   counter = new Counter(getDevice() as GPUDevice);
+  planForFewBuffers(counter.device);
 });
 
 const [tokens, inDim, rank, outDim, alpha] = [16, 5, 3, 3, 6];

@@ -2,31 +2,18 @@
 import "./support/navigatorGpu.ts";
 import { grad, numpy as np, tree } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
 import { withClipping } from "../src/adapters/tfjs.ts";
 import { adaptiveGradClip, clipByNorm, clipByValue } from "../src/index.ts";
-import { holdDevice, releaseDevice } from "../src/webgpu/device.ts";
 import { agc64, agcTask } from "./adapters/agc.ts";
 import { expectNear, expectTrainingByAgc } from "./adapters/expect.ts";
-import { type Arrays, counterOfDevice, use, valuesOf } from "./adapters/jax.ts";
-import { jaxBackends, onJax } from "./adapters/onJax.ts";
-import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
-import { counterOfBackend } from "./adapters/tfjs.ts";
+import { type Arrays, valuesOf } from "./adapters/jax.ts";
+import { jaxBackends, onJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
+import { idle, onTfjs, tfjsBackends, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
 
-/** gradclip plans for four storage buffers on an engine's device: the kernels for units compile for seconds. */
-function planForFewBuffers(device: GPUDevice): void {
-  const context = holdDevice(device);
-  Object.assign(context, { slots: 3 });
-  releaseDevice(context);
-}
-
-beforeAll(async () => {
-  await tf.setBackend("webgpu");
-  planForFewBuffers(counterOfBackend().device);
-  await use("webgpu");
-  planForFewBuffers(counterOfDevice().device);
-});
+withFewBuffersOnTfjs();
+withFewBuffersOnJax();
 
 describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
   onTfjs(backend);

@@ -6,7 +6,9 @@ import { clipUpdates } from "../src/adapters/jax.ts";
 import { clipByGlobalNorm, clipByGroupNorm, zClip } from "../src/index.ts";
 import { expectNear } from "./adapters/expect.ts";
 import { type Arrays, valuesOf } from "./adapters/jax.ts";
-import { jaxBackends, onJax } from "./adapters/onJax.ts";
+import { jaxBackends, onJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
+
+withFewBuffersOnJax();
 
 /** A tree whose paths are "body/kernel", "body/bias" and "head". */
 function updatesOf(kernel: number[], bias: number[], head: number[]) {

@@ -7,9 +7,11 @@ import * as gradclip from "../src/index.ts";
 import { clipByGlobalNorm, skipAbove } from "../src/index.ts";
 import type { Counts } from "./adapters/counter.ts";
 import { type Arrays, chain, counterOfDevice, use } from "./adapters/jax.ts";
-import { jaxBackends, onJax } from "./adapters/onJax.ts";
+import { jaxBackends, onJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
 import { numbers } from "./adapters/task.ts";
 import { examplesOf } from "./support/examples.ts";
+
+withFewBuffersOnJax();
 
 const [rate, beta1, beta2, epsilon] = [0.1, 0.9, 0.99, 1e-3];
 

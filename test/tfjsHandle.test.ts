@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
 import { adaGC, autoClip, clipByGlobalNorm, clipByGroupNorm, clipByNorm, skipAbove, zClip } from "../src/index.ts";
 import { clipped64, expectNear } from "./adapters/expect.ts";
-import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { onTfjs, tfjsBackends, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
 import { Idle } from "./adapters/tfjs.ts";
 import { refused } from "./support/refused.ts";
 
@@ -14,6 +14,8 @@ import { refused } from "./support/refused.ts";
 function gradientsOf(values: Record<string, number[]>): tf.NamedTensorMap {
   return Object.fromEntries(Object.entries(values).map(([name, numbers]) => [name, tf.tensor(numbers)]));
 }
+
+withFewBuffersOnTfjs();
 
 describe.each(tfjsBackends)("the handle on %s", (backend) => {
   onTfjs(backend);

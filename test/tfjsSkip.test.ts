@@ -5,10 +5,12 @@ import { describe, expect, test, vi } from "vitest";
 import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
 import { clipByGlobalNorm } from "../src/index.ts";
 import { expectNear, expectSteadyMemory } from "./adapters/expect.ts";
-import { onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { onTfjs, tfjsBackends, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
 import { type Kind, optimizers, trainWith } from "./adapters/skipping.ts";
 import { counterOfBackend, flush, Idle } from "./adapters/tfjs.ts";
 import { refused } from "./support/refused.ts";
+
+withFewBuffersOnTfjs();
 
 const kinds: Kind[] = ["NaN", "good", "spike", "NaN", "good", "good", "spike"];
 const goods = kinds.filter((kind) => kind === "good");

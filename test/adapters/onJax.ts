@@ -1,5 +1,6 @@
 /** Set-up and end of a file of tests on jax-js. Its device must report no error. */
-import { afterAll, beforeEach, expect } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import { planForFewBuffers } from "./fewBuffers.ts";
 import { counterOfDevice, use } from "./jax.ts";
 
 export const jaxBackends = ["webgpu", "wasm", "cpu"] as const;
@@ -9,6 +10,14 @@ export function onJax(backend: (typeof jaxBackends)[number]): void {
   beforeEach(async () => {
     await use(backend);
     if (backend === "webgpu") counterOfDevice();
+  });
+}
+
+/** For a file that counts no dispatches of a clip. */
+export function withFewBuffersOnJax(): void {
+  beforeAll(async () => {
+    await use("webgpu");
+    planForFewBuffers(counterOfDevice().device);
   });
 }
 

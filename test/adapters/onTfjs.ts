@@ -1,9 +1,10 @@
 /** Set-up and end of a file of tests on TensorFlow.js. Its device must report no error. */
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeEach, expect } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import { withClipping } from "../../src/adapters/tfjs.ts";
 import type { ClipMethod } from "../../src/index.ts";
+import { planForFewBuffers } from "./fewBuffers.ts";
 import { counterOfBackend, Idle } from "./tfjs.ts";
 
 export const tfjsBackends = ["webgpu", "cpu", "wasm"] as const;
@@ -13,6 +14,14 @@ export function onTfjs(backend: string): void {
   beforeEach(async () => {
     expect(await tf.setBackend(backend)).toBe(true);
     if (backend === "webgpu") counterOfBackend();
+  });
+}
+
+/** For a file that counts no dispatches of a clip. */
+export function withFewBuffersOnTfjs(): void {
+  beforeAll(async () => {
+    await tf.setBackend("webgpu");
+    planForFewBuffers(counterOfBackend().device);
   });
 }
 
