@@ -43,12 +43,17 @@ function checkRows(history: ClipHistory, steps: readonly Step[], first: number, 
 }
 
 /** All steps, with the history read after some of them. */
-function sequence(name: string, make: () => Parameters<Player["clip"]>[0], skip: () => ClipOptions["skip"]): Case {
+function sequence(
+  name: string,
+  lengths: readonly number[],
+  make: () => Parameters<Player["clip"]>[0],
+  skip: () => ClipOptions["skip"],
+): Case {
   return {
     name: `${name}: the steps since the last call, and how many are lost`,
     script: async (harness) => {
       const norms = recordedNorms(21, 1, 250);
-      for (const history of [1, LENGTH, 100]) {
+      for (const history of lengths) {
         const player = new Player(harness, norms);
         const clip = await player.clip(make(), { skip: skip(), history });
         let from = 0;
@@ -91,16 +96,19 @@ async function savedBytes(clip: Clip): Promise<string> {
 export const cases: Case[] = [
   sequence(
     "clipByGlobalNorm",
+    [1, LENGTH, 100],
     () => clipByGlobalNorm(BOUND),
     () => undefined,
   ),
   sequence(
     "clipByGlobalNorm with skipSpikes",
+    [1, LENGTH],
     () => clipByGlobalNorm(BOUND),
     () => skipSpikes({ sigmas: 3, window: 40, warmup: 20 }),
   ),
   sequence(
     "autoClip with skipAbove",
+    [1, LENGTH],
     () => autoClip({ percentile: 60, history: 30 }),
     () => skipAbove(8),
   ),
@@ -190,14 +198,15 @@ export const cases: Case[] = [
     name: "calls in flight are answered in their order",
     script: async ({ allocate, prepare }) => {
       const { gradients } = allocate([tensor([3, 4])]);
-      const clip = prepare(gradients, clipByGlobalNorm(round24(0.1)), { history: 3, apply: "record" });
+      const clip = prepare(gradients, clipByGlobalNorm(round24(0.1)), { history: LENGTH, apply: "record" });
       const pending: Promise<ClipHistory>[] = [clip.history()];
-      for (const count of [1, 0, 5, 2]) {
+      for (const count of [1, 0, LENGTH + 2, 2]) {
         for (const _ of range(count)) clip.run();
         pending.push(clip.history());
       }
       const histories = await Promise.all(pending);
-      same(histories.map(({ steps }) => steps.join()).join(" "), " 1  4,5,6 7,8", "steps");
+      const wanted = [[], [1], [], range(LENGTH, 4), [LENGTH + 4, LENGTH + 5]];
+      same(histories.map(({ steps }) => steps.join()).join(" "), wanted.join(" "), "steps");
       same(histories.map(({ lost }) => lost).join(), "0,0,0,2,0", "lost");
       if (histories.some(({ norms }) => norms.some((norm) => norm !== 5))) fail("a norm is not 5");
     },
