@@ -21,6 +21,8 @@ export function same(actual: unknown, wanted: number | boolean | string | null |
 export function isNear(actual: number, wanted: number, ulps: number, absolute = 0): boolean {
   if (Number.isNaN(wanted)) return Number.isNaN(actual);
   if (wanted === 0 || !Number.isFinite(wanted)) return actual === wanted;
+  // Half of the spacing, or less: almost every value is nearer than that, and needs no spacing computed.
+  if (Math.abs(actual - wanted) <= ulps * 2 ** -24 * Math.abs(wanted)) return true;
   return Math.abs(actual - wanted) <= Math.max(ulps * ulp24(wanted), absolute);
 }
 

@@ -68,7 +68,9 @@ export function bitsAt(
 export function initialImages(tensors: Unit["tensors"]): Images {
   const sizes = new Map<string, number>();
   const halves = new Set<string>();
+  const guarded = new Set<string>();
   const claim = ({ memory, byteOffset }: Place, byteLength: number, guard: number) => {
+    if (guard > 0 || byteLength % 4 > 0) guarded.add(memory);
     sizes.set(memory, Math.max(sizes.get(memory) ?? 0, byteOffset + byteLength + guard));
   };
   tensors.forEach((tensor, index) => {
@@ -85,7 +87,11 @@ export function initialImages(tensors: Unit["tensors"]): Images {
     if (tensor.dtype) halves.add(memory).add(destination(tensor, index).memory);
   });
   const images = new Map<string, Uint32Array>();
-  for (const [memory, bytes] of sizes) images.set(memory, guardWords(Math.ceil(bytes / 4), halves.has(memory)));
+  for (const [memory, bytes] of sizes) {
+    const length = Math.ceil(bytes / 4);
+    // What has a memory of its own fills it.
+    images.set(memory, guarded.has(memory) ? guardWords(length, halves.has(memory)) : new Uint32Array(length));
+  }
   tensors.forEach((tensor, index) => {
     if (!tensor) return;
     bitsAt(images, source(tensor, index), tensor, `tensor ${index}`).set(tensor.bits);
