@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { testLimit, waitLimit } from "./test/engines/limits.mjs";
-import { vulkanEnvironment } from "./test/engines/packaged.mjs";
+import { roomyMemory, vulkanEnvironment } from "./test/engines/packaged.mjs";
 import { ownPackage } from "./vite.config.ts";
 
 /** The files that share one device: see test/support/bench.ts. Of each project one file runs at a time, beside other steps of npm test. */
@@ -11,7 +11,7 @@ const onSharedDevice = readdirSync("test")
   .filter((path) => readFileSync(path, "utf8").includes('"./support/bench.ts"'));
 
 // Tests run in child processes, which get the software adapter from here.
-Object.assign(process.env, vulkanEnvironment());
+Object.assign(process.env, vulkanEnvironment(), roomyMemory);
 
 export default defineConfig(({ mode }) => ({
   resolve: ownPackage,

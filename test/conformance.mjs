@@ -14,7 +14,7 @@ import { launchChromium, serveFolder } from "./engines/chromium.mjs";
 import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { firefoxAdapter, firefoxAdapterName, launchFirefox } from "./engines/firefox.mjs";
 import { limit, waitLimit } from "./engines/limits.mjs";
-import { expectedAdapter, ownFolder, repository, vulkanEnvironment } from "./engines/packaged.mjs";
+import { expectedAdapter, ownFolder, repository, roomyMemory, vulkanEnvironment } from "./engines/packaged.mjs";
 import { runSuite } from "./engines/runSuite.mjs";
 import { launchSafari } from "./engines/safari.mjs";
 
@@ -37,7 +37,7 @@ const engines = /** @type {Record<string, Engine>} */ ({
 /** @param {Run} run */
 async function runInProcess({ suite, engine, filter, send }) {
   const script = [join(repository, "test/engines/runSuiteInProcess.mjs"), suite, engine, filter ?? ""];
-  const env = { ...process.env, ...(engine !== "cpu" && vulkanEnvironment()) };
+  const env = { ...process.env, ...roomyMemory, ...(engine !== "cpu" && vulkanEnvironment()) };
   const child =
     engine === "deno"
       ? spawn(denoPath(), [...denoArguments, ...script], { env: { ...env, ...denoEnvironment }, stdio })
