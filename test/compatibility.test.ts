@@ -1,5 +1,5 @@
 /** A device of compatibility mode, with its limits: every kind of kernel fits them. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   adaptiveGradClip,
   type ClipMethod,
@@ -22,6 +22,13 @@ async function compatibilityDevice(): Promise<GPUDevice> {
   return device;
 }
 
+/** One for both tests: it compiles each kernel once. */
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await Workbench.open(withFewBuffers(await compatibilityDevice()));
+});
+afterAll(() => bench.device.destroy());
+
 const hypot = (values: readonly number[]) => Math.hypot(...values);
 const A = [3, 4, 6, 8];
 const P = [30, 40, 60, 80];
@@ -36,7 +43,6 @@ const methods: [name: string, method: ClipMethod, expected: number[]][] = [
 ];
 
 test("methods run in compatibility mode", async () => {
-  const bench = await Workbench.open(withFewBuffers(await compatibilityDevice()));
   for (const [name, method, expected] of methods) {
     const gradient = bench.buffer(A, { usage: STORAGE | COPY_SRC });
     const parameter = { buffer: bench.buffer(P) };
@@ -49,11 +55,9 @@ test("methods run in compatibility mode", async () => {
     });
   }
   await bench.tidy();
-  bench.device.destroy();
 });
 
 test("more tensors with units than a dispatch has room for", async () => {
-  const bench = await Workbench.open(withFewBuffers(await compatibilityDevice()));
   const count = 175;
   // 8 values of each tensor lie apart: each is a segment.
   const values = Array.from({ length: 8 * count }, (_, i) => (i % 8 < 4 ? (A[i % 8] as number) : 100));
@@ -65,5 +69,4 @@ test("more tensors with units than a dispatch has room for", async () => {
   const half = [3, 4, 3, 4, 100, 100, 100, 100];
   expect(await bench.values(buffer)).toEqual(values.map((_, i) => half[i % 8]));
   await bench.tidy();
-  bench.device.destroy();
 });
