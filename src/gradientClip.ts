@@ -181,7 +181,8 @@ export class GradientClip implements Clip {
   #reportIn(views: readonly DataView[]): ClipReport {
     const [record, ...entries] = views as readonly [DataView, ...DataView[]];
     const report = readReport(record, this.#progress.totals, (piece, element) => this.locate(piece, element));
-    if (report.totals.steps === 0) {
+    // Of 32 bits, as the record has it: zeros after many steps are no record, but a copy that did not happen.
+    if ((report.totals.steps | 0) === 0) {
       throw new TypeError("There is no report before the first step; call run, or submit what encode recorded.");
     }
     this.#progress.totals = { ...report.totals };

@@ -118,6 +118,27 @@ export function agc(given: Given = {}): Rule {
   };
 }
 
+/** The same step, left out as a spike. */
+export function skipped({ method, expected }: Rule): Rule {
+  return { method, expected: (given) => zeroed(given, expected(given)) };
+}
+
+function zeroed({ tensors, options }: Unit, { normAfter: _, groups, ...expected }: Expected): Expected {
+  const left = Object.entries(groups ?? {}).map(([name, { norm }]) => [name, { norm, scale: 0, clipped: false }]);
+  return {
+    ...expected,
+    scale: 0,
+    clipped: false,
+    skipped: true,
+    spike: true,
+    ...(groups && { groups: Object.fromEntries(left) }),
+    contents: tensors.map((tensor) => {
+      if (!tensor) return null;
+      return { bits: options?.apply === "record" ? tensor.bits : tensor.bits.slice().fill(0) };
+    }),
+  };
+}
+
 export interface Examples {
   readonly automatic?: number;
   readonly perLayer?: boolean;

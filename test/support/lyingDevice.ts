@@ -12,16 +12,16 @@ export interface Lie {
   readonly queue?: (real: GPUQueue) => Partial<GPUQueue>;
 }
 
-/** Two bindings are enough to go wrong in one of them, and compile quickly. */
-const STORAGE_BUFFERS = 3;
-
 export class LyingDevices {
   readonly #real: GPUDevice;
+  readonly #storageBuffers: number;
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<GPUShaderModule, Promise<GPUComputePipeline>>();
 
-  constructor(real: GPUDevice) {
+  /** Two bindings for gradients are enough to go wrong in one of them, and compile quickly. */
+  constructor(real: GPUDevice, storageBuffers = 3) {
     this.#real = real;
+    this.#storageBuffers = storageBuffers;
   }
 
   /** The device, and how many shaders it has spoilt so far. */
@@ -31,7 +31,7 @@ export class LyingDevices {
     let spoilt = 0;
     const device = overridden(real, {
       limits: {
-        maxStorageBuffersPerShaderStage: STORAGE_BUFFERS,
+        maxStorageBuffersPerShaderStage: this.#storageBuffers,
         maxStorageBufferBindingSize,
         maxBufferSize,
         maxComputeInvocationsPerWorkgroup,

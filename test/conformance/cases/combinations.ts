@@ -3,8 +3,8 @@ import { skipAbove } from "../../../src/index.ts";
 import { clipTo, range, unit } from "../build.ts";
 import { fail } from "../expect.ts";
 import { bits16From, bitsFrom, norm64, randomSource, valuesOf } from "../numbers.ts";
-import { perExample, perGroup, perMember, perTensor, perTensorRms } from "../rules.ts";
-import type { Case, Expected, Rule, Tensor, Unit, UnitOptions } from "../types.ts";
+import { perExample, perGroup, perMember, perTensor, perTensorRms, skipped } from "../rules.ts";
+import type { Case, Rule, Tensor, Unit, UnitOptions } from "../types.ts";
 
 const UNITS_A_CASE = 30;
 /** Of this length alone, as in history.ts: a kernel is compiled for each. */
@@ -68,27 +68,6 @@ function randomUnit(seed: number): Unit {
     ...(absent.length > 0 && { absent }),
     via: of(["encode", "pass", "run"] as const),
   });
-}
-
-/** The same step, left out as a spike. */
-function skipped({ method, expected }: Rule): Rule {
-  return { method, expected: (given) => zeroed(given, expected(given)) };
-}
-
-function zeroed({ tensors, options }: Unit, { normAfter: _, groups, ...expected }: Expected): Expected {
-  const left = Object.entries(groups ?? {}).map(([name, { norm }]) => [name, { norm, scale: 0, clipped: false }]);
-  return {
-    ...expected,
-    scale: 0,
-    clipped: false,
-    skipped: true,
-    spike: true,
-    ...(groups && { groups: Object.fromEntries(left) }),
-    contents: tensors.map((tensor) => {
-      if (!tensor) return null;
-      return { bits: options?.apply === "record" ? tensor.bits : tensor.bits.slice().fill(0) };
-    }),
-  };
 }
 
 export const cases: Case[] = [
