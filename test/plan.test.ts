@@ -144,6 +144,31 @@ test("a gradient that needs more workgroups than the grid has a partial for each
   expect(partialCount).toBe(reads[0]?.workgroups);
 });
 
+/** Trips of an invocation's loops: those of a workgroup, of a segment, of a tile with four words a lane, and of a word. */
+const TRIPS = { all: 65_535, workgroup: 264, segment: 132, tile: 8, word: 2 };
+
+test.each([
+  ["words of 16 bytes", "f32", 0, 1, 4],
+  ["words of 4 bytes", "f32", 4, 1, 1],
+  ["float16", "f16", 0, 1, 8],
+  ["float16 in words of 4 bytes", "f16", 4, 1, 2],
+  ["240 segments", "f32", 0, 240, 4],
+] as const)("no workgroup has more tiles than lavapipe's loops go round: %s", (_, dtype, start, count, elements) => {
+  const length = 2 ** 28 / count - ((2 ** 28 / count) % 8);
+  const stride = 4 * length + 16;
+  const buffer = { ...fakeBuffer(), size: stride * count + start } as GPUBuffer;
+  const views = Array.from({ length: count }, (_, i) => ({ buffer, byteOffset: start + stride * i, length, dtype }));
+  const list = checkGradients(readGivenGradients(views));
+  const { reads, writes } = planned(clipByGlobalNorm(1), list, { ...LIMITS, maxBinding: 2 ** 31 });
+  const tripsOf = (tiles: number) =>
+    TRIPS.workgroup + TRIPS.segment * count + tiles * (TRIPS.tile + 4 * (TRIPS.word + elements));
+  for (const { placed, tilesPerWorkgroup } of [...reads, ...writes]) {
+    expect(placed).toHaveLength(count);
+    expect(tripsOf(tilesPerWorkgroup)).toBeLessThanOrEqual(TRIPS.all);
+    expect(tripsOf(tilesPerWorkgroup + 1)).toBeGreaterThan(TRIPS.all);
+  }
+});
+
 test("a plan takes more buffers than a call takes arguments", () => {
   const count = 150_000;
   const list = checkGradients(

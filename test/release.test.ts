@@ -38,6 +38,15 @@ test("tag, package.json and CHANGELOG.md have one version", () => {
   expect(otherVersion("v9.9.9", { version: "9.9.9" }, changelog)).toMatch(/CHANGELOG\.md begins with/);
 });
 
+test("the package is installed alone, and runs nothing then", () => {
+  expect(Object.keys(manifest).filter((key) => /^(dependencies|optionalDependencies|bundle)/.test(key))).toEqual([]);
+  expect(Object.values<{ optional: boolean }>(manifest.peerDependenciesMeta).every(({ optional }) => optional)).toBe(
+    true,
+  );
+  expect(Object.keys(manifest.peerDependenciesMeta)).toEqual(Object.keys(manifest.peerDependencies));
+  expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
+});
+
 describe("the workflows", async () => {
   const lint = await createLinter();
   const files = readdirSync(new URL(".github/workflows", repository)).map((name) => `.github/workflows/${name}`);
