@@ -33,8 +33,9 @@ export function isGPUBuffer(value: unknown): value is GPUBuffer {
   return typeof size === "number" && typeof usage === "number" && typeof mapAsync === "function";
 }
 
+/** Of a buffer that was checked. Whether it has a property is told without a call of the engine. */
 export function backendOf(buffer: Range["buffer"]): "webgpu" | "cpu" {
-  return isGPUBuffer(buffer) ? "webgpu" : "cpu";
+  return "mapAsync" in buffer ? "webgpu" : "cpu";
 }
 
 /** The whole of a GPUBuffer or of a typed array, as a range of the memory under it. */
@@ -83,7 +84,7 @@ export function rangeIn(whole: Range, byteOffset: number, length: number, dtype:
   }
   // The size of a binding is a multiple of 4 bytes.
   const bindable = whole.byteLength - (whole.byteLength % 4);
-  if (isGPUBuffer(whole.buffer) && byteLength > 0 && start + byteLength > bindable) {
+  if (backendOf(whole.buffer) === "webgpu" && byteLength > 0 && start + byteLength > bindable) {
     throw new RangeError(
       `${label} ends at byte ${start + byteLength} of a buffer of ${counted(whole.byteLength, "byte")}, of which ${bindable} can be bound; pad the buffer to ${bindable + 4}.`,
     );

@@ -57,11 +57,11 @@ export function wordsOf({ format }: Batch, { segment }: Placed, { source, into }
   const intoFirst = Math.ceil(intoStart / wordBytes);
   const intoEnd = intoStart + bytesOf(segment);
   const firstByte = start + intoFirst * wordBytes - intoStart;
-  const edges = [intoStart % wordBytes, intoEnd % wordBytes, firstByte % wordBytes];
+  const edge = (byte: number, bit: number) => (byte % wordBytes > 0 ? bit : 0);
   return {
     first: Math.floor(firstByte / wordBytes),
     count: Math.floor(intoEnd / wordBytes) - intoFirst,
     into: intoFirst,
-    edges: edges.reduce((bits, bytes, i) => bits | (bytes > 0 ? 1 << i : 0), 0),
+    edges: edge(intoStart, 1) | edge(intoEnd, 2) | edge(firstByte, 4),
   };
 }
