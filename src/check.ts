@@ -11,7 +11,6 @@ export function shown(value: unknown): string {
   if (typeof value === "bigint") return `the bigint ${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) return "an Array";
   const name = kindOf(value);
   if (name === "Object" && !isPlain(value)) return `an instance of ${(value as object).constructor?.name || "a class"}`;
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;

@@ -271,6 +271,8 @@ describe("as few bindings and dispatches as can be", () => {
     expect(slotsOf([moved(view(0), 2), moved(view(0, 1024), 2, 2048), moved(view(1), 2, 1024)])).toEqual([3]);
     // Nor by that of two sources.
     expect(slotsOf([moved(view(0), 1), moved(view(0, 4096), 1, 4096), moved(view(2), 0, 2048)])).toEqual([3]);
+    // Also where their own destinations are neighbours.
+    expect(slotsOf([moved(view(0), 1), moved(view(0, 4096), 1, 512), moved(view(2), 0, 2048)])).toEqual([3]);
   });
 
   test("a dispatch has no more segments than its table", () => {

@@ -140,14 +140,48 @@ const planning = ["neighbours", "tensors", "views", "formats", "valueSteps", "va
 type HostRun = "unit tests" | { readonly engine: "cpu" | "node"; readonly groups: readonly string[] };
 
 /** Their unit tests need no device. */
-const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit))/;
+const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit|format))/;
+/** What decides is judged by the suite first, and what reads and refuses by the unit tests. */
+const deciders = /^(cpu\/|norms\/|rules\/|skips\/|remembered|floats)/;
+/** Programs of WebGL need a browser: test/pages/webgl.test.ts. */
+const inBrowsers = /^adapters\/tfjs\/webgl/;
 
-/** What a change of the host runs, the cheapest first. */
+/** What a change of the host runs, the cheapest first; nothing where no test in Node could see it. */
 export function hostRunsFor(file: string): readonly HostRun[] {
   const onCpu = { engine: "cpu" as const, groups: byDefault };
   const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
+  if (inBrowsers.test(file)) return [];
   if (planner.test(file)) return ["unit tests", onGpu];
   if (file.startsWith("adapters")) return ["unit tests"];
   if (file.startsWith("cpu/")) return [onCpu, "unit tests"];
-  return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : [onCpu, "unit tests", onGpu];
+  if (deciders.test(file)) return [onCpu, "unit tests", onGpu];
+  return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : ["unit tests", onCpu, onGpu];
+}
+
+const plans = ["windows", "plan", "longLists"];
+const lists = ["ranges", "units", "gradients", "taken", "names", "absent", "groups", "errors", "words", "overlaps"];
+const calls = ["methods", "options", "methodTable", "normalize", "clipByValue", "adaptive", "skip", "errors", "words"];
+const steps = ["report", "record", "readRecord", "readOnce", "recent", "history", "lifecycle", "leftovers", "goesOn"];
+const devices = ["fallback", "loss", "deviceLoss", "selfTest", "arena", "dynamicOffsets", "lifecycle", "leftovers"];
+
+/** Unit tests that could see a change of these files. What needs a build or a browser is left out. */
+const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[] = [
+  [/^overlaps/, ["overlaps", "windows", "errors", "longLists"]],
+  [planner, [...plans, "struct", "overlaps", "arena"]],
+  [/^webgpu\/(template|wgslNames|realNames)/, ["shaderText", ...plans, "fallback"]],
+  [/^webgpu\/passes/, [...plans, "struct", "shaderText", ...steps]],
+  [/^webgpu\/selfTest/, ["selfTest", "lyingKernels", "fallback"]],
+  [/^webgpu/, [...devices, "compatibility", "compiling", ...plans]],
+  [/^check/, ["check", ...calls, ...lists]],
+  [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...lists, ...calls, ...plans]],
+  [/^(methods|norms|rules|skips|options|floats|struct|remembered)/, [...calls, "methodExamples", "struct", "groups"]],
+  [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
+  [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
+  [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],
+  [/^adapters/, ["jax", "doppler", "tfjs", "jaxSkip", "tfjsSkip", "goesOn", "adapterRefusals"]],
+  [/./, [...steps, ...lists, ...calls, "fallback"]],
+];
+
+export function unitTestsFor(file: string): readonly string[] {
+  return [...new Set(unitTests.find(([files]) => files.test(file))?.[1])];
 }

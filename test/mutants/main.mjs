@@ -1,16 +1,18 @@
-// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1] [--seconds 10]
+// npm run test:mutants [-- --host] [--file norm --file rules/] [--line "low | 0x"] [--sample 20] [--seed 1] [--seconds 10] [--tests windows --tests plan]
 // Changes one token of a shader, or of the host, at a time and runs the conformance suite until a case fails, and for the host the unit
 // tests. Every mutant of a shader has to be killed, or to be in equivalents.ts with the reason. All of them take hours. --sample: no more
 // than so many of each file, the same for the same seed. Mutants that a group of functions could see share a text first: see together.ts.
 // --file: how its name begins; files run in this order. --line: what the line has.
-// --seconds: a mutant that has lived so long in the suite, in seconds of the process's own time, is left undecided.
+// --seconds: a mutant that has lived so long in the suite, in seconds of the process's own time, or in unit tests that take so long, is
+// left undecided. --tests: of the host, these files of unit tests alone.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runnerImport } from "vite";
+import { runnerImport, transformWithOxc } from "vite";
 import { repository } from "../engines/packaged.mjs";
-import { isUndecided, killedTogether, stopWorker, suiteFailure, unitFailure } from "./runs.mjs";
+import { isUndecided, killedTogether, stopWorker, suiteFailure } from "./runs.mjs";
+import { stopUnits, unitFailure } from "./units.mjs";
 
 /** @typedef {import("./operators.ts").Mutant} Mutant */
 /** @typedef {{ mutant: Mutant, verdict: "killed" | "survived" | "undecided" | "equivalent" | "invalid", why: string }} Outcome */
@@ -69,6 +71,7 @@ const { values } = parseArgs({
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
     seconds: { type: "string", default: "Infinity" },
+    tests: { type: "string", multiple: true },
   },
 });
 
@@ -76,12 +79,12 @@ const { shaderFiles } = await load("vite.config.ts");
 const { hostMutantsOf, mutated, shaderMutantsOf } = await load("test/mutants/operators.ts");
 const { together } = await load("test/mutants/together.ts");
 const { reasonOf } = await load("test/mutants/equivalents.ts");
-const { directGroupsFor, groupsFor, hostRunsFor } = await load("test/mutants/groups.ts");
+const { directGroupsFor, groupsFor, hostRunsFor, unitTestsFor } = await load("test/mutants/groups.ts");
 
 /** @returns {Map<string, string>} */
 function hostFiles() {
   const paths = /** @type {string[]} */ (readdirSync(join(repository, "src"), { recursive: true }));
-  const files = paths.filter((path) => path.endsWith(".ts")).sort();
+  const files = paths.filter((path) => path.endsWith(".ts") && hostRunsFor(path).length > 0).sort();
   return new Map(files.map((file) => [file, readFileSync(join(repository, "src", file), "utf8")]));
 }
 
@@ -111,10 +114,12 @@ async function failureOf(mutant, seconds) {
   }
   /** @type {import("./suite.ts").Failure | undefined} */
   let undecided;
-  for (const run of hostRunsFor(file)) {
+  for (const run of values.tests ? ["unit tests"] : hostRunsFor(file)) {
     const path = join(repository, "src", file);
     const failure =
-      run === "unit tests" ? await unitFailure(mutant) : await suiteFailure({ file, path, text, seconds, ...run });
+      run === "unit tests"
+        ? await unitFailure({ file, path, text, names: values.tests ?? unitTestsFor(file), seconds })
+        : await suiteFailure({ file, path, text, seconds, ...run });
     if (failure && !isUndecided(failure)) return failure;
     undecided ??= failure;
   }
@@ -143,8 +148,20 @@ async function killTogether(file, list) {
   }
 }
 
+/** What a file of the host runs as: without types. @param {string} text */
+async function erased(text) {
+  return (await transformWithOxc(text, "file.ts")).code;
+}
+
+/** @param {Mutant} mutant */
+async function changesTypesAlone(mutant) {
+  const text = texts.get(mutant.file) ?? "";
+  return values.host && (await erased(text)) === (await erased(mutated(text, mutant)));
+}
+
 /** @param {Mutant} mutant @returns {Promise<Outcome>} */
 async function outcomeOf(mutant) {
+  if (await changesTypesAlone(mutant).catch(() => true)) return { mutant, verdict: "invalid", why: "no code" };
   const reason = reasonOf(mutant);
   if (reason) return { mutant, verdict: "equivalent", why: reason };
   const name = killedBefore.get(mutant);
@@ -185,6 +202,7 @@ for (const mutant of mutants) {
   console.log(`${outcome.verdict} ${mutant.file}: ${change}  [${outcome.why}] ${seconds} s`);
 }
 stopWorker();
+await stopUnits();
 printTable(outcomes, all);
 const countOf = (/** @type {Outcome["verdict"]} */ wanted) =>
   outcomes.filter(({ verdict }) => verdict === wanted).length;

@@ -1,15 +1,13 @@
-// What a mutant runs: the suite in a worker that lives on from mutant to mutant, then, for the host, the unit tests.
+// What a mutant runs of the suite, in a worker that lives on from mutant to mutant.
 
-import { fork, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cache, repository, vulkanEnvironment } from "../engines/packaged.mjs";
+import { repository, vulkanEnvironment } from "../engines/packaged.mjs";
 
-/** @typedef {import("./operators.ts").Mutant} Mutant */
 /** @typedef {import("./suite.ts").Failure} Failure */
 /** @typedef {import("./worker.mjs").Task} Task */
 
-const folder = join(cache, "mutants");
 /** A worker that computes for so long without a word goes in a circle. Its own time, because other processes may have the cores. */
 const MOST_SECONDS = 25;
 /** Of many that share a text, which is compiled before the first of them runs. */
@@ -42,7 +40,7 @@ export function stopWorker() {
 }
 
 /** @param {number | undefined} pid @returns {number} seconds that a process has computed */
-function computed(pid) {
+export function computed(pid) {
   try {
     // Behind the name, which is in parentheses: user and system time in hundredths.
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
@@ -145,25 +143,4 @@ export async function killedTogether({ path, text, groups, count }) {
     killed.set(at, "no end");
     first = at + 1;
   }
-}
-
-/** @param {Mutant} mutant @returns {Promise<Failure | undefined>} */
-export async function unitFailure(mutant) {
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `mutant-${process.pid}.json`);
-  writeFileSync(file, JSON.stringify(mutant));
-  const vitest = join(repository, "node_modules/vitest/vitest.mjs");
-  const configuration = join(repository, "test/mutants/vitest.config.ts");
-  const child = spawn(process.execPath, [vitest, "run", "--root", repository, "--config", configuration], {
-    env: { ...process.env, MUTANT: file },
-    stdio: "ignore",
-  });
-  const code = await new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), 1000 * MOST_WALL_SECONDS);
-    child.on("close", (status) => {
-      clearTimeout(timer);
-      resolve(status);
-    });
-  });
-  return code === 0 ? undefined : { name: "a unit test", error: code === null ? "no end" : "" };
 }
