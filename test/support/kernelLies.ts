@@ -161,8 +161,8 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
     kernel: "norm l2 f16",
     clip: tinyHalves,
     lies: {
-      "leaves out every other value": [/terms \+= fast_terms\(more_values_of\(word\)\);/g, ""],
-      "reads one value of a word twice": [/\(word >> Word\(16u\)\) & Word\(0x7fffu\)/g, "word & Word(0x7fffu)"],
+      "leaves out every other value": [/ \+ fast_terms\(more_values_of\(word\)\)/g, ""],
+      "reads one value of a word twice": [/plain_values\(word >> Word\(16u\)\)/g, "plain_values(word)"],
       "takes subnormal values for normal ones": [/return min\(moved, .*\);/g, "return moved;"],
       "leaves out what is behind whole tiles": [/rest \+= word_terms\(a\);/g, ""],
     },
@@ -171,8 +171,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
     kernel: "norm l2 bf16",
     clip: halves("bf16", 0.75),
     lies: {
-      "leaves out every other value": [/terms \+= fast_terms\(more_values_of\(word\)\);/g, ""],
-      "loses a digit of each value": [/bitcast<Values>\(half << /g, "bitcast<Values>((half & Word(0xfffeu)) << "],
+      "leaves out every other value": [/ \+ fast_terms\(more_values_of\(word\)\)/g, ""],
     },
   },
   "scale of float16": {
@@ -185,7 +184,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
         "return (high >> $1) | ((low << ",
       ],
       "loses signs": [/\(word & Word\(0x80008000u\)\) \| changed/g, "changed"],
-      "writes one word for another": [/ word = second;/g, ""],
+      "writes one word for another": [/fast_word\(second, /g, "fast_word(word, "],
       "leaves what is behind whole tiles": [/while \(i < span\.end\)/g, "while (i < wholeEnd)"],
     },
   },
