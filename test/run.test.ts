@@ -43,12 +43,26 @@ describe("the last line of .ci/run has the counts", () => {
   });
 });
 
-test("two processes have folders of their own, which go with them", () => {
-  const packaged = JSON.stringify(join(repository, "test/engines/packaged.mjs"));
-  const script = `import { ownFolder } from ${packaged}; console.log(ownFolder("run"));`;
-  const here = ownFolder("run");
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
-  expect(stdout.trim()).not.toBe(here);
+/** @param then what a process does that has a folder of its own. @returns the folder, and which signal has ended the process. */
+function folderOfAnother(then = "") {
+  const packaged = new URL("./engines/packaged.mjs", import.meta.url).href;
+  const script = `import { ownFolder } from "${packaged}"; console.log(ownFolder("run")); ${then}`;
+  const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
   expect(stdout).toMatch(/run-/);
-  expect([existsSync(here), existsSync(stdout.trim())]).toEqual([true, false]);
+  return { folder: stdout.trim(), signal };
+}
+
+test("two processes have folders of their own, which go with them", () => {
+  const here = ownFolder("run");
+  const { folder } = folderOfAnother();
+  expect(folder).not.toBe(here);
+  expect([existsSync(here), existsSync(folder)]).toEqual([true, false]);
 });
+
+test.runIf(process.platform !== "win32").each(["SIGINT", "SIGTERM", "SIGHUP"])(
+  "a process that %s ends leaves no folder",
+  (name) => {
+    const { folder, signal } = folderOfAnother(`process.kill(process.pid, "${name}"); setInterval(() => {}, 1000);`);
+    expect([existsSync(folder), signal]).toEqual([false, name]);
+  },
+);
