@@ -54,8 +54,13 @@ test("a spike of the loss skips the step, and a step like the others is clipped"
 
 test("norms are logged while steps go on", async () => {
   const gradient = bench.buffer([0], { usage });
-  const backward = (step: number) => bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(step < 150 ? 0.5 : 3));
   const lines: unknown[] = [];
+  let seenBefore = 0;
+  const backward = async (step: number) => {
+    await bench.device.queue.onSubmittedWorkDone();
+    bench.device.queue.writeBuffer(gradient, 0, Float32Array.of(step < 150 ? 0.5 : 3));
+    if (step === 199) seenBefore = lines.length;
+  };
   const failures: unknown[] = [];
   const context = {
     gradient,
@@ -65,6 +70,7 @@ test("norms are logged while steps go on", async () => {
     stop: failures.push,
   };
   const clip = (await run("Log the norm without waiting", context, "clip")) as gradclip.Clip;
+  expect(seenBefore).toBe(1);
   await clip.report();
   expect(lines).toEqual([
     [0.5, 0],
@@ -169,9 +175,11 @@ test("a loss scale is halved at an overflow and doubled after three good steps",
   const backward = () => device.queue.writeBuffer(gradient, 0, Float32Array.of(scaled[step] as number));
   const update = (encoder: GPUCommandEncoder) => encoder.copyBufferToBuffer(gradient, 0, after, 4 * step++, 4);
   const context = { clippedGradient, gradient, interval: 3, steps: scaled.length, backward, update };
-  await run("A loss scale that follows the overflows", context);
+  const state = (await run("A loss scale that follows the overflows", context, "state")) as GPUBuffer;
   // The loss scales: 65536 twice, half of that until three steps were good, 65536 twice, and half.
   expect(await bench.values(after)).toEqual([0.5, 0, 1, 1, 1, 0.5, 0, 1]);
+  // The third is an integer: one good step.
+  expect(await bench.values(state)).toEqual([1 / 32768, 32768, 2 ** -149]);
   await bench.values(gradient);
 });
 
