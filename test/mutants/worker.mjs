@@ -141,7 +141,17 @@ async function open() {
   if (!adapter) throw new Error("WebGPU has no adapter.");
   const device = remembering(await adapter.requestDevice());
   device.addEventListener("uncapturederror", (event) => event.preventDefault());
+  // Where one mutant loses it, the next ones have a new one: on a lost one all would count as killed.
+  device.lost.then(() => {
+    opened = undefined;
+    pipelines.clear();
+  });
   return { gpu, device };
+}
+
+function gpu() {
+  opened ??= open();
+  return opened;
 }
 
 /** @param {Task} task */
@@ -158,8 +168,8 @@ async function run({ path, text, names, engine, seconds }) {
   forget(path);
   try {
     const { firstFailure } = await suite();
-    if (engine === "node") opened ??= open();
-    return (await firstFailure(names, await opened, onStart)) ?? null;
+    const on = engine === "node" ? await gpu() : undefined;
+    return (await firstFailure(names, on, onStart)) ?? null;
   } catch (error) {
     return { name: "outside of a case", error: String(error) };
   }
@@ -171,11 +181,10 @@ async function tryMany({ path, text, names, first, count }) {
   changed = { path, text };
   forget(path);
   const { choose, firstFailure } = await suite();
-  opened ??= open();
   let order = names;
   for (const number of [0, ...Array.from({ length: count + 1 - first }, (_, i) => first + i)]) {
     choose(number);
-    const failure = await firstFailure(order, await opened, (name) => send({ alive: name, number }));
+    const failure = await firstFailure(order, await gpu(), (name) => send({ alive: name, number }));
     if (failure && number === 0) throw new Error(`With no mutant chosen ${failure.name} fails: ${failure.error}`);
     if (!failure) continue;
     const { name } = failure;
