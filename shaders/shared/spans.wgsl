@@ -37,11 +37,15 @@ fn within(span: Span, length: u32) -> Span {
   return Span(span.begin, min(span.end, length));
 }
 
-// Whether the device decodes subnormal float16s as they are. It is asked of one that no compiler knows, and that stays subnormal,
-// as a dispatch has at most 240 segments; as a bfloat16 or a float32 these bits are a normal number, which every device keeps.
+// Whether the device counts subnormal float16s. It is asked for products, as compilers join them with the decoding to one instruction:
+// AMD's v_mad_mix_f32 flushes what v_cvt_f32_f16 keeps. No compiler knows the numbers, and they stay subnormal, as a dispatch has at most
+// 240 segments; as bfloat16s they are normal, which every device keeps.
 fn keeps_values() -> bool {
-  let word = Word(0x3f800200u + table.segmentCount);
-  return lane_of(bitcast<Word>(values_of(word)), 0u) == element_of(word, 0u);
+  let word = Word(0x02000200u + 0x10001u * table.segmentCount);
+  let low = values_of(word);
+  let high = more_values_of(word);
+  let exact = bitcast<f32>(element_of(word, 0u));
+  return all(low * low + high * high == Values(2.0 * exact * exact)) || !PACKED;
 }
 
 // Where the whole tiles end.
