@@ -24,6 +24,8 @@ export async function runSuite({ suite, engine, filter, gpu, send }) {
     const { passed, failed, largestErrors } = await runConformance({ engine, gpu, filter, onResult: send });
     send({ passed, failed, largestErrors });
   } catch (error) {
-    send({ crash: String((error instanceof Error && error.stack) || error) });
+    // Firefox's stack has no message.
+    const { stack = "" } = /** @type {Error} */ (error);
+    send({ crash: stack.includes(String(error)) ? stack : `${error}\n${stack}` });
   }
 }

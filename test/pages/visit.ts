@@ -118,6 +118,8 @@ export function inkOf(page: Page, selector: string, property: string, columns?: 
 }
 
 interface Drawing {
+  /** Those of the window: a slow one has frames without a draw. */
+  frames: number;
   draws: number;
   /** The most of them in one frame. */
   drawsAFrame: number;
@@ -131,7 +133,7 @@ interface Drawing {
 /** Starts to count the page's drawing. Returns a function that reads the counts. */
 export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> {
   await page.evaluate(() => {
-    const counts = { draws: 0, drawsAFrame: 0, calls: 0, pixelCalls: 0 };
+    const counts = { frames: 0, draws: 0, drawsAFrame: 0, calls: 0, pixelCalls: 0 };
     for (const prototype of [CanvasRenderingContext2D.prototype, Path2D.prototype]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
         if (typeof value !== "function" || name === "constructor") continue;
@@ -148,6 +150,7 @@ export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> 
       const { length } = performance.getEntriesByName("draw");
       counts.drawsAFrame = Math.max(counts.drawsAFrame, length - counts.draws);
       counts.draws = length;
+      counts.frames++;
       requestAnimationFrame(countDraws);
     };
     requestAnimationFrame(countDraws);
