@@ -55,7 +55,11 @@ describe("the limits", () => {
   });
 
   test.each<[string, unknown[], RegExp]>([
-    ["nothing", [], /^clipByValue's limit is undefined; pass a number\.$/],
+    [
+      "nothing",
+      [],
+      /^clipByValue's limit is undefined; pass 0, a positive float32 from .* or Infinity to only measure\.$/,
+    ],
     ["a string", ["1"], /^clipByValue's limit is the string "1"; /],
     ["an array", [[-1, 1]], /^clipByValue's limit is an Array; /],
     ["an object", [{ min: -1 }], /^clipByValue's limit is an Object; /],

@@ -93,7 +93,7 @@ async function runStep({ name, title, command, count, begins }, isShown) {
   await begins?.();
   if (isShown) console.log(`\n== ${title}`);
   const start = performance.now();
-  const { code, output, errors } = await execute(command, { isShown, isBuilt, patience: limit(400) });
+  const { code, output, errors } = await execute(command, { isShown, isBuilt, patience: limit(700) });
   if (!isShown) console.log(`\n== ${title}\n${errors}${output.trimEnd()}`);
   else if (errors) console.log(errors);
   let counts = { passed: 0, failed: 0 };

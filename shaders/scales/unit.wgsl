@@ -9,6 +9,8 @@
 struct Units {
   firstElement: u32, // of the tensor, where the segment begins
   axisCount: u32,    // 0: the segment is one unit
+  unused0: u32,
+  unused1: u32,
   inner: Numbering,  // tells an element by its unit, as far as three periods go
   outerPeriods: vec4u, // the others
   outerChanges: vec4u,
@@ -21,7 +23,7 @@ fn units_at(s: u32) -> Units {
   let c = unitTable[5u * s + 2u];
   let d = unitTable[5u * s + 3u];
   let e = unitTable[5u * s + 4u];
-  return Units(a.x, a.y, Numbering(b.xyz, b.w, c.xyz), d, e);
+  return Units(a.x, a.y, a.z, a.w, Numbering(b.xyz, b.w, c.xyz), d, e);
 }
 
 fn has_units(s: u32) -> bool {
