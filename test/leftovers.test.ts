@@ -65,8 +65,8 @@ describe("prepare that runs out of memory", () => {
   });
 
   test.each([
-    ["entries", 4_194_305, /^The norms need 134217760 bytes, but a binding holds 134217728; /],
-    ["scratch", 4_194_304, /^The norms need \d+ bytes, /],
+    ["entries", 4_194_305, /^The clip needs a binding of 134217760 bytes, but the device has 134217728; /],
+    ["scratch", 4_194_304, /^The clip needs a binding of \d+ bytes, /],
   ])("for the %s of millions of norms", async (_, units, message) => {
     const buffer = bench.device.createBuffer({ size: 4 * units, usage: STORAGE });
     const before = [...bench.live.values()];
@@ -95,8 +95,8 @@ function withLimits<T>(limits: Partial<GPUSupportedLimits>, act: () => T): T {
 
 /** The table of 3,000 groups has 108,000 bytes, and their partials fewer; all tables of a clip together have more. */
 test.each([
-  [{ maxStorageBufferBindingSize: 107_999 }, "The norms need 108000 bytes, but a binding holds 107999; "],
-  [{ maxBufferSize: 200_000 }, /^The norms need \d{6} bytes, but a buffer holds 200000; /],
+  [{ maxStorageBufferBindingSize: 107_999 }, "The clip needs a binding of 108000 bytes, but the device has 107999; "],
+  [{ maxBufferSize: 200_000 }, /^The clip needs a buffer of \d{6} bytes, but the device has 200000; /],
 ])("tables beyond %o are refused before anything is made or submitted", async (limits, message) => {
   const count = 3000;
   const buffer = bench.device.createBuffer({ size: 4 * count, usage: STORAGE });

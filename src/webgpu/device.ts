@@ -159,6 +159,6 @@ export function newBuffer({ device }: DeviceContext, descriptor: GPUBufferDescri
 export function refuseBeyond(size: number, most: number, place: "binding" | "buffer"): void {
   if (size <= most) return;
   throw new RangeError(
-    `The norms need ${size} bytes, but a ${place} holds ${most}; reduce more axes, or pass fewer gradients.`,
+    `The clip needs a ${place} of ${size} bytes, but the device has ${most}; reduce more axes, or pass fewer gradients.`,
   );
 }
