@@ -13,7 +13,7 @@ import { computed } from "./runs.mjs";
 /** @typedef {import("vitest/node").TestSpecification} Specification */
 
 /** A file of tests that computes for so much longer than without a change goes in a circle. */
-const MORE_SECONDS = 20;
+const MORE_SECONDS = 4;
 /** One that computes nothing for so long waits for what does not come. */
 const IDLE_SECONDS = 20;
 /** What devices leave in a process is never collected. */
@@ -99,6 +99,7 @@ async function opened() {
       include: ["test/*.test.ts"],
       setupFiles: ["test/engines/pausedPolls.mjs", "test/mutants/unitSetup.ts"],
       fileParallelism: false,
+      bail: 1,
       pool: { name: "lasting", createPoolWorker: (options) => new LastingWorker(options) },
       reporters: [{}],
       testTimeout: limit(10),
@@ -169,21 +170,31 @@ async function costOf(name) {
   return failure ? undefined : computed(child?.pid) - (child === before ? own : 0);
 }
 
-/** How many mutants of each file of the host each file of tests has killed. @type {Map<string, Map<string, number>>} */
-const kills = new Map();
+/** How many mutants of each file of the host each file of tests has run and killed. @type {Map<string, { ran: number, killed: number }>} */
+const tallies = new Map();
+
+/** @param {string} file @param {string} name */
+function tallyOf(file, name) {
+  const key = `${file} ${name}`;
+  const tally = tallies.get(key) ?? { ran: 0, killed: 0 };
+  tallies.set(key, tally);
+  return tally;
+}
+
+/** How many mutants a file of tests kills in a second, as far as it is known. @param {string} file @param {string} name */
+function worthOf(file, name) {
+  const { ran, killed } = tallyOf(file, name);
+  return (killed + 1) / (ran + 2) / ((costs.get(name) ?? 1) + 0.2);
+}
 
 /**
  * @param {{ file: string, path: string, text: string, names: readonly string[], seconds: number }} run the seconds that the files of
  * tests may take together
- * @returns {Promise<Failure | undefined>} in the first file of tests that fails; what has killed often comes first
+ * @returns {Promise<Failure | undefined>} in the first file of tests that fails; what kills soonest comes first
  */
 export async function unitFailure({ file, path, text, names, seconds: most }) {
-  const killed = kills.get(file) ?? new Map();
-  kills.set(file, killed);
-  const countOf = (/** @type {string} */ name) => killed.get(name) ?? 0;
   let left = most;
-  // Sorting keeps the order of what has killed equally often.
-  for (const name of [...names].sort((a, b) => countOf(b) - countOf(a))) {
+  for (const name of [...names].sort((a, b) => worthOf(file, b) - worthOf(file, a))) {
     if (!costs.has(name)) costs.set(name, await costOf(name));
     const seconds = costs.get(name);
     if (seconds === undefined) continue;
@@ -191,14 +202,17 @@ export async function unitFailure({ file, path, text, names, seconds: most }) {
     if (left < 0) return { name, error: "not decided" };
     await change({ path, text });
     const failure = await failureIn(name, 2 * seconds + MORE_SECONDS);
+    const tally = tallyOf(file, name);
+    tally.ran += 1;
     if (!failure) continue;
-    killed.set(name, countOf(name) + 1);
+    tally.killed += 1;
     return failure;
   }
   return undefined;
 }
 
 export async function stopUnits() {
-  endChild();
+  // Which waits for the worker's answer.
   await (await opening)?.vitest.close();
+  endChild();
 }

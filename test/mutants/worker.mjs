@@ -6,6 +6,7 @@ import { createServer, createServerModuleRunner } from "vite";
 import { dawn } from "../engines/dawn.mjs";
 import { repository } from "../engines/packaged.mjs";
 import "../engines/pausedPolls.mjs";
+import { remembering, textOf } from "./pipelines.mjs";
 
 /**
  * A file of shaders/ or src/, its text with the change, the cases in the order in which they run, where, and for how many seconds
@@ -55,54 +56,18 @@ function forget(path) {
   for (const module of moduleGraph.getModulesByFile(path) ?? []) moduleGraph.invalidateModule(module);
 }
 
-/**
- * Pipelines by their layouts and texts, the least recently used first. All of them begin at main and have no constants.
- * @type {Map<string, GPUComputePipeline>}
- */
-const pipelines = new Map();
-const MOST_PIPELINES = 300;
-
-/** What a module or a layout is made of. @type {WeakMap<object, string>} */
-const texts = new WeakMap();
-
-/** @param {GPUDevice} device */
-function remembering(device) {
+/** Compiles a text with many mutants without those that do not compile. @param {GPUDevice} device */
+function joining(device) {
   const createModule = device.createShaderModule.bind(device);
-  const createGroupLayout = device.createBindGroupLayout.bind(device);
-  const createLayout = device.createPipelineLayout.bind(device);
   const createPipeline = device.createComputePipelineAsync.bind(device);
-  device.createShaderModule = (descriptor) => {
-    // Those of which one does not compile are made where there is time to see which: in createComputePipelineAsync.
-    const isJoint = descriptor.code.includes(NUMBER);
-    const module = isJoint ? /** @type {GPUShaderModule} */ ({}) : createModule(descriptor);
-    texts.set(module, descriptor.code);
-    return module;
-  };
-  device.createBindGroupLayout = (descriptor) => {
-    const layout = createGroupLayout(descriptor);
-    texts.set(layout, JSON.stringify(descriptor.entries));
-    return layout;
-  };
-  device.createPipelineLayout = (descriptor) => {
-    const layout = createLayout(descriptor);
-    texts.set(layout, Array.from(descriptor.bindGroupLayouts, (group) => group && texts.get(group)).join());
-    return layout;
-  };
-  /** @param {GPUComputePipelineDescriptor} descriptor @param {string} code */
-  const made = async (descriptor, code) => {
-    if (!code.includes(NUMBER)) return createPipeline(descriptor);
-    const module = await moduleOfMany(device, createModule, code);
-    return createPipeline({ ...descriptor, compute: { ...descriptor.compute, module } });
-  };
+  // Those of which one does not compile are made where there is time to see which: in createComputePipelineAsync.
+  device.createShaderModule = (descriptor) =>
+    descriptor.code.includes(NUMBER) ? /** @type {GPUShaderModule} */ ({}) : createModule(descriptor);
   device.createComputePipelineAsync = async (descriptor) => {
-    const { layout, compute } = descriptor;
-    const code = texts.get(compute.module) ?? "";
-    const key = `${typeof layout === "object" && texts.get(layout)} ${code}`;
-    const pipeline = pipelines.get(key) ?? (await made(descriptor, code));
-    pipelines.delete(key);
-    pipelines.set(key, pipeline);
-    const [oldest] = pipelines.keys();
-    if (pipelines.size > MOST_PIPELINES && oldest !== undefined) pipelines.delete(oldest);
+    const { compute } = descriptor;
+    const code = textOf(compute.module);
+    const module = code.includes(NUMBER) ? await moduleOfMany(device, createModule, code) : compute.module;
+    const pipeline = await createPipeline({ ...descriptor, compute: { ...compute, module } });
     send({ alive: "a pipeline" });
     return pipeline;
   };
@@ -139,12 +104,11 @@ async function open() {
   const gpu = await dawn();
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("WebGPU has no adapter.");
-  const device = remembering(await adapter.requestDevice());
+  const device = remembering(joining(await adapter.requestDevice()));
   device.addEventListener("uncapturederror", (event) => event.preventDefault());
   // Where one mutant loses it, the next ones have a new one: on a lost one all would count as killed.
   device.lost.then(() => {
     opened = undefined;
-    pipelines.clear();
   });
   return { gpu, device };
 }

@@ -9,9 +9,9 @@ export let bench: Workbench;
 export let device: GPUDevice;
 export let cpu: Clipper;
 
-export async function openBench(): Promise<void> {
+export async function openBench(given?: GPUDevice): Promise<void> {
   if (bench) return;
-  bench = await Workbench.open();
+  bench = await Workbench.open(given);
   device = bench.device;
   cpu = await createClipper({ backend: "cpu" });
 }

@@ -2,5 +2,5 @@
 import { afterEach, beforeAll } from "vitest";
 import { bench, openBench } from "./bench.ts";
 
-beforeAll(openBench);
+beforeAll(() => openBench());
 afterEach(() => bench.tidy());
