@@ -259,6 +259,23 @@ describe("as few bindings and dispatches as can be", () => {
     const apart = [0, 1792].map((at) => view(0, at, 8));
     const batches = planned(clipByGlobalNorm(1), apart, { slots: 7, maxBinding: 2048 })?.filter(({ writes }) => writes);
     expect(batches?.map(({ slots }) => slots.length)).toEqual([1]);
+    // One binding holds destinations that touch, also where the later one is listed first.
+    expect(slotsOf([moved(view(0, 0, 8), 1, 256), moved(view(0, 1024, 8), 1, 0)])).toEqual([1]);
+  });
+
+  test("gradients share a binding with what is near in memory, whatever their order in the list", () => {
+    const apart = [0, 3072, 1024].map((at) => view(0, at, 8));
+    const reads = planned(clipByGlobalNorm(1), apart, { slots: 7, maxBinding: 2048 })?.filter(({ writes }) => !writes);
+    expect(reads?.map(({ slots }) => slots.map(({ source }) => source.size))).toEqual([[1280, 256]]);
+  });
+
+  test("dispatches go by the list: of gradients that share a binding the first counts", () => {
+    const last = buffers.slice(1, 8).map((_, i) => view(i + 1));
+    const labels = written([view(0, 1024), ...last, view(0)]).map(({ placed }) =>
+      placed.map(({ segment }) => segment.label),
+    );
+    const numbers = [8, 0, 1, 2, 3, 4, 5, 6, 7].map((number) => `gradients[${number}]`);
+    expect(labels).toEqual([numbers.slice(0, 8), numbers.slice(8)]);
   });
 
   test("a dispatch that is full takes no more while one before it has room", () => {

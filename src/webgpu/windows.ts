@@ -116,15 +116,16 @@ function overlap(a: Window, b: Window): boolean {
   return a.buffer === b.buffer && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
+/** Of two windows in one buffer. */
 function near(a: Window, b: Window): boolean {
-  return a.buffer === b.buffer && a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
+  return a.offset <= b.offset + b.size && b.offset <= a.offset + a.size;
 }
 
 function refuseOverlappingWindows({ source, into, segments }: FilledSlot): void {
   if (!into || !overlap(source, into)) return;
   const bytes = (window: Window) => `bytes ${window.offset} to ${window.offset + window.size}`;
   throw new RangeError(
-    `${segments[0]?.label} and its into share a 256-byte window (${bytes(source)} and ${bytes(into)} ); put one into another buffer.`,
+    `${segments[0]?.label} and its into share a 256-byte window (${bytes(source)} and ${bytes(into)}); put one into another buffer.`,
   );
 }
 
