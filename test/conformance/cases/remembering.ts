@@ -87,9 +87,9 @@ const Z_HEAD = ["state.rule.threshold.mantissa", "state.rule.threshold.exponent(
   .concat(["state.rule.weight.exponent(i)", "state.rule.warmup", "normNumber"])
   .concat(range(10).map((k) => `state.words[${k}]`));
 
-const Z: Call = {
+const zCall = (hasMemories: boolean): Call => ({
   text: asFunctions(
-    `${RULE}//#import shared/memories\n`,
+    hasMemories ? `${RULE}//#import shared/memories\n` : RULE,
     {
       texts: {
         rule: z,
@@ -98,11 +98,12 @@ const Z: Call = {
         "shared/memories": memories,
         "shared/moved": moved,
       },
-      conditions: { REMEMBERS: true, MEMORIES: true },
+      conditions: { REMEMBERS: true, MEMORIES: hasMemories },
     },
     10,
   ),
   body: `
+  ${hasMemories ? "" : "var normNumber: u32;"}
   ${readInto(Z_HEAD)}
   let maxNorm = soft_float(at(${Z_HEAD.length}u));
   for (var k = 0u; k < at(${Z_HEAD.length + 1}u); k += 1u) {
@@ -116,7 +117,7 @@ const Z: Call = {
 `,
   inputWords: Z_HEAD.length + 2 + Z_NORMS,
   resultWords: Z_NORMS + 10,
-};
+});
 
 interface Moments {
   readonly count: number;
@@ -241,6 +242,12 @@ function zRows(): ZRow[] {
   ];
 }
 
+/** Of the first norm, which has the first place where all values share it. */
+const sharedRows = () =>
+  zRows()
+    .filter(({ number }) => number === 0)
+    .map((row) => ({ ...row, norms: row.norms.filter((norm) => norm > 0) }));
+
 // Percentiles
 
 const AUTO_NORMS = 310;
@@ -301,7 +308,11 @@ export const cases: Case[] = dependentOn("text", [
   },
   {
     name: "bounds from mean and deviation, and both afterwards",
-    gpuScript: (harness) => checkEach(harness, Z, zRows(), zWords, wrongZ),
+    gpuScript: (harness) => checkEach(harness, zCall(true), zRows(), zWords, wrongZ),
+  },
+  {
+    name: "the same of a norm that all values share",
+    gpuScript: (harness) => checkEach(harness, zCall(false), sharedRows(), zWords, wrongZ),
   },
   {
     name: "bounds from percentiles",
