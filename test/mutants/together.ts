@@ -16,7 +16,7 @@ const statement: Form = (line, afters) => {
 
 /** Some functions change what they find, so that they must not run twice. */
 const CHANGES =
-  /decided_one|flags_of_each|is_(norm_|loss_)?spike\(|bound_for|counted_term|folded|found_from|summed|distances\(|limit_of/;
+  /decided_one|flags_of_each|is_(norm_|loss_)?spike\(|bound_for|counted_term|clamped_|folded|found_from|summed|distances\(|limit_of/;
 
 const declaration: Form = (line, afters) => {
   const [, name = "", value] = /^(?:let|var) (\w+) = (.*);$/.exec(line) ?? [];
@@ -27,13 +27,53 @@ const declaration: Form = (line, afters) => {
   return [`var ${name} = ${value};`, ...all].join("\n");
 };
 
-const CONDITION = /^((?:\} else )?if )\((.*)\) \{$/;
+const CONDITION = /^((?:\} else )?if |while )\((.*)\) \{$/;
 
 const condition: Form = (line, afters) => {
   const [, before = "", value] = CONDITION.exec(line) ?? [];
   if (value === undefined || CHANGES.test(value)) return undefined;
-  const all = afters.map(([number, after]) => `, ${CONDITION.exec(after)?.[2] ?? "false"}, ${isChosen(number)})`);
-  return [`${before}(${"select(".repeat(all.length)}${value}`, ...all, ") {"].join("\n");
+  // In parentheses: `a < b, c > d` would be one name.
+  const all = afters.map(([number, after]) => `, (${CONDITION.exec(after)?.[2] ?? "false"}), ${isChosen(number)})`);
+  const goesOn = before === "while " ? ` && ${GOES_ON}()` : "";
+  return [`${before}(${"select(".repeat(all.length)}(${value})`, ...all, `${goesOn}) {`].join("\n");
+};
+
+/** The head of a loop: what it begins with, how long it goes on, and its step. */
+const LOOP = /^for \((?:var (\w+) = (.*?))?; (.*?);(?: (\w+) (?:([-+])= (.*)|= (.*)))?\) \{$/;
+
+/** The last is what the counter becomes. */
+function partsOf(line: string): [begin: string, while_: string, next: string] | undefined {
+  const [found, , begin = "", condition = "", counter = "", sign, by, next = ""] = LOOP.exec(line) ?? [];
+  return found === undefined ? undefined : [begin, condition, sign ? `${counter} ${sign} (${by})` : next];
+}
+
+const loop: Form = (line, afters) => {
+  const parts = partsOf(line);
+  const [, name, , , counter] = LOOP.exec(line) ?? [];
+  if (!parts || CHANGES.test(line)) return undefined;
+  const [begin, condition, next] = parts.map((part, k) =>
+    afters.reduce((chosen, [number, after]) => {
+      const other = partsOf(after)?.[k] ?? part;
+      return other === part ? chosen : `select(${chosen}, (${other}), ${isChosen(number)})`;
+    }, `(${part})`),
+  );
+  const [first, last] = [name ? `var ${name} = ${begin}` : "", counter ? `${counter} = ${next}` : ""];
+  return `for (${first}; ${condition} && ${GOES_ON}(); ${last}) {`;
+};
+
+const GOES_ON = "goesOn";
+/** A loop that has no end would take the process with it. */
+const END = `
+var<private> turns: u32;
+fn ${GOES_ON}() -> bool {
+turns = min(turns + 1u, 100000u);
+return turns < 100000u;
+}`;
+
+/** Loops without a mutant end too. */
+const ended = (lines: readonly string[]) => {
+  const line = lines.join(" ");
+  return loop(line, []) ?? (line.startsWith("while ") ? condition(line, []) : undefined) ?? lines;
 };
 
 const inOneLine: Form = (line, afters) => {
@@ -50,13 +90,13 @@ const inOneLine: Form = (line, afters) => {
 
 /** Its uses, in other files too, are changed where the module is made: see `withConstants`. */
 const constant: Form = (line, afters) => {
-  const [, name = ""] = /^const (\w+) = \w+;$/.exec(line) ?? [];
+  const [, name = ""] = /^const (\w+) = .*;$/.exec(line) ?? [];
   if (name === "") return undefined;
-  const all = afters.map(([number, after]) => `//constant ${name} ${/ = (\w+);$/.exec(after)?.[1]} ${number}`);
+  const all = afters.map(([number, after]) => `//constant ${name} ${number} ${/ = (.*);$/.exec(after)?.[1]}`);
   return [line, ...all].join("\n");
 };
 
-const FORMS = [constant, statement, declaration, condition, inOneLine];
+const FORMS = [constant, statement, declaration, condition, loop, inOneLine];
 
 export interface Together {
   readonly text: string;
@@ -74,14 +114,14 @@ export function together(text: string, mutants: readonly Mutant[]): Together {
       const mine = mutants.filter(({ before, nth: which }) => before === line && which === nth);
       return mine.map((mutant) => ({ mutant, after: lines.map((one, k) => (k === i ? mutant.after : one)).join(" ") }));
     });
-    if (afters.length === 0) return lines;
+    if (afters.length === 0) return ended(lines);
     const numbered = afters.map(({ after }, i) => [numbers.size + 1 + i, after] as const);
     const form = FORMS.map((one) => one(lines.join(" "), numbered)).find((found) => found !== undefined);
-    if (form === undefined) return lines;
+    if (form === undefined) return ended(lines);
     for (const { mutant } of afters) numbers.set(mutant, numbers.size + 1);
     return form;
   });
-  return { text: changed.join("\n"), numbers };
+  return { text: `${changed.join("\n")}${END}`, numbers };
 }
 
 /** Lines that belong together. */
@@ -97,18 +137,23 @@ function statementsOf(lines: readonly string[]): string[][] {
   return statements;
 }
 
+/** A line in which another constant, or the length of an array, may follow from one: no mutant can choose among those. */
+const isDeclared = (line: string) => /^(const|override|alias|var<|@|\/\/)/.test(line.trim());
+
 /** A whole module: a constant is another one where its mutant is chosen. */
 export function withConstants(code: string): string {
-  let text = code;
-  for (const [, name = "", value, number] of code.matchAll(/^\/\/constant (\w+) (\w+) (\d+)$/gm)) {
-    const isUsed = new RegExp(`\\b${name}\\b(?!, \\w+, mutantNumber)`, "g");
-    const lines = text.split("\n").map((line) => {
-      if (/^(const|override|alias|var<|@|\/\/)/.test(line.trim())) return line;
-      return line.replace(isUsed, `select(${name}, ${value}, mutantNumber == ${number}u)`);
-    });
-    text = lines.join("\n");
-  }
-  return text;
+  const changes = [...code.matchAll(/^\/\/constant (\w+) (\d+) (.*)$/gm)];
+  return [...new Set(changes.map(([, name = ""]) => name))].reduce((text, name) => {
+    const chosen = changes
+      .filter(([, other]) => other === name)
+      .reduce((value, [, , number, other]) => `select(${value}, ${other}, ${isChosen(Number(number))})`, name);
+    const use = new RegExp(`\\b${name}\\b`, "g");
+    const lines = text.split("\n");
+    const others = lines.filter((line) => isDeclared(line) && !/^(\/\/|const \w+ = )/.test(line.trim()));
+    const declared = lines.filter((line) => new RegExp(`^const (?!${name}\\b).*\\b${name}\\b`).test(line));
+    if (declared.length > 0 || others.some((line) => line.search(use) >= 0)) return text;
+    return lines.map((line) => (isDeclared(line) ? line : line.replace(use, chosen))).join("\n");
+  }, code);
 }
 
 /** The number of a mutant in a line that does not compile. */
@@ -117,10 +162,10 @@ export function wrongIn(text: string, lineNumber: number): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-export function withoutNumber(text: string, number: number): string {
+/** A module without one of the mutants. */
+export function withoutNumber(code: string, number: number): string {
   const mark = isChosen(number);
-  const use = new RegExp(`select\\((\\w+), \\w+, ${mark}\\)`, "g");
-  const lines = text.replace(use, "$1").split("\n");
+  const lines = code.split("\n").filter((line) => !new RegExp(`^//constant \\w+ ${number} `).test(line));
   const left = lines.map((line) => (!line.includes(mark) ? line : line.startsWith("if (") ? "" : ", false, false)"));
   return left.join("\n");
 }

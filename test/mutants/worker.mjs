@@ -84,8 +84,9 @@ const { NUMBER, withConstants, withoutNumber, wrongIn } = await runner.import(
 /** A module without the mutants that do not compile. @param {GPUDevice} device @param {CreateModule} createModule @param {string} code */
 async function moduleOfMany(device, createModule, code) {
   const read = `callNumber = id.x; ${NUMBER} = callInputs[arrayLength(&callInputs) - 1u];`;
-  let text = `${withConstants(code).replace("callNumber = id.x;", read)}\nvar<private> ${NUMBER}: u32;\n`;
+  let left = code;
   for (;;) {
+    const text = `${withConstants(left).replace("callNumber = id.x;", read)}\nvar<private> ${NUMBER}: u32;\n`;
     device.pushErrorScope("validation");
     const module = createModule({ code: text });
     const [{ messages }] = await Promise.all([module.getCompilationInfo(), device.popErrorScope()]);
@@ -93,7 +94,7 @@ async function moduleOfMany(device, createModule, code) {
     if (!error) return module;
     const wrong = wrongIn(text, error.lineNum);
     if (wrong === undefined) throw new Error(`ShaderModule with many mutants: ${error.message}`);
-    text = withoutNumber(text, wrong);
+    left = withoutNumber(left, wrong);
   }
 }
 
@@ -139,19 +140,31 @@ async function run({ path, text, names, engine, seconds }) {
   }
 }
 
-/** Says which mutants a case sees. @param {Joint} joint */
+/**
+ * Says which mutants a case sees. After each, the case passes again without one: what a mutant leaves behind kills no other.
+ * @param {Joint} joint
+ */
 async function tryMany({ path, text, names, first, count }) {
   forget(changed.path);
   changed = { path, text };
   forget(path);
   const { choose, firstFailure } = await suite();
+  /** @param {readonly string[]} some @param {number} number which mutant's turn it is */
+  const failureOf = async (some, number) => firstFailure(some, await gpu(), (name) => send({ alive: name, number }));
+  /** @param {readonly string[]} some @param {number} number */
+  const passWithout = async (some, number) => {
+    choose(0);
+    const failure = await failureOf(some, number);
+    if (failure) throw new Error(`With no mutant chosen ${failure.name} fails: ${failure.error}`);
+  };
   let order = names;
-  for (const number of [0, ...Array.from({ length: count + 1 - first }, (_, i) => first + i)]) {
+  await passWithout(order, 0);
+  for (let number = first; number <= count; number++) {
     choose(number);
-    const failure = await firstFailure(order, await gpu(), (name) => send({ alive: name, number }));
-    if (failure && number === 0) throw new Error(`With no mutant chosen ${failure.name} fails: ${failure.error}`);
+    const failure = await failureOf(order, number);
     if (!failure) continue;
     const { name } = failure;
+    await passWithout([name], number);
     send({ alive: name, number, killedBy: name });
     order = [name, ...order.filter((other) => other !== name)];
   }
