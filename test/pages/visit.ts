@@ -167,14 +167,45 @@ export async function countDrawing(page: Page): Promise<() => Promise<Drawing>> 
   };
 }
 
-/** Where an element is in the window, scrolled into it. */
-export async function boxOf(
-  page: Page,
-  selector: string,
-): Promise<{ x: number; y: number; width: number; height: number }> {
+interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** Where an element is in the window, scrolled into it, as soon as it is there for two frames: what moves is missed by who aims at it. */
+export async function boxOf(page: Page, selector: string): Promise<Box> {
   const element = await page.waitForSelector(selector);
-  await element?.scrollIntoView();
-  const box = await element?.boundingBox();
-  if (!box) throw new Error(`${selector} is not on the page.`);
-  return box;
+  if (!element) throw new Error(`${selector} is not on the page.`);
+  await element.scrollIntoView();
+  return element.evaluate(async (element) => {
+    const afterFrame = () => new Promise<Box>((resolve) => requestAnimationFrame(() => resolve(now())));
+    const now = (): Box => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return { x, y, width, height };
+    };
+    let [before, box] = [now(), await afterFrame()];
+    while (JSON.stringify(box) !== JSON.stringify(before)) [before, box] = [box, await afterFrame()];
+    return box;
+  });
+}
+
+/** Swipes by so many pixels, and waits until the page rests: it goes on by itself after the finger. Returns how far it scrolled. */
+export async function swipe(page: Page, x: number, y: number, by: number): Promise<number> {
+  const before = await page.evaluate(() => {
+    document.addEventListener("scrollend", () => performance.mark("rest"), { once: true });
+    performance.clearMarks("rest");
+    return scrollY;
+  });
+  await dragByTouch(page, x, y, by);
+  await page.waitForFunction(() => performance.getEntriesByName("rest").length > 0, { polling: 50 });
+  return (await page.evaluate(() => scrollY)) - before;
+}
+
+/** For what moves under a finger while the page stays. */
+export async function dragByTouch(page: Page, x: number, y: number, by: number): Promise<void> {
+  await page.touchscreen.touchStart(x, y);
+  for (let moved = 1; moved <= 6; moved++) await page.touchscreen.touchMove(x, y + (by * moved) / 6);
+  await page.touchscreen.touchEnd();
 }
