@@ -177,10 +177,34 @@ export function hostRunsFor(file: string): readonly HostRun[] {
   return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : ["unit tests", onCpu, onGpu];
 }
 
-const plans = ["windows", "plan", "longLists"];
-const lists = ["ranges", "units", "gradients", "taken", "names", "absent", "groups", "errors", "words", "overlaps"];
+const plans = ["segments", "dispatches", "windows", "plan", "longLists"];
+const lists = [
+  "views",
+  "pieces",
+  "ranges",
+  "units",
+  "gradients",
+  "taken",
+  "names",
+  "absent",
+  "groups",
+  "errors",
+  "words",
+  "overlaps",
+];
 const calls = ["methods", "options", "methodTable", "normalize", "clipByValue", "adaptive", "skip", "errors", "words"];
-const steps = ["report", "record", "readRecord", "readOnce", "recent", "history", "lifecycle", "leftovers", "goesOn"];
+const steps = [
+  "decoded",
+  "report",
+  "record",
+  "readRecord",
+  "readOnce",
+  "recent",
+  "history",
+  "lifecycle",
+  "leftovers",
+  "goesOn",
+];
 const devices = ["fallback", "loss", "deviceLoss", "selfTest", "arena", "dynamicOffsets", "lifecycle", "leftovers"];
 
 /** Unit tests that could see a change of these files. What needs a build or a browser is left out. */

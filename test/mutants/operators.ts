@@ -75,7 +75,7 @@ export function shaderMutantsOf(file: string, stripped: string): Mutant[] {
 /** Types, comments and texts that people read are no behaviour. */
 const isBehaviour = (line: string) =>
   !/^\s*\w+\??: [^=(]*;$|^\): .* \{$|\bfunction .*\| undefined.* \{$/.test(line) &&
-  !/^\s*(import|export (type|interface)|\*|\/\/|\/\*|readonly |`)|new (Type|Range)?Error\(/.test(line);
+  !/^\s*(import|(export )?type |export interface|\*|\/\/|\/\*|readonly |`)|new (Type|Range)?Error\(/.test(line);
 
 export function hostMutantsOf(file: string, source: string): Mutant[] {
   return mutantsOf(file, source, isBehaviour);

@@ -22,6 +22,8 @@ const FILES_IN_A_WORKER = 100;
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let child;
 let filesLeft = 0;
+/** The worker takes no file before it has answered that it is done with the one before. */
+let stopping = Promise.resolve();
 /** Files of which the process may have another text. @type {Set<string>} */
 const stale = new Set();
 
@@ -38,6 +40,7 @@ class LastingWorker {
   }
 
   async start() {
+    await stopping;
     if (filesLeft-- <= 0) endChild();
     if (child) return;
     const { env, execArgv } = this.#options;
@@ -69,6 +72,7 @@ class LastingWorker {
   send(message) {
     const context = message.context && { ...message.context, invalidates: [...stale] };
     if (message.type === "run") stale.clear();
+    if (message.type === "stop" && child) stopping = answer(child, "stopped");
     if (child?.connected) child.send({ ...message, context });
   }
 
@@ -76,6 +80,23 @@ class LastingWorker {
   deserialize(data) {
     return data;
   }
+}
+
+/** @param {import("node:child_process").ChildProcess} from @param {string} type @returns {Promise<void>} */
+function answer(from, type) {
+  return new Promise((resolve) => {
+    /** @param {any} message */
+    const onMessage = (message) => {
+      if (message.type === type) end();
+    };
+    const end = () => {
+      from.off("message", onMessage);
+      from.off("exit", end);
+      resolve();
+    };
+    from.on("message", onMessage);
+    from.on("exit", end);
+  });
 }
 
 function endChild() {
