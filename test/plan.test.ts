@@ -3,9 +3,22 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkGradients, readGivenGradients } from "../src/gradients.ts";
-import { type ClipMethod, clipByGlobalNorm, clipByNorm, clipByValue, measureNorm } from "../src/index.ts";
+import {
+  autoClip,
+  type ClipMethod,
+  type ClipOptions,
+  clipByGlobalNorm,
+  clipByGroupNorm,
+  clipByNorm,
+  clipByValue,
+  type GradientView,
+  measureNorm,
+  skipAbove,
+} from "../src/index.ts";
 import { checkOptions } from "../src/options.ts";
+import { globalRule } from "../src/rules/global.ts";
 import type { Batch, Limits } from "../src/webgpu/dispatches.ts";
+import type { Dispatch, Planning } from "../src/webgpu/passes/pass.ts";
 import { planOf } from "../src/webgpu/plan.ts";
 import { segmentStruct, tableHead } from "../src/webgpu/table.ts";
 
@@ -176,6 +189,77 @@ test("a plan takes more buffers than a call takes arguments", () => {
   );
   const limits = { ...LIMITS, slots: 2, maxBinding: 2 ** 27 };
   expect(planned(clipByValue(1), list, limits).writes.length).toBe(count);
+});
+
+describe("passes are given", () => {
+  const view = (group?: string) => ({ buffer: { ...fakeBuffer(), size: 16 } as GPUBuffer, group });
+  /** What the first pass of a method gets, and what one that writes gets. */
+  function given(method: ClipMethod, views: unknown[], options?: ClipOptions) {
+    const seen: Planning[] = [];
+    const note = (planning: Planning): Dispatch[] => {
+      seen.push({ ...planning });
+      return [];
+    };
+    const passes = [note];
+    const list = checkGradients(readGivenGradients(views as GradientView[]));
+    const planned = { ...method, passes: { ...method.passes, webgpu: { search: passes, write: passes } } };
+    planOf(planned, checkOptions(options, method), list, { ...LIMITS, maxBinding: 2 ** 27 });
+    return { planned, first: seen[0] as Planning, last: seen.at(-1) as Planning };
+  }
+  const groups = (of: Planning) => of.gradients.pieces.map(({ group }) => group);
+
+  test("how many groups there are, at least one unless all share a norm, and no partials yet", () => {
+    const counts = [clipByGlobalNorm(1), clipByNorm(1)].map((method) =>
+      [0, 1, 3].map(
+        (count) =>
+          given(
+            method,
+            Array.from({ length: count }, () => view()),
+          ).first.groupCount,
+      ),
+    );
+    expect(counts).toEqual([
+      [0, 0, 0],
+      [1, 1, 3],
+    ]);
+    const { first } = given(clipByNorm(1), [view()]);
+    expect([first.partialCount, first.found]).toEqual([0, { first: 0, count: 0 }]);
+  });
+
+  test("a rule that remembers, but not in a step without gradients", () => {
+    const rules = [
+      given(autoClip(), [view()]),
+      given(autoClip(), [], { totalNorm: 1 }),
+      given(clipByGlobalNorm(1), []),
+    ];
+    for (const { planned, first } of rules) expect(first.method).toBe(planned);
+    expect(given(autoClip(), [{ length: 4 }]).first.method.rule).toBe(globalRule);
+  });
+
+  test("a skip rule where there is something to judge", () => {
+    const options = { skip: skipAbove(1) };
+    const judged = (views: unknown[], more: ClipOptions = {}) => {
+      const { first } = given(clipByGlobalNorm(1), views, { ...options, ...more });
+      return first.options.skip && first.unjudged;
+    };
+    expect(judged([view()])).toEqual([]);
+    expect(judged([{ length: 4 }])).toBeUndefined();
+    expect(judged([{ length: 4 }], { totalNorm: 1 })).toEqual([]);
+    const method = clipByGroupNorm({ a: 1, b: Infinity });
+    expect(given(method, [view("a"), view("b")], options).first.unjudged).toEqual([1]);
+  });
+
+  test("each gradient by itself for tensorNorms, and those that write by the method's groups", () => {
+    const method = clipByGroupNorm({ a: 1, b: 1 });
+    const views = [view("b"), view("a"), view("b")];
+    const { first, last } = given(method, views, { tensorNorms: true });
+    expect([first.searchedBy.kind, groups(first), groups(last)]).toEqual(["tensor", [0, 1, 2], [1, 0, 1]]);
+    expect(first.tensorRuns.map(({ group }) => group)).toEqual([0, 1, 2]);
+    expect([first.groupsOfTensors, first.groupCount]).toEqual([[1, 0, 1], 2]);
+    const without = given(method, views).first;
+    expect([without.searchedBy.kind, groups(without)]).toEqual(["groups", [1, 0, 1]]);
+    expect([without.tensorRuns, without.groupsOfTensors]).toEqual([[], []]);
+  });
 });
 
 test("the example of src/webgpu/README.md is as planned", () => {

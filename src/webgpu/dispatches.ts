@@ -123,7 +123,7 @@ function evenShare(segments: readonly Sized[], minTiles: number, mostWorkgroups:
 
 function placedFrom(segments: readonly Sized[], tilesPerWorkgroup: number, grouped: boolean) {
   let end = 0;
-  let group = segments[0]?.segment.group;
+  let group: number | undefined;
   const placed = segments.map((sized) => {
     if (grouped && sized.segment.group !== group) end = Math.ceil(end / tilesPerWorkgroup) * tilesPerWorkgroup;
     group = sized.segment.group;
