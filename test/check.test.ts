@@ -57,7 +57,7 @@ const readers: Record<string, Reader> = {
   readCount: {
     read: (value) => readCount(value, "x"),
     takes: [1, 2, 1_000_000],
-    refuses: [0, 1.5, LONGEST_WARMUP + 1, Number.NaN, Infinity],
+    refuses: [0, 1.5, 1_000_001, Number.NaN, Infinity],
     remedy: "a whole number from 1 to 1000000",
   },
   readNonNegative: {
@@ -137,6 +137,10 @@ test.each([
   [() => 1, false],
 ])("%o is plain: %s", (value, wanted) => {
   expect(isPlain(value)).toBe(wanted);
+});
+
+test("a memory is filled for a million steps at most", () => {
+  expect(LONGEST_WARMUP).toBe(1_000_000);
 });
 
 test("a count is a whole number from 0 on that a double holds", () => {

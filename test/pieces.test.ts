@@ -46,11 +46,11 @@ const NAMED: Grouping = {
 
 describe("pieces", () => {
   const list = [declared(0, 4, [2, 2]), declared(1, 6, [1, 6])];
-  /** The gradient, the elements from and up to, and the group of each. */
+  /** The gradient, the elements from and up to, the group of each, and how many units it has. */
   const shown = (grouping: Grouping, pieceElements = Infinity) =>
     piecesOf(list, grouping, pieceElements).map(({ number, tensor, first, length, group, units }, i) => {
       expect(number).toBe(i);
-      return [tensor.index, first, first + length, group, units?.count ?? 1];
+      return [tensor.index, first, first + length, group, units?.count ?? 0];
     });
 
   test.each<[string, Grouping, number[][], number?]>([
@@ -58,54 +58,54 @@ describe("pieces", () => {
       "of all",
       ALL,
       [
-        [0, 0, 4, 0, 1],
-        [1, 0, 6, 0, 1],
+        [0, 0, 4, 0, 0],
+        [1, 0, 6, 0, 0],
       ],
     ],
     [
       "no longer than a binding",
       ALL,
       [
-        [0, 0, 4, 0, 1],
-        [1, 0, 4, 0, 1],
-        [1, 4, 6, 0, 1],
+        [0, 0, 4, 0, 0],
+        [1, 0, 4, 0, 0],
+        [1, 4, 6, 0, 0],
       ],
       4,
     ],
     [
       "of one element",
       ALL,
-      Array.from({ length: 10 }, (_, i) => (i < 4 ? [0, i, i + 1, 0, 1] : [1, i - 4, i - 3, 0, 1])),
+      Array.from({ length: 10 }, (_, i) => (i < 4 ? [0, i, i + 1, 0, 0] : [1, i - 4, i - 3, 0, 0])),
       1,
     ],
     [
       "of each gradient",
       EACH,
       [
-        [0, 0, 4, 0, 1],
-        [1, 0, 6, 1, 1],
+        [0, 0, 4, 0, 0],
+        [1, 0, 6, 1, 0],
       ],
     ],
     [
       "of members",
-      HALVES,
+      { ...HALVES, runsOf: undefined },
       [
-        [0, 0, 2, 0, 1],
-        [0, 2, 4, 1, 1],
-        [1, 0, 3, 0, 1],
-        [1, 3, 6, 1, 1],
+        [0, 0, 2, 0, 0],
+        [0, 2, 4, 1, 0],
+        [1, 0, 3, 0, 0],
+        [1, 3, 6, 1, 0],
       ],
     ],
     [
       "of members, no longer than a binding",
       HALVES,
       [
-        [0, 0, 2, 0, 1],
-        [0, 2, 4, 1, 1],
-        [1, 0, 2, 0, 1],
-        [1, 2, 3, 0, 1],
-        [1, 3, 5, 1, 1],
-        [1, 5, 6, 1, 1],
+        [0, 0, 2, 0, 0],
+        [0, 2, 4, 1, 0],
+        [1, 0, 2, 0, 0],
+        [1, 2, 3, 0, 0],
+        [1, 3, 5, 1, 0],
+        [1, 5, 6, 1, 0],
       ],
       2,
     ],
@@ -113,18 +113,18 @@ describe("pieces", () => {
       "of members that have numbers of their own",
       { ...HALVES, groupOf: (_, ordinal, part) => 10 * ordinal + part },
       [
-        [0, 0, 2, 0, 1],
-        [0, 2, 4, 1, 1],
-        [1, 0, 3, 10, 1],
-        [1, 3, 6, 11, 1],
+        [0, 0, 2, 0, 0],
+        [0, 2, 4, 1, 0],
+        [1, 0, 3, 10, 0],
+        [1, 3, 6, 11, 0],
       ],
     ],
     [
       "of named groups",
       NAMED,
       [
-        [0, 0, 4, 1, 1],
-        [1, 0, 6, 0, 1],
+        [0, 0, 4, 1, 0],
+        [1, 0, 6, 0, 0],
       ],
     ],
     [
@@ -132,7 +132,7 @@ describe("pieces", () => {
       ROWS,
       [
         [0, 0, 4, 0, 2],
-        [1, 0, 6, 2, 1],
+        [1, 0, 6, 2, 0],
       ],
     ],
   ])("%s", (_, grouping, wanted, pieceElements) => {
@@ -166,7 +166,7 @@ describe("groups", () => {
     ["of all", ALL, [], 1],
     ["of each gradient", EACH, [run(0, 1, 4), run(1, 1, 6, true)], 2],
     ["of units", ROWS, [run(0, 2, 2), run(2, 1, 6, true)], 3],
-    ["of members", HALVES, [run(0, 1, 5), run(1, 1, 5)], 2],
+    ["of members", { ...HALVES, runsOf: undefined }, [run(0, 1, 5), run(1, 1, 5)], 2],
     ["of examples of which one is there", { ...HALVES, presentIn: () => 1 }, [run(0, 1, 5), run(1, 1, 5, true)], 2],
     ["that a method counts", { ...HALVES, runsOf: () => own }, own, 1],
     ["that are named", NAMED, [run(0, 1, 5), run(1, 1, 5)], 2],

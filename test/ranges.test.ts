@@ -13,6 +13,7 @@ import {
   type Range,
   rangeIn,
 } from "../src/ranges.ts";
+import { sourceIn } from "../src/source.ts";
 
 const STORAGE = 0x80;
 
@@ -191,4 +192,16 @@ describe("a range", () => {
     expect(second).not.toBe(first);
     expect([idOf(buffer), idOf(memory)]).toEqual([first, second]);
   });
+});
+
+test("one float32 in a buffer", () => {
+  const buffer = fakeBuffer(8);
+  expect(sourceIn(buffer, undefined, "w")).toEqual({ buffer, byteOffset: 0 });
+  expect(sourceIn(buffer, 4, "w")).toEqual({ buffer, byteOffset: 4 });
+  const range = "w needs 4 bytes from byte 8, but the buffer has 8; pass a buffer that holds one float32.";
+  expect(() => sourceIn(buffer, 8, "w")).toThrow(new RangeError(range));
+  const multiple = "w.byteOffset is 5; pass a multiple of 4 from 0 on.";
+  expect(() => sourceIn(buffer, 5, "w")).toThrow(new RangeError(multiple));
+  const usage = "w is a buffer with usage 0x4, without STORAGE (0x80); add that usage.";
+  expect(() => sourceIn(fakeBuffer(8, { usage: 4 }), 0, "w")).toThrow(new TypeError(usage));
 });

@@ -19,6 +19,13 @@ function bytes(of: unknown, byteOffset: number, byteLength: number) {
 }
 
 const halves = new Uint16Array(new ArrayBuffer(16), 4, 6);
+/** Imitates Float16Array, which Node 20 lacks. */
+class Float16 extends Uint16Array {
+  override get [Symbol.toStringTag]() {
+    return "Float16Array" as "Uint16Array";
+  }
+}
+
 const instance = new (class {
   get buffer() {
     return buffer;
@@ -35,6 +42,8 @@ test.each<[string, unknown, object]>([
   ["a view of none, at the end", { buffer, byteOffset: 32 }, { length: 0, source: bytes(buffer, 32, 0) }],
   ["16-bit elements", { buffer, byteOffset: 6, dtype: "bf16" }, { length: 13, source: bytes(buffer, 6, 26) }],
   ["an array's", { buffer: halves, dtype: "f16", byteOffset: 2 }, { length: 5, source: bytes(halves.buffer, 6, 10) }],
+  ["a Float16Array", new Float16(4), { length: 4, dtype: "f16" }],
+  ["a view of a Float16Array", { buffer: new Float16(4) }, { length: 4, dtype: "f16" }],
   ["getters of a class", instance, { length: 6, source: bytes(buffer, 8, 24) }],
   ["a shape", { buffer, shape: [2, 4] }, { length: 8, shape: [2, 4] }],
   ["a shape without axes", { buffer, length: 1, shape: [] }, { length: 1, shape: [] }],
@@ -102,7 +111,7 @@ describe("of four examples", () => {
 
 const at = 'gradients[3] "w"';
 
-test.each<[object, new (message: string) => Error, string]>([
+test.each<[unknown, new (message: string) => Error, string]>([
   [{ buffer, byteOffset: 36 }, RangeError, `${at} starts at byte 36 of a buffer of 32 bytes; start inside it.`],
   [
     { buffer: fakeBuffer(31) },
@@ -142,6 +151,7 @@ test.each<[object, new (message: string) => Error, string]>([
     RangeError,
     `${at}.parameter needs 32 bytes from byte 0 (8 elements), but the buffer has 28; pass at most 7, or a longer buffer.`,
   ],
+  [5, TypeError, `${at} is 5; pass a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }.`],
   [
     new Uint16Array(4),
     TypeError,
@@ -215,6 +225,29 @@ describe("a list", () => {
       group: "g",
       shape: undefined,
     });
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, "undefined"],
+    [null, "null"],
+    [5, "5"],
+    [new Float32Array(1), "a Float32Array"],
+    [buffer, "an Object"],
+    [new Date(0), "a Date"],
+  ])("is none: case %#", (gradients, shown) => {
+    const each = "each a GPUBuffer, a Float32Array or a view { buffer, byteOffset, length }.";
+    const message = `gradients is ${shown}; pass a list or an object of gradients, ${each}`;
+    expect(() => listed(gradients)).toThrow(new TypeError(message));
+  });
+
+  test("of a method without examples has destinations for all, and may be empty at a step", () => {
+    const view = { buffer, into: { buffer: other } };
+    expect(listed([view]).tensors[0]).toMatchObject({ into: bytes(other, 0, 32) });
+    expect(listed([{ ...view, length: 0 }], [view]).places[0]).toMatchObject({ length: 0 });
+    const prepared = checkGradients(readGivenGradients([view]), 4);
+    expect(prepared.tensors[0]).toMatchObject({ length: 8, into: bytes(other, 0, 8) });
+    const few = readGivenGradients([{ ...view, length: 4 }], prepared);
+    expect(checkGradients(few, 4, prepared).tensors[0]).toMatchObject({ length: 8, source: bytes(buffer, 0, 16) });
   });
 
   test.each<[unknown, unknown, new (message: string) => Error, string]>([

@@ -40,4 +40,46 @@ export const host: readonly Equivalent[] = [
     after: "  return { buffer: a.buffer, offset, size: Math.max(a.offset - a.size, b.offset + b.size) - offset };",
     reason: "Of two windows in order the second ends last.",
   },
+  {
+    file: "webgpu/segments.ts",
+    before: "    const batch = byteOffset % 4 > 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;",
+    after: "    const batch = byteOffset % 4 > 1 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;",
+    reason: "Elements have 2 bytes or 4: no number of bytes is odd.",
+  },
+  {
+    file: "webgpu/segments.ts",
+    before: "    const batch = byteOffset % 4 > 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;",
+    after: "    const batch = byteOffset % 4 >= 0 && batchAt.get(wordAt(byteOffset)) === 0 ? 1 : 0;",
+    reason: "A word in which a segment begins with its first byte has no other's end.",
+  },
+  {
+    file: "webgpu/segments.ts",
+    before: "    if (end % 4 > 0) batchAt.set(wordAt(end), batch);",
+    after: "    if (end % 4 > 1) batchAt.set(wordAt(end), batch);",
+    reason: "Elements have 2 bytes or 4: no number of bytes is odd.",
+  },
+  {
+    file: "webgpu/segments.ts",
+    before: "  let previous = -1;",
+    after: "  let previous = -2;",
+    reason: "There is none before the first to join.",
+  },
+  {
+    file: "webgpu/table.ts",
+    before: "  const intoStart = segment.into && into ? segment.into.byteOffset - into.offset : start;",
+    after: "  const intoStart = segment.into || into ? segment.into.byteOffset - into.offset : start;",
+    reason: "A segment has a destination where its slot has one.",
+  },
+  {
+    file: "webgpu/table.ts",
+    before: "  const edge = (byte: number, bit: number) => (byte % wordBytes > 0 ? bit : 0);",
+    after: "  const edge = (byte: number, bit: number) => (byte % wordBytes > 1 ? bit : 0);",
+    reason: "Elements have 2 bytes or 4: no number of bytes is odd.",
+  },
+  {
+    file: "webgpu/loopLimit.ts",
+    before: "const OF_WORKGROUP = 264;",
+    after: "const OF_WORKGROUP = 265;",
+    reason: "An odd number of iterations is left for tiles, and a tile takes an even one.",
+  },
 ];
