@@ -157,7 +157,7 @@ describe("a gradient and its into in one GPUBuffer", () => {
     await bench.refuses(
       () => bench.clipper.prepare(gradients),
       RangeError,
-      /^gradients\[0\] "w" and its into .*\(bytes 0 to 256 and bytes 0 to 256 .*\); put one into another buffer\.$/,
+      /^gradients\[0\] "w" and its into .*\(bytes 0 to 256 and bytes 0 to 256\); put one into another buffer\.$/,
     );
     expect(bench.live.size, "buffers left by a clip that came to nothing").toBe(made);
   });
