@@ -34,7 +34,25 @@ async function networkAfter(steps: number, name: MethodName, bound: number, hist
   return network;
 }
 
-beforeAll(() => onCpu("requested"));
+let instances = 0;
+beforeAll(() => {
+  WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
+    construct(Instance, values) {
+      instances++;
+      return Reflect.construct(Instance, values);
+    },
+  });
+  return onCpu("requested");
+});
+
+test("a step makes no instance of a kernel that a step before it has made", async () => {
+  const network = await networkAfter(3, "norm", 1, 3);
+  const before = instances;
+  expect(before).toBeGreaterThan(10);
+  for (let step = 0; step < 3; step++) await network.step();
+  await network.read();
+  expect(instances).toBe(before);
+});
 
 test("every method tells the length of the whole gradient before it clips, and which steps it clipped", async () => {
   const free = await (await networkAfter(2, "none", 1, 2)).read();

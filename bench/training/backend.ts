@@ -51,8 +51,24 @@ export async function onWebGpu(): Promise<Backend | undefined> {
 
 export async function onCpu(reason: string): Promise<Backend> {
   await init("wasm");
+  keepInstances();
   defaultDevice("wasm");
   return { badge: `CPU (wasm): ${reasons[reason] ?? reason}` };
+}
+
+/**
+ * jax-js makes an instance of a kernel for each dispatch, which takes twice as long as the training itself. A kernel keeps nothing
+ * from one dispatch to the next, and all have one memory: its first instance serves them all.
+ */
+function keepInstances(): void {
+  const kept = new WeakMap<WebAssembly.Module, WebAssembly.Instance>();
+  WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
+    construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
+      const instance = kept.get(module) ?? new Instance(module, imports);
+      kept.set(module, instance);
+      return instance;
+    },
+  });
 }
 
 function adapterName({ adapterInfo: { description, vendor, architecture } }: GPUDevice): string {

@@ -173,6 +173,7 @@ describe("the race", () => {
   });
 
   it("trains the same lanes here, and stays cancelled when a report comes late", async () => {
+    await page.click("#restart");
     await untilStep(page, 1);
     await page.evaluate(() => {
       const state = document.querySelector("#race-state") as HTMLElement;

@@ -82,6 +82,8 @@ describe("the training page on the CPU", () => {
   });
 
   it("draws once a frame, each step of a run once, and nothing moves", async () => {
+    await page.click("#restart");
+    await untilStep(page, 1);
     const drawn = await countDrawing(page);
     await page.evaluate(() => {
       new PerformanceObserver((list) => performance.mark("shift", { detail: list.getEntries().length })).observe({
