@@ -221,7 +221,8 @@ export function segmentsAmong(
   }: { most: number; words: number; isInto?: boolean; hasEdges?: boolean },
 ): Segment[] {
   const segments: Segment[] = [];
-  let [from, to, tile] = [0, 0, 0];
+  // Both ways: the results begin behind what they are of, or before it.
+  let [from, to, tile] = isInto ? [8 * below(4), 8 * below(4), 0] : [0, 0, 0];
   const pieces = range(most).sort(() => below(2) - 0.5);
   const gap = () => (hasEdges ? 1 + below(2) : below(2));
   for (const piece of pieces) {

@@ -128,8 +128,8 @@ async function failureOf(mutant, seconds) {
 
 /** Those that have been killed together with others, and by which case. @type {Map<Mutant, string>} */
 const killedBefore = new Map();
-/** More compile no faster. */
-const MANY = 20;
+/** More compile no faster: the time grows faster than their number. */
+const MANY = 7;
 
 /** @param {string} file @param {readonly Mutant[]} list */
 async function killTogether(file, list) {

@@ -66,8 +66,8 @@ const GOES_ON = "goesOn";
 const END = `
 var<private> turns: u32;
 fn ${GOES_ON}() -> bool {
-turns = min(turns + 1u, 100000u);
-return turns < 100000u;
+turns = min(turns + 1u, 20000u);
+return turns < 20000u;
 }`;
 
 /** Loops without a mutant end too. */

@@ -1,6 +1,6 @@
 /** The kernel that clips each value, as a function of memory, of segments and of limits: every element afterwards, and every word of the partials. */
 import { dependentOn, range } from "../build.ts";
-import { bits16From, bitsOf, FLT_MAX, floatOf, MIN_NORMAL, widened16 } from "../numbers.ts";
+import { bits16From, bitsIn, bitsOf, FLT_MAX, floatOf, MIN_NORMAL, round24, widened16 } from "../numbers.ts";
 import { readInto } from "../oneLane.ts";
 import { type Call, checkEach, once } from "../shaderFunctions.ts";
 import type { Case } from "../types.ts";
@@ -44,6 +44,7 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   { dtype: "f32", layout: { tile: 4 * LANES, elements: 4 }, isInto: false },
   { dtype: "f16", layout: { tile: 4 * LANES, elements: 2 }, isInto: true },
+  { dtype: "f16", layout: { tile: 4 * LANES, elements: 2 }, isInto: false },
 ];
 
 const HEAD = ["segmentCount", "tilesPerWorkgroup", "accumulates", "firstPartial", "low", "high", "gradScaleIndex"]
@@ -112,8 +113,9 @@ function clamped(bits: number, { low, high, gradScale }: Input): { bits: number;
   const [before, factor] = [floatOf(bits), floatOf(gradScale)];
   if (Number.isNaN(before)) return { bits, isClipped: false };
   if (!(factor >= MIN_NORMAL && factor <= FLT_MAX)) return { bits: NAN, isClipped: false };
-  const product =
-    Math.abs(before) === Infinity ? before : Math.fround(Math.max(-FLT_MAX, Math.min(before * factor, FLT_MAX)));
+  // Of a subnormal product, 24 digits are rounded once more.
+  const scaled = Math.sign(before) * Math.fround(Math.min(round24(Math.abs(before * factor)), FLT_MAX));
+  const product = Math.abs(before) === Infinity ? before : scaled;
   if (product < low) return { bits: bitsOf(low), isClipped: true };
   if (product > high) return { bits: bitsOf(high), isClipped: true };
   return { bits: bitsOf(product), isClipped: false };
@@ -167,8 +169,8 @@ function rowOf(kind: Kind, input: Input): Row {
   };
 }
 
-/** Values of a power, so that products with a factor that is a power of two are exact in the format. */
-function clampedValue({ dtype }: Kind, below: Random, gradScale: number, isFaulty: boolean): number {
+/** A value, often around the limits. */
+function bitsFor({ dtype }: Kind, below: Random, gradScale: number, isFaulty: boolean): number {
   const isPacked = dtype === "f16";
   const sign = below(2) * (isPacked ? 0x8000 : SIGN);
   const faults = isPacked ? [0x7c00, 0x7e00, 0x7c01] : [INFINITY, NAN, INFINITY + 1];
@@ -179,17 +181,11 @@ function clampedValue({ dtype }: Kind, below: Random, gradScale: number, isFault
     return sign + ([0, 1, 0x3ff, 0x400, 0x7bff][event] ?? (bits16From("f16", [1 + below(20)])[0] as number));
   const inverse = 1 / floatOf(gradScale);
   const usual = (1 + below(20)) * (inverse > 0 && inverse < 2 ** 120 ? Math.max(inverse, 2 ** -120) : 1);
-  const ends = [
-    0,
-    2 ** -149,
-    2 ** -140,
-    2 ** -126,
-    FLT_MAX,
-    2 ** 127,
-    3 * 2 ** -128,
-    2 ** -126 * inverse,
-    2 ** 127 * inverse,
-  ];
+  // What becomes the smallest normal number, and what is below.
+  const least = bitsOf(Math.min(2 ** -126 * inverse, FLT_MAX));
+  const ends = [0, 2 ** -149, 2 ** -140, 2 ** -126, FLT_MAX, 2 ** 127, 3 * 2 ** -128, 2 ** 127 * inverse]
+    .concat([least, Math.max(least - 1, 0), Math.max(least - 2, 0)].map(floatOf))
+    .concat([3 * 2 ** -140 * inverse]);
   const end = ends[event] ?? usual;
   return sign + bitsOf(end > 0 && end <= FLT_MAX ? end : usual);
 }
@@ -209,8 +205,10 @@ function inputs(kind: Kind): Input[] {
     [3, 3],
     [-30, 20],
     [-20, 30],
+    [-4, -0],
   ] as const;
   const powers = dtype === "f16" ? [-1, 1, 2, -3] : [-1, 1, -30, 30, 100, -100, -126, 127];
+  const factors = [bitsOf(1.5), 0x3f812345, ONE + 1, ...powers.map((power) => bitsOf(2 ** power))];
   const foundBefore = (): Found => ({
     ...NOTHING,
     sum: below(9),
@@ -229,8 +227,17 @@ function inputs(kind: Kind): Input[] {
     });
     const workgroups = workgroupsFor(segments, layout, tilesPerWorkgroup);
     const [low, high] = limits[k % limits.length] as readonly [number, number];
-    const power = bitsOf(2 ** (powers[below(powers.length)] as number));
-    const gradScale = [0, NAN, INFINITY, bitsOf(-1), 0x7fffff, 0x800000][below(40)] ?? (below(2) ? ONE : power);
+    const factor = factors[below(factors.length)] as number;
+    // All of them are small, or beside the limits.
+    const [isSmall, isBeside] = [k % 17 === 0, k % 17 === 1];
+    const isFactor = isBeside || below(isSmall ? 2 : 8) > 0;
+    const usual = isBeside || below(2) ? ONE : factor;
+    const gradScale = isFactor ? usual : ([0, NAN, INFINITY, bitsOf(-1), 0x7fffff][below(5)] as number);
+    const special = () => {
+      if (isSmall) return below(2) ? 0 : bitsIn(dtype, 2 ** -(3 + below(3)));
+      const limit = below(2) ? Math.abs(low) : Math.abs(high);
+      return bitsIn(dtype, Math.min(limit, 50)) + below(2);
+    };
     const isFaulty = below(3) === 0;
     return {
       segments,
@@ -242,7 +249,9 @@ function inputs(kind: Kind): Input[] {
       high,
       gradScale,
       isHeld: below(2) === 0,
-      bits: range(WORDS * layout.elements).map(() => clampedValue(kind, below, gradScale, isFaulty)),
+      bits: range(WORDS * layout.elements).map(() =>
+        isSmall || isBeside ? special() : bitsFor(kind, below, gradScale, isFaulty),
+      ),
     };
   });
 }

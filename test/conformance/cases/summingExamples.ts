@@ -151,7 +151,7 @@ function valueIn({ dtype }: Kind, pattern: number): number {
 function bitsFor({ dtype }: Kind, [x, y, flags]: Scale, below: Random): number {
   const sign = below(2) * SIGN;
   if (flags & (NAN_SEEN | INFINITY_SEEN) && below(4) === 0) {
-    return patternIn(dtype, sign + ([INFINITY, NAN, INFINITY + 2 ** 16][below(3)] as number));
+    return patternIn(dtype, sign + ([INFINITY, NAN, INFINITY + (dtype === "f32" ? 1 : 2 ** 16)][below(3)] as number));
   }
   // A subnormal number, and one that becomes the smallest that is not.
   if (x === LARGE) return patternIn(dtype, sign + 2 ** 16 * (1 + below(100)));
@@ -230,7 +230,7 @@ const SIZES = [
 
 function segmentsAmong({ layout, isInto, dtype }: Kind, below: Random): Rows[] {
   const segments: Rows[] = [];
-  let [from, to, tile] = [0, 0, 0];
+  let [from, to, tile] = isInto ? [8 * below(7), 8 * below(3), 0] : [0, 0, 0];
   for (let k = 0; k <= below(SEGMENTS); k++) {
     const edges = dtype === "bf16" ? below(4) + (isInto ? 4 * below(2) : 0) : 0;
     const [words = 1, examples = 1] = SIZES[below(SIZES.length)] ?? [];
@@ -277,7 +277,9 @@ function inputs(kind: Kind): Input[] {
     const usual = () => (k % 3 === 0 && below(6) === 0 ? careful() : plain());
     return {
       segments: segmentsAmong(kind, below),
-      scales: range(ENTRIES).map(() => [[LARGE, ONE, 0] as const, tiny][k % 10] ?? usual()),
+      scales: range(ENTRIES).map(
+        () => [[LARGE, ONE, 0] as const, tiny, [ONE, ONE, INFINITY_SEEN] as const][k % 10] ?? usual(),
+      ),
       tilesPerWorkgroup: 1 + below(3),
       // A device may flush what subnormal numbers alone have left.
       accumulates: below(2) === 0 && k % 10 > 0,

@@ -195,4 +195,10 @@ export const chosen: readonly Equivalent[] = [
     after: "return SoftFloat(0u, 1);",
     reason: "Nothing reads the sum.",
   },
+  {
+    file: "scales/one",
+    before: "return work_of(segment_scaling(0u)) == LEAVE;",
+    after: "return work_of(segment_scaling(1u)) == LEAVE;",
+    reason: "All segments share the scale.",
+  },
 ];
