@@ -40,6 +40,7 @@ function units(): Unit[] {
       [within("a", [3e38, 3e38, 3e38, 3e38]), within("b", [3, 4])],
       perGroup({ a: Infinity, b: 1 }),
     ),
+    unit("a bound of 2^127", [within("a", [1.6e38, 1.6e38])], perGroup({ a: 2 ** 127 }), { want: { clipped: true } }),
     unit(
       "tiny beside huge",
       [within("a", [1e-30, 2e-30]), within("b", [3e38, 3e38])],

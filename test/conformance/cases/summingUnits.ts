@@ -23,7 +23,7 @@ import {
 } from "../walks.ts";
 
 const LANES = 4;
-const WORDS = 200;
+const WORDS = 320;
 const SEGMENTS = 3;
 const PARTIALS = 40;
 const HEAD = ["table.segmentCount", "table.tilesPerWorkgroup"];
@@ -143,6 +143,7 @@ function rowOf({ parts, tilesPerWorkgroup, before, halves }: Input): Row {
 
 const SHAPES: readonly Pick<Part, "shape" | "axes">[] = [
   { shape: [300], axes: [0] },
+  { shape: [2, 300], axes: [1] },
   { shape: [5, 24], axes: [1] },
   { shape: [24, 5], axes: [0] },
   { shape: [3, 70], axes: [1] },
@@ -181,7 +182,9 @@ function inputs(): Input[] {
       before: range(PARTIALS).map((sum) => ({ ...NOTHING, sum: 1 + sum, flags: 32 })),
       halves: range(2 * WORDS).map(() => {
         if (k % 3 === 0 && below(30) === 0) return faults[below(4)] as number;
-        return (bits16From("f16", [1 + below(100)])[0] as number) + below(2) * 0x8000;
+        // Of some, float32 sums 16 squares exactly, and no more.
+        const magnitude = k % 4 === 1 ? 1000 + below(24) : 1 + below(100);
+        return (bits16From("f16", [magnitude])[0] as number) + below(2) * 0x8000;
       }),
     };
   });

@@ -201,4 +201,16 @@ export const chosen: readonly Equivalent[] = [
     after: "return work_of(segment_scaling(1u)) == LEAVE;",
     reason: "All segments share the scale.",
   },
+  {
+    file: "scales/unit",
+    before: "let end = within(span, min(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift)).end;",
+    after: "let end = within(span, max(PARTS * arrayLength(&gradients_SLOT), arrayLength(&TARGET_SLOT) - shift)).end;",
+    reason: "Every span ends within its bindings.",
+  },
+  {
+    file: "rules/groups",
+    before: "return SoftFloat(bound.mantissa, select(bound.exponent, 0x10000, bound.exponent > 96));",
+    after: "return SoftFloat(bound.mantissa, select(bound.exponent, 0x10001, bound.exponent > 96));",
+    reason: "No norm comes near either.",
+  },
 ];
