@@ -1,6 +1,7 @@
 /** What the bytes of a record, of entries and of a history say: at the places that shaders/shared/record.wgsl gives them. */
 import { expect, test } from "vitest";
 import { readHistory } from "../src/history.ts";
+import * as record from "../src/record.ts";
 import { type Counters, countsOf, readEntries, readReport } from "../src/record.ts";
 
 type Field = readonly [at: number, kind: "Float32" | "Int32" | "Uint32", value: number];
@@ -139,4 +140,11 @@ test.each<[rows: number[], since: number, steps: number[], lost: number]>([
     flags: Uint32Array.from(steps, (step) => step % 32),
     lost,
   });
+});
+
+test("flags and sizes are as the documentation has them", () => {
+  const { CLIPPED, SKIP, NAN_SEEN, INFINITY_SEEN, SPIKE } = record;
+  expect([CLIPPED, SKIP, NAN_SEEN, INFINITY_SEEN, SPIKE]).toEqual([1, 2, 4, 8, 16]);
+  expect(record.recordAt).toMatchObject({ norm: 12, maxNorm: 52 });
+  expect([record.RECORD_BYTES, record.ENTRY_BYTES, record.NONE]).toEqual([96, 32, 2 ** 32 - 1]);
 });

@@ -202,7 +202,18 @@ const lists = [
   "words",
   "overlaps",
 ];
-const calls = ["methods", "options", "methodTable", "normalize", "clipByValue", "adaptive", "skip", "errors", "words"];
+const calls = [
+  "optionsRead",
+  "methods",
+  "options",
+  "methodTable",
+  "normalize",
+  "clipByValue",
+  "adaptive",
+  "skip",
+  "errors",
+  "words",
+];
 const steps = [
   "decoded",
   "report",
@@ -228,6 +239,7 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^check/, ["check", ...calls, ...lists]],
   [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...lists, ...calls, ...plans]],
   [/^(methods|norms|rules|skips|options|floats|struct|remembered)/, [...calls, "methodExamples", "struct", "groups"]],
+  [/^cpu/, ["ranges", "record", "taken", "gradients", "clipByValue", "skip", "groups"]],
   [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],

@@ -82,4 +82,24 @@ export const host: readonly Equivalent[] = [
     after: "const OF_WORKGROUP = 265;",
     reason: "An odd number of iterations is left for tiles, and a tile takes an even one.",
   },
+  {
+    file: "pieces.ts",
+    before: "    const units = (runs[ordinal]?.count ?? 1) > 1 ? unitsOf(tensor, grouping) : undefined;",
+    after: "    const units = (runs[ordinal]?.count ?? 2) > 1 ? unitsOf(tensor, grouping) : undefined;",
+    reason: "Where gradients have no runs, they have no units.",
+  },
+  {
+    file: "view.ts",
+    before: "  const length = most && present < most && present % (most / examples) === 0 ? most : present;",
+    after: "  const length = most && present <= most && present % (most / examples) === 0 ? most : present;",
+    reason: "As many as all are all.",
+  },
+  {
+    file: "record.ts",
+    before:
+      "  return view.getFloat32(start + recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);",
+    after:
+      "  return view.getFloat32(start - recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);",
+    reason: "The scale comes first: its offset is 0.",
+  },
 ];
