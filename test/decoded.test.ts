@@ -1,5 +1,6 @@
 /** What the bytes of a record, of entries and of a history say: at the places that shaders/shared/record.wgsl gives them. */
 import { expect, test } from "vitest";
+import { writeEntry } from "../src/cpu/finish.ts";
 import { readHistory } from "../src/history.ts";
 import * as record from "../src/record.ts";
 import { type Counters, countsOf, readEntries, readReport } from "../src/record.ts";
@@ -140,6 +141,22 @@ test.each<[rows: number[], since: number, steps: number[], lost: number]>([
     flags: Uint32Array.from(steps, (step) => step % 32),
     lost,
   });
+});
+
+test.each([
+  [6, 6, 0.75, 3],
+  [1, 1, 0.5, 1],
+  [0.25, 0.25, 0.5, -1],
+  [0, 0, 0, 0],
+  [2 ** 200, (2 - 2 ** -23) * 2 ** 127, 0.5, 201],
+  [Infinity, Infinity, Infinity, 0],
+  [Number.NaN, Number.NaN, Number.NaN, 0],
+])("the norm %d is written as one from a half to 1, times a power of two", (norm, float, fraction, power) => {
+  const view = new DataView(new ArrayBuffer(64));
+  writeEntry(view, 32, { norm, scale: 0.5, flags: 3, bound: 1 });
+  expect([44, 48].map((at) => view.getFloat32(at, true))).toEqual([float, fraction]);
+  expect([view.getInt32(52, true), view.getUint32(40, true)]).toEqual([power, 3]);
+  expect([view.getFloat32(32, true), view.getFloat32(36, true)]).toEqual([0.5, 1]);
 });
 
 test("flags and sizes are as the documentation has them", () => {

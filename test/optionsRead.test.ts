@@ -8,6 +8,7 @@ import {
   clipByGroupNorm,
   clipByNorm,
   clipPerExample,
+  createClipper,
   skipAbove,
 } from "../src/index.ts";
 import { checkOptions } from "../src/options.ts";
@@ -80,6 +81,13 @@ test.each<[object, new (message: string) => Error, string]>([
   [{ skip: { ...skipAbove(1), passes: undefined } }, TypeError, `options.skip is an Object; ${RULE}`],
 ])("case %# is refused", (given, kind, message) => {
   expect(() => read(given)).toThrow(new kind(message));
+});
+
+test.each(["gradScale", "totalNorm"])("a buffer as %s is refused for arrays", async (key) => {
+  const clipper = await createClipper({ backend: "cpu" });
+  const options = { [key]: key === "gradScale" ? buffer : { buffer } };
+  const message = `options.${key} is a GPUBuffer, but the gradients are arrays; pass a number.`;
+  expect(() => clipper.prepare([new Float32Array(1)], method, options)).toThrow(new TypeError(message));
 });
 
 test("a skip rule is copied", () => {

@@ -4,7 +4,7 @@ import { HISTORY_WORDS } from "../history.ts";
 import type { ClipMethod } from "../methods/method.ts";
 import type { CheckedOptions } from "../options.ts";
 import { type GroupRun, groupCount } from "../pieces.ts";
-import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP, SPIKE } from "../record.ts";
+import { CLIPPED, ENTRY_BYTES, INFINITY_SEEN, NAN_SEEN, RECORD_BYTES, recordAt, SKIP } from "../record.ts";
 import { globalRule } from "../rules/global.ts";
 import type { Decider, RuleState } from "../rules/rule.ts";
 import type { SkipState } from "../skips/skip.ts";
@@ -80,7 +80,7 @@ export function cpuBackend(
       finish(record, found.all, together, norms, values.gradScale, method.grouping.kind === "members");
       if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));
       for (const [group, decision] of norms.entries()) {
-        writeEntry(entries, ENTRY_BYTES * group, decision, found.each[group]?.nonFinite ?? 0);
+        writeEntry(entries, ENTRY_BYTES * group, decision);
       }
       if (options.apply === "scale") passes.write?.(arrays, each.map(scalingOf), method);
     },
@@ -97,7 +97,7 @@ export function cpuBackend(
 /** Keeps the record of a step in the place of the oldest, as shaders/finish.wgsl does. */
 function keepStep(rows: Uint32Array, record: Uint32Array): void {
   const [bound, steps] = [recordAt.maxNorm, recordAt.steps].map((at) => record[at / 4] as number) as [number, number];
-  rows.set([...record.subarray(0, 6), bound, steps], (HISTORY_WORDS * (steps - 1)) % rows.length);
+  rows.set([...record.subarray(0, 6), bound, steps], (HISTORY_WORDS * steps) % rows.length);
 }
 
 /** A maxNorm of Infinity gives a bound of Infinity, under every rule without a memory. */
@@ -146,10 +146,7 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings, s
   const runs = arrays.bundles.flatMap((run) => Array<GroupRun>(run.count).fill(run));
   return found.each.map((mine, group) => {
     const run = runs[group];
-    if (run?.absent) {
-      const [scale, flags] = settings.isSpike ? [0, SKIP | SPIKE] : [1, 0];
-      return { norm: Number.NaN, scale, flags, bound: Infinity };
-    }
+    if (run?.absent) return { norm: Number.NaN, scale: 1, flags: 0, bound: Infinity };
     if (shared) {
       const flags = (mine.flags & FAULTS) | (shared.flags & (CLIPPED | SKIP));
       return { ...shared, norm: normOf(mine, settings), flags };
@@ -168,7 +165,7 @@ function decideEach(found: Search, arrays: PreparedArrays, settings: Settings, s
 /** Gradients that were searched one by one. */
 function writeNorms(norms: DataView, each: readonly Found[], { parts }: PreparedArrays, settings: NormSettings): void {
   const write = (gradient: number, norm: number) =>
-    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 }, 0);
+    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 });
   for (const gradient of each.keys()) write(gradient, Number.NaN);
   for (const { group: gradient } of parts) write(gradient, normOf(each[gradient] as Found, settings));
 }

@@ -97,7 +97,8 @@ export function finish(
   const union = several ? groups.reduce((flags, group) => flags | group.flags, all.flags) : together.flags;
   const flags = isTaken ? union & ~SKIP : union;
   const norm = several && (flags & NAN_SEEN) !== 0 ? Number.NaN : together.norm;
-  writeEntry(record, 0, { ...together, norm, flags }, all.nonFinite);
+  writeEntry(record, 0, { ...together, norm, flags });
+  put(record, "nonFinite", all.nonFinite);
   put(record, "firstPiece", all.firstPiece);
   put(record, "firstElement", all.firstElement);
   const isNonFinite = (flags & (NAN_SEEN | INFINITY_SEEN)) !== 0;
@@ -131,8 +132,8 @@ function keepPlace(record: DataView, { firstPiece, firstElement }: Found): void 
   put(record, "lastElement", firstElement);
 }
 
-/** Writes the first 32 bytes of a record, or the entry of a group. */
-export function writeEntry(view: DataView, start: number, { norm, scale, flags }: Decision, nonFinite: number): void {
+/** Writes the first 24 bytes of a record, or the entry of a group. */
+export function writeEntry(view: DataView, start: number, { norm, scale, flags }: Decision): void {
   const f32 = (at: number, value: number) => view.setFloat32(start + at, value, true);
   const power = norm > 0 && norm < Infinity ? exponentOf(norm) + 1 : 0;
   f32(recordAt.norm, Number.isFinite(norm) ? Math.min(norm, LARGEST) : norm);
@@ -142,7 +143,6 @@ export function writeEntry(view: DataView, start: number, { norm, scale, flags }
   f32(recordAt.scale, isSmall ? 2 ** -126 : scale);
   f32(recordAt.secondScale, isSmall ? scale * 2 ** 126 : 1);
   view.setUint32(start + recordAt.flags, flags, true);
-  view.setUint32(start + recordAt.nonFinite, nonFinite, true);
 }
 
 /** Rounds to 24 bits as float32 does, with any exponent: the precision of the record. */

@@ -177,7 +177,9 @@ const inBrowsers = /^adapters\/tfjs\/webgl/;
 
 /** What a change of the host runs, the cheapest first; nothing where no test in Node could see it. */
 export function hostRunsFor(file: string): readonly HostRun[] {
-  const onCpu = { engine: "cpu" as const, groups: byDefault };
+  // What the shader's twin runs, and for what has none what was steered.
+  const twin = groups[file.replace(/^cpu\/|\.ts$/g, "")] ?? steered;
+  const onCpu = { engine: "cpu" as const, groups: [...new Set([...twin, ...byDefault])] };
   const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
   if (inBrowsers.test(file)) return [];
   if (planner.test(file)) return ["unit tests", onGpu];
@@ -239,7 +241,7 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^check/, ["check", ...calls, ...lists]],
   [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...lists, ...calls, ...plans]],
   [/^(methods|norms|rules|skips|options|floats|struct|remembered)/, [...calls, "methodExamples", "struct", "groups"]],
-  [/^cpu/, ["ranges", "record", "taken", "gradients", "clipByValue", "skip", "groups"]],
+  [/^cpu/, ["decoded", "optionsRead", "ranges", "record", "taken", "gradients", "clipByValue", "skip", "groups"]],
   [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],

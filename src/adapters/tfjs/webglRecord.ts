@@ -60,12 +60,12 @@ export function reportIn(
   const [n = 0, power = 0, flags = 0] = texel(2);
   const [most = 0, nonFinite = 0, high = 0, low = 0] = texel(3);
   const norm = normOf(flags, n * 2 ** power * last.gradScale);
-  writeEntry(view, 0, { ...last, norm, flags, scale: grouping.kind === "all" ? last.scale : Number.NaN }, nonFinite);
+  writeEntry(view, 0, { ...last, norm, flags, scale: grouping.kind === "all" ? last.scale : Number.NaN });
   const [steps = 0, clippedSteps = 0, skippedSteps = 0, nonFiniteSteps = 0] = texel(4);
   const [spikeSteps = 0, badStepsInARow = 0, lastStep = 0, lastHigh = 0] = texel(5);
   const first = placeOf(high, low);
   const latest = placeOf(lastHigh, texel(6)[0] as number);
-  const counts = { steps, clippedSteps, skippedSteps, nonFiniteSteps, spikeSteps, badStepsInARow, lastStep };
+  const counts = { nonFinite, steps, clippedSteps, skippedSteps, nonFiniteSteps, spikeSteps, badStepsInARow, lastStep };
   const found = { firstPiece: first.index, firstElement: first.element, lastPiece: latest.index };
   const all = { ...counts, ...found, lastElement: latest.element };
   for (const [key, value] of Object.entries(all)) put(key as keyof typeof all, value);

@@ -102,4 +102,24 @@ export const host: readonly Equivalent[] = [
       "  return view.getFloat32(start - recordAt.scale, true) * view.getFloat32(start + recordAt.secondScale, true);",
     reason: "The scale comes first: its offset is 0.",
   },
+  {
+    file: "cpu/backend.ts",
+    before: "  const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 0));",
+    after: "  const entries = new DataView(new ArrayBuffer(several ? ENTRY_BYTES * groups : 1));",
+    reason: "With one norm nothing reads them.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before:
+      "  const tensorNorms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 0));",
+    after:
+      "  const tensorNorms = new DataView(new ArrayBuffer(options.tensorNorms ? ENTRY_BYTES * declared.length : 1));",
+    reason: "Without the option nothing reads them.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "      if (rows.length > 0) keepStep(rows, new Uint32Array(record.buffer));",
+    after: "      if (rows.length > 1) keepStep(rows, new Uint32Array(record.buffer));",
+    reason: "A row has eight words.",
+  },
 ];
