@@ -6,6 +6,7 @@ import { type Found, norm, noteFault, nothing, type Part, regrouped } from "../s
 import { type Scaling, scale, scaleUnits, type Write } from "../src/cpu/scale.ts";
 import { judgedOnCpu } from "../src/cpu/skip.ts";
 import { unitNorm } from "../src/cpu/unit_norm.ts";
+import { clipPerExample, createClipper } from "../src/index.ts";
 import { normOf } from "../src/norms/normOf.ts";
 import { INFINITY_SEEN, NAN_SEEN, NONE } from "../src/record.ts";
 import { unitsAlong } from "../src/units.ts";
@@ -168,4 +169,18 @@ describe("writes", () => {
     const most = (2 - 2 ** -23) * 2 ** 127;
     expect(written(large)).toEqual([most, -most]);
   });
+});
+
+test("where a step brings no example, the sum of none goes into its own place, and nowhere else", async () => {
+  const clipper = await createClipper({ backend: "cpu" });
+  const [memory, sum] = [Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)];
+  const none = { buffer: memory, length: 0 };
+  const inPlace = clipper.prepare([memory], clipPerExample(1, { examples: 2 }));
+  inPlace.run([none]);
+  const moved = clipper.prepare([{ buffer: memory, into: { buffer: sum } }], clipPerExample(1, { examples: 2 }));
+  moved.run([{ ...none, into: { buffer: sum } }]);
+  expect([[...memory], [...sum]]).toEqual([
+    [1, 2, 3, 4],
+    [0, 0],
+  ]);
 });

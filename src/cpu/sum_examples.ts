@@ -9,10 +9,10 @@ import type { Scaling } from "./scale.ts";
 export function sumExamples(
   { written, parts }: PreparedArrays,
   scalings: readonly Scaling[],
-  { examples: most = 1, accumulate }: ClipMethod,
+  { examples, accumulate }: ClipMethod,
 ): void {
   for (const tensor of written) {
-    const length = tensor.length / most;
+    const length = tensor.length / (examples as number);
     const count = presentElements(tensor) / length;
     // In place there is no room for the sum of none.
     if (count === 0 && !tensor.into) continue;

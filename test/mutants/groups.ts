@@ -241,7 +241,10 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^check/, ["check", ...calls, ...lists]],
   [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...lists, ...calls, ...plans]],
   [/^(methods|norms|rules|skips|options|floats|struct|remembered)/, [...calls, "methodExamples", "struct", "groups"]],
-  [/^cpu/, ["cpuPasses", "decoded", "optionsRead", "ranges", "record", "taken", "gradients", "clipByValue", "skip", "groups"]],
+  [
+    /^cpu/,
+    ["cpuPasses", "decoded", "optionsRead", "ranges", "record", "taken", "gradients", "clipByValue", "skip", "groups"],
+  ],
   [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],
