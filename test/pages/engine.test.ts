@@ -213,13 +213,6 @@ describe("the engine's page", () => {
     });
   });
 
-  it("keeps no wild values in the address", async () => {
-    const { page } = await open("#seed=1e300&bound=1e-9&steps=4.7&x=1");
-    await untilState(page, "finished");
-    expect(await page.evaluate(() => location.hash)).toBe("#seed=999999&bound=0.01&steps=4");
-    await page.close();
-  });
-
   it("says that it cannot run without WebGPU, and shows its code", async () => {
     const { page, errors } = await open("", { hasWebGpu: false });
     await untilState(page, "unsupported");
@@ -251,11 +244,21 @@ describe("the engine's page", () => {
     await crashing.close();
   });
 
-  it("fits a phone", async () => {
-    const { page, errors } = await open("#steps=10", { width: 360, height: 740 });
-    await untilState(page, "finished");
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
-    expect(errors).toEqual([]);
-    await page.close();
+  describe("on a phone, from a wild address", () => {
+    let visited: Visit;
+    beforeAll(async () => {
+      visited = await open("#seed=1e300&bound=1e-9&steps=4.7&x=1", { width: 360, height: 740 });
+      await untilState(visited.page, "finished");
+    });
+    afterAll(() => visited?.page.close());
+
+    it("keeps no wild values in the address", async () => {
+      expect(await visited.page.evaluate(() => location.hash)).toBe("#seed=999999&bound=0.01&steps=4");
+    });
+
+    it("fits", async () => {
+      expect(await visited.page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+      expect(visited.errors).toEqual([]);
+    });
   });
 });

@@ -3,7 +3,7 @@ import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Summary } from "../../bench/experiment/summary.ts";
 import { launchChromium } from "../engines/chromium.mjs";
-import { newPage, photograph, text, untilStep, untilText, type Visit, visit } from "./visit.ts";
+import { photograph, text, untilStep, untilText, type Visit, visit } from "./visit.ts";
 
 const summary = JSON.parse(readFileSync(new URL("../../docs/experiment.json", import.meta.url), "utf8")) as Summary;
 
@@ -51,11 +51,24 @@ async function slide(page: Page, id: string, value: number): Promise<void> {
   );
 }
 
+/** Before the page's own scripts: keeps the worker and its last report of the race. */
+function keepReports(): void {
+  const Original = Worker;
+  globalThis.Worker = class extends Original {
+    constructor(...values: ConstructorParameters<typeof Worker>) {
+      super(...values);
+      this.addEventListener("message", ({ data }) => {
+        if ("race" in data) Object.assign(globalThis, { kept: { worker: this, data } });
+      });
+    }
+  };
+}
+
 describe("the race", () => {
   let visited: Visit;
   let page: Page;
   beforeAll(async () => {
-    visited = await visit(browser, "train.html?backend=cpu");
+    visited = await visit(browser, "train.html?backend=cpu", { before: keepReports });
     page = visited.page;
     await page.waitForFunction(() => document.body.dataset.race === "recorded");
   });
@@ -202,6 +215,16 @@ describe("the race", () => {
     expect(await nowOf(page)).toEqual(["Training", expect.stringMatching(/^· step \d+ of 600/), false]);
   });
 
+  it("a report that comes after Cancel changes nothing", async () => {
+    const said = await text(page, "#race-state");
+    expect(said).toMatch(/^Cancelled/);
+    await page.evaluate(() => {
+      const { kept } = globalThis as unknown as { kept: { worker: Worker; data: unknown } };
+      kept.worker.dispatchEvent(new MessageEvent("message", { data: kept.data }));
+    });
+    expect(await text(page, "#race-state")).toBe(said);
+  });
+
   it("goes back to the recording", async () => {
     await page.click("#race-play");
     await untilText(page, "#race-state", "Recorded");
@@ -251,34 +274,5 @@ it("keeps its tiles where a system forces colours of its own", async () => {
   const tile = () => getComputedStyle(document.querySelector(".tiles i") as Element).forcedColorAdjust;
   expect(await page.evaluate(tile)).toBe("none");
   expect((await picture()).length).toBeGreaterThan(before.length / 2);
-  await page.close();
-});
-
-it("a report that comes after Cancel changes nothing", async () => {
-  const page = await newPage(browser);
-  // Keeps the worker and its last report of the race.
-  await page.evaluateOnNewDocument(() => {
-    const Original = Worker;
-    globalThis.Worker = class extends Original {
-      constructor(...values: ConstructorParameters<typeof Worker>) {
-        super(...values);
-        this.addEventListener("message", ({ data }) => {
-          if ("race" in data || "ensemble" in data) Object.assign(globalThis, { kept: { worker: this, data } });
-        });
-      }
-    };
-  });
-  await page.goto(`${inject("site")}train.html?backend=cpu`);
-  await untilStep(page, 1);
-  await page.click("#race-train, #ensemble-start");
-  await page.waitForFunction(() => "kept" in globalThis);
-  await page.click("#race-cancel, #ensemble-cancel");
-  const said = await text(page, "#race-state, #ensemble-state");
-  expect(said).toMatch(/^Cancelled/);
-  await page.evaluate(() => {
-    const { kept } = globalThis as unknown as { kept: { worker: Worker; data: unknown } };
-    kept.worker.dispatchEvent(new MessageEvent("message", { data: kept.data }));
-  });
-  expect(await text(page, "#race-state, #ensemble-state")).toBe(said);
   await page.close();
 });

@@ -139,6 +139,8 @@ async function trainAlone(): Promise<Result> {
   const { device, gradients, backward, updated } = await onGPU([0, 1], allExamples);
   const clipper = await gradclip.createClipper({ device });
   const clip = clipper.prepare(gradients, gradclip.clipByGlobalNorm(maxNorm));
+  // What runs before compiles every kernel a second time.
+  await clip.ready;
   const train = async () => {
     for (let now = 0; now < steps; now++) {
       await backward(now);
