@@ -1,10 +1,11 @@
 /** Steps of a method whose bound follows from the norms seen so far, and what these must be, in float64. */
 import type { Clip, ClipMethod, ClipOptions } from "../../src/index.ts";
-import { packed, range } from "./build.ts";
+import { range } from "./build.ts";
 import { fail, same } from "./expect.ts";
 import { COPY_DST, COPY_SRC } from "./harness-webgpu.ts";
-import { bitsOf, FLT_MAX, floatsOf, MIN_NORMAL, MIN_SUBNORMAL, randomSource, ulp24 } from "./numbers.ts";
+import { bitsOf, FLT_MAX, MIN_NORMAL, MIN_SUBNORMAL, randomSource, ulp24 } from "./numbers.ts";
 import { RECORD_BYTES, readRecord } from "./record.ts";
+import { StepMemory } from "./stepMemory.ts";
 import type { Harness, WebGpuHarness } from "./types.ts";
 
 /** More than the default history of autoClip. */
@@ -49,25 +50,19 @@ export type Before = (step: number, encoder?: GPUCommandEncoder) => void;
 export class Player {
   readonly norms: Float32Array;
   readonly #harness: Harness;
-  readonly #memory: ReturnType<Harness["allocate"]>;
-  readonly #views: readonly object[];
+  readonly #memory: StepMemory;
 
   constructor(harness: Harness, norms: Float32Array) {
     this.norms = norms;
     this.#harness = harness;
-    const bits = new Uint32Array(norms.buffer, norms.byteOffset, norms.length);
-    this.#memory = harness.allocate(
-      packed(
-        [...bits].map((word) => Uint32Array.of(word)),
-        256,
-        252,
-      ),
+    this.#memory = new StepMemory(
+      harness,
+      [...norms].map((norm) => [norm]),
     );
-    this.#views = this.#memory.gradients as unknown as object[];
   }
 
   async clip(method: ClipMethod, options?: ClipOptions): Promise<Clip> {
-    const clip = this.#harness.prepare(this.#gradients(0), method, options);
+    const clip = this.#harness.prepare(this.#memory.gradientsOf(0), method, options);
     await clip.ready;
     return clip;
   }
@@ -82,11 +77,11 @@ export class Player {
           : await this.#run(clip, steps, before)),
       );
     }
-    const after = floatsOf((await this.#memory.read()).get("arena") ?? fail("no arena"));
+    const after = await this.#memory.read();
     return told.map((step, i) => ({
       ...step,
       norm: this.norms[from + i] as number,
-      after: after[64 * (from + i + 1)] as number,
+      after: after[from + i] as number,
     }));
   }
 
@@ -96,7 +91,7 @@ export class Player {
     const encoder = device.createCommandEncoder();
     steps.forEach((step, i) => {
       before(step, encoder);
-      clip.encode(encoder, this.#gradients(step));
+      this.#memory.around(encoder, step, () => clip.encode(encoder, this.#memory.gradientsOf(step)));
       encoder.copyBufferToBuffer(clip.record as GPUBuffer, 0, log, RECORD_BYTES * i, RECORD_BYTES);
     });
     device.queue.submit([encoder.finish()]);
@@ -113,15 +108,11 @@ export class Player {
     const told: Told[] = [];
     for (const step of steps) {
       before(step);
-      clip.run(this.#gradients(step));
+      clip.run(this.#memory.gradientsOf(step));
       const { clipped, scale, skippedSteps, spikeSteps } = await clip.report();
       told.push({ clipped, scale, skipped: skippedSteps === 1, spike: spikeSteps === 1 });
     }
     return told;
-  }
-
-  #gradients(step: number) {
-    return [this.#views[step]] as Parameters<Harness["prepare"]>[0];
   }
 }
 

@@ -1,11 +1,11 @@
 /** Steps of several gradients of one number each, whose magnitude is the gradient's norm. */
 import type { Clip, ClipMethod, ClipOptions, GradientView } from "../../src/index.ts";
 import { recordedNorms } from "./adaptiveSteps.ts";
-import { packed, range } from "./build.ts";
+import { range } from "./build.ts";
 import { fail, same } from "./expect.ts";
 import { COPY_DST, COPY_SRC } from "./harness-webgpu.ts";
-import { floatsOf } from "./numbers.ts";
 import { RECORD_BYTES, readRecord } from "./record.ts";
+import { StepMemory } from "./stepMemory.ts";
 import type { Harness, WebGpuHarness } from "./types.ts";
 
 /** One gradient over all steps. */
@@ -47,22 +47,22 @@ export class Series {
   readonly tracks: readonly Track[];
   readonly steps: number;
   readonly #harness: Harness;
-  readonly #memory: ReturnType<Harness["allocate"]>;
-  readonly #views: readonly GradientView[];
+  readonly #memory: StepMemory;
 
   constructor(harness: Harness, tracks: readonly Track[]) {
     this.tracks = tracks;
     this.steps = tracks[0]?.norms.length ?? 0;
     this.#harness = harness;
-    const numbers = range(this.steps).flatMap((step) => tracks.map(({ norms }) => norms.slice(step, step + 1)));
-    const contents = numbers.map(({ buffer }) => new Uint32Array(buffer));
-    this.#memory = harness.allocate(packed(contents, 256, 252));
-    this.#views = this.#memory.gradients as unknown as GradientView[];
+    this.#memory = new StepMemory(
+      harness,
+      range(this.steps).map((step) => tracks.map(({ norms }) => norms[step] as number)),
+    );
   }
 
   async clip(method: ClipMethod, options?: ClipOptions): Promise<Clip> {
+    const views = this.#memory.gradientsOf(0);
     const clip = this.#harness.prepare(
-      this.tracks.map(({ group }, i) => ({ ...(this.#views[i] as GradientView), ...(group && { group }) })),
+      this.tracks.map(({ group }, i) => ({ ...(views[i] as GradientView), ...(group && { group }) })),
       method,
       options,
     );
@@ -78,18 +78,17 @@ export class Series {
         ...(this.#harness.backend === "webgpu" ? await this.#encode(clip, steps) : await this.#run(clip, steps)),
       );
     }
-    const after = floatsOf((await this.#memory.read()).get("arena") ?? fail("no arena"));
+    const after = await this.#memory.read();
     const count = this.tracks.length;
     return told.map((step, i) => ({
       ...step,
-      after: range(count).map((track) => after[64 * (count * (from + i) + track + 1)] as number),
+      after: [...after.subarray(count * (from + i), count * (from + i + 1))],
     }));
   }
 
-  gradientsOf(step: number): (GradientView | null)[] {
-    return this.tracks.map(({ isAbsent }, i) =>
-      isAbsent?.(step) ? null : (this.#views[this.tracks.length * step + i] as GradientView),
-    );
+  #gradientsOf(step: number): (GradientView | null)[] {
+    const views = this.#memory.gradientsOf(step);
+    return this.tracks.map(({ isAbsent }, i) => (isAbsent?.(step) ? null : (views[i] as GradientView)));
   }
 
   async #encode(clip: Clip, steps: readonly number[]): Promise<Told[]> {
@@ -99,7 +98,7 @@ export class Series {
     const log = bufferOf(new Uint32Array((bytes / 4) * steps.length), COPY_DST | COPY_SRC);
     const encoder = device.createCommandEncoder();
     steps.forEach((step, i) => {
-      clip.encode(encoder, this.gradientsOf(step));
+      this.#memory.around(encoder, step, () => clip.encode(encoder, this.#gradientsOf(step)));
       encoder.copyBufferToBuffer(clip.record as GPUBuffer, 0, log, bytes * i, RECORD_BYTES);
       if (clip.scales) encoder.copyBufferToBuffer(clip.scales, 0, log, bytes * i + RECORD_BYTES, entryBytes);
     });
@@ -121,7 +120,7 @@ export class Series {
   async #run(clip: Clip, steps: readonly number[]): Promise<Told[]> {
     const told: Told[] = [];
     for (const step of steps) {
-      clip.run(this.gradientsOf(step));
+      clip.run(this.#gradientsOf(step));
       const { clipped, scale, norm, skippedSteps, spikeSteps } = await clip.report();
       told.push({ clipped, scale, norm, skipped: skippedSteps === 1, spike: spikeSteps === 1 });
     }

@@ -98,7 +98,7 @@ export const cases: Case[] = [
         const again = new Series(harness, over);
         const reporting = await again.clip(method, { ...options, tensorNorms: true });
         for (const step of range(40)) {
-          reporting.run(again.gradientsOf(step));
+          await again.play(reporting, step, step + 1);
           const { tensorNorms } = await reporting.report();
           over.forEach(({ norms, isAbsent }, i) => {
             const norm = isAbsent?.(step) ? Number.NaN : norms[step];
