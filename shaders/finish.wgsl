@@ -74,10 +74,16 @@ fn conclude(all: Partial, together: Decision) {
   }
   //#if HISTORY
   // As src/history.ts reads it: the first 24 bytes of the record, the bound, and the number of the step.
-  state.history[(whole.record.steps - 1u) % HISTORY_STEPSu] = array<u32, 8>(
-    decision.scale.x, decision.scale.y, decision.flags, decision.norm,
-    decision.fraction, bitcast<u32>(decision.power), decision.bound, whole.record.steps,
-  );
+  let row = (whole.record.steps - 1u) % settings.historySteps;
+  let at = arrayLength(&state.words) - 8u * (settings.historySteps - row);
+  state.words[at] = decision.scale.x;
+  state.words[at + 1u] = decision.scale.y;
+  state.words[at + 2u] = decision.flags;
+  state.words[at + 3u] = decision.norm;
+  state.words[at + 4u] = decision.fraction;
+  state.words[at + 5u] = bitcast<u32>(decision.power);
+  state.words[at + 6u] = decision.bound;
+  state.words[at + 7u] = whole.record.steps;
   //#end
 }
 

@@ -10,7 +10,7 @@ export type Files = ReadonlyMap<string, string>;
 /** The text of gradclip/shaders, which others paste into their own: its global names and its members stay. */
 const EXPORTED = ["shared/record", "shared/clipped", "shared/gradient"];
 /** What README.md calls tokens: names that have one in them are replaced in part at run time. */
-const TOKENS = /SLOT|INTO|TARGET|ACCESS|IN_PLACE|WORKGROUP_SIZE|HISTORY_STEPS|LOSS_AT/;
+const TOKENS = /SLOT|INTO|TARGET|ACCESS|IN_PLACE|WORKGROUP_SIZE|LOSS_AT/;
 
 const LETTERS = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 /** No word of WGSL is one letter, or a letter and a digit; but Chromium has these two as types of an extension to come. */

@@ -11,7 +11,7 @@ export interface StepValues {
 export interface Kept {
   /** On the GPU. */
   readonly record?: GPUBuffer;
-  /** On the GPU: the history of the steps, then what the rules remember. */
+  /** On the GPU: what the rules remember, then the history of the steps. */
   readonly memory?: GPUBuffer | undefined;
   /** On the CPU: what the method's rule remembers. */
   readonly ruleState?: RuleState | undefined;

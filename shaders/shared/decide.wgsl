@@ -25,16 +25,13 @@
 //#if STATE
 // What a clip remembers from step to step.
 struct State {
-  //#if HISTORY
-  history: array<array<u32, 8>, HISTORY_STEPS>, // see finish.wgsl
-  //#end
   //#if REMEMBERS
   rule: RuleMemory,
   //#end
   //#if SKIPS
   skip: SkipMemory,
   //#end
-  words: array<u32>, // lists: those of the rule, then those of the skip rule
+  words: array<u32>, // lists: those of the rule, then those of the skip rule; at the end the history, see finish.wgsl
 }
 
 @group(0) @binding(5) var<storage, read_write> state: State;
@@ -55,6 +52,7 @@ struct Settings {
   bundleCount: u32,     // see finish_groups.wgsl
   firstPartial: u32,    // for finish.wgsl: with groups, finish_groups.wgsl has written one for each of its workgroups
   rounds: u32,          // of finish_groups.wgsl
+  historySteps: u32,    // how many are kept
 }
 
 const ZERO = 0u;

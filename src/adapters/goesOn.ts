@@ -88,7 +88,7 @@ function numbersIn(clip: GradientClip, declared: readonly Declared[], method: Cl
   return numbers;
 }
 
-/** A memory on the GPU: the history, the structs, the list of the norms, then the list of the skip rule. */
+/** A memory on the GPU: the structs, the list of the norms, the list of the skip rule, a word, then the history. */
 function copiesOf(earlier: GradientClip, { resolved, options }: GradientClip, numbers: NumbersBefore): Copy[] {
   const count = normsOf(earlier);
   const [old, now] = [count, numbers.length].map((norms) => memoryOf(resolved, options, norms) as Remembered);
@@ -109,11 +109,6 @@ function copiesOf(earlier: GradientClip, { resolved, options }: GradientClip, nu
   const endOf = (norms: number) => headWords + wordsANorm * norms;
   const end = endOf(numbers.length);
   const skip = { from: endOf(count), to: end, count: words.length - end };
-  const history = HISTORY_WORDS * (options.history ?? 0);
-  const behind = [...heads, ...norms, skip].map(({ from, to, count }) => ({
-    from: history + from,
-    to: history + to,
-    count,
-  }));
-  return [{ from: 0, to: 0, count: history }, ...behind].filter(({ count }) => count > 0);
+  const history = { from: oldWords.length + 1, to: words.length + 1, count: HISTORY_WORDS * (options.history ?? 0) };
+  return [...heads, ...norms, skip, history].filter(({ count }) => count > 0);
 }

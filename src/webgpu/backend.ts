@@ -56,8 +56,8 @@ class WebGPUBackend implements ClipBackend {
   readonly #faults = new Faults();
   readonly #compiled = new Set<Promise<void>>();
   readonly owned = new Set<GPUBuffer>();
-  /** Where in `memory` the rules' own begins. */
-  readonly #memoryAt: number;
+  /** Of the history, which ends the memory. */
+  readonly #historyBytes: number;
 
   constructor(
     context: DeviceContext,
@@ -70,7 +70,7 @@ class WebGPUBackend implements ClipBackend {
     this.#context = context;
     this.#label = label;
     this.#options = options;
-    this.#memoryAt = 4 * HISTORY_WORDS * (options.history ?? 0);
+    this.#historyBytes = 4 * HISTORY_WORDS * (options.history ?? 0);
     this.#refuseLost();
     this.pieceElements = pieceElementsOf(context.maxBinding);
     const grouped = method.grouping.kind !== "all";
@@ -157,7 +157,8 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readHistory(): Promise<DataView> {
-    return this.#readMemory(0, this.#memoryAt);
+    const { size } = this.kept.memory as GPUBuffer;
+    return this.#readMemory(size - this.#historyBytes, this.#historyBytes);
   }
 
   destroy(): void {
@@ -173,12 +174,12 @@ class WebGPUBackend implements ClipBackend {
     return copies;
   }
 
-  async #readMemory(offset: number, size?: number): Promise<DataView> {
+  async #readMemory(offset: number, size: number): Promise<DataView> {
     return (await this.#read([{ buffer: this.kept.memory as GPUBuffer, offset, size }]))[0] as DataView;
   }
 
   async #save(memory: Remembered): Promise<ArrayBuffer> {
-    const { buffer } = await this.#readMemory(this.#memoryAt);
+    const { buffer } = await this.#readMemory(0, memory.toWords(0).byteLength);
     memory.fromWords(new Uint32Array(buffer as ArrayBuffer));
     return memory.save();
   }
@@ -186,16 +187,13 @@ class WebGPUBackend implements ClipBackend {
   #load(memory: Remembered, saved: ArrayBuffer): void {
     this.#refuseLost();
     memory.load(saved);
-    this.#watched(() =>
-      this.#context.device.queue.writeBuffer(this.kept.memory as GPUBuffer, this.#memoryAt, memory.toWords(0)),
-    );
+    this.#watched(() => this.#context.device.queue.writeBuffer(this.kept.memory as GPUBuffer, 0, memory.toWords(0)));
   }
 
   /** One word more: an array in a storage buffer has at least one element, and a memory may have no list. */
   #makeState(words = new Uint32Array(0)): GPUBuffer {
-    const at = this.#memoryAt;
-    const size = at + words.byteLength + 4;
-    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, size, (mapped) => mapped.set(words, at / 4));
+    const size = words.byteLength + 4 + this.#historyBytes;
+    const buffer = constantBuffer(this.#context, "memory", STATE_USAGE, size, (mapped) => mapped.set(words));
     this.owned.add(buffer);
     return buffer;
   }

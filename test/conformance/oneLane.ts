@@ -27,7 +27,7 @@ export function alone(text: string, elements: number): string {
     .replaceAll("var<workgroup>", "var<private>")
     .replaceAll("workgroupBarrier();", "")
     .replace(/array<(\w+)>/g, `array<$1, ${elements}>`)
-    .replace(/arrayLength\(&\w+\)/g, `${elements}u`)
+    .replace(/arrayLength\(&[\w.]+\)/g, `${elements}u`)
     .replace(/@compute .*\nfn main/, "fn kernel")
     .replace(/@builtin\(\w+\) /g, "");
 }

@@ -17,12 +17,7 @@ export function finish(planning: Planning): Dispatch[] {
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   const stored = (buffer: "state" | "entries", isBound: boolean): Binding[] =>
     isBound ? [{ type: "storage", buffer }] : [];
-  const named = [
-    method.norm.name,
-    method.rule.name,
-    ...(skip?.names ?? []),
-    ...(history ? [`history of ${history}`] : []),
-  ];
+  const named = [method.norm.name, method.rule.name, ...(skip?.names ?? []), ...(history ? ["history"] : [])];
   return [
     {
       name: `finish ${named.join(" ")} by ${lanes}`,
@@ -30,7 +25,7 @@ export function finish(planning: Planning): Dispatch[] {
         decidingText(kernel, method, lanes, {
           texts: { "shared/record": record, ...skip?.texts },
           conditions: { STATE: hasState, HISTORY: history !== undefined, MEMORIES: isEach, ...skip?.conditions },
-          tokens: { HISTORY_STEPS: `${history}`, ...skip?.tokens },
+          tokens: skip?.tokens,
         }),
       bindings: [
         { type: READ, buffer: "partials" },

@@ -7,7 +7,6 @@ import { perExample, perGroup, perMember, perTensor, perTensorRms, skipped } fro
 import type { Case, Rule, Tensor, Unit, UnitOptions } from "../types.ts";
 
 const UNITS_A_CASE = 30;
-/** Of this length alone, as in history.ts: a kernel is compiled for each. */
 const HISTORY = 32;
 /** More of them by `--seeds` of test/conformance.mjs. */
 const SEEDS = Number(import.meta.env.SEEDS ?? 60);

@@ -33,7 +33,7 @@ import type { Case } from "../types.ts";
 
 const SIGN = 0x80000000;
 const GIVEN = 0xfffffffe;
-const ARRAYS = 16;
+const ARRAYS = 8 * HISTORY_STEPS;
 const FIRST_PARTIAL = 9;
 const MOST_PARTIALS = 6;
 
@@ -52,7 +52,7 @@ const WORDS = ["scale.x", "scale.y", "flags", "norm", "fraction", "power", "nonF
   .concat(["nonFiniteSteps", "badStepsInARow"])
   .map((name) => `whole.record.${name}`)
   .concat(["lastStep", "lastPiece", "lastElement", "spikeSteps"].map((name) => `whole.${name}`));
-const HISTORY = range(8 * HISTORY_STEPS).map((k) => `state.history[${Math.floor(k / 8)}][${k % 8}]`);
+const HISTORY = range(8 * HISTORY_STEPS).map((k) => `state.words[${k}]`);
 
 const CALL: Call = {
   text: asFunctions(
@@ -60,12 +60,12 @@ const CALL: Call = {
     {
       texts: { "shared/record": record, "shared/judge": judge, rule, skip },
       conditions: { SKIPS: true, HISTORY: true },
-      tokens: { HISTORY_STEPS: `${HISTORY_STEPS}` },
     },
     ARRAYS,
   ),
   body: `
   settings.firstPartial = ${FIRST_PARTIAL}u;
+  settings.historySteps = ${HISTORY_STEPS}u;
   gradScaleSource[${ARRAYS - 1}] = ${NAN}u;
   totalNormSource[${ARRAYS - 1}] = ${NAN}u;
   ${readInto(READ)}

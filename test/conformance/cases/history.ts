@@ -19,7 +19,6 @@ import { round24 } from "../numbers.ts";
 import type { Case, Harness } from "../types.ts";
 
 const BOUND = 2;
-/** A kernel is compiled for each length of a history: cases that ask for none in particular share one. */
 const LENGTH = 32;
 
 function flagsOf({ norm, clipped, skipped, spike }: Step): number {
