@@ -194,16 +194,19 @@ function checkContent(found: Bits, content: Content, format: Format, what: strin
     return;
   }
   same(found.length, before.length, `${what}: elements`);
-  const isKept = new Uint8Array(values.length).map((_, element) => (kept(element) ? 1 : 0));
-  const pick = (bits: Bits) => bits.filter((_, element) => isKept[element] === 1);
-  sameWords(pick(found), pick(before), `${what}, what is kept`);
-  const rest = found.filter((_, element) => isKept[element] === 0);
-  checkValues(
-    rest,
-    values.filter((_, element) => isKept[element] === 0),
-    format,
-    `${what}, the rest`,
-  );
+  same(values.length, before.length, `${what}: values wanted`);
+  // A filter makes a list of all elements first.
+  const [rest, wanted] = [found.slice(), values.slice()];
+  let others = 0;
+  for (let element = 0; element < values.length; element++) {
+    if (!kept(element)) {
+      rest[others] = found[element] as number;
+      wanted[others++] = values[element] as number;
+    } else if (found[element] !== before[element]) {
+      fail(`${what}: element ${element}, which is kept, is ${found[element]}, wanted ${before[element]}`);
+    }
+  }
+  checkValues(rest.subarray(0, others), wanted.subarray(0, others), format, `${what}, the rest`);
 }
 
 /** Within an absolute distance, and then rounded to the format. */

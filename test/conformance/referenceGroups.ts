@@ -58,7 +58,9 @@ export function referenceGroups(
     if (!tensor) return new Uint32Array();
     const numberOf = groupOf(tensor);
     const first = areShared ? 0 : groups.length;
-    const groupsOfTensor = new Uint32Array(tensor.bits.length).map((_, element) => first + numberOf(element));
+    const groupsOfTensor = new Uint32Array(tensor.bits.length);
+    for (let element = 0; element < groupsOfTensor.length; element++)
+      groupsOfTensor[element] = first + numberOf(element);
     addTensor(groups, tensor, groupsOfTensor);
     return groupsOfTensor;
   });
@@ -145,9 +147,11 @@ export function tensorNormsOf({ tensors, options }: Unit): number[] {
   const gradScale = scalar(options?.gradScale, Math.fround) ?? 1;
   return tensors.map((tensor) => {
     if (!tensor || tensor.bits.length === 0) return Number.NaN;
-    const values = new Float64Array(valuesOf(tensor));
-    const parameter = new Float64Array(tensor.parameter ? valuesOf(tensor.parameter) : []);
-    if (values.some(Number.isNaN) || parameter.some((value) => !Number.isFinite(value))) return Number.NaN;
-    return gradScale * Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    const values = valuesOf(tensor);
+    const parameter = tensor.parameter ? valuesOf(tensor.parameter) : [];
+    for (let i = 0; i < parameter.length; i++) if (!Number.isFinite(parameter[i])) return Number.NaN;
+    let squared = 0;
+    for (let i = 0; i < values.length; i++) squared += (values[i] as number) * (values[i] as number);
+    return gradScale * Math.sqrt(squared);
   });
 }

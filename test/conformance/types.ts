@@ -188,10 +188,10 @@ export interface WebGpuHarness extends Harness {
 
 /**
  * What alone can make the answer of a case differ from that of another engine: the dispatches that are planned, which are the same
- * everywhere; the text of a shader of which one lane runs by itself; what compiles the shaders; or the driver. See index.ts for the
- * engines that run it.
+ * everywhere; the text of a shader of which one lane runs by itself; what compiles the shaders; the driver; or these two together, and
+ * nothing between them and the caller. See index.ts for the engines that run it.
  */
-export type DependsOn = "plan" | "text" | "compiler" | "driver";
+export type DependsOn = "plan" | "text" | "compiler" | "driver" | "kernels";
 
 /** Units are data for both backends; a script drives the library itself. */
 export type Case = { readonly name: string; readonly heavy?: true; readonly dependsOn?: DependsOn } & (

@@ -108,7 +108,7 @@ const REMEMBERING: readonly { readonly method: ClipMethod; readonly options?: Cl
 ];
 
 export const cases: Case[] = [
-  ...Object.entries(RULES).map(([name, rule]): Case => ({ name, units: () => stepsOf(rule) })),
+  ...Object.entries(RULES).map(([name, rule]): Case => ({ name, dependsOn: "kernels", units: () => stepsOf(rule) })),
   {
     name: "one clip, step by step: entries keep their places and steps are counted",
     script: async (harness) => {

@@ -72,6 +72,7 @@ function randomUnit(seed: number): Unit {
 export const cases: Case[] = [
   ...range(Math.ceil(SEEDS / UNITS_A_CASE)).map((part) => ({
     name: `seeds ${part * UNITS_A_CASE} to ${(part + 1) * UNITS_A_CASE - 1}`,
+    dependsOn: "kernels" as const,
     units: () => range(UNITS_A_CASE, part * UNITS_A_CASE).map(randomUnit),
   })),
   {

@@ -174,6 +174,7 @@ async function onArrays(
 
 export const cases: Case[] = ["skipSpikes", "autoClip", "adaGC", "zClip per tensor", "zClip per group"].map((name) => ({
   name: `${name}: every decision, from the CPU to the device and back`,
+  dependsOn: "kernels",
   script: async (harness) => {
     const crossing = all().find((one) => one.name === name) ?? fail(`no ${name}`);
     const before = await onArrays(harness, crossing, [0, THERE]);

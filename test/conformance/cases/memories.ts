@@ -49,6 +49,7 @@ function adaCase(name: string, settings: Partial<AdaSettings>, skip?: ClipOption
   const all = { ...DEFAULTS, ...settings };
   return {
     name: `adaGC, ${name}`,
+    dependsOn: "kernels",
     script: async (harness) => {
       const tracks = recordedTracks(4, STEPS, 7);
       const steps = await play(harness, tracks, adaGC(settings), { skip });
@@ -96,6 +97,7 @@ function resumeCases({ name, method, options, tracksOf }: Resumed): Case[] {
   return [
     {
       name: `${name}: a run that is saved and resumed takes the same steps, to the bit`,
+      dependsOn: "kernels",
       script: async (harness) => {
         const tracks = tracksOf(140);
         const whole = await play(harness, tracks, method, options);
@@ -163,6 +165,7 @@ export const cases: Case[] = [
   adaCase("with a skip: what is skipped is not remembered", { warmup: 50 }, skipAbove(60), (norm) => norm > 60),
   {
     name: "adaGC: on the GPU every decision is the reference's",
+    dependsOn: "kernels",
     gpuScript: async (harness) => {
       const tracks = recordedTracks(4, STEPS, 21);
       const compared = check(
@@ -246,6 +249,7 @@ export const cases: Case[] = [
   },
   {
     name: "zClip per tensor: each by the program of the paper",
+    dependsOn: "kernels",
     script: async (harness) => {
       const tracks = recordedTracks(4, STEPS, 3);
       const steps = await play(harness, tracks, zClip({ ...z, per: "tensor" }));
@@ -255,6 +259,7 @@ export const cases: Case[] = [
   },
   {
     name: "zClip per group: each by its joint norm, in the order of the list, with a skip",
+    dependsOn: "kernels",
     script: async (harness) => {
       const tracks = grouped(recordedTracks(4, STEPS, 5));
       const steps = await play(harness, tracks, zClip({ ...z, per: "group" }), { skip: skipAbove(60) });

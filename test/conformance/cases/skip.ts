@@ -54,6 +54,7 @@ function spikeCase(settings: Spikes, scale = 1, count = 300): Case {
   const { sigmas, window, warmup } = settings;
   return {
     name: `skipSpikes, ${sigmas} deviations, window ${window}, from the ${warmup}th on, ${count} norms of about ${scale}`,
+    dependsOn: "kernels",
     script: async (harness) => {
       const norms = recordedNorms(window + warmup, scale, count);
       const found = check(await play(harness, norms, skipSpikes(settings)), spikesAmong(norms, settings));
@@ -79,6 +80,7 @@ function lossOf(harness: Harness, losses: Float32Array) {
 function lossCase(name: string, losses: Float32Array, settings: Spikes): Case {
   return {
     name: `skipSpikes, by the loss too: ${name}`,
+    dependsOn: "kernels",
     script: async (harness) => {
       const norms = recordedNorms(5, 1, losses.length);
       const { loss, before } = lossOf(harness, losses);
@@ -169,6 +171,7 @@ export const cases: Case[] = [
   lossCase("of both signs", recordedLosses(2, -2), { sigmas: 3, window: 17, warmup: 10 }),
   {
     name: "a skipped step does not enter the memory of a rule",
+    dependsOn: "kernels",
     script: async (harness) => {
       const norms = recordedNorms(11, 1, 300).map((norm) => Math.min(norm, FLT_MAX));
       const most = 8;
@@ -190,6 +193,7 @@ export const cases: Case[] = [
   },
   {
     name: "a memory is saved and resumed with that of the rule, to the bit",
+    dependsOn: "kernels",
     script: async (harness) => {
       const norms = recordedNorms(12, 1, 200);
       const settings = { sigmas: 3, window: 40, warmup: 20 };

@@ -80,6 +80,7 @@ export const cases: Case[] = [
   },
   {
     name: "over recorded steps: each reports its norms, and decisions and memories are those of a clip without them",
+    dependsOn: "kernels",
     script: async (harness) => {
       const tracks = recordedTracks(4, 120, 40);
       const options = { skip: skipAbove(30) };

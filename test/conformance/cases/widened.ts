@@ -1,6 +1,6 @@
 /** Results of 16-bit gradients in float32: `into` with dtype "f32". They are judged as those of float32 gradients of the same values. */
 import { clipByGlobalNorm, clipPerExample, type GradientView } from "../../../src/index.ts";
-import { clampTo, clipTo, normalizedTo, packed, range, tensor, unit } from "../build.ts";
+import { clampTo, clipTo, dependentOn, normalizedTo, packed, range, tensor, unit } from "../build.ts";
 import { refuses, same, sameWords, untouched } from "../expect.ts";
 import { HALVES, type Half, half, PATTERNS, POLICIES } from "../halves.ts";
 import { GUARD_BYTES } from "../memory.ts";
@@ -163,10 +163,13 @@ export const cases: Case[] = [
       }),
     ],
   },
-  ...HALVES.flatMap((dtype) => [
-    { name: `${dtype}: every pattern`, units: () => everyPattern(dtype) },
-    { name: `${dtype}: every layout`, units: () => [0, 2, 4, 6, 8, 14, 16].flatMap((from) => layouts(dtype, from)) },
-  ]),
+  ...dependentOn(
+    "kernels",
+    HALVES.flatMap((dtype) => [
+      { name: `${dtype}: every pattern`, units: () => everyPattern(dtype) },
+      { name: `${dtype}: every layout`, units: () => [0, 2, 4, 6, 8, 14, 16].flatMap((from) => layouts(dtype, from)) },
+    ]),
+  ),
   {
     name: "neighbours",
     units: () =>
@@ -194,7 +197,7 @@ export const cases: Case[] = [
   },
   { name: "every rule over a mixture", units: () => [1, 2].flatMap((seed) => everyRule(model(seed))) },
   { name: "norms of parameters", units: () => [unit("agc", withParameters(model(1)), agc({ axes: [0] }))] },
-  { name: "sums over examples", units: sums },
+  { name: "sums over examples", dependsOn: "kernels", units: sums },
   {
     name: "sums go on in float32",
     script: async ({ allocate, prepare }) => {
@@ -227,7 +230,7 @@ export const cases: Case[] = [
       }
     },
   },
-  { name: "longer than usual", units: long },
+  { name: "longer than usual", dependsOn: "kernels", units: long },
   planned("pieces, for bindings of 64 KiB", { maxBinding: 65_536 }, long),
   planned("one workgroup", ONE_WORKGROUP, () => [...everyRule(model(3)).slice(0, 4), ...sums().slice(-6)]),
   {
