@@ -1,5 +1,6 @@
 import kernel from "../../../shaders/finish.wgsl?raw";
 import record from "../../../shaders/shared/record.wgsl?raw";
+import { globalRule } from "../../rules/global.ts";
 import { remembersEach } from "../../rules/rule.ts";
 import { READ } from "../layouts.ts";
 import { decidingBindings, decidingText } from "./decide.ts";
@@ -7,10 +8,13 @@ import type { Binding, Dispatch, Planning, SkipPasses } from "./pass.ts";
 
 /** One workgroup folds the partials of all gradients, decides, and writes the record. */
 export function finish(planning: Planning): Dispatch[] {
-  const { method, limits, options } = planning;
+  const { limits, options } = planning;
   const { history } = options;
   const skip = (options.skip?.passes.webgpu as SkipPasses | undefined)?.inFinish(planning);
-  const isEach = remembersEach(method.rule);
+  const isEach = remembersEach(planning.method.rule);
+  // Of several norms finish_groups has decided the scales: what any rule makes of all of them together is not used.
+  const isDecided = planning.groupCount > 0 && !isEach;
+  const method = isDecided ? { ...planning.method, rule: globalRule } : planning.method;
   const hasState = "begin" in method.rule || skip !== undefined || history !== undefined;
   const { finishLanes: lanes, normWorkgroups } = limits.grid;
   // Other gradients of the same clip seldom need more partials.
