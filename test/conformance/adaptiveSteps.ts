@@ -29,6 +29,18 @@ export function recordedNorms(seed: number, scale = 1, length = STEPS): Float32A
   });
 }
 
+/** Losses that fall, waver and now and then jump. */
+export function recordedLosses(seed: number, offset: number, length = 250): Float32Array {
+  const random = randomSource(seed);
+  return Float32Array.from({ length }, (_, step) => {
+    const usual = offset + 3 * Math.exp(-step / 100) + 0.2 * (random() + random());
+    const event = (random() + 1) / 2;
+    if (event < 0.01) return Number.NaN;
+    if (event < 0.02) return -Infinity;
+    return event < 0.05 ? usual + 10 * (1 + random()) : usual;
+  });
+}
+
 export interface Step {
   readonly norm: number;
   readonly clipped: boolean;

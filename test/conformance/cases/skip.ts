@@ -13,7 +13,7 @@ import {
   skipSpikes,
   zClip,
 } from "../../../src/index.ts";
-import { type Before, checkWithin, Player, recordedNorms, type Step } from "../adaptiveSteps.ts";
+import { type Before, checkWithin, Player, recordedLosses, recordedNorms, type Step } from "../adaptiveSteps.ts";
 import { range, tensor } from "../build.ts";
 import { fail, near, same } from "../expect.ts";
 import { COPY_DST, COPY_SRC, STORAGE } from "../harness-webgpu.ts";
@@ -90,18 +90,6 @@ function lossCase(name: string, losses: Float32Array, settings: Spikes): Case {
       check(await play(harness, norms, skipSpikes({ ...settings, loss }), before), verdicts);
     },
   };
-}
-
-/** Losses that fall, waver and now and then jump. */
-function recordedLosses(seed: number, offset: number, length = 250): Float32Array {
-  const random = randomSource(seed);
-  return Float32Array.from({ length }, (_, step) => {
-    const usual = offset + 3 * Math.exp(-step / 100) + 0.2 * (random() + random());
-    const event = (random() + 1) / 2;
-    if (event < 0.01) return Number.NaN;
-    if (event < 0.02) return -Infinity;
-    return event < 0.05 ? usual + 10 * (1 + random()) : usual;
-  });
 }
 
 /** What an optimizer that takes the scales has: 0, with the flags of a skip and a spike and no other. */
