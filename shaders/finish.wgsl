@@ -74,8 +74,7 @@ fn conclude(all: Partial, together: Decision) {
   }
   //#if HISTORY
   // As src/history.ts reads it: the first 24 bytes of the record, the bound, and the number of the step.
-  let row = (whole.record.steps - 1u) % settings.historySteps;
-  let at = arrayLength(&state.words) - 8u * (settings.historySteps - row);
+  let at = arrayLength(&state.words) - 8u * (whole.record.steps % settings.history + 1u);
   state.words[at] = decision.scale.x;
   state.words[at + 1u] = decision.scale.y;
   state.words[at + 2u] = decision.flags;

@@ -52,7 +52,7 @@ struct Settings {
   bundleCount: u32,     // see finish_groups.wgsl
   firstPartial: u32,    // for finish.wgsl: with groups, finish_groups.wgsl has written one for each of its workgroups
   rounds: u32,          // of finish_groups.wgsl
-  historySteps: u32,    // how many are kept
+  history: u32,         // how many steps are kept
 }
 
 const ZERO = 0u;

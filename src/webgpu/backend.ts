@@ -157,8 +157,8 @@ class WebGPUBackend implements ClipBackend {
   }
 
   readHistory(): Promise<DataView> {
-    const { size } = this.kept.memory as GPUBuffer;
-    return this.#readMemory(size - this.#historyBytes, this.#historyBytes);
+    const size = this.#historyBytes;
+    return this.#readMemory((this.kept.memory as GPUBuffer).size - size, size);
   }
 
   destroy(): void {

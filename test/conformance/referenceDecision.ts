@@ -154,6 +154,6 @@ export function recordAfter(step: Step): number[] {
     ...[faultySteps + (faults ? 1 : 0), isBad ? bad + 1 : 0],
     ...(all.nonFinite > 0 ? [now === 0 ? NONE : now, ...first] : last),
     spikes + (isSpike ? 1 : 0),
-    ...range(HISTORY_STEPS).flatMap((k) => (k === steps % HISTORY_STEPS ? row : row.map(() => 0))),
+    ...range(HISTORY_STEPS).flatMap((k) => (k === HISTORY_STEPS - 1 - (now % HISTORY_STEPS) ? row : row.map(() => 0))),
   ];
 }

@@ -26,7 +26,7 @@ export const settingsStruct = struct(
   "bundleCount",
   "firstPartial",
   "rounds",
-  "historySteps",
+  "history",
 );
 const SETTINGS_BYTES = 4 * settingsStruct.words;
 const GIVEN = 0xfffffffe;
@@ -36,7 +36,7 @@ const EACH = 3;
 /** The bindings of decide.wgsl: gradScale, totalNorm, and settings that are the same for every step. `ofGroups` is for finish_groups. */
 export function decidingBindings(planning: Planning, ofGroups?: { bundleCount: number; rounds: number }): Binding[] {
   const { norm, eps = 0, limits } = planning.method;
-  const { nonFinite, gradScale, totalNorm, history = 0 } = planning.options;
+  const { nonFinite, gradScale, totalNorm, history } = planning.options;
   const { first, count } = planning.found;
   const given = typeof totalNorm === "number";
   const total = wordsOf(given ? totalNorm : 0);
@@ -55,7 +55,7 @@ export function decidingBindings(planning: Planning, ofGroups?: { bundleCount: n
     epsExponent: added.exponent,
     groupCount: planning.groupCount,
     firstPartial: first,
-    historySteps: history,
+    history,
     ...ofGroups,
   });
   return [

@@ -21,10 +21,10 @@ export function finish(planning: Planning): Dispatch[] {
   planning.partialCount = Math.max(planning.partialCount, normWorkgroups);
   const stored = (buffer: "state" | "entries", isBound: boolean): Binding[] =>
     isBound ? [{ type: "storage", buffer }] : [];
-  const named = [method.norm.name, method.rule.name, ...(skip?.names ?? []), ...(history ? ["history"] : [])];
+  const named = [method.norm.name, method.rule.name, ...(skip?.names ?? [])];
   return [
     {
-      name: `finish ${named.join(" ")} by ${lanes}`,
+      name: `finish ${named.join(" ")}${history ? " history" : ""} by ${lanes}`,
       source: () =>
         decidingText(kernel, method, lanes, {
           texts: { "shared/record": record, ...skip?.texts },

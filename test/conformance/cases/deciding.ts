@@ -65,7 +65,7 @@ const CALL: Call = {
   ),
   body: `
   settings.firstPartial = ${FIRST_PARTIAL}u;
-  settings.historySteps = ${HISTORY_STEPS}u;
+  settings.history = ${HISTORY_STEPS}u;
   gradScaleSource[${ARRAYS - 1}] = ${NAN}u;
   totalNormSource[${ARRAYS - 1}] = ${NAN}u;
   ${readInto(READ)}
