@@ -194,4 +194,16 @@ export const host: readonly Equivalent[] = [
     after: "    read(source, (values) => linf.add(found[group] as Sum, values, 1));",
     reason: "A largest magnitude is relative to nothing.",
   },
+  {
+    file: "cpu/formats.ts",
+    before: "  if (magnitude >= 0x477ff000) return sign | 0x7c00;",
+    after: "  if (magnitude >= 0x477ff001) return sign | 0x7c00;",
+    reason: "Halfway the next line gives infinity too.",
+  },
+  {
+    file: "cpu/formats.ts",
+    before: "const single = new Float32Array(1);",
+    after: "const single = new Float32Array(2);",
+    reason: "Its first element alone is used.",
+  },
 ];
