@@ -62,12 +62,12 @@ const loop: Form = (line, afters) => {
 };
 
 const GOES_ON = "goesOn";
-/** A loop that has no end would take the process with it. */
+/** A loop that has no end would take the process with it. The longest of a case has half as many turns. */
 const END = `
 var<private> turns: u32;
 fn ${GOES_ON}() -> bool {
-turns = min(turns + 1u, 20000u);
-return turns < 20000u;
+turns = min(turns + 1u, 100000u);
+return turns < 100000u;
 }`;
 
 /** Loops without a mutant end too. */
