@@ -132,7 +132,9 @@ export function referenceGlobalNorm(unit: Unit, maxNorm: number, lengthens = fal
 
   const { norm, gradScale } = factors;
   const bound = common.bound;
-  const clipped = lengthens ? norm > 0 && round24(norm) !== bound : round24(norm) > bound;
+  // A norm beside the length can have a scale of 1.
+  const isScaled = options.totalNorm !== undefined || Math.fround((bound / norm) * gradScale) !== gradScale;
+  const clipped = lengthens ? norm > 0 && round24(norm) !== bound && isScaled : round24(norm) > bound;
   if (!unit.exact && bound > 0 && norm > 0 && Number.isFinite(bound) && Math.abs(norm - bound) <= 2 * ulp24(bound)) {
     throw new Error(`${unit.label}: a norm ${norm} this near to the bound ${bound} may fall on either side of it`);
   }

@@ -14,6 +14,11 @@ function units(): Unit[] {
       exact: true,
       want: { scale: 1, clipped: false },
     }),
+    // The root of 13 is nearer to the float32 before, and the quotient of both rounds to 1.
+    unit("a last digit from the length", [tensor([3, 2])], normalizedTo(3.6055514812469482), {
+      exact: true,
+      want: { scale: 1, clipped: false, values: [[3, 2]] },
+    }),
     unit("zeros stay zeros", [tensor([0, -0, 0])], one, { want: { norm: 0, scale: 1, clipped: false } }),
     unit("no gradient", [null], one, { want: { norm: 0, scale: 1, clipped: false } }),
     unit("many values", list, normalizedTo(1000)),
