@@ -228,12 +228,17 @@ function inputs(kind: Kind): Input[] {
     const workgroups = workgroupsFor(segments, layout, tilesPerWorkgroup);
     const [low, high] = limits[k % limits.length] as readonly [number, number];
     const factor = factors[below(factors.length)] as number;
-    // All of them are small, or beside the limits.
-    const [isSmall, isBeside] = [k % 17 === 0, k % 17 === 1];
+    // All of them are small, or beside the limits; or now and then one becomes the largest subnormal number.
+    const [isSmall, isBeside, isTiny] = [k % 17 === 0, k % 17 === 1, k % 17 === 2 && dtype === "f32"];
     const isFactor = isBeside || below(isSmall ? 2 : 8) > 0;
     const usual = isBeside || below(2) ? ONE : factor;
-    const gradScale = isFactor ? usual : ([0, NAN, INFINITY, bitsOf(-1), 0x7fffff][below(5)] as number);
+    const gradScale = isTiny
+      ? bitsOf(0.5)
+      : isFactor
+        ? usual
+        : ([0, NAN, INFINITY, bitsOf(-1), 0x7fffff][below(5)] as number);
     const special = () => {
+      if (isTiny) return below(20) ? bitsOf(1 + below(20)) : bitsOf(2 ** -125) - 2;
       if (isSmall) return below(2) ? 0 : bitsIn(dtype, 2 ** -(3 + below(3)));
       const limit = below(2) ? Math.abs(low) : Math.abs(high);
       return bitsIn(dtype, Math.min(limit, 50)) + below(2);
@@ -250,7 +255,7 @@ function inputs(kind: Kind): Input[] {
       gradScale,
       isHeld: below(2) === 0,
       bits: range(WORDS * layout.elements).map(() =>
-        isSmall || isBeside ? special() : bitsFor(kind, below, gradScale, isFaulty),
+        isSmall || isBeside || isTiny ? special() : bitsFor(kind, below, gradScale, isFaulty),
       ),
     };
   });
