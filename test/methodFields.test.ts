@@ -13,21 +13,31 @@ import {
   normalizeByGlobalNorm,
   zClip,
 } from "../src/index.ts";
+import { normOf } from "../src/norms/normOf.ts";
 import { autoStruct } from "../src/rules/auto.ts";
 import type { Facts, Remembering } from "../src/rules/rule.ts";
 import { zStruct } from "../src/rules/z.ts";
 
-function memoryOf({ rule }: ClipMethod) {
-  return (rule as unknown as Remembering).begin(1);
+function memoryOf({ rule }: ClipMethod, norms = 1) {
+  return (rule as unknown as Remembering).begin(norms);
 }
 
 describe("without options", () => {
   test("bounds are as documented", () => {
-    const methods = [clipByGlobalNorm(), adaptiveGradClip(), autoClip(), zClip(), adaGC(), clipByNorm(), measureNorm()];
-    const wanted = [1, Math.fround(0.01), Infinity, Infinity, 1, 1, undefined];
+    const methods = [
+      clipByGlobalNorm(),
+      adaptiveGradClip(),
+      autoClip(),
+      zClip(),
+      adaGC(),
+      clipByNorm(),
+      measureNorm(),
+      normalizeByGlobalNorm(),
+    ];
+    const wanted = [1, Math.fround(0.01), Infinity, Infinity, 1, 1, undefined, 1];
     expect(methods.map(({ maxNorm }) => maxNorm)).toEqual(wanted);
     expect(methods.map(({ eps = 0 }) => eps)).toEqual(wanted.map(() => 0));
-    const kinds = ["all", "units", "all", "all", "tensor", "tensor", "all"];
+    const kinds = ["all", "units", "all", "all", "tensor", "tensor", "all", "all"];
     expect(methods.map(({ grouping }) => grouping.kind)).toEqual(kinds);
   });
 
@@ -71,6 +81,37 @@ describe("without options", () => {
     );
     expect(bounds).toEqual([1e-5, 1e-5, 0.02].map((bound) => expect.closeTo(bound, 9)));
   });
+});
+
+describe("zClip's memory of several norms", () => {
+  const memory = memoryOf(zClip({ per: "tensor" }), 3);
+  const saved = (of = memory) => [...new Float64Array(of.save())].slice(1);
+
+  test("is empty at first, and comes back from the words of the GPU", () => {
+    expect(saved()).toEqual(Array(9).fill(0));
+    for (const [normNumber, norm] of [2, 3, 5].entries()) {
+      for (const times of [1, 2]) {
+        memory.boundFor({ norm: norm * times, maxNorm: Infinity, weight: 0, parameterNorm: 0, normNumber });
+      }
+    }
+    // Mean and variance of two norms.
+    expect(saved()).toEqual([2, 3, 1, 2, 4.5, 2.25, 2, 7.5, 6.25]);
+    const other = memoryOf(zClip({ per: "tensor" }), 3);
+    other.fromWords(memory.toWords(0));
+    expect(saved(other)).toEqual(saved());
+  });
+
+  test("goes with its norms, and a new one has none", () => {
+    memory.renumber?.([2, undefined, 0]);
+    expect(saved()).toEqual([2, 7.5, 6.25, 0, 0, 0, 2, 3, 1]);
+  });
+});
+
+test("the p of a norm is kept in 23 bits", () => {
+  for (const p of [0.05, 0.3, 1.5, 3, 1000.5, 4_194_304, 2 - 2 ** -30]) {
+    const { fixedPower } = normOf(p, "x");
+    expect((fixedPower % 2 ** 23) / 2 ** Math.floor(fixedPower / 2 ** 23) / p).toBeCloseTo(1, 6);
+  }
 });
 
 test("several norms have passes of their own", () => {

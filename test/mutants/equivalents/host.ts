@@ -206,4 +206,34 @@ export const host: readonly Equivalent[] = [
     after: "const single = new Float32Array(2);",
     reason: "Its first element alone is used.",
   },
+  {
+    file: "norms/l1.ts",
+    before: "  fixedPower: 0,",
+    after: "  fixedPower: 1,",
+    reason: "Its kernels read no power.",
+  },
+  {
+    file: "norms/l2.ts",
+    before: "  fixedPower: 0,",
+    after: "  fixedPower: 1,",
+    reason: "Its kernels read no power.",
+  },
+  {
+    file: "norms/linf.ts",
+    before: "  fixedPower: 0,",
+    after: "  fixedPower: 1,",
+    reason: "Its kernels read no power.",
+  },
+  {
+    file: "norms/linf.ts",
+    before: "  add: (found, values) => addTerms(found, values, (value) => 0 * value),",
+    after: "  add: (found, values) => addTerms(found, values, (value) => 1 * value),",
+    reason: "The sum says only whether it is finite.",
+  },
+  {
+    file: "rules/groups.ts",
+    before: "    weight: ({ group }) => bounds[group] ?? 0,",
+    after: "    weight: ({ group }) => bounds[group] ?? 1,",
+    reason: "Each group has a bound.",
+  },
 ];
