@@ -236,4 +236,40 @@ export const host: readonly Equivalent[] = [
     after: "    weight: ({ group }) => bounds[group] ?? 1,",
     reason: "Each group has a bound.",
   },
+  {
+    file: "skips/memory.ts",
+    before: "      const part = { of, headAt, listAt, listWords: of.toWords(0).length - of.headWords };",
+    after: "      const part = { of, headAt, listAt, listWords: of.toWords(1).length - of.headWords };",
+    reason: "How many words there are does not depend on where the list is.",
+  },
+  {
+    file: "skips/skipSpikes.ts",
+    before: "        values: seen < window ? ring.slice(0, seen) : [...ring.slice(next), ...ring.slice(0, next)],",
+    after: "        values: seen <= window ? ring.slice(0, seen) : [...ring.slice(next), ...ring.slice(0, next)],",
+    reason: "When a list has just become full, the next place is 0.",
+  },
+  {
+    file: "floats.ts",
+    before: "  for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;",
+    after: "  for (; mantissa >= 3 ** 32; exponent++) mantissa /= 2;",
+    reason: "It is for a Math.log2 that is too small; V8's is not.",
+  },
+  {
+    file: "floats.ts",
+    before: "  let exponent = Math.floor(Math.log2(value)) - 31;",
+    after: "  let exponent = Math.floor(Math.log2(value)) + 31;",
+    reason: "The loops move the number to where it belongs; it takes longer.",
+  },
+  {
+    file: "methods/method.ts",
+    before: "  passes: 0,",
+    after: "  passes: 1,",
+    reason: "Its keys alone are used.",
+  },
+  {
+    file: "methods/method.ts",
+    before: "  eps: 0,",
+    after: "  eps: 1,",
+    reason: "Its keys alone are used.",
+  },
 ];
