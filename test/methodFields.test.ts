@@ -83,28 +83,22 @@ describe("without options", () => {
   });
 });
 
-describe("zClip's memory of several norms", () => {
+test("zClip's memory of several norms comes back from the GPU's words, and goes with its norms", () => {
   const memory = memoryOf(zClip({ per: "tensor" }), 3);
   const saved = (of = memory) => [...new Float64Array(of.save())].slice(1);
-
-  test("is empty at first, and comes back from the words of the GPU", () => {
-    expect(saved()).toEqual(Array(9).fill(0));
-    for (const [normNumber, norm] of [2, 3, 5].entries()) {
-      for (const times of [1, 2]) {
-        memory.boundFor({ norm: norm * times, maxNorm: Infinity, weight: 0, parameterNorm: 0, normNumber });
-      }
+  expect(saved()).toEqual(Array(9).fill(0));
+  for (const [normNumber, norm] of [2, 3, 5].entries()) {
+    for (const times of [1, 2]) {
+      memory.boundFor({ norm: norm * times, maxNorm: Infinity, weight: 0, parameterNorm: 0, normNumber });
     }
-    // Mean and variance of two norms.
-    expect(saved()).toEqual([2, 3, 1, 2, 4.5, 2.25, 2, 7.5, 6.25]);
-    const other = memoryOf(zClip({ per: "tensor" }), 3);
-    other.fromWords(memory.toWords(0));
-    expect(saved(other)).toEqual(saved());
-  });
-
-  test("goes with its norms, and a new one has none", () => {
-    memory.renumber?.([2, undefined, 0]);
-    expect(saved()).toEqual([2, 7.5, 6.25, 0, 0, 0, 2, 3, 1]);
-  });
+  }
+  // Mean and variance of two norms.
+  expect(saved()).toEqual([2, 3, 1, 2, 4.5, 2.25, 2, 7.5, 6.25]);
+  const other = memoryOf(zClip({ per: "tensor" }), 3);
+  other.fromWords(memory.toWords(0));
+  expect(saved(other)).toEqual(saved());
+  memory.renumber?.([2, undefined, 0]);
+  expect(saved()).toEqual([2, 7.5, 6.25, 0, 0, 0, 2, 3, 1]);
 });
 
 test("the p of a norm is kept in 23 bits", () => {
