@@ -23,7 +23,11 @@ export const defaults: Settings = { w: 5.5, b: -2.5, rate: 0.2, method: "norm", 
 
 const methods: readonly MethodName[] = ["norm", "value", "none"];
 
+/** What is after `#` since this page read or wrote it last. */
+let known = "";
+
 export function settingsFromAddress(): Settings {
+  known = location.hash;
   const address = readAddress();
   const { least, most } = boundExponents;
   const number = (name: "w" | "b" | "rate" | "bound" | "step", limits: readonly [number, number]) =>
@@ -38,8 +42,11 @@ export function settingsFromAddress(): Settings {
   };
 }
 
+/** Not over a link that was just followed: its event comes after the frame. */
 export function toAddress(settings: Settings): void {
+  if (location.hash !== known) return;
   writeAddress({ ...settings });
+  known = location.hash;
 }
 
 /** The nearest start on the map. Two decimals: the address stays short, and a link gives the same paths. */

@@ -28,6 +28,14 @@ describe.each(["site", "npmStart"] as const)("%s", (name) => {
     await untilText(page, "#backend", "Surface");
     expect(await inkOf(page, "#paths", "--path-clipped")).toBeGreaterThan(300);
     await page.waitForSelector("#norm canvas");
+    // A link that is followed after a change, and before its frame wrote the address.
+    await page.evaluate(() => {
+      requestAnimationFrame(() => {
+        location.hash = "w=5&b=-2";
+      });
+      document.querySelector<HTMLElement>("#next")?.click();
+    });
+    await page.waitForFunction(() => location.hash.startsWith("#w=5&b=-2&rate="));
     expect(errors).toEqual([]);
     await page.close();
   });
