@@ -54,6 +54,43 @@ test("a step makes no instance of a kernel that a step before it has made", asyn
   expect(instances).toBe(before);
 });
 
+test("a module with another memory, or with none, has an instance of its own", () => {
+  const bytes = Uint8Array.of(
+    0,
+    97,
+    115,
+    109,
+    1,
+    0,
+    0,
+    0,
+    2,
+    15,
+    1,
+    3,
+    101,
+    110,
+    118,
+    6,
+    109,
+    101,
+    109,
+    111,
+    114,
+    121,
+    2,
+    0,
+    1,
+  );
+  const module = new WebAssembly.Module(bytes);
+  const [one, two] = [1, 2].map(() => ({ env: { memory: new WebAssembly.Memory({ initial: 1 }) } }));
+  const first = new WebAssembly.Instance(module, one);
+  expect(new WebAssembly.Instance(module, one)).toBe(first);
+  expect(new WebAssembly.Instance(module, two)).not.toBe(first);
+  const empty = new WebAssembly.Module(bytes.subarray(0, 8));
+  expect(new WebAssembly.Instance(empty)).not.toBe(new WebAssembly.Instance(empty));
+});
+
 test("every method tells the length of the whole gradient before it clips, and which steps it clipped", async () => {
   const free = await (await networkAfter(2, "none", 1, 2)).read();
   const first = free.norms[0] as number;

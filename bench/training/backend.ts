@@ -57,15 +57,18 @@ export async function onCpu(reason: string): Promise<Backend> {
 }
 
 /**
- * jax-js makes an instance of a kernel for each dispatch, which takes twice as long as the training itself. A kernel keeps nothing
- * from one dispatch to the next, and all have one memory: its first instance serves them all.
+ * jax-js 0.1.25 makes an instance of a kernel for each dispatch, which takes twice as long as the training itself. A kernel keeps nothing
+ * from one dispatch to the next: its first instance with a memory serves them all. This may go when jax-js keeps them, as its workers do.
  */
 function keepInstances(): void {
-  const kept = new WeakMap<WebAssembly.Module, WebAssembly.Instance>();
+  const kept = new WeakMap<WebAssembly.Module, { instance: WebAssembly.Instance; memory: unknown }>();
   WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
     construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
-      const instance = kept.get(module) ?? new Instance(module, imports);
-      kept.set(module, instance);
+      const memory = imports?.env?.memory;
+      const known = kept.get(module);
+      if (memory && known?.memory === memory) return known.instance;
+      const instance = new Instance(module, imports);
+      kept.set(module, { instance, memory });
       return instance;
     },
   });

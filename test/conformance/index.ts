@@ -44,9 +44,10 @@ const FEW_BUFFERS = 4;
 
 /**
  * And there no more than one engine of a kind runs a case that depends on that kind alone, unless a filter asks for it. Node runs
- * every case. Dawn's Tint compiles for Node and for Chromium, wgpu's naga for Deno and for Firefox. The driver is SwiftShader, and
- * Mesa's for Firefox. So no other engine has the two that Deno has, or Firefox, and Chromium has those of Node: the same text comes to the
- * same driver there. What Chromium runs are the cases in which its own process or its wire could matter, and every kernel of the matrix.
+ * every case. Dawn's Tint compiles for Node and for Chromium, in two versions, wgpu's naga for Deno and for Firefox. The driver is
+ * SwiftShader, and Mesa's for Firefox. So Deno and Firefox each have a pair of compiler and driver that no other engine has, and Chromium
+ * has that of Node. Chromium runs the cases in which its own process or its wire could matter: reads between steps, histories, memories
+ * that are saved and resumed. And it runs the matrix of formats and methods, so that its version of Tint compiles these kernels.
  */
 const LEFT_OUT: Readonly<Record<string, readonly DependsOn[]>> = {
   chromium: ["plan", "text", "compiler", "driver", "kernels"],

@@ -188,8 +188,8 @@ export interface WebGpuHarness extends Harness {
 
 /**
  * What alone can make the answer of a case differ from that of another engine: the dispatches that are planned, which are the same
- * everywhere; the text of a shader of which one lane runs by itself; what compiles the shaders; the driver; or these two together, and
- * nothing between them and the caller. See index.ts for the engines that run it.
+ * everywhere; the text of a shader of which one lane runs by itself; what compiles the shaders; the driver; or compiler and driver together,
+ * where a case asks nothing special of the engine's process. See index.ts for the engines that run it.
  */
 export type DependsOn = "plan" | "text" | "compiler" | "driver" | "kernels";
 

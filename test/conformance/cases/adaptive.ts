@@ -61,7 +61,6 @@ function resumeCases(name: keyof typeof methods): Case[] {
   return [
     {
       name: `${name}: a run that is saved and resumed takes the same steps, to the bit`,
-      dependsOn: "kernels",
       script: async (harness) => {
         const player = new Player(harness, recordedNorms(7, 1, FEWER_STEPS));
         const whole = await player.play(await player.clip(method));

@@ -50,7 +50,6 @@ function sequence(
 ): Case {
   return {
     name: `${name}: the steps since the last call, and how many are lost`,
-    dependsOn: "kernels",
     script: async (harness) => {
       const norms = recordedNorms(21, 1, 250);
       for (const history of lengths) {
