@@ -158,6 +158,11 @@ export function wrongPartials(wanted: readonly Found[], words: Uint32Array): rea
   });
 }
 
+/** What is wrong in words of which each has one answer. */
+export function wrongWords(wanted: readonly number[], words: Uint32Array): readonly string[] {
+  return wanted.flatMap((want, k) => (words[k] === want ? [] : [`word ${k} is ${words[k]}, wanted ${want}`]));
+}
+
 /** A run of words, as in shaders/shared/segment.wgsl. */
 export interface Segment {
   readonly first: number;

@@ -16,6 +16,7 @@ import {
   textOf,
   tilesOf,
   workgroupsFor,
+  wrongWords,
 } from "../walks.ts";
 
 const LANES = 2;
@@ -292,11 +293,16 @@ export const cases: Case[] = dependentOn(
   "text",
   KINDS.map((kind): Case => {
     const rows = once(() => inputs(kind).map((input) => rowOf(kind, input)));
-    const wrongIn = ({ wanted }: Row, words: Uint32Array) =>
-      wanted.flatMap((want, k) => (words[k] === want ? [] : [`word ${k} is ${words[k]}, wanted ${want}`]));
     return {
       name: `elements of ${kind.dtype}, ${kind.isInto ? "elsewhere" : "in place"}`,
-      gpuScript: (harness) => checkEach(harness, callFor(kind), rows(), ({ words }) => words, wrongIn),
+      gpuScript: (harness) =>
+        checkEach(
+          harness,
+          callFor(kind),
+          rows(),
+          ({ words }) => words,
+          ({ wanted }, words) => wrongWords(wanted, words),
+        ),
     };
   }),
 );
