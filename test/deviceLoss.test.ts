@@ -187,6 +187,11 @@ describe("what fails as if the device were lost", () => {
     for (const act of [() => clip.ready, () => clip.run(), () => clip.report()]) {
       await expect((async () => act())()).rejects.toThrow(/did not compile/);
     }
+    const atOnce = (await createClipper({ device })).prepare([device.createBuffer({ size: 8, usage: STORAGE })]);
+    atOnce.run();
+    for (const act of [() => atOnce.ready, () => atOnce.run(), () => atOnce.report()]) {
+      await expect((async () => act())()).rejects.toThrow(/did not compile/);
+    }
     device.destroy();
   });
 

@@ -96,10 +96,13 @@ export async function kernelTexts(bindings: number): Promise<KernelText[]> {
   for (const method of methods) {
     for (const view of views) {
       clipper.prepare([view], method);
+      // A kernel is asked for after this turn.
+      await undefined;
       isFirst = false;
     }
   }
   for (const [method, option] of options) clipper.prepare(views.slice(0, 1), method, option);
+  await undefined;
   for (const [name, source] of Object.entries({ read, rewrite, tensorNorm, tensorFinish, tensorScale })) {
     const device = deviceWith(bindings, (_, module, layout) => add(`bench ${name} by ${LANES}`, module, layout));
     await pipelineOf(device, source, LANES, bindings);

@@ -254,6 +254,12 @@ class WebGPUBackend implements ClipBackend {
   async #faultOf(fault: ReturnType<typeof watched>["fault"], of?: PreparedBuffers): Promise<Fault | undefined> {
     const caught = await fault;
     if (!caught) return undefined;
+    // A kernel that does not compile is invalid in whatever uses it: its own error says why.
+    try {
+      await Promise.all(this.#compiled);
+    } catch (error) {
+      return { error: error as Error };
+    }
     const given = caught.outOfMemory || !of ? [] : givenBuffers(of.tensors, this.#options);
     const culprit = await refusedAmong(this.#context, given);
     const error = faultError(this.#label, culprit?.caught ?? caught, culprit?.name);
@@ -261,7 +267,7 @@ class WebGPUBackend implements ClipBackend {
   }
 
   async #settle(): Promise<void> {
-    await Promise.allSettled(this.#compiled);
+    await Promise.all(this.#compiled);
     await this.#throwCurrent();
   }
 

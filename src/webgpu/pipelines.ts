@@ -17,8 +17,11 @@ export function compile(context: DeviceContext, kernel: Kernel): PipelineEntry {
   // The pipeline's rejection reports a faulty shader. The scope hides it from the owner's error handler.
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: `${context.label} ${kernel.name}`, code });
-  const pending = device.createComputePipelineAsync(descriptorOf(context, kernel, module));
   const scope = device.popErrorScope();
+  // After the caller's turn: a step in the same turn compiles at once, and the device gives the background the same pipeline.
+  const pending = Promise.resolve().then(() =>
+    device.createComputePipelineAsync(descriptorOf(context, kernel, module)),
+  );
   const ready = pending.then(
     (pipeline) => {
       entry.pipeline ??= pipeline;
