@@ -14,7 +14,7 @@ describe("the last line of .ci/run has the counts", () => {
     for (const part of [".ci", "bin"]) mkdirSync(join(folder, part));
     copyFileSync(join(repository, ".ci/run"), join(folder, ".ci/run"));
     // Everything is installed.
-    writeFileSync(join(folder, "bin/dpkg"), "#!/bin/sh\n", { mode: 0o755 });
+    writeFileSync(join(folder, "bin/apt-get"), "#!/bin/sh\n", { mode: 0o755 });
   });
 
   afterAll(() => rmSync(folder, { recursive: true }));
