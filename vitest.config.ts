@@ -4,11 +4,16 @@ import { testLimit, waitLimit } from "./test/engines/limits.mjs";
 import { roomyMemory, vulkanEnvironment } from "./test/engines/packaged.mjs";
 import { ownPackage } from "./vite.config.ts";
 
-/** The files that share one device: see test/support/bench.ts. Of each project one file runs at a time, beside other steps of npm test. */
-const onSharedDevice = readdirSync("test")
+const files = readdirSync("test")
   .filter((file) => file.endsWith(".test.ts"))
-  .map((file) => `test/${file}`)
-  .filter((path) => readFileSync(path, "utf8").includes('"./support/bench.ts"'));
+  .map((file) => `test/${file}`);
+const importing = (...modules: string[]) =>
+  files.filter((path) => modules.some((module) => readFileSync(path, "utf8").includes(`"./${module}"`)));
+
+/** The files that share one device: see test/support/bench.ts. Of each project one file runs at a time, beside other steps of npm test. */
+const onSharedDevice = importing("support/bench.ts");
+/** The files that share the devices of TensorFlow.js and jax-js: see test/adapters/hooks.ts. */
+const onEngines = importing("adapters/onTfjs.ts", "adapters/onJax.ts");
 
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment(), roomyMemory);
@@ -27,7 +32,7 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: "unit",
           include: ["test/*.test.ts"],
-          exclude: onSharedDevice,
+          exclude: [...onSharedDevice, ...onEngines],
           fileParallelism: false,
           setupFiles: "test/engines/pausedPolls.mjs",
           // test/doppler.test.ts replaces a module inside of it.
@@ -42,6 +47,16 @@ export default defineConfig(({ mode }) => ({
           name: "gpu",
           include: onSharedDevice,
           setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
+          isolate: false,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "engines",
+          include: onEngines,
+          setupFiles: ["test/engines/pausedPolls.mjs", "test/adapters/hooks.ts"],
           isolate: false,
           fileParallelism: false,
         },

@@ -17,10 +17,12 @@ import {
   use,
   valuesOf,
 } from "./adapters/jax.ts";
-import { jaxBackends, onJax } from "./adapters/onJax.ts";
+import { jaxBackends, onJax, withAllBuffersOnJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { isSoftware } from "./engines/packaged.mjs";
 import { examplesOf } from "./support/examples.ts";
+
+withFewBuffersOnJax();
 
 const steps = 20;
 
@@ -32,6 +34,7 @@ describe("training", () => {
 
 describe("what clipping costs on WebGPU", () => {
   onJax("webgpu");
+  withAllBuffersOnJax();
 
   test("in a small network", async () => {
     const transformation = clipUpdates(clipByGlobalNorm(0.4));

@@ -68,6 +68,7 @@ const groups = [
     vitest("pages", "Page tests"),
     ...["node", "deno", "firefox"].map(conformance),
     vitest("unit", "Unit tests"),
+    vitest("engines", "Unit tests on engines"),
     vitest("gpu", "Unit tests on a GPU"),
     ...["chromium", "bun", "cpu"].map(conformance),
     { name: "types", title: "Types", command: ["tsc", "--noEmit"] },

@@ -7,11 +7,13 @@ import * as gradclip from "../src/index.ts";
 import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
 import type { Counter, Counts } from "./adapters/counter.ts";
 import { clipped64, expectNear, expectSteady, expectTraining, norm64 } from "./adapters/expect.ts";
-import { idle, onTfjs, tfjsBackends } from "./adapters/onTfjs.ts";
+import { idle, onTfjs, tfjsBackends, withAllBuffersOnTfjs, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
 import { numbers, transformerShapes } from "./adapters/task.ts";
 import { clipByOperations, counterOfBackend, countSteps, flush, Idle, trainOn } from "./adapters/tfjs.ts";
 import { examplesOf } from "./support/examples.ts";
 import { COPY_SRC, STORAGE } from "./support/workbench.ts";
+
+withFewBuffersOnTfjs();
 
 const steps = 20;
 
@@ -51,6 +53,8 @@ describe("training with model.fit", () => {
 });
 
 describe("what a step costs on WebGPU", () => {
+  withAllBuffersOnTfjs();
+
   test("in a small network: five dispatches and nothing else", async () => {
     const { gradclip, operations, none } = await countSteps();
     // One for the norm of the tensors of whole 16-byte words and one for the others, twice, and the decision.

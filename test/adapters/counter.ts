@@ -16,6 +16,9 @@ export interface Counts {
 
 const STORAGE = 0x80;
 
+/** The counters of all devices. */
+export const counters: Counter[] = [];
+
 export class Counter {
   readonly device: GPUDevice;
   readonly #now: Counts = {
@@ -37,6 +40,7 @@ export class Counter {
 
   constructor(device: GPUDevice) {
     this.device = device;
+    counters.push(this);
     const now = this.#now;
     const { queue } = device;
     device.addEventListener("uncapturederror", (event) => {

@@ -1,6 +1,6 @@
-/** Set-up and end of a file of tests on jax-js. Its device must report no error. */
-import { afterAll, beforeAll, beforeEach, expect } from "vitest";
-import { planForFewBuffers } from "./fewBuffers.ts";
+/** Set-up of a file of tests on jax-js. The files share its device: see hooks.ts. */
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import { planForAllBuffers, planForFewBuffers } from "./fewBuffers.ts";
 import { counterOfDevice, use } from "./jax.ts";
 
 export const jaxBackends = ["webgpu", "wasm", "cpu"] as const;
@@ -13,7 +13,7 @@ export function onJax(backend: (typeof jaxBackends)[number]): void {
   });
 }
 
-/** For a file that counts no dispatches of a clip. */
+/** For a file. */
 export function withFewBuffersOnJax(): void {
   beforeAll(async () => {
     await use("webgpu");
@@ -21,7 +21,11 @@ export function withFewBuffersOnJax(): void {
   });
 }
 
-afterAll(async () => {
-  await use("webgpu");
-  expect(counterOfDevice().errors).toEqual([]);
-});
+/** For the tests beside the call in such a file: they count dispatches of a clip. */
+export function withAllBuffersOnJax(): void {
+  beforeAll(async () => {
+    await use("webgpu");
+    planForAllBuffers(counterOfDevice().device);
+  });
+  afterAll(() => planForFewBuffers(counterOfDevice().device));
+}
