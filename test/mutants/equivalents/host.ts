@@ -272,4 +272,52 @@ export const host: readonly Equivalent[] = [
     after: "  eps: 1,",
     reason: "Its keys alone are used.",
   },
+  {
+    file: "cpu/backend.ts",
+    before: "    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 0, parameterNorm, {",
+    after: "    return decide({ ...mine, flags }, (run && rule.weight?.(run)) ?? 1, parameterNorm, {",
+    reason: "A rule that reads a weight has one for each norm.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 });",
+    after: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 2, flags: 0, bound: 0 });",
+    reason: "Of these entries the norms alone are read.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 });",
+    after: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 1, bound: 0 });",
+    reason: "Of these entries the norms alone are read.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 0 });",
+    after: "    writeEntry(norms, ENTRY_BYTES * gradient, { norm, scale: 1, flags: 0, bound: 1 });",
+    reason: "An entry has no bound.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "  const verdict = decide(found.all, 0, 0, settings);",
+    after: "  const verdict = decide(found.all, 0, 1, settings);",
+    reason: "Of what a rule with a parameter's norm makes of everything, nothing is used.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "  const verdict = decide(found.all, 0, 0, settings);",
+    after: "  const verdict = decide(found.all, 1, 0, settings);",
+    reason: "Of what a rule with weights makes of everything, nothing is used.",
+  },
+  {
+    file: "cpu/backend.ts",
+    before: "function begin({ rule }: ClipMethod, { skip, history = 0 }: CheckedOptions, groups: number): KeptOnCpu {",
+    after: "function begin({ rule }: ClipMethod, { skip, history = 1 }: CheckedOptions, groups: number): KeptOnCpu {",
+    reason: "Without the option nothing reads the rows.",
+  },
+  {
+    file: "cpu/finish.ts",
+    before: "const bits = new DataView(new ArrayBuffer(8));",
+    after: "const bits = new DataView(new ArrayBuffer(9));",
+    reason: "Its first eight bytes alone are used.",
+  },
 ];
