@@ -63,6 +63,25 @@ describe("a step", () => {
   });
 });
 
+describe("sums of examples", () => {
+  test("take the scales of their own layer", () => {
+    const [first, second] = [f32(3, 4, 6, 8), f32(0, 10)];
+    const method = clipPerExample(Math.SQRT2, { examples: 2, perLayer: true });
+    clipper.prepare([first, second], method).run();
+    // The norms are 5 and 10, and 0 and 10, and the bound of each layer is 1.
+    expect([[...first], [...second]]).toEqual([
+      [expect.closeTo(1.2, 6), expect.closeTo(1.6, 6), 6, 8],
+      [expect.closeTo(1, 6), 10],
+    ]);
+  });
+
+  test("have every element of long ones", () => {
+    const memory = Float32Array.from({ length: 2 * 5000 }, (_, i) => i % 5000);
+    clipper.prepare([memory], clipPerExample(Infinity, { examples: 2 })).run();
+    expect([...memory.subarray(0, 5000)]).toEqual(Array.from({ length: 5000 }, (_, i) => 2 * i));
+  });
+});
+
 describe("a warm-up", () => {
   const [norms, leave] = [{ relative: 1.5, decay: 0.5, warmup: 1 }, { skip: skipAbove(20) }];
 
