@@ -41,6 +41,15 @@ describe("norms", () => {
     expect(l3?.norm(all.sum, all.largest)).toBeCloseTo(Math.cbrt(36), 12);
   });
 
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 10])(
+    "of eight values at a time and the rest: value %i is the largest",
+    (place) => {
+      const values = Array.from({ length: 11 }, (_, i) => (i === place ? -20 : i + 1));
+      const { all } = norm([part(0, 0, f32(...values))], 1, l2 as NonNullable<typeof l2>);
+      expect([all.sum, all.largest]).toEqual([values.reduce((sum, value) => sum + value ** 2, 0), 20]);
+    },
+  );
+
   test("of units, where there are several", () => {
     const list = [part(0, 0, f32(3, 4, 5, 12), [2, 2], [1]), part(1, 2, f32(8, 15))];
     const { each, all } = norm(list, 3, l2 as NonNullable<typeof l2>, unitNorm);
@@ -52,6 +61,26 @@ describe("norms", () => {
     expect([all.sum, all.largest]).toEqual([483, 15]);
     expect(norm(list, 3, l2 as NonNullable<typeof l2>).each.map(({ sum }) => sum)).toEqual([194, 0, 289]);
     expect(norm([part(1, 0, f32(8, 15))], 1, l2 as NonNullable<typeof l2>, unitNorm).all.sum).toBe(289);
+  });
+
+  test("of units have the places of what is not finite, in long ones too", () => {
+    const long = f32(...Array(9000).fill(1));
+    for (const [at, value] of [
+      [8190, Number.NaN],
+      [8191, Infinity],
+    ] as const) {
+      long.stored[at] = value;
+    }
+    const units = part(5, 0, long, [4500, 2], [0]).units as NonNullable<Part["units"]>;
+    expect(unitNorm(long, 5, units)).toMatchObject([
+      { nonFinite: 1, firstPiece: 5, firstElement: 8190, flags: NAN_SEEN },
+      { nonFinite: 1, firstPiece: 5, firstElement: 8191, flags: INFINITY_SEEN },
+    ]);
+    const whole = unitNorm(f32(1, 2, 3, 4), 0, unitsAlong([2, 2], [1], "w"));
+    expect(whole).toMatchObject([
+      { nonFinite: 0, sum: 5, flags: 0 },
+      { nonFinite: 0, sum: 25 },
+    ]);
   });
 
   test("count what is not finite, and keep the first place", () => {

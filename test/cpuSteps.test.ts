@@ -65,13 +65,13 @@ describe("a step", () => {
 
 describe("sums of examples", () => {
   test("take the scales of their own layer", () => {
-    const [first, second] = [f32(3, 4, 6, 8), f32(0, 10)];
+    const [first, second] = [f32(3, 4, 6, 8), f32(10, 0)];
     const method = clipPerExample(Math.SQRT2, { examples: 2, perLayer: true });
     clipper.prepare([first, second], method).run();
-    // The norms are 5 and 10, and 0 and 10, and the bound of each layer is 1.
+    // The norms are 5 and 10, and 10 and 0, and the bound of each layer is 1.
     expect([[...first], [...second]]).toEqual([
       [expect.closeTo(1.2, 6), expect.closeTo(1.6, 6), 6, 8],
-      [expect.closeTo(1, 6), 10],
+      [expect.closeTo(1, 6), 0],
     ]);
   });
 

@@ -1,6 +1,7 @@
 /** What rules remember: saved and loaded, in the GPU's words and back, moved to other numbers. Without a device. */
 import { describe, expect, test } from "vitest";
 import { adaGC, autoClip, type ClipMethod, zClip } from "../src/index.ts";
+import { autoStruct } from "../src/rules/auto.ts";
 import type { RuleState } from "../src/rules/rule.ts";
 
 const begin = ({ rule }: ClipMethod, norms = 1): RuleState =>
@@ -103,4 +104,19 @@ test("a memory of several norms follows gradients to other numbers", () => {
   loadChanged(ofZ, { 0: 1, 1: 10, 2: 4, 3: 2, 4: 20, 5: 5 });
   of(ofZ).renumber([1, undefined, 0]);
   expect(savedBy(ofZ)).toEqual([2, 20, 5, 0, 0, 0, 1, 10, 4]);
+});
+
+test("a percentile lies between two norms, and is no larger than maxNorm", () => {
+  const memory = begin(autoClip({ percentile: 50, history: 4 }));
+  expect([1, 2, 8].map((norm) => memory.boundFor(facts(norm)))).toEqual([1, 1.5, 2]);
+  expect(memory.boundFor({ ...facts(8), maxNorm: 0.5 })).toBe(0.5);
+});
+
+test("norms that came round in the GPU's list are in the order of arrival", () => {
+  const memory = auto();
+  loadChanged(memory, { 0: 4, 1: 3, 2: 4, 3: 1, 4: 2 });
+  const words = memory.toWords(0);
+  autoStruct.write(words, 0, { next: 2 });
+  memory.fromWords(words);
+  expect(savedBy(memory)).toEqual([4, 1, 2, 3, 4]);
 });

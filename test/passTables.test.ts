@@ -14,6 +14,7 @@ import {
 } from "../src/index.ts";
 import { settingsStruct } from "../src/webgpu/passes/decide.ts";
 import type { Dispatch } from "../src/webgpu/passes/pass.ts";
+import { MOST_UNIT_SEGMENTS } from "../src/webgpu/segments.ts";
 import { segmentStruct } from "../src/webgpu/table.ts";
 import { fakeBuffer, fieldsOf, headOf, kindsOf, planned, rowsOf, view, wordsOf } from "./support/planned.ts";
 
@@ -48,6 +49,23 @@ describe("the dispatches of a norm", () => {
       ],
       [[1, 0]],
     ]);
+  });
+});
+
+describe("the segments of a norm", () => {
+  test("stand in the order of their groups where there are several norms, and in their own where there is one", () => {
+    const views = [view(64, { group: "b" }), view(64, { group: "a" })];
+    const piecesOf = (method: ClipMethod) =>
+      rowsOf(segmentStruct, planned(method, views).named("norm")[0]).map(({ piece }) => piece);
+    expect(piecesOf(clipByGroupNorm({ a: 1, b: 1 }))).toEqual([1, 0]);
+    expect(piecesOf(clipByGlobalNorm(1))).toEqual([0, 1]);
+  });
+
+  test("are fewer in a dispatch only where units are numbered", () => {
+    const buffer = fakeBuffer();
+    const views = Array.from({ length: 200 }, (_, i) => view(64, { buffer, byteOffset: 512 * i, shape: [64] }));
+    expect(planned(clipByGlobalNorm(1), views).named("norm")).toHaveLength(1);
+    expect(planned(along([0]), views).named("norm").length).toBe(Math.ceil(200 / MOST_UNIT_SEGMENTS));
   });
 });
 
@@ -92,6 +110,11 @@ describe("finish groups", () => {
     });
     expect(settingsOf(named("finish l2")[0])).toMatchObject({ bundleCount: 0, firstPartial: 7, rounds: 0 });
     expect([groups?.workgroups, partialCount]).toEqual([1, 8]);
+  });
+
+  test("find the partials of all pieces of a gradient in one range", () => {
+    const [groups] = planned(clipByNorm(1), [view(192), view(64)], {}, { maxBinding: 512 }).named("finish groups");
+    expect(bundlesOf(groups, 2)).toEqual([bundle(0, [[0, 3]]), bundle(1, [[3, 1]])]);
   });
 
   test("decide one group where there is no gradient", () => {

@@ -6,16 +6,19 @@ import {
   autoClip,
   type ClipMethod,
   type ClipOptions,
+  clipByBlockRms,
   clipByGlobalNorm,
   clipByGroupNorm,
   clipByNorm,
   clipByValue,
+  clipPerExample,
+  normalizeByGlobalNorm,
   skipAbove,
   skipSpikes,
 } from "../src/index.ts";
 import type { Batch } from "../src/webgpu/dispatches.ts";
 import type { Format } from "../src/webgpu/format.ts";
-import { settingsStruct } from "../src/webgpu/passes/decide.ts";
+import { decidingText, settingsStruct } from "../src/webgpu/passes/decide.ts";
 import type { Dispatch } from "../src/webgpu/passes/pass.ts";
 import { gradientText, nameOf } from "../src/webgpu/passes/texts.ts";
 import { fakeBuffer, fieldsOf, headOf, kindsOf, planned, view, wordsOf } from "./support/planned.ts";
@@ -120,6 +123,39 @@ describe("finish", () => {
     expect(text).not.toMatch(/\/\/#|LOSS_AT|WORKGROUP_SIZE/);
   });
 
+  test("keeps a row of history where it is asked to, and reads no partial where there is no gradient", () => {
+    const textOf = (options: ClipOptions) =>
+      planned(clipByGlobalNorm(1), [view(64)], options)
+        .named("finish")[0]
+        ?.source();
+    expect(textOf({ history: 3 })).toContain("settings.history");
+    expect(textOf({ skip: skipAbove(1) })).not.toContain("settings.history");
+    for (const method of [clipByGlobalNorm(1), clipByValue(1)]) {
+      expect(settingsOf(method, {}, []).partialCount).toBe(0);
+    }
+    expect(settingsOf(autoClip()).epsMantissa).toBe(0);
+  });
+
+  test("of one norm decides as for several, where it is a gradient's own", () => {
+    expect(
+      planned(clipByBlockRms(1), [view(64)])
+        .named("finish")
+        .map(({ name }) => name),
+    ).toEqual(["finish groups l2 rms", "finish l2 global by 64"]);
+  });
+
+  test("has what its rule needs", () => {
+    const kernel = ["NORMALIZES", "REMEMBERS"]
+      .flatMap((name) => [`//#if ${name}`, name.toLowerCase(), "//#end"])
+      .join("\n");
+    const methods = [clipByGlobalNorm(1), normalizeByGlobalNorm(1), autoClip()];
+    expect(methods.map((method) => decidingText(kernel, method, 8, { texts: {} }).trim())).toEqual([
+      "",
+      "normalizes",
+      "remembers",
+    ]);
+  });
+
   test("and so does a clip with more partials than its grid", () => {
     expect(planned(clipByGlobalNorm(1), [view(64)]).partialCount).toBe(8);
     const long = planned(clipByValue(1), [view(2 ** 28)]);
@@ -141,6 +177,8 @@ describe("clamp", () => {
     expect(
       clamps.map(headOf).map(({ accumulates, low, high, gradScaleIndex }) => [accumulates, low, high, gradScaleIndex]),
     ).toEqual([0, 1, 1].map((accumulates) => [accumulates, floatBits(-2), floatBits(3), NONE]));
+    // One binding less than there are: gradScale's.
+    expect(clamps.map(({ batch }) => batch?.bindings)).toEqual([6, 6, 6]);
     expect(clamps.map(kindsOf)).toEqual(Array(3).fill(["words", "partials", "words"]));
     expect(fieldsOf(settingsStruct, wordsOf(named("finish")[0], 4))).toMatchObject({
       partialCount: 8,
@@ -194,4 +232,26 @@ describe("a text over gradients", () => {
     expect(named(f32, { writes: false })).toBe("k f32 vec4 by 16");
     expect(named({ ...f16, widening: 2 }, {})).toBe("k into f16 to f32 u32 by 16");
   });
+});
+
+test("every text has all that it imports", () => {
+  const views = [
+    view(64, { shape: [4, 16] }),
+    view(64, { dtype: "f16", shape: [4, 16], into: { buffer: fakeBuffer() } }),
+  ];
+  const methods = [
+    clipByGlobalNorm(1),
+    clipByValue(1),
+    clipByNorm(1, { axes: [0] }),
+    clipPerExample(1, { examples: 4 }),
+  ];
+  for (const { name, source } of methods.flatMap((method) => planned(method, views).dispatches)) {
+    expect(source(), name).not.toMatch(/\bundefined\b|\/\/#|WORKGROUP_SIZE/);
+  }
+  expect(
+    planned(clipByNorm(1), [view(64)])
+      .named("finish groups")[0]
+      ?.source(),
+  ).toContain("const WORKGROUP = 64u;");
+  expect(planned(clipByGlobalNorm(1), [view(64)], { apply: "record" }).named("scale")).toEqual([]);
 });

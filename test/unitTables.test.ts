@@ -125,6 +125,15 @@ describe("units", () => {
     ]);
   });
 
+  test("count the iterations of tiles and of blocks", () => {
+    const most = (shape: number[]) => unitsOf(along([1]), [shaped(...shape)]).head.tilesPerWorkgroup;
+    // 257 values a lane in two blocks, and 4 values of one lane.
+    expect(most([4096, 16_448])).toBe(Math.floor(65_535 / (24 + 2 * (2 * 70 + 2 * 257))));
+    expect(most([2 ** 20, 4])).toBe(Math.floor(65_535 / (24 + 2 * (70 + 2 * 4))));
+    expect(unitsOf(along([1]), [shaped(2, 16_385)]).units[0]).toMatchObject({ chunks: 2 });
+    expect(unitsOf(along([1]), [shaped(2, 16_384)]).units[0]).toMatchObject({ chunks: 1 });
+  });
+
   test("of 16-bit elements begin where they lie", () => {
     const f16 = view(64, { dtype: "f16", shape: [4, 16], byteOffset: 262 });
     expect(unitsOf(along([0]), [f16]).rows).toEqual([
@@ -232,7 +241,13 @@ describe("sums of examples", () => {
       ]),
     );
     expect(() => sumsOf([view(192)], undefined, 512)).toThrow("gradients[0] has 4 examples of 192 bytes");
-    expect(() => sumsOf([view(256)], undefined, 512)).not.toThrow();
+    expect(sumsOf([view(256)], undefined, 512).map(([, , rows]) => (rows as unknown[]).length)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("have as many tiles as an invocation's loops allow", () => {
+    const [sum] = planned(clipPerExample(1, { examples: 4 }), [view(2 ** 26)]).named("sum examples");
+    // Of the 65,535, 264 are a workgroup's and 132 a segment's; a tile has 8, and each of four words 8 and twice 5 times 8.
+    expect(headOf(sum).tilesPerWorkgroup).toBe(Math.floor((65_535 - 264 - 132) / (8 + 4 * (8 + 2 * 5 * 8))));
   });
 
   test("are 0 of none, where there is a place for them, and do not go on from there", () => {

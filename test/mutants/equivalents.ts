@@ -1,6 +1,7 @@
 import { chosen } from "./equivalents/chosen.ts";
 import { clamp } from "./equivalents/clamp.ts";
 import { host } from "./equivalents/host.ts";
+import { hostMethods } from "./equivalents/hostMethods.ts";
 import { kernels } from "./equivalents/kernels.ts";
 import { shared } from "./equivalents/shared.ts";
 import { sumExamples } from "./equivalents/sumExamples.ts";
@@ -11,7 +12,15 @@ export interface Equivalent extends Omit<Mutant, "nth"> {
   readonly reason: string;
 }
 
-const equivalents: readonly Equivalent[] = [...clamp, ...sumExamples, ...kernels, ...chosen, ...shared, ...host];
+const equivalents: readonly Equivalent[] = [
+  ...clamp,
+  ...sumExamples,
+  ...kernels,
+  ...chosen,
+  ...shared,
+  ...host,
+  ...hostMethods,
+];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {
   return equivalents.find((one) => one.file === file && one.before === before && one.after === after)?.reason;
