@@ -12,18 +12,10 @@ import { processGpu } from "./support/workbench.ts";
 
 /** What the self-test compiles; docs/engines.md says so. */
 const SELF_TESTED = ["norm", "finish", "scale"];
-/** As few as its clips need: clipByValue with an into has the most. */
-const STORAGE_BUFFERS = 4;
-
-let devices: LyingDevices;
-
-beforeAll(() => {
-  devices = new LyingDevices(real, STORAGE_BUFFERS);
-});
 
 /** What is wrong with the kernel's clip on this device. */
 async function problemOn(device: GPUDevice, clip: (typeof kernelLies)[string]["clip"]): Promise<string> {
-  const harness = await createWebGpuHarness(await processGpu(), device, STORAGE_BUFFERS);
+  const harness = await createWebGpuHarness(await processGpu(), device);
   try {
     const grid = contextOf(device)?.grid;
     harness.force({ grid: { ...grid, ...FINE_GRID } as never });
@@ -37,7 +29,12 @@ async function problemOn(device: GPUDevice, clip: (typeof kernelLies)[string]["c
   }
 }
 
-describe.each(Object.entries(kernelLies))("%s", (name, { kernel, clip, lies, unseen = {} }) => {
+describe.each(Object.entries(kernelLies))("%s", (name, { kernel, clip, storageBuffers, lies, unseen = {} }) => {
+  let devices: LyingDevices;
+  beforeAll(() => {
+    devices = new LyingDevices(real, storageBuffers);
+  });
+
   test("is right on a device that computes rightly", async () => {
     const { device } = devices.device({});
     expect(await problemOn(device, clip)).toBe("");
@@ -67,7 +64,7 @@ describe.each(Object.entries(kernelLies))("%s", (name, { kernel, clip, lies, uns
 
 test("the self-test compiles these kernels and no others", async () => {
   const labels: string[] = [];
-  const { device } = devices.device({});
+  const { device } = new LyingDevices(real).device({});
   const createComputePipelineAsync = (descriptor: GPUComputePipelineDescriptor) => {
     labels.push(descriptor.label ?? "");
     return device.createComputePipelineAsync(descriptor);

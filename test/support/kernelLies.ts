@@ -11,6 +11,8 @@ export interface KernelLies {
   /** How its name begins. */
   readonly kernel: string;
   readonly clip: () => Unit;
+  /** As few as it needs; default 2, one of them for a gradient. */
+  readonly storageBuffers?: number;
   /** What the kernel does then. */
   readonly lies: Readonly<Record<string, ShaderLie>>;
   /** What neither the gradients nor the report show. */
@@ -136,6 +138,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
   clamp: {
     kernel: "clamp",
     clip: values,
+    storageBuffers: 3,
     lies: {
       "leaves what is too low": [/let isLow = place < all\.low;/g, "let isLow = place < place;"],
       "takes negative values for large ones": [/select\(bits \| Word\(SIGN\), /g, "select(bits, "],
@@ -207,6 +210,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
   "scale into": {
     kernel: "scale into f32",
     clip: elsewhere(0.75),
+    storageBuffers: 3,
     lies: {
       "writes where the source has its values": [/let shift = segment\.into - segment\.first;/g, "let shift = 0u;"],
       "writes one word for another": [/fast_word\(b, /g, "fast_word(a, "],
@@ -216,6 +220,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
   "scale into, under the bound": {
     kernel: "scale into f32",
     clip: elsewhere(1000),
+    storageBuffers: 3,
     lies: {
       "copies nothing": [/select\(COPY, LEAVE, \w+\)/g, "LEAVE"],
       "copies zeros": [/select\(scaled_word\(word, factor\), word, /g, "select(scaled_word(word, factor), Word(), "],
@@ -227,6 +232,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
   "scale into float32": {
     kernel: "scale into f16 to f32",
     clip: halves("f16", 0.75, 1, { into, intoDtype: "f32" }),
+    storageBuffers: 3,
     lies: {
       "reads the other value of a word": [/>> Word\(0u, 16u, 0u, 16u\)/g, ">> Word(16u, 0u, 16u, 0u)"],
       "loses signs": [/ \| \(\(halves & Word\(0x8000u\)\) << Word\(16u\)\)/g, ""],
@@ -240,6 +246,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
       const place = { ...into, byteOffset: into.byteOffset + 4 };
       return unit("values into", [{ ...(tensors[0] as Tensor), into: place }], rule);
     },
+    storageBuffers: 4,
     lies: {
       "writes only what changes": [/any\(changed != word\) \|\| !\w+/g, "any(changed != word)"],
       "writes where the source has its values": [/let shift = segment\.into - segment\.first;/g, "let shift = 0u;"],
@@ -248,6 +255,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
   "sum_examples into": {
     kernel: "sum examples into f32",
     clip: () => unit("examples into", [random(6 * 20, 1, { into, intoLength: 20 })], perExample(0.75, 6)),
+    storageBuffers: 3,
     lies: {
       "adds to what was there": [/table\.accumulates != 0u/g, "true"],
       "keeps the last example only": [/part \+= bitcast/g, "part = bitcast"],

@@ -12,16 +12,25 @@ export interface Lie {
   readonly queue?: (real: GPUQueue) => Partial<GPUQueue>;
 }
 
+interface Compiled {
+  readonly modules: Map<string, GPUShaderModule>;
+  readonly pipelines: Map<GPUShaderModule, Promise<GPUComputePipeline>>;
+}
+
+/** By real device: files that share it spoil some shaders in the same way. */
+const compiledOn = new WeakMap<GPUDevice, Compiled>();
+
 export class LyingDevices {
   readonly #real: GPUDevice;
   readonly #storageBuffers: number;
-  readonly #modules = new Map<string, GPUShaderModule>();
-  readonly #pipelines = new Map<GPUShaderModule, Promise<GPUComputePipeline>>();
+  readonly #compiled: Compiled;
 
-  /** Two bindings for gradients are enough to go wrong in one of them, and compile quickly. */
-  constructor(real: GPUDevice, storageBuffers = 3) {
+  /** One binding for gradients is enough to go wrong in, and compiles in half the time of two. */
+  constructor(real: GPUDevice, storageBuffers = 2) {
     this.#real = real;
     this.#storageBuffers = storageBuffers;
+    this.#compiled = compiledOn.get(real) ?? { modules: new Map(), pipelines: new Map() };
+    compiledOn.set(real, this.#compiled);
   }
 
   /** The device, and how many shaders it has spoilt so far. */
@@ -50,15 +59,17 @@ export class LyingDevices {
   }
 
   #moduleOf(code: string): GPUShaderModule {
-    const module = this.#modules.get(code) ?? this.#real.createShaderModule({ code });
-    this.#modules.set(code, module);
+    const { modules } = this.#compiled;
+    const module = modules.get(code) ?? this.#real.createShaderModule({ code });
+    modules.set(code, module);
     return module;
   }
 
   #pipelineOf(descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
+    const { pipelines } = this.#compiled;
     const { module } = descriptor.compute;
-    const pipeline = this.#pipelines.get(module) ?? this.#real.createComputePipelineAsync(descriptor);
-    this.#pipelines.set(module, pipeline);
+    const pipeline = pipelines.get(module) ?? this.#real.createComputePipelineAsync(descriptor);
+    pipelines.set(module, pipeline);
     return pipeline;
   }
 }
