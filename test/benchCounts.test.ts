@@ -74,7 +74,7 @@ describe("counted on the device", () => {
 describe("creation", () => {
   /** A device that tells what it was asked to compile. */
   async function tellingDevice() {
-    const device = withFewBuffers(await ((await (await dawn()).requestAdapter()) as GPUAdapter).requestDevice());
+    const device = withFewBuffers(await ((await (await dawn()).requestAdapter()) as GPUAdapter).requestDevice(), 2);
     const made: string[] = [];
     for (const call of ["createComputePipeline", "createComputePipelineAsync"] as const) {
       const original = device[call].bind(device) as (descriptor: GPUComputePipelineDescriptor) => never;

@@ -25,7 +25,7 @@ async function compatibilityDevice(): Promise<GPUDevice> {
 /** One for both tests: it compiles each kernel once. */
 let bench: Workbench;
 beforeAll(async () => {
-  bench = await Workbench.open(withFewBuffers(await compatibilityDevice()));
+  bench = await Workbench.open(withFewBuffers(await compatibilityDevice(), 3));
 });
 afterAll(() => bench.device.destroy());
 

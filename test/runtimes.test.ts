@@ -8,6 +8,7 @@ import { denoArguments, denoEnvironment, denoPath } from "./engines/deno.mjs";
 import { cache, expectedAdapter, repository, vulkanEnvironment } from "./engines/packaged.mjs";
 import { libraryIn } from "./support/package.ts";
 
+const pausedPolls = new URL("./engines/pausedPolls.mjs", import.meta.url).href;
 const folder = join(cache, "runtimes");
 
 /** The code that a reader runs after the example. */
@@ -24,7 +25,7 @@ globalThis.process?.exit(0);
 `;
 
 const runtimes: Record<string, { program: () => string; arguments: string[]; env?: Record<string, string> }> = {
-  Node: { program: () => process.execPath, arguments: [] },
+  Node: { program: () => process.execPath, arguments: ["--import", pausedPolls] },
   Deno: { program: denoPath, arguments: denoArguments, env: denoEnvironment },
   Bun: { program: bunPath, arguments: [] },
 };

@@ -1,5 +1,6 @@
 // A worker that owns some of the parameters: it runs the first example of "Sharded training" in docs/engines.md.
 
+import "../engines/pausedPolls.mjs";
 import { parentPort, workerData } from "node:worker_threads";
 import { dawn } from "../engines/dawn.mjs";
 import { withFewBuffers } from "../engines/fewBuffers.mjs";
@@ -17,7 +18,7 @@ const { library, example, targets, steps, rate, port } = /** @type {Shard} */ (w
 
 const adapter = await (await dawn()).requestAdapter();
 if (!adapter) throw new Error("There is no adapter to test on.");
-const device = withFewBuffers(await adapter.requestDevice());
+const device = withFewBuffers(await adapter.requestDevice(), 2);
 device.addEventListener("uncapturederror", ({ error }) => {
   throw new Error(error.message);
 });
