@@ -13,9 +13,8 @@ if (onGpu) {
 }
 
 const script = fileURLToPath(new URL("run.ts", import.meta.url));
-const { module } = await /** @type {typeof runnerImport<typeof import("./run.ts")>} */ (runnerImport)(script, {
-  configFile: false,
-});
+/** @typedef {typeof import("./run.ts")} Run */
+const { module } = await /** @type {typeof runnerImport<Run>} */ (runnerImport)(script, { configFile: false });
 if (onlyWrite) {
   module.write({ repository, cache });
   process.exit(0);
