@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
 import { bench } from "./support/bench.ts";
+import { withEmptyKernels } from "./support/emptyKernels.ts";
 import { refused } from "./support/refused.ts";
 import { MAP_READ, newDevice, STORAGE } from "./support/workbench.ts";
 
@@ -24,9 +25,10 @@ async function lost(act: () => unknown, gradientsState: "unchanged" | "unknown")
   expect(error).toMatchObject({ name: "DeviceLostError", reason: "destroyed", gradientsState });
 }
 
-/** A device, a clipper and a clip, on which nothing has run. */
-async function fresh() {
-  const device = await newDevice();
+/** A device, a clipper and a clip, on which nothing has run. Only what compiles or reports needs real kernels. */
+async function fresh(kernels: "real" | "empty" = "empty") {
+  const given = await newDevice();
+  const device = kernels === "empty" ? withEmptyKernels(given) : given;
   const buffer = device.createBuffer({ size: 8, usage: STORAGE });
   const clipper = await createClipper({ device });
   return { device, buffer, clipper, clip: clipper.prepare([buffer]) };
@@ -80,7 +82,7 @@ describe("a device that its owner has destroyed", () => {
   });
 
   test("while pipelines compile: ready rejects", async () => {
-    const { device, clip } = await fresh();
+    const { device, clip } = await fresh("real");
     const { ready } = clip;
     device.destroy();
     await lost(() => ready, "unknown");
@@ -109,7 +111,7 @@ describe("a device that its owner has destroyed", () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on("unhandledRejection", note);
-    const { device, clip } = await fresh();
+    const { device, clip } = await fresh("real");
     clip.run();
     await clip.report();
     clip.run();
