@@ -329,3 +329,24 @@ test("a buffer that cannot be bound is refused", () => {
   );
   for (const state of ["unmapped", undefined]) expect(() => refuseUnbindable(buffer(0x80, state), "b")).not.toThrow();
 });
+
+test("a lost device refuses whatever comes, and ends what waits", async () => {
+  const on = notedDevice();
+  const clipper = await createClipper({ device: on.device });
+  const clip = clipper.prepare([on.buffer(64)]);
+  clip.run();
+  const { createBuffer } = on.noted;
+  on.noted.createBuffer = (descriptor) =>
+    Object.assign(createBuffer(descriptor), { mapAsync: () => new Promise(() => {}) });
+  const report = clip.report();
+  on.lose({ reason: "destroyed", message: "gone" } as GPUDeviceLostInfo);
+  const error = await report.catch((reason) => reason);
+  expect([error.gradientsState, error.cause]).toEqual(["unknown", undefined]);
+  const encoder = on.noted.createCommandEncoder();
+  for (const act of [() => clip.run(), () => clip.encode(encoder as never), () => clipper.prepare([on.buffer(4)])]) {
+    expect(act).toThrow(DeviceLostError);
+    expect(act).toThrow(expect.objectContaining({ gradientsState: "unchanged" }));
+  }
+  await expect(clip.report()).rejects.toMatchObject({ gradientsState: "unknown" });
+  await expect(createClipper({ device: on.device })).rejects.toThrow(DeviceLostError);
+});

@@ -11,6 +11,8 @@ export interface NotedBuffer extends GPUBufferDescriptor {
   mapState: GPUBufferMapState;
   destroyed: boolean;
   readonly bytes: ArrayBuffer;
+  /** How it was mapped last. */
+  mode?: number;
 }
 
 export interface NotedPass {
@@ -55,7 +57,9 @@ export function notedDevice(limits: Partial<typeof LIMITS> = {}) {
       mapState: (descriptor.mappedAtCreation ? "mapped" : "unmapped") as GPUBufferMapState,
       destroyed: false,
       bytes,
-      async mapAsync(): Promise<undefined> {
+      mode: 0,
+      async mapAsync(mode: number): Promise<undefined> {
+        buffer.mode = mode;
         buffer.mapState = "mapped";
       },
       getMappedRange: () => bytes,
