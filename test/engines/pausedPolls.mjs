@@ -1,9 +1,9 @@
 // Imported for its effect: Dawn in Node polls without a pause while anything is pending, and so takes a processor core from
-// its own compiler. Here it pauses after every few polls. Not for benchmarks: a pause delays what has just arrived.
+// its own compiler. Here it pauses after every other poll. Not for benchmarks: a pause delays what has just arrived.
 
 import { setImmediate, setTimeout } from "node:timers";
 
-const POLLS_BETWEEN_PAUSES = 8;
+const POLLS_BETWEEN_PAUSES = 2;
 const PAUSE_MS = 1;
 
 let polls = 0;
