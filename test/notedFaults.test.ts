@@ -2,9 +2,18 @@
 import { describe, expect, test, vi } from "vitest";
 import { clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
 import { refuseUnbindable } from "../src/webgpu/bindable.ts";
-import { contextOf, type DeviceContext, holdDevice, lossBefore, releaseDevice } from "../src/webgpu/device.ts";
+import {
+  contextOf,
+  type DeviceContext,
+  holdDevice,
+  lossBefore,
+  newBuffer,
+  refuseBeyond,
+  releaseDevice,
+} from "../src/webgpu/device.ts";
 import { type Caught, Faults, faultError, givenBuffers, refusedAmong, watched } from "../src/webgpu/faults.ts";
 import { compile, type Kernel, pipelineNow } from "../src/webgpu/pipelines.ts";
+import { readBack } from "../src/webgpu/readBack.ts";
 import { notedDevice } from "./support/notedDevice.ts";
 
 const caught = (message: string, outOfMemory = false): Caught => ({ error: { message } as GPUError, outOfMemory });
@@ -91,8 +100,8 @@ describe("of the caller's buffers", () => {
     expect(bound).toEqual(
       sizes.map((buffer, i) => ({ binding: 0, resource: { buffer, size: [4, 256, 256][i] as number } })),
     );
-    expect(on.submitted.map(({ label, passes }) => [label, passes.map(({ ended }) => ended)])).toEqual(
-      Array(3).fill(["gradclip search for a fault", [true]]),
+    expect(on.submitted.map(({ label, passes }) => [label, passes.map(({ ended, bound }) => [ended, bound])])).toEqual(
+      Array(3).fill(["gradclip search for a fault", [[true, [0]]]]),
     );
     for (const buffer of sizes.slice(1)) on.refused.add(buffer);
     expect(await refusedAmong(context, given)).toMatchObject({ name: "b1", caught: { outOfMemory: false } });
@@ -146,6 +155,13 @@ describe("faults", () => {
     // It was at fault before: a bind group of it is no sign that it is well.
     faults.encoded(bad);
     expect(await faults.current()).toBe(second);
+    // In the turn of the call too, before and after others have ended.
+    const soon = new Faults();
+    for (let i = 0; i < 2; i++) {
+      note(soon, first, {});
+      soon.encoded(good);
+      expect(await soon.current()).toBeUndefined();
+    }
     const ofAll = new Faults();
     note(ofAll, first);
     ofAll.encoded(good);
@@ -241,6 +257,37 @@ describe("a device", () => {
     on.lose(LOSS);
     expect(await waits).toBe(LOSS);
     expect([await lossBefore(context, never), context.onLoss.size]).toEqual([LOSS, 0]);
+  });
+});
+
+test("what is larger than the device allows is refused, and what is as large is not", () => {
+  expect(() => refuseBeyond(5, 5, "buffer")).not.toThrow();
+  expect(() => refuseBeyond(6, 5, "buffer")).toThrow("The clip needs a buffer of 6 bytes, but the device has 5;");
+  const on = notedDevice();
+  on.noted.createBuffer = () => {
+    throw new TypeError("mine");
+  };
+  expect(() => newBuffer(holdDevice(on.device), { size: 4, usage: 0 })).toThrow(new TypeError("mine"));
+});
+
+test("what has a part of a device is none", async () => {
+  const whole = { createBuffer() {}, queue: {}, limits: {} };
+  for (const key of ["createBuffer", "queue", "limits"]) {
+    const device = { ...whole, [key]: undefined } as never;
+    await expect(createClipper({ device })).rejects.toThrow("pass a GPUDevice, or leave it out.");
+  }
+});
+
+describe("a copy", () => {
+  test("ends with the loss of the device, though its mapping never does", async () => {
+    const on = notedDevice();
+    const { createBuffer } = on.noted;
+    on.noted.createBuffer = (descriptor) =>
+      Object.assign(createBuffer(descriptor), { mapAsync: () => new Promise(() => {}) });
+    const copies = readBack(holdDevice(on.device), [{ buffer: on.buffer(8) }]).catch((error) => error);
+    on.lose(LOSS);
+    const { name, reason, cause } = await copies;
+    expect([name, reason, cause]).toEqual(["DeviceLostError", "unknown", undefined]);
   });
 });
 

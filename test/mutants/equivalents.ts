@@ -1,6 +1,7 @@
 import { chosen } from "./equivalents/chosen.ts";
 import { clamp } from "./equivalents/clamp.ts";
 import { host } from "./equivalents/host.ts";
+import { hostDevice } from "./equivalents/hostDevice.ts";
 import { hostMethods } from "./equivalents/hostMethods.ts";
 import { kernels } from "./equivalents/kernels.ts";
 import { shared } from "./equivalents/shared.ts";
@@ -19,6 +20,7 @@ const equivalents: readonly Equivalent[] = [
   ...chosen,
   ...shared,
   ...host,
+  ...hostDevice,
   ...hostMethods,
 ];
 

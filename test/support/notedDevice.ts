@@ -24,6 +24,8 @@ export interface NotedPass {
     offsets: readonly number[];
     workgroups: number;
   }[];
+  /** The numbers of all bind groups that were set. */
+  readonly bound: number[];
   ended: boolean;
 }
 
@@ -75,7 +77,7 @@ export function notedDevice(limits: Partial<typeof LIMITS> = {}) {
   }
 
   function newPass(label: string | undefined, passes: NotedPass[]) {
-    const pass: NotedPass = { label, dispatches: [], ended: false } as NotedPass;
+    const pass: NotedPass = { label, dispatches: [], bound: [], ended: false } as NotedPass;
     passes.push(pass);
     let kernel = "";
     let offsets: readonly number[] = [];
@@ -92,6 +94,7 @@ export function notedDevice(limits: Partial<typeof LIMITS> = {}) {
         count = 0,
       ) {
         groups[index] = group;
+        pass.bound.push(index);
         if (index === 1) offsets = [...given.slice(start, start + count)];
       },
       dispatchWorkgroups: (workgroups: number) => {
