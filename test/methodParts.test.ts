@@ -10,9 +10,12 @@ import {
   clipByGroupNorm,
   clipPerExample,
   createClipper,
+  measureNorm,
   normalizeByGlobalNorm,
+  type SkipRule,
   skipAbove,
   skipSpikes,
+  zClip,
 } from "../src/index.ts";
 import { readMethod } from "../src/methods/method.ts";
 import { normOf } from "../src/norms/normOf.ts";
@@ -20,6 +23,7 @@ import { autoStruct } from "../src/rules/auto.ts";
 import type { Remembering } from "../src/rules/rule.ts";
 import { aboveStruct } from "../src/skips/skipAbove.ts";
 import { spikesStruct } from "../src/skips/skipSpikes.ts";
+import { notedDevice } from "./support/notedDevice.ts";
 
 const clipper: Clipper = await createClipper({ backend: "cpu" });
 const f32 = (...values: number[]) => Float32Array.from(values);
@@ -72,8 +76,12 @@ test("a group is clipped to its bound, without an eps", async () => {
 
 test("a gradient's group needs a bound", () => {
   const prepared = (view: object, method: ClipMethod) => clipper.prepare([{ buffer: f32(1), ...view }], method);
-  expect(() => prepared({ group: "b" }, clipByGroupNorm({ a: 1 }))).toThrow(RangeError);
-  expect(() => prepared({}, clipByGroupNorm({ a: 1 }))).toThrow(RangeError);
+  expect(() => prepared({ group: "b" }, clipByGroupNorm({ a: 1 }))).toThrow(
+    'has the group "b", for which clipByGroupNorm has',
+  );
+  expect(() => prepared({}, clipByGroupNorm({ a: 1 }))).toThrow(
+    "has no group, and clipByGroupNorm no bound for others;",
+  );
   expect(() => prepared({}, clipByGroupNorm({ a: 1 }, { others: 2 }))).not.toThrow();
 });
 
@@ -132,4 +140,53 @@ describe("a skip rule", () => {
     expect(() => prepared({ a: Infinity, b: Infinity })).toThrow(refused);
     expect(() => prepared({ a: 1, b: Infinity })).not.toThrow();
   });
+
+  test("has a mean and a deviation of what came before", () => {
+    const judge = () => {
+      const { isSpike } = skipSpikes({ sigmas: 3, window: 8, warmup: 4 }).begin(undefined);
+      for (const norm of [8, 10, 12]) expect(isSpike(norm)).toBe(false);
+      return isSpike;
+    };
+    expect([judge()(15.9), judge()(16.1)]).toEqual([false, true]);
+  });
+
+  test("takes a loss that is whole, where the gradients are", async () => {
+    const loss = (buffer: Float32Array, byteOffset: number) => skipSpikes({ loss: { buffer, byteOffset } });
+    expect(() => loss(f32(1), 0)).not.toThrow();
+    expect(() => loss(f32(1, 2), 4)).not.toThrow();
+    expect(() => loss(f32(1), 4)).toThrow("skipSpikes's loss needs 4 bytes from byte 4, but the array has 4; pass");
+    const on = notedDevice();
+    const gpu = await createClipper({ device: on.device });
+    const prepared = (skip: SkipRule) => gpu.prepare([on.buffer(8)], undefined, { skip });
+    expect(() => prepared(skipSpikes())).not.toThrow();
+    expect(() => prepared(loss(f32(1), 0))).toThrow(
+      "options.skip's loss is a Float32Array, but the gradients are GPU buffers",
+    );
+  });
+
+  test("counts to 2^32 - 1", () => {
+    const skip = skipSpikes({ window: 3, warmup: 3 }).begin(undefined);
+    const saved = new Float64Array(skip.memory.save());
+    saved[saved.indexOf(0)] = 2 ** 32 - 1;
+    skip.memory.load(saved.buffer);
+    skip.isSpike(0);
+    expect(skip.memory.save()).toEqual(saved.buffer);
+    saved[saved.indexOf(2 ** 32 - 1)] = 2 ** 32;
+    expect(() => skip.memory.load(saved.buffer)).toThrow(RangeError);
+  });
+});
+
+test("a norm is measured, and nothing else changes", async () => {
+  expect(await stepOf(f32(3, 4), measureNorm())).toEqual([[3, 4], 1, false]);
+});
+
+test("a deviation of 0 has a millionth of room", () => {
+  const memory = (zClip({ warmup: 2 }).rule as unknown as Remembering).begin(1);
+  const boundOf = (norm: number) => memory.boundFor({ norm, maxNorm: Infinity, weight: 0, parameterNorm: 0 });
+  expect([boundOf(1), boundOf(1), boundOf(1 + 2e-6), boundOf(1.5)]).toEqual([
+    Infinity,
+    Infinity,
+    Infinity,
+    expect.closeTo(1, 4),
+  ]);
 });

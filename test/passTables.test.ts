@@ -115,6 +115,10 @@ describe("finish groups", () => {
   test("find the partials of all pieces of a gradient in one range", () => {
     const [groups] = planned(clipByNorm(1), [view(192), view(64)], {}, { maxBinding: 512 }).named("finish groups");
     expect(bundlesOf(groups, 2)).toEqual([bundle(0, [[0, 3]]), bundle(1, [[3, 1]])]);
+    const [last] = planned(clipByNorm(1), [view(64), view(192)], {}, { maxBinding: 512 }).named("finish groups");
+    expect(bundlesOf(last, 2)).toEqual([bundle(0, [[0, 1]]), bundle(1, [[1, 3]])]);
+    const layers = planned(clipPerExample(1, { examples: 4, perLayer: true }), [view(64), view(64)]);
+    expect(bundlesOf(layers.named("finish groups")[0], 8).map(({ group }) => group)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   test("decide one group where there is no gradient", () => {

@@ -15,6 +15,7 @@ import {
   normalizeByGlobalNorm,
   skipAbove,
   skipSpikes,
+  zClip,
 } from "../src/index.ts";
 import type { Batch } from "../src/webgpu/dispatches.ts";
 import type { Format } from "../src/webgpu/format.ts";
@@ -244,6 +245,8 @@ test("every text has all that it imports", () => {
     clipByValue(1),
     clipByNorm(1, { axes: [0] }),
     clipPerExample(1, { examples: 4 }),
+    adaGC(),
+    zClip({ per: "tensor" }),
   ];
   for (const { name, source } of methods.flatMap((method) => planned(method, views).dispatches)) {
     expect(source(), name).not.toMatch(/\bundefined\b|\/\/#|WORKGROUP_SIZE/);

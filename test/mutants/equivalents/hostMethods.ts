@@ -155,4 +155,52 @@ export const hostMethods: readonly Equivalent[] = [
     after: "  checkOptions: 1,",
     reason: "Its keys alone are used.",
   },
+  {
+    file: "rules/z.ts",
+    before: "      const [count = 0, mean = 0, variance = 0] = values.slice(3 * i);",
+    after: "      const [count = 1, mean = 0, variance = 0] = values.slice(3 * i);",
+    reason: "What is unpacked has three numbers for each norm.",
+  },
+  {
+    file: "rules/z.ts",
+    before: "      const [count = 0, mean = 0, variance = 0] = values.slice(3 * i);",
+    after: "      const [count = 0, mean = 1, variance = 0] = values.slice(3 * i);",
+    reason: "What is unpacked has three numbers for each norm.",
+  },
+  {
+    file: "rules/z.ts",
+    before: "      const [count = 0, mean = 0, variance = 0] = values.slice(3 * i);",
+    after: "      const [count = 0, mean = 0, variance = 1] = values.slice(3 * i);",
+    reason: "What is unpacked has three numbers for each norm.",
+  },
+  {
+    file: "floats.ts",
+    before: "  for (; mantissa < 2 ** 31; exponent--) mantissa *= 2;",
+    after: "  for (; mantissa < 2 ** 31; exponent--) mantissa *= 3;",
+    reason: "It is for a Math.log2 that is too large; V8's is not.",
+  },
+  {
+    file: "methods/clipByValue.ts",
+    before: "export function clipByValue(limit: number): ClipMethod;",
+    after: ";",
+    reason: "It has types alone.",
+  },
+  {
+    file: "methods/clipByValue.ts",
+    before: "export function clipByValue(min: number, max: number): ClipMethod;",
+    after: ";",
+    reason: "It has types alone.",
+  },
+  {
+    file: "methods/clipByValue.ts",
+    before: "    if (value === 0 || Math.abs(value) === Infinity) return value;",
+    after: "    if (value === 1 || Math.abs(value) === Infinity) return value;",
+    reason: "0 and 1 are numbers of every format.",
+  },
+  {
+    file: "methods/clipPerExample.ts",
+    before: "    rule: perLayer ? { ...rule, weight: ({ share = 1 }) => share } : rule,",
+    after: "    rule: perLayer ? { ...rule, weight: ({ share = 2 }) => share } : rule,",
+    reason: "Each layer has its share.",
+  },
 ];
