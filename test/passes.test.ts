@@ -12,6 +12,7 @@ import {
   clipByNorm,
   clipByValue,
   clipPerExample,
+  measureNorm,
   normalizeByGlobalNorm,
   skipAbove,
   skipSpikes,
@@ -247,6 +248,7 @@ test("every text has all that it imports", () => {
     clipPerExample(1, { examples: 4 }),
     adaGC(),
     zClip({ per: "tensor" }),
+    measureNorm(),
   ];
   for (const { name, source } of methods.flatMap((method) => planned(method, views).dispatches)) {
     expect(source(), name).not.toMatch(/\bundefined\b|\/\/#|WORKGROUP_SIZE/);

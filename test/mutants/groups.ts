@@ -170,8 +170,6 @@ type HostRun = "unit tests" | { readonly engine: "cpu" | "node"; readonly groups
 
 /** Their unit tests need no device. */
 const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit|format))/;
-/** What decides is judged by the suite first, and what reads and refuses by the unit tests. */
-const deciders = /^(cpu\/|norms\/|rules\/|skips\/|remembered|floats)/;
 /** Programs of WebGL need a browser: test/pages/webgl.test.ts. */
 const inBrowsers = /^adapters\/tfjs\/webgl/;
 
@@ -182,13 +180,15 @@ export function hostRunsFor(file: string): readonly HostRun[] {
   const onCpu = { engine: "cpu" as const, groups: [...new Set([...twin, ...byDefault])] };
   const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
   if (inBrowsers.test(file)) return [];
-  if (planner.test(file)) return ["unit tests", onGpu];
   if (file.startsWith("adapters")) return ["unit tests"];
-  if (file.startsWith("cpu/")) return [onCpu, "unit tests"];
-  if (deciders.test(file)) return [onCpu, "unit tests", onGpu];
-  return file.startsWith("webgpu/") ? [onGpu, "unit tests"] : ["unit tests", onCpu, onGpu];
+  if (file.startsWith("cpu/")) return ["unit tests", onCpu];
+  return file.startsWith("webgpu/") || file.startsWith("overlaps")
+    ? ["unit tests", onGpu]
+    : ["unit tests", onCpu, onGpu];
 }
 
+/** Without a device, or on one that only takes notes. */
+const noted = ["notedCalls", "notedFaults", "clipCalls"];
 const plans = ["segments", "dispatches", "windows", "plan", "longLists"];
 const lists = [
   "views",
@@ -235,17 +235,22 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^overlaps/, ["overlaps", "windows", "errors", "longLists"]],
   [planner, [...plans, "struct", "overlaps", "arena"]],
   [/^webgpu\/(template|wgslNames|realNames)/, ["shaderText", ...plans, "fallback"]],
-  [/^webgpu\/passes/, [...plans, "struct", "shaderText", ...steps]],
+  [/^webgpu\/passes/, ["passes", "passTables", "unitTables", ...plans, "struct", "shaderText", ...noted, ...steps]],
   [/^webgpu\/selfTest/, ["selfTest", "lyingKernels", "fallback"]],
-  [/^webgpu/, [...devices, "compatibility", "compiling", ...plans]],
+  [/^webgpu/, [...noted, "passes", ...devices, "compatibility", "compiling", ...plans]],
   [/^check/, ["check", ...calls, ...lists]],
   [/^(gradients|ranges|view|pieces|requirements|units|source)/, [...lists, ...calls, ...plans]],
-  [/^(methods|norms|rules|skips|options|floats|struct|remembered)/, [...calls, "methodExamples", "struct", "groups"]],
+  [
+    /^(methods|norms|rules|skips|options|floats|struct|remembered)/,
+    ["memories", "methodParts", "skipRules", "cpuSteps", ...calls, "methodExamples", "struct", "groups"],
+  ],
   [
     /^cpu/,
     [
       "cpuPasses",
       "cpuFormats",
+      "cpuSteps",
+      "methodParts",
       "decoded",
       "optionsRead",
       "ranges",
@@ -261,7 +266,7 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],
   [/^adapters/, ["jax", "doppler", "tfjs", "jaxSkip", "tfjsSkip", "goesOn", "adapterRefusals"]],
-  [/./, [...steps, ...lists, ...calls, "fallback"]],
+  [/./, [...noted, ...steps, ...lists, ...calls, "fallback"]],
 ];
 
 export function unitTestsFor(file: string): readonly string[] {
