@@ -147,6 +147,8 @@ export function writeEntry(view: DataView, start: number, { norm, scale, flags }
 
 /** Rounds to 24 bits as float32 does, with any exponent: the precision of the record. */
 function rounded(value: number): number {
+  // The total of a caller may be -0: a norm has no sign.
+  if (value === 0) return 0;
   const power = exponentOf(value);
   return Math.fround(value * 2 ** -power) * 2 ** power;
 }
