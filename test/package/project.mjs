@@ -1,7 +1,7 @@
 // The packed package, and empty projects outside of the repository that install it.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,12 +32,23 @@ export function output(program, options, { cwd = repository, env = {} } = {}) {
   return stdout;
 }
 
+/** What no build takes, or takes as a link. */
+const notCopied = ["node_modules", ".git", ".cache", "dist"].map((name) => join(repository, name));
+
+/** @returns {string} a copy of the sources: a tarball is built anew, and the repository's dist is in use meanwhile */
+function copyOfSources() {
+  const copy = mkdtempSync(join(base, "sources-"));
+  cpSync(repository, copy, { recursive: true, filter: (path) => !notCopied.includes(path) });
+  symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
+  return copy;
+}
+
 /** @param {number} umask of the process that packs @returns {string} the tarball */
 export function packUnder(umask) {
   const folder = mkdtempSync(join(base, "pack-"));
   const before = process.umask(umask);
   try {
-    output("npm", ["pack", "--silent", "--pack-destination", folder]);
+    output("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: copyOfSources() });
   } finally {
     process.umask(before);
   }
