@@ -1,5 +1,5 @@
 /** Steps of several gradients of one number each, whose magnitude is the gradient's norm. */
-import type { Clip, ClipMethod, ClipOptions, GradientView } from "../../src/index.ts";
+import type { Clip, ClipMethod, ClipOptions, ClipReport, GradientView } from "../../src/index.ts";
 import { recordedNorms } from "./adaptiveSteps.ts";
 import { range } from "./build.ts";
 import { fail, same } from "./expect.ts";
@@ -84,6 +84,27 @@ export class Series {
       ...step,
       after: [...after.subarray(count * (from + i), count * (from + i + 1))],
     }));
+  }
+
+  /** What is reported after each of the first steps. All reports are asked for before the first is awaited: Firefox answers ten times a second. */
+  reports(clip: Clip, steps: number): Promise<ClipReport[]> {
+    return Promise.all(
+      range(steps).map((step) => {
+        this.#submit(clip, step);
+        return clip.report();
+      }),
+    );
+  }
+
+  #submit(clip: Clip, step: number): void {
+    if (this.#harness.backend === "cpu") {
+      clip.run(this.#gradientsOf(step));
+      return;
+    }
+    const { device } = this.#harness as WebGpuHarness;
+    const encoder = device.createCommandEncoder();
+    this.#memory.around(encoder, step, () => clip.encode(encoder, this.#gradientsOf(step)));
+    device.queue.submit([encoder.finish()]);
   }
 
   #gradientsOf(step: number): (GradientView | null)[] {

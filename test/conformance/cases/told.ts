@@ -98,14 +98,12 @@ export const cases: Case[] = [
         sameSeries(await series.play(clip), wanted, method.name);
         const again = new Series(harness, over);
         const reporting = await again.clip(method, { ...options, tensorNorms: true });
-        for (const step of range(40)) {
-          await again.play(reporting, step, step + 1);
-          const { tensorNorms } = await reporting.report();
+        (await again.reports(reporting, 40)).forEach(({ tensorNorms }, step) => {
           over.forEach(({ norms, isAbsent }, i) => {
             const norm = isAbsent?.(step) ? Number.NaN : norms[step];
             near(tensorNorms?.[i] as number, norm as number, 1, `${method.name}: norm ${i} of step ${step}`);
           });
-        }
+        });
       }
     },
   },
