@@ -1,12 +1,13 @@
 // WebGPU in Node: Dawn. The process needs vulkanEnvironment() from its start, and process.exit at its end.
 
 /**
+ * @param {string[]} options Dawn's
  * @returns {Promise<GPU>} a navigator.gpu of the process
  */
-export async function dawn() {
+export async function dawn(options = []) {
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
-  const gpu = create([]);
+  const gpu = create(options);
 
   // Dawn crashes the process where one of these is collected while still in use.
   /** @type {unknown[]} */

@@ -107,6 +107,14 @@ export const roomyMemory =
     : {};
 
 /**
+ * Dawn's options for processes that compile many kernels, and not for benchmarks. Where the driver zeroes the memory of workgroups, as it
+ * does in Chromium, SwiftShader compiles a store for every word of it: three quarters of `finish` by 256 lanes. Here Tint writes a loop.
+ */
+export const loopsThatZero = isSoftware
+  ? ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"]
+  : [];
+
+/**
  * The package's own configuration names folders where no fonts are, and without any a page crashes.
  * @param {string} folder
  */

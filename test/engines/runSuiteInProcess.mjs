@@ -1,6 +1,7 @@
 // Node's, Deno's and Bun's side of runSuite: arguments in, one line of JSON a message out.
 
 import process from "node:process";
+import { loopsThatZero } from "./packaged.mjs";
 import { runSuite } from "./runSuite.mjs";
 
 const [suite = "", engine = "", filter] = process.argv.slice(2);
@@ -9,7 +10,7 @@ let gpu;
 if (engine === "deno") gpu = navigator.gpu;
 if (engine === "node") {
   await import("./pausedPolls.mjs");
-  gpu = await (await import("./dawn.mjs")).dawn();
+  gpu = await (await import("./dawn.mjs")).dawn(loopsThatZero);
 }
 if (engine === "bun") gpu = await (await import("./bun.mjs")).bunGpu();
 

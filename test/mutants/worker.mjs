@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createServer, createServerModuleRunner } from "vite";
 import { dawn } from "../engines/dawn.mjs";
-import { repository } from "../engines/packaged.mjs";
+import { loopsThatZero, repository } from "../engines/packaged.mjs";
 import "../engines/pausedPolls.mjs";
 import { remembering, textOf } from "./pipelines.mjs";
 
@@ -102,7 +102,7 @@ async function moduleOfMany(device, createModule, code) {
 let opened;
 
 async function open() {
-  const gpu = await dawn();
+  const gpu = await dawn(loopsThatZero);
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("WebGPU has no adapter.");
   const device = remembering(joining(await adapter.requestDevice()));

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { type Clipper, clipByGlobalNorm, createClipper } from "../../src/index.ts";
 import { dawn } from "../engines/dawn.mjs";
 import { withFewBuffers } from "../engines/fewBuffers.mjs";
+import { loopsThatZero } from "../engines/packaged.mjs";
 import { type ErrorClass, refused, synchronously } from "./refused.ts";
 
 // GPUBufferUsage is not a global before dawn() has run.
@@ -24,7 +25,7 @@ let gpu: Promise<GPU> | undefined;
 
 /** The process's navigator.gpu. */
 export function processGpu(): Promise<GPU> {
-  gpu ??= dawn();
+  gpu ??= dawn(loopsThatZero);
   return gpu;
 }
 
