@@ -40,8 +40,13 @@ function everyLayout(dtype: Dtype | undefined, examples: number): Unit[] {
   );
 }
 
-function model(examples: number, dtypes = DTYPES): Tensor[] {
-  return range(30).map((k) => stack(1 + ((k * 37) % 400), examples, k + 1, dtypes[k % dtypes.length]));
+function model(examples: number): Tensor[] {
+  return range(30).map((k) => stack(1 + ((k * 37) % 400), examples, k + 1, DTYPES[k % DTYPES.length]));
+}
+
+/** Examples of whole words of 16 bytes, as in webgpuDevices.ts, each in a buffer of its own. */
+function wholeVectors(examples: number): Tensor[] {
+  return range(30).map((k) => stack(4 + 4 * ((k * 37) % 100), examples, k + 1));
 }
 
 function wholeNumbers(length: number, examples: number): Tensor {
@@ -218,8 +223,16 @@ export const cases: Case[] = [
     },
   },
   planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => [
-    unit("30 tensors of 7 examples", model(7, [undefined]), perExample(3, 7)),
-    ...whateverThePlan().slice(1),
+    unit("30 tensors of 7 examples", wholeVectors(7), perExample(3, 7)),
+    unit(
+      "30 tensors of 7 examples, into",
+      wholeVectors(7).map((item, k) => ({
+        ...item,
+        into: { memory: `target ${k}`, byteOffset: 16 * k },
+        intoLength: item.bits.length / 7,
+      })),
+      perExample(3, 7),
+    ),
   ]),
   {
     name: "what has no meaning is refused",

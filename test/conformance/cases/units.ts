@@ -129,6 +129,15 @@ function whateverThePlan(): Unit[] {
   ];
 }
 
+/** Rows of whole words of 16 bytes, as in webgpuDevices.ts, each tensor in a buffer of its own. */
+function wholeVectors(): Unit[] {
+  const tensors = range(40).map((k) => random([1 + (k % 9), 4 + 4 * ((k * 37) % 33)], k + 1));
+  return [
+    unit("40 tensors, their rows", tensors, alongAxes(0.8, rows)),
+    unit("40 tensors, their columns", tensors, alongAxes(0.8, [0])),
+  ];
+}
+
 /** A lane sums a column in blocks of 256 values. The first block is too small for float32, and yet 3 % of the sum. */
 function smallerFirst(shape: readonly number[]): Tensor {
   const bits = randomBits(size(shape), 12, 4e-12);
@@ -224,7 +233,7 @@ export const cases: Case[] = [
   ...onEveryGrid(planUnits),
   planned("a grid of one workgroup", ONE_WORKGROUP, planUnits),
   planned("ranges cut for bindings of 64 KiB", { maxBinding: 65_536 }, planUnits),
-  planned("8 storage buffers in a stage", { storageBuffers: 8 }, whateverThePlan),
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, wholeVectors),
   {
     // More than 16 bits number.
     name: "seventy thousand units, and hundreds of long columns",

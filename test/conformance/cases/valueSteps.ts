@@ -6,7 +6,7 @@ import { bitsFrom, bitsOf, randomBits } from "../numbers.ts";
 import { ONE_WORKGROUP, onEveryGrid, planned } from "../plans.ts";
 import { runUnits } from "../suite.ts";
 import type { Allocation, Case, Tensor, Unit, WebGpuHarness } from "../types.ts";
-import { anyBits, held } from "../valueBits.ts";
+import { anyBits } from "../valueBits.ts";
 
 /** Everything that depends on how the work is cut. */
 function whateverThePlan(): Unit[] {
@@ -63,6 +63,19 @@ function wholeVectors(): Unit[] {
     unit(
       "every other one into",
       list.map((bits, k) => (k % 2 ? { bits } : (moved[k] as Tensor))),
+      rule,
+    ),
+    unit(
+      "40 of their own, gradScale in a buffer",
+      list.map((bits) => ({ bits })),
+      rule,
+      { options: { gradScale: { held: 0.5 } } },
+    ),
+    unit("40 into, gradScale in a buffer", moved, rule, { options: { gradScale: { held: 0.5 } } }),
+    // Here the pass in place has more workgroups than the one before it.
+    unit(
+      "a small one into, a long one in place",
+      [{ bits: anyBits(4, 1), into: { memory: "target", byteOffset: 0 } }, { bits: anyBits(70_000, 5) }],
       rule,
     ),
   ];
@@ -152,7 +165,7 @@ export const cases: Case[] = [
   ...onEveryGrid(whateverThePlan),
   planned("a grid of one workgroup", ONE_WORKGROUP, whateverThePlan),
   planned("ranges cut for bindings of 8192 bytes", { maxBinding: 8192 }, whateverThePlan),
-  planned("8 storage buffers in a stage", { storageBuffers: 8 }, () => [...whateverThePlan().slice(-8), ...held(0.5)]),
+  planned("8 storage buffers in a stage", { storageBuffers: 8 }, wholeVectors),
   {
     name: "16 storage buffers in a stage",
     dependsOn: "plan",
