@@ -235,6 +235,15 @@ test("no adapter is asked for where the CPU or a device is given", async () => {
   device.destroy();
 });
 
+test("a first answer of null is asked once more: Chrome gives it to a worker that asks as the page opens", async () => {
+  const one = adapter(() => Promise.reject(new Error("no")));
+  const request = stubAdapters(async () => one);
+  request.mockImplementationOnce(async () => null);
+  expect((await createClipper()).fallbackReason).toBe("no-device");
+  expect(one.requestDevice).toHaveBeenCalled();
+  expect(request.mock.calls.slice(0, 2)).toEqual([[], []]);
+});
+
 test("an adapter of compatibility mode is taken where there is no core one", async () => {
   const one = adapter(() => Promise.reject(new Error("no")));
   const request = stubAdapters(async () => null);
@@ -243,7 +252,7 @@ test("an adapter of compatibility mode is taken where there is no core one", asy
   );
   expect((await createClipper()).fallbackReason).toBe("no-device");
   expect(one.requestDevice).toHaveBeenCalled();
-  expect(request.mock.calls.slice(0, 2)).toEqual([[], [{ featureLevel: "compatibility" }]]);
+  expect(request.mock.calls.slice(0, 3)).toEqual([[], [], [{ featureLevel: "compatibility" }]]);
 });
 
 test("a device is asked for no more than the adapter has, and for no feature", async () => {

@@ -38,7 +38,8 @@ async function valuesOf(device: GPUDevice, buffer: GPUBuffer): Promise<number[]>
 }
 
 async function newDevice(gpu: GPU): Promise<GPUDevice> {
-  const adapter = await gpu.requestAdapter();
+  // Twice: see src/webgpu/ownDevice.ts.
+  const adapter = (await gpu.requestAdapter()) ?? (await gpu.requestAdapter());
   if (!adapter) throw new Error("there is no adapter");
   return withFewBuffers(await adapter.requestDevice());
 }
