@@ -112,11 +112,13 @@ describe.each(ways)("%s", (way) => {
   });
 
   test("a browser that is killed in a step ends that step in the other one, and the weights stay as they were", async () => {
-    const [stopsIn, patience] = [7, Math.round(waitLimit / 6)];
+    const [stopsIn, patience] = [7, Math.round(waitLimit / 12)];
     const [first, second] = await openTwo(patience, stopsIn);
     const results = [train(first.page, way, 0), train(second.page, way, 1)] as const;
     results[1].catch(() => {});
     await second.page.waitForFunction(() => document.title === "stopped");
+    // What the second sent before may still be under way.
+    await first.page.waitForFunction((step) => document.title === `step ${step}`, {}, stopsIn);
     second.browser.process()?.kill("SIGKILL");
     opened[1] = undefined;
     const result = await results[0];

@@ -77,6 +77,7 @@ async function onGPU(layers: readonly number[], examples: readonly number[]) {
   const read = async () => Float32Array.from((await Promise.all(gradients.map((b) => floatsIn(device, b)))).flat());
   const backward = async (now: number) => {
     step = now;
+    document.title = `step ${step}`;
     before = weights.map((layer) => [...layer]);
     const all = gradientsOf(weights, examples);
     write(Float32Array.from(layers.flatMap((layer) => all[layer] as number[])));
