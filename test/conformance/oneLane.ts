@@ -20,26 +20,40 @@ const TEXTS = {
 };
 const CONDITIONS = { STATE: true };
 
-/** A resolved text whose bindings are memory of an invocation. Arrays without an end get `elements`, and `main` becomes `kernel`. */
-export function alone(text: string, elements: number): string {
+/** By the names of bindings. */
+export type Lengths = Readonly<Record<string, number>>;
+
+/**
+ * A resolved text whose bindings are memory of an invocation. Arrays without an end get `elements`, or what `lengths` says: SwiftShader
+ * compiles a store for each word of this memory. And `main` becomes `kernel`.
+ */
+export function alone(text: string, elements: number, lengths: Lengths = {}): string {
   return text
+    .replace(/(var<[^>]*> (\w+): )array<(\w+)(?:, \d+)?>/g, (whole, head, name, type) =>
+      name in lengths ? `${head}array<${type}, ${lengths[name]}>` : whole,
+    )
     .replace(/@group\(\d\) @binding\(\d\) var<[^>]*>/g, "var<private>")
     .replaceAll("var<workgroup>", "var<private>")
     .replaceAll("workgroupBarrier();", "")
     .replace(/array<(\w+)>/g, `array<$1, ${elements}>`)
-    .replace(/arrayLength\(&[\w.]+\)/g, `${elements}u`)
+    .replace(/arrayLength\(&([\w.]+)\)/g, (_, name) => `${lengths[name] ?? elements}u`)
     .replace(/@compute .*\nfn main/, "fn kernel")
     .replace(/@builtin\(\w+\) /g, "");
 }
 
 /** The same of a kernel that imports shared/decide and shared/fold. */
-export function asFunctions(kernel: string, { texts, conditions, tokens }: Filling, elements: number): string {
+export function asFunctions(
+  kernel: string,
+  { texts, conditions, tokens }: Filling,
+  elements: number,
+  lengths?: Lengths,
+): string {
   const filling = {
     texts: { ...TEXTS, ...texts },
     conditions: { ...CONDITIONS, ...conditions },
     tokens: { WORKGROUP_SIZE: "1", ...tokens },
   };
-  return alone(resolved(kernel, filling), elements);
+  return alone(resolved(kernel, filling), elements, lengths);
 }
 
 /** Statements that read fields from the words of an input, in this order from `first`. `(i)` behind a name: an i32. */

@@ -5,7 +5,7 @@
 import { resolved } from "../../src/webgpu/template.ts";
 import { range } from "./build.ts";
 import { randomSource } from "./numbers.ts";
-import { alone } from "./oneLane.ts";
+import { alone, type Lengths } from "./oneLane.ts";
 
 const files = import.meta.glob<string>("../../shaders/**/*.wgsl", {
   query: "?raw&named",
@@ -24,8 +24,11 @@ export interface Walk {
   readonly texts: Readonly<Record<string, string>>;
   readonly conditions?: readonly string[];
   readonly lanes: number;
-  /** How long arrays are. */
+  /** How long arrays are, but for those that `lengths` names. */
   readonly length: number;
+  readonly lengths?: Lengths;
+  /** How many vectors a table has for segments. */
+  readonly rows?: number;
   readonly isInto?: boolean;
   /** Texts of the caller's own. */
   readonly own?: Readonly<Record<string, string>>;
@@ -35,7 +38,17 @@ export interface Walk {
 const FOLDS = 8;
 
 /** Its functions; `runAll` runs as many workgroups as it is told. */
-export function textOf({ kernel, texts, conditions = [], lanes, length, isInto = false, own = {} }: Walk): string {
+export function textOf({
+  kernel,
+  texts,
+  conditions = [],
+  lanes,
+  length,
+  lengths,
+  rows = length,
+  isInto = false,
+  own = {},
+}: Walk): string {
   const chosen = Object.entries(texts).map(([name, file]) => [name, shaders[file] as string]);
   const text = resolved(shaders[kernel] as string, {
     texts: { ...shaders, stored: shaders["shared/stored"] as string, ...Object.fromEntries(chosen), ...own },
@@ -48,8 +61,8 @@ export function textOf({ kernel, texts, conditions = [], lanes, length, isInto =
       WORKGROUP_SIZE: `${lanes}`,
     },
   });
-  const functions = alone(text, length)
-    .replace(/array<vec4u, \d+>/g, `array<vec4u, ${length}>`)
+  const functions = alone(text, length, lengths)
+    .replace(/segments: array<vec4u, \d+>/, `segments: array<vec4u, ${rows}>`)
     // Each time that a lane folds it has another memory.
     .replace(/var<private> found: (array<Partial, \d+>);/, `var<private> found: array<$1, ${FOLDS}>;`)
     .replaceAll("found[lane", "found[folds][lane")

@@ -67,6 +67,8 @@ function callFor({ dtype, isInto }: Kind): Call {
       conditions: isPacked ? ["EDGES", "PACKED"] : ["UNPACKED"],
       lanes: LANES,
       length: WORDS,
+      lengths: { partials: PARTIALS },
+      rows: 2 * SEGMENTS,
       isInto,
       own: { "shared/multiplied": flushing },
     })}

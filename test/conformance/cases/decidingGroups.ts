@@ -59,6 +59,7 @@ const CALL: Call = {
     conditions: ["IN_PART"],
     lanes: LANES,
     length: BUNDLES,
+    lengths: { partials: PARTIALS, entries: GROUPS, gradScaleSource: 2, totalNormSource: 2 },
   }),
   body: `
   ${readInto(HEAD)}
@@ -70,14 +71,9 @@ const CALL: Call = {
   for (var k = 0u; k < ${GROUPS}u; k += 1u) { entries[k].reserved = 5u; entries[k].norm = 6u; }
   runAll(at(${HEAD.length + 1}u));
   ${putPartials(PARTIALS, 0)}
-  ${range(GROUPS)
-    .map((k) =>
-      putAll(
-        ENTRY.map((name) => `entries[${k}].${name}`),
-        PARTIAL_WORDS * PARTIALS + ENTRY.length * k,
-      ),
-    )
-    .join("\n")}
+  for (var k = 0u; k < ${GROUPS}u; k += 1u) {
+    ${ENTRY.map((name, i) => `put(${PARTIAL_WORDS * PARTIALS + i}u + ${ENTRY.length}u * k, u32(entries[k].${name}));`).join(" ")}
+  }
 `,
   inputWords: PARTIALS_AT + PARTIAL_WORDS * PARTIALS,
   resultWords: PARTIAL_WORDS * PARTIALS + ENTRY.length * GROUPS,

@@ -64,6 +64,8 @@ function callFor({ dtype, hasUnits }: Kind): Call {
       conditions: isPacked ? ["EDGES", "PACKED", ...(hasUnits ? ["UNITS"] : [])] : ["UNPACKED"],
       lanes: LANES,
       length: ENTRIES,
+      lengths: { unitTable: 5 * SEGMENTS },
+      rows: 2 * SEGMENTS,
       isInto: true,
       // As of a device that may flush subnormal float16s.
       own: { word: word.replace("return unpack2x16float(word).x;", "return kept(unpack2x16float(word).x);") },

@@ -253,7 +253,10 @@ const sharedRows = () =>
 const AUTO_NORMS = 310;
 
 const AUTO: Call = {
-  text: asFunctions(RULE, { texts: { rule: auto }, conditions: { REMEMBERS: true } }, 901),
+  text: asFunctions(RULE, { texts: { rule: auto }, conditions: { REMEMBERS: true } }, 901, {
+    gradScaleSource: 1,
+    totalNormSource: 1,
+  }),
   body: `
   state.rule.capacity = at(0u);
   state.rule.percentile = at(1u);

@@ -18,10 +18,11 @@ import { numberingOf } from "../../../src/webgpu/passes/units.ts";
 import { resolved } from "../../../src/webgpu/template.ts";
 import { dependentOn, range } from "../build.ts";
 import { bitsOf, floatOf, randomSource } from "../numbers.ts";
-import { alone, putAll, readInto } from "../oneLane.ts";
+import { alone, readInto } from "../oneLane.ts";
 import { unitAlong } from "../referenceGroups.ts";
 import { type Call, checkEach } from "../shaderFunctions.ts";
 import type { Case } from "../types.ts";
+import { putArray, readArray } from "../walks.ts";
 
 /** Lanes run one after the other. */
 const LANES = 2;
@@ -31,13 +32,12 @@ const ENTRIES = 24;
 const SEGMENTS = 2;
 const ONE = bitsOf(1);
 const SKIP = 2;
-const lanesOf = (vector: string) => ["x", "y", "z", "w"].map((lane) => `${vector}.${lane}`);
-const MEMORY = range(WORDS).flatMap((k) => lanesOf(`gradients_0[${k}]`));
-const HEAD = ["table.segmentCount", "table.tilesPerWorkgroup"]
-  .concat(range(2 * SEGMENTS).flatMap((k) => lanesOf(`table.segments[${k}]`)))
-  .concat(range(5 * SEGMENTS).flatMap((k) => lanesOf(`unitTable[${k}]`)))
-  .concat(range(ENTRIES).flatMap((k) => ["scale.x", "scale.y", "flags"].map((name) => `entries[${k}].${name}`)))
-  .concat(MEMORY);
+const HEAD = ["table.segmentCount", "table.tilesPerWorkgroup"];
+const SEGMENTS_AT = HEAD.length;
+const UNITS_AT = SEGMENTS_AT + 8 * SEGMENTS;
+const ENTRIES_AT = UNITS_AT + 20 * SEGMENTS;
+const MEMORY_AT = ENTRIES_AT + 3 * ENTRIES;
+const WORKGROUPS_AT = MEMORY_AT + 4 * WORDS;
 
 const SCALING: Call = {
   text: alone(
@@ -65,15 +65,22 @@ const SCALING: Call = {
   ),
   body: `
   ${readInto(HEAD)}
-  for (var number = 0u; number < at(${HEAD.length}u); number += 1u) {
+  ${readArray("table.segments", 2 * SEGMENTS, SEGMENTS_AT, 4)}
+  ${readArray("unitTable", 5 * SEGMENTS, UNITS_AT, 4)}
+  for (var k = 0u; k < ${ENTRIES}u; k += 1u) {
+    let entry = ${ENTRIES_AT}u + 3u * k;
+    entries[k] = Entry(vec2u(at(entry), at(entry + 1u)), at(entry + 2u), 0u, 0u, 0, 0u, 0u);
+  }
+  ${readArray("gradients_0", WORDS, MEMORY_AT, 4)}
+  for (var number = 0u; number < at(${WORKGROUPS_AT}u); number += 1u) {
     for (var lane = 0u; lane < ${LANES}u; lane += 1u) {
       kernel(vec3u(number, 0u, 0u), lane);
     }
   }
-  ${putAll(MEMORY)}
+  ${putArray("gradients_0", WORDS, 0, 4)}
 `,
-  inputWords: HEAD.length + 1,
-  resultWords: MEMORY.length,
+  inputWords: WORKGROUPS_AT + 1,
+  resultWords: 4 * WORDS,
 };
 
 interface Input {

@@ -59,6 +59,8 @@ function callFor({ dtype, width }: Kind): Call {
       conditions: isPacked ? ["EDGES", "PACKED"] : ["UNPACKED"],
       lanes: LANES,
       length: WORDS,
+      lengths: { partials: PARTIALS },
+      rows: 2 * SEGMENTS,
     }),
     body: `
   ${readInto(HEAD)}

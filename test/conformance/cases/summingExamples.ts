@@ -61,6 +61,8 @@ function callFor({ dtype, isInto }: Kind): Call {
       conditions: isPacked ? ["EDGES", "PACKED"] : ["UNPACKED"],
       lanes: LANES,
       length: WORDS,
+      lengths: { entries: ENTRIES },
+      rows: 2 * SEGMENTS,
       isInto,
       own: { "shared/multiplied": flushing },
     })}

@@ -39,6 +39,8 @@ const CALL: Call = {
     conditions: ["EDGES", "PACKED"],
     lanes: LANES,
     length: WORDS,
+    lengths: { partials: PARTIALS, unitTable: 6 * SEGMENTS },
+    rows: 2 * SEGMENTS,
   }),
   body: `
   ${readInto(HEAD)}
