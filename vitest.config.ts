@@ -47,6 +47,8 @@ export default defineConfig(({ mode }) => ({
           name: "gpu",
           include: onSharedDevice,
           setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
+          // Or V8 compiles onnxruntime-web's WebAssembly a second time, for speed, while other files run: that is 10 s.
+          execArgv: ["--liftoff-only"],
           isolate: false,
           fileParallelism: false,
         },
