@@ -234,7 +234,7 @@ const devices = ["fallback", "loss", "deviceLoss", "selfTest", "arena", "dynamic
 const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[] = [
   [/^overlaps/, ["overlaps", "windows", "errors", "longLists"]],
   [planner, [...plans, "struct", "overlaps", "arena"]],
-  [/^webgpu\/(template|wgslNames|realNames)/, ["shaderText", ...plans, "fallback"]],
+  [/^webgpu\/(template|wgslNames|realNames)/, ["realNames", "shaderText", ...plans, "fallback"]],
   [/^webgpu\/passes/, ["passes", "passTables", "unitTables", ...plans, "struct", "shaderText", ...noted, ...steps]],
   [/^webgpu\/selfTest/, ["selfTest", "lyingKernels", "fallback"]],
   [/^webgpu/, [...noted, "passes", ...devices, "compatibility", "compiling", ...plans]],

@@ -3,6 +3,18 @@ import type { Equivalent } from "../equivalents.ts";
 
 export const hostDevice: readonly Equivalent[] = [
   {
+    file: "webgpu/realNames.ts",
+    before: "    found += realParts[i]?.length ?? 0;",
+    after: "    found += realParts[i]?.length ?? 1;",
+    reason: "Both lines have as many parts.",
+  },
+  {
+    file: "webgpu/wgslNames.ts",
+    before: '    if (scope !== "global" && (isParameter || (depth > 0 && DECLARES_LOCAL.test(before)))) {',
+    after: '    if (scope !== "global" && (isParameter || (depth >= 0 && DECLARES_LOCAL.test(before)))) {',
+    reason: "Between a function's name and its body nothing is declared by let, const or var.",
+  },
+  {
     file: "webgpu/layouts.ts",
     before: "  const isRead = types[0] === READ;",
     after: "  const isRead = types[1] === READ;",
