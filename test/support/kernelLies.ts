@@ -56,7 +56,7 @@ const examples = () => unit("examples", [random(6 * 20, 1)], perExample(0.75, 6)
 
 export const kernelLies: Readonly<Record<string, KernelLies>> = {
   norm: {
-    kernel: "norm l2",
+    kernel: "norm l2 f32 vec4",
     clip: joint,
     lies: {
       "leaves out one load of four": [/\(word_terms\(c\) \+ word_terms\(d\)\)/g, "word_terms(c)"],
@@ -105,7 +105,7 @@ export const kernelLies: Readonly<Record<string, KernelLies>> = {
     },
   },
   scale: {
-    kernel: "scale in-place",
+    kernel: "scale in-place f32 vec4",
     clip: joint,
     lies: {
       "writes words one place off": [/(\w+)\[i \+ shift\] = fast_word\(a/g, "$1[i + shift + 1u] = fast_word(a"],
