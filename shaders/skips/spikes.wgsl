@@ -114,15 +114,21 @@ fn distances(list: List, first: Signed, origin: Signed, lane: u32) -> Distances 
 // mean + sigmas * deviation, from the oldest value. The mean of 24 digits is corrected by the mean of what it leaves.
 fn limit_of(list: List, lane: u32) -> Signed {
   let first = value_of(list, 0u);
-  let mean = divided_by(distances(list, first, Signed(SoftFloat(), false), lane).total, max(list.count, 1u));
-  if (lane == 0u) {
-    centre = mean;
+  var origin = Signed(SoftFloat(), false);
+  var limit = origin;
+  // Counted so that RADV does not repeat it: see shared/fold.wgsl.
+  for (var round = 0u; round < 2u; round = (round + 1u) % 4u) {
+    let found = distances(list, first, origin, lane);
+    let mean = plus(origin, divided_by(found.total, max(list.count, 1u)));
+    let deviation = rounded(root(quotient(found.squares, normalized(max(list.count, 2u) - 1u, 0))));
+    limit = plus(mean, Signed(product(soft_float(state.skip.sigmas), deviation), false));
+    if (lane == 0u) {
+      centre = mean;
+    }
+    workgroupBarrier();
+    origin = centre;
   }
-  workgroupBarrier();
-  let rest = distances(list, first, centre, lane);
-  let deviation = rounded(root(quotient(rest.squares, normalized(max(list.count, 2u) - 1u, 0))));
-  let most = Signed(product(soft_float(state.skip.sigmas), deviation), false);
-  return plus(plus(mean, divided_by(rest.total, max(list.count, 1u))), most);
+  return limit;
 }
 
 fn losses_at() -> u32 {
