@@ -74,6 +74,7 @@ export default defineConfig(({ mode }) => ({
           name: "pages",
           include: ["test/pages/*.test.ts"],
           globalSetup: "test/engines/site.ts",
+          isolate: false,
           // Each has a browser of its own, and waits for it.
           maxWorkers: 2,
         },
