@@ -147,17 +147,27 @@ export const chosen: readonly Equivalent[] = [
   },
   {
     file: "skips/spikes",
-    before:
-      "let mean = divided_by(distances(list, first, Signed(SoftFloat(), false), lane).total, max(list.count, 1u));",
-    after:
-      "let mean = divided_by(distances(list, first, Signed(SoftFloat(), false), lane).total, max(list.count, 2u));",
+    before: "let mean = plus(origin, divided_by(found.total, max(list.count, 1u)));",
+    after: "let mean = plus(origin, divided_by(found.total, max(list.count, 2u)));",
     reason: "Nothing is judged by fewer than two values.",
   },
   {
     file: "skips/spikes",
-    before: "return plus(plus(mean, divided_by(rest.total, max(list.count, 1u))), most);",
-    after: "return plus(plus(mean, divided_by(rest.total, max(list.count, 2u))), most);",
-    reason: "Nothing is judged by fewer than two values.",
+    before: "for (var round = 0u; round < 2u; round = (round + 1u) % 4u) {",
+    after: "for (var round = 0u; round <= 2u; round = (round + 1u) % 4u) {",
+    reason: "The mean of two rounds has all its digits: a third corrects nothing.",
+  },
+  {
+    file: "skips/spikes",
+    before: "for (var round = 0u; round < 2u; round = (round + 1u) % 4u) {",
+    after: "for (var round = 0u; round < 3u; round = (round + 1u) % 4u) {",
+    reason: "The mean of two rounds has all its digits: a third corrects nothing.",
+  },
+  {
+    file: "skips/spikes",
+    before: "for (var round = 0u; round < 2u; round = (round + 1u) % 4u) {",
+    after: "for (var round = 0u; round < 2u; round = (round + 1u) % 5u) {",
+    reason: "No round reaches either.",
   },
   {
     file: "rules/z",
