@@ -15,6 +15,14 @@ const onSharedDevice = importing("support/bench.ts");
 /** The files that share the devices of TensorFlow.js and jax-js: see test/adapters/hooks.ts. */
 const onEngines = importing("adapters/onTfjs.ts", "adapters/onJax.ts");
 
+const others = files.filter((path) => ![...onSharedDevice, ...onEngines].includes(path));
+/** The files that replace a module or a global, or make devices or a package: each has a process of its own. The other files share one. */
+const alone = others.filter((path) =>
+  /workbench\.ts|dawn\.mjs|navigatorGpu\.ts|package\.ts|\/training\/|process\.env|vi\.(mock|stub)/.test(
+    readFileSync(path, "utf8"),
+  ),
+);
+
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment(), roomyMemory);
 
@@ -31,8 +39,17 @@ export default defineConfig(({ mode }) => ({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/*.test.ts"],
-          exclude: [...onSharedDevice, ...onEngines],
+          include: others,
+          exclude: alone,
+          isolate: false,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: alone,
           fileParallelism: false,
           setupFiles: "test/engines/pausedPolls.mjs",
           // test/doppler.test.ts replaces a module inside of it.

@@ -51,13 +51,14 @@ async function firefoxInstalled() {
   while (file && !existsSync(file)) await setTimeout(500);
 }
 
-/** @param {string} project @param {string} title @returns {Step} */
-function vitest(project, title) {
-  const report = join(cache, `vitest-${project}.json`);
+/** @param {string} name @param {string} title @param {string[]} projects @returns {Step} */
+function vitest(name, title, projects = [name]) {
+  const report = join(cache, `vitest-${name}.json`);
+  const chosen = projects.flatMap((project) => ["--project", project]);
   return {
-    name: project,
+    name,
     title,
-    command: ["vitest", "run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile=${report}`],
+    command: ["vitest", "run", ...chosen, "--reporter=default", "--reporter=json", `--outputFile=${report}`],
     count() {
       const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
       rmSync(report);
@@ -77,7 +78,7 @@ const groups = [
     conformance("firefox"),
     vitest("pages", "Page tests"),
     ...["node", "deno"].map(conformance),
-    vitest("unit", "Unit tests"),
+    vitest("unit", "Unit tests", ["unit", "alone"]),
     vitest("engines", "Unit tests on engines"),
     vitest("gpu", "Unit tests on a GPU"),
     ...["chromium", "bun", "cpu"].map(conformance),
