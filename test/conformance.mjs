@@ -41,7 +41,9 @@ async function runInProcess({ suite, engine, filter, send }) {
   const child =
     engine === "deno"
       ? spawn(denoPath(), [...denoArguments, ...script], { env: { ...env, ...denoEnvironment }, stdio })
-      : spawn(engine === "bun" ? bunPath() : process.execPath, script, { env, stdio });
+      : engine === "bun"
+        ? spawn(bunPath(), script, { env, stdio })
+        : spawn(process.execPath, [...roomyNursery, ...script], { env, stdio });
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (line.startsWith('{"')) send(JSON.parse(line));
     else console.log(line);
@@ -50,6 +52,9 @@ async function runInProcess({ suite, engine, filter, send }) {
   child.on("close", (code, signal) => send({ crash: `the process ended with ${signal ?? code} before the suite did` }));
   return () => void child.kill("SIGKILL");
 }
+
+/** In MiB: most of what a case makes is garbage before so much is full, and is not copied. */
+const roomyNursery = ["--min-semi-space-size=64", "--max-semi-space-size=64"];
 
 /** @type {["ignore", "pipe", "inherit"]} */
 const stdio = ["ignore", "pipe", "inherit"];
