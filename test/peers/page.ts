@@ -38,7 +38,7 @@ let before: number[][] = [];
 const ownDevice = navigator.gpu
   .requestAdapter()
   .then((adapter) => (adapter as GPUAdapter).requestDevice())
-  .then(withFewBuffers);
+  .then((device) => withFewBuffers(device, 2));
 let channel: { exchange: Exchange; connection: peerjs.DataConnection };
 
 /** What an example gives, run with the reader's variables. */

@@ -41,7 +41,7 @@ async function newDevice(gpu: GPU): Promise<GPUDevice> {
   // Twice: see src/webgpu/ownDevice.ts.
   const adapter = (await gpu.requestAdapter()) ?? (await gpu.requestAdapter());
   if (!adapter) throw new Error("there is no adapter");
-  return withFewBuffers(await adapter.requestDevice());
+  return withFewBuffers(await adapter.requestDevice(), 2);
 }
 
 /** [3, 4] clipped to 1 is [0.6, 0.8]. */
