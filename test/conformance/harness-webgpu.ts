@@ -25,9 +25,11 @@ export async function createWebGpuHarness(
   const { grid, maxBinding, pipelines, slots: most } = context;
   const slots = Math.min(most, storageBuffers - 1);
   const pipelinesBySlots = new Map([[slots, pipelines]]);
+  let forcesBuffers = false;
 
   const plan = (forced: ForcedPlan) => {
     const { storageBuffers: buffers = slots + 1, ...rest } = forced;
+    forcesBuffers = forced.storageBuffers !== undefined;
     if (buffers - 1 > most) fail(`the device has fewer storage buffers than ${buffers}`);
     // A device has one number of slots, so the names of its kernels leave it out. Those without gradients have no slots.
     const slotless = [...pipelines].filter(([name]) => /^(finish|skip)/.test(name));
@@ -63,6 +65,9 @@ export async function createWebGpuHarness(
   };
 
   const prepare = (...values: Parameters<Clipper["prepare"]>): Clip => {
+    // The kernel of this method, which no other has, binds one buffer more than the others do: it gets as many gradients.
+    const more = values[1]?.name === "clipByValue" ? 1 : 0;
+    if (!forcesBuffers) Object.assign(context, { slots: Math.min(most, slots + more) });
     const clip = clipper.prepare(...values);
     clips.push(clip);
     return clip;
