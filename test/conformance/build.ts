@@ -66,7 +66,7 @@ export function range(count: number, first = 0): number[] {
   return Array.from({ length: count }, (_, index) => first + index);
 }
 
-/** The cases with what their answers depend on. */
+/** The cases with what their answers depend on. A forced plan among them still says so itself. */
 export function dependentOn(dependsOn: DependsOn, cases: readonly Case[]): Case[] {
-  return cases.map((one) => ({ ...one, dependsOn }));
+  return cases.map((one) => ({ dependsOn, ...one }));
 }
