@@ -48,11 +48,14 @@ describe.each(tfjsBackends)("on %s", (backend) => {
       withClipping(tf.train.adam(0.1), clipByGlobalNorm(1), { keepOnSkip: true }),
     );
     const step = (value: number, on = first) => on?.applyGradients([{ name: w.name, tensor: tf.tensor([value, 1]) }]);
+    const iterationsOf = async (one = first) => (await one?.getWeights())?.[0]?.tensor.data();
     for (const value of [Number.NaN, 1, 2]) step(value);
     const before = [...(await w.data())];
     const saved = (await first?.getWeights()) as NonNullable<Awaited<ReturnType<tf.Optimizer["getWeights"]>>>;
     expect(await saved[0]?.tensor.data()).toEqual(new Int32Array([2]));
-    await second?.setWeights(saved.map(({ name, tensor }) => ({ name, tensor: tensor.clone() })));
+    const loadInto = (one = first) =>
+      one?.setWeights(saved.map(({ name, tensor }) => ({ name, tensor: tensor.clone() })));
+    await loadInto(second);
     step(3);
     const wanted = [...(await w.data())];
     w.assign(tf.tensor(before));
@@ -60,7 +63,12 @@ describe.each(tfjsBackends)("on %s", (backend) => {
     step(3, second);
     expectNear(await w.data(), wanted, 1e-4);
     expect(second?.iterations).toBe(4);
-    expect(await (await second?.getWeights())?.[0]?.tensor.data()).toEqual(new Int32Array([3]));
+    expect(await iterationsOf(second)).toEqual(new Int32Array([3]));
+    // The first has skipped a step before it is loaded.
+    await loadInto(first);
+    expect(await iterationsOf()).toEqual(new Int32Array([2]));
+    for (const value of [Number.NaN, 3]) step(value);
+    expect(await iterationsOf()).toEqual(new Int32Array([3]));
     w.dispose();
   });
 
