@@ -111,7 +111,8 @@ fn distances(list: List, first: Signed, origin: Signed, lane: u32) -> Distances 
   return Distances(total, summed(squares, lane));
 }
 
-// mean + sigmas * deviation, from the oldest value. The mean of 24 digits is corrected by the mean of what it leaves.
+// mean + sigmas * deviation, from the oldest value. The mean of 24 digits is corrected by the mean of what it leaves: the first round's
+// deviation is not used.
 fn limit_of(list: List, lane: u32) -> Signed {
   let first = value_of(list, 0u);
   var origin = Signed(SoftFloat(), false);

@@ -124,6 +124,14 @@ export const cases: Case[] = [
       }
     },
   },
+  {
+    name: "skipSpikes: a norm that lies 4e-8 of the limit below it is no spike",
+    script: async (harness) => {
+      const first = [1.01386464, 1.22109616, 0.724763751, 0.926624298, 1.52141678, 0.77488482, 6.59292078];
+      const norms = Float32Array.of(...first, 14.5455084);
+      check(await play(harness, norms, skipSpikes({ window: 16, warmup: 8 })), Array(8).fill(false));
+    },
+  },
   spikeCase({ sigmas: 6, window: 128, warmup: 64 }, 1, 600),
   spikeCase({ sigmas: 2, window: 16, warmup: 9 }),
   spikeCase({ sigmas: 1, window: 2, warmup: 3 }),
