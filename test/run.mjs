@@ -21,10 +21,10 @@ import { endAll, execute } from "./support/execute.mjs";
  * @property {string[]} command
  * @property {(output: string) => Counts} [count]
  * @property {() => Promise<void>} [begins]
- * @property {true} [isMostlyWaiting] so that it takes no other's place
+ * @property {true} [isMostlyWaiting] it runs beside the others
  */
 
-/** How many steps of a group run at once: each keeps less than one processor core busy, as it waits for its device or its browser. */
+/** How many steps of a group run at once, beside those that mostly wait: each keeps less than one processor core busy, as it waits for its device or its browser. */
 const together = Math.min(3, availableParallelism() + 1);
 
 /** @param {string} output ends with "N passed, N failed" */
@@ -122,16 +122,17 @@ async function runStep({ name, title, command, count, begins }, isShown) {
 
 /** @param {Step[]} group @returns {Promise<Outcome[]>} in the order in which they end */
 async function runGroup(group) {
-  const waiting = [...group];
   /** @type {Outcome[]} */
   const outcomes = [];
-  const runOneByOne = async () => {
-    for (let step = waiting.shift(); step; step = waiting.shift()) {
-      outcomes.push(await runStep(step, chosen.flat().length === 1));
-    }
+  const run = async (/** @type {Step} */ step) => {
+    outcomes.push(await runStep(step, chosen.flat().length === 1));
   };
-  const lanes = together + group.filter(({ isMostlyWaiting }) => isMostlyWaiting).length;
-  await Promise.all(Array.from({ length: lanes }, runOneByOne));
+  const waiting = group.filter(({ isMostlyWaiting }) => !isMostlyWaiting);
+  const runOneByOne = async () => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) await run(step);
+  };
+  const beside = group.filter(({ isMostlyWaiting }) => isMostlyWaiting).map(run);
+  await Promise.all([...beside, ...Array.from({ length: together }, runOneByOne)]);
   return outcomes;
 }
 
