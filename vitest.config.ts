@@ -16,9 +16,9 @@ const onSharedDevice = importing("support/bench.ts");
 const onEngines = importing("adapters/onTfjs.ts", "adapters/onJax.ts");
 
 const others = files.filter((path) => ![...onSharedDevice, ...onEngines].includes(path));
-/** The files that replace a module or a global, or make devices or a package: each has a process of its own. The other files share one. */
+/** The files that may replace a module or a global, or make devices or a package: each has a process of its own. The other files share one. */
 const alone = others.filter((path) =>
-  /workbench\.ts|dawn\.mjs|navigatorGpu\.ts|package\.ts|\/training\/|process\.env|vi\.(mock|stub)/.test(
+  /workbench\.ts|dawn\.mjs|navigatorGpu\.ts|package\.ts|\/training\/|process\.env|from "webgpu"|vi\.(mock|stub|spyOn|useFake)/.test(
     readFileSync(path, "utf8"),
   ),
 );
