@@ -10,12 +10,12 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const cache = join(repository, ".cache");
 
 /**
- * A folder in .cache that goes with this process: two runs of the same checks at once do not read each other's files.
+ * A folder that goes with this process: two runs of the same checks at once do not read each other's files.
  * @param {string} name
  */
-export function ownFolder(name) {
-  mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, `${name}-`));
+export function ownFolder(name, parent = cache) {
+  mkdirSync(parent, { recursive: true });
+  const folder = mkdtempSync(join(parent, `${name}-`));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   // A process that a signal ends has no exit.

@@ -1,16 +1,15 @@
 // The packed package, and empty projects outside of the repository that install it.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { testLimit } from "../engines/limits.mjs";
-import { repository } from "../engines/packaged.mjs";
+import { ownFolder, repository } from "../engines/packaged.mjs";
 
-/** What the projects are made in; it goes when the process ends. */
-export const base = mkdtempSync(join(tmpdir(), "gradclip-package-"));
-process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+/** What the projects are made in, outside of the repository, whose packages they must not find. */
+export const base = ownFolder("gradclip-package", tmpdir());
 
 const consumers = fileURLToPath(new URL("consumers", import.meta.url));
 
@@ -33,7 +32,7 @@ export function output(program, options, { cwd = repository, env = {} } = {}) {
 }
 
 /** What no build takes, or takes as a link. */
-const notCopied = ["node_modules", ".git", ".cache", "dist"].map((name) => join(repository, name));
+const notCopied = [base, ...["node_modules", ".git", ".cache", "dist"].map((name) => join(repository, name))];
 
 /** @returns {string} a copy of the sources: a tarball is built anew, and the repository's dist is in use meanwhile */
 function copyOfSources() {
