@@ -44,9 +44,9 @@ function model(examples: number, dtypes = DTYPES): Tensor[] {
   return range(30).map((k) => stack(1 + ((k * 37) % 400), examples, k + 1, dtypes[k % dtypes.length]));
 }
 
-/** Examples of whole words of 16 bytes, as in webgpuDevices.ts, each in a buffer of its own. */
+/** Examples of whole words of 16 bytes, as in webgpuDevices.ts, each in a buffer of its own; one is long. */
 function wholeVectors(examples: number): Tensor[] {
-  return range(30).map((k) => stack(4 + 4 * ((k * 37) % 100), examples, k + 1));
+  return range(30).map((k) => stack(k === 20 ? 20_000 : 4 + 4 * ((k * 37) % 100), examples, k + 1));
 }
 
 function wholeNumbers(length: number, examples: number): Tensor {

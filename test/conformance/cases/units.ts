@@ -135,6 +135,8 @@ function wholeVectors(): Unit[] {
   return [
     unit("40 tensors, their rows", tensors, alongAxes(0.8, rows)),
     unit("40 tensors, their columns", tensors, alongAxes(0.8, [0])),
+    unit("a long column", [random([9000, 4], 1)], alongAxes(2, [0])),
+    unit("columns of one unit, apart", [random([40, 7, 30, 4], 11)], alongAxes(2, [0, 2])),
   ];
 }
 
