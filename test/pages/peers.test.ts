@@ -112,7 +112,7 @@ describe.each(ways)("%s", (way) => {
   });
 
   test("a browser that is killed in a step ends that step in the other one, and the weights stay as they were", async () => {
-    const [stopsIn, patience] = [7, Math.round(waitLimit / 12)];
+    const [stopsIn, patience] = [7, Math.round(waitLimit / 6)];
     const [first, second] = await openTwo(patience, stopsIn);
     const results = [train(first.page, way, 0), train(second.page, way, 1)] as const;
     results[1].catch(() => {});
