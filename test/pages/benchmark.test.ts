@@ -211,7 +211,12 @@ describe("the benchmark page, interrupted", () => {
   const barOf = (page: Page) => page.$eval("#progress", (bar) => (bar as HTMLProgressElement).value);
 
   async function untilRows(page: Page): Promise<void> {
-    await page.waitForFunction(() => document.querySelectorAll("#tables tbody tr").length > 1, { polling: 50 });
+    const areThere = () =>
+      document.body.dataset.state === "failed" || document.querySelectorAll("#tables tbody tr").length > 1;
+    await page.waitForFunction(areThere, { polling: 50 }).catch(async (cause) => {
+      throw new Error(`no row came: ${await text(page, "#state")}, ${await text(page, "#turn")}`, { cause });
+    });
+    expect(await text(page, "#state")).not.toContain("Stopped");
   }
 
   it("stays cancelled, and keeps the rows that have come", async () => {
