@@ -30,7 +30,7 @@ export async function requestOwnDevice(softwareToo: boolean): Promise<GPUDevice>
 }
 
 async function adapterOf(gpu: GPU, softwareToo: boolean): Promise<GPUAdapter> {
-  // Chrome may answer null to a worker that asks while its page opens, and has an adapter at the next request: 21 of 600 launches of
+  // Chrome may answer null to a worker that asks while its page opens, and has an adapter at the next request: 22 of 600 launches of
   // Chromium 147 on a busy machine, none of 500 where the page asked. The second request may go when Chrome waits for its GPU process there.
   // A device without a core adapter, such as an older phone, may have one of compatibility mode. gradclip fits its limits.
   const request = async () =>
