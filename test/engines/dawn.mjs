@@ -9,10 +9,11 @@ export async function dawn(options = []) {
   Object.assign(globalThis, globals);
   const gpu = create(options);
 
-  // Dawn crashes the process where one of these is collected while still in use.
-  /** @type {unknown[]} */
-  const kept = [gpu];
-  Object.assign(globalThis, { keptForDawn: kept });
+  // Dawn crashes the process where one of these is collected while still in use, also those of an earlier call.
+  const all = /** @type {{ keptForDawn?: unknown[] }} */ (globalThis);
+  all.keptForDawn ??= [];
+  const kept = all.keptForDawn;
+  kept.push(gpu);
   const requestAdapter = gpu.requestAdapter.bind(gpu);
   gpu.requestAdapter = async (options) => {
     const adapter = await requestAdapter(options);
