@@ -262,10 +262,24 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
       "groups",
     ],
   ],
-  [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "adapterRefusals"]],
+  [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "engineMethods", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],
-  [/^adapters/, ["jax", "doppler", "tfjs", "jaxSkip", "tfjsSkip", "goesOn", "adapterRefusals"]],
+  [
+    /^adapters/,
+    [
+      "jax",
+      "jaxHandle",
+      "jaxSkip",
+      "doppler",
+      "tfjs",
+      "tfjsHandle",
+      "tfjsSkip",
+      "goesOn",
+      "engineMethods",
+      "adapterRefusals",
+    ],
+  ],
   [/./, [...noted, ...steps, ...lists, ...calls, "fallback"]],
 ];
 
