@@ -48,6 +48,20 @@ describe("what clipping costs on WebGPU", () => {
     transformation.destroy();
   });
 
+  test("no command for an empty array, for one that two updates share, and for the most values that are written", async () => {
+    const transformation = clipUpdates();
+    const most = numbers(1, 65_536);
+    const make = () => {
+      const shared = np.array([3, 4]);
+      return { empty: shared.ref.slice([0, 0]), x: shared.ref, y: shared, most: np.array(most) };
+    };
+    const counts = await countClipping((gradients) => transformation.update(gradients, [])[0], make);
+    // Each command of jax-js has a submit of its own.
+    expect(counts).toMatchObject({ submits: 1, copiedBytes: 0 });
+    expect((await transformation.report()).norm / norm64([[3, 4], [3, 4], most])).toBeCloseTo(1, 6);
+    transformation.destroy();
+  });
+
   test("with 74 arrays", async () => {
     const shapes = transformerShapes();
     const values = shapes.map((shape, i) =>

@@ -122,14 +122,13 @@ export function skipUpdates(
 
 function skippedIn(clip: GradientClip): np.Array {
   if (!clip.record) return np.array(((clip.flags as number) & SKIP) !== 0);
-  // jax-js reads an array when its value is asked for: one that all steps share would show a later step. Of equal values it makes
-  // a constant, which has no buffer.
-  const words = np.array(Uint32Array.of(0, 1), { device: "webgpu" });
+  // jax-js reads an array when its value is asked for: one that all steps share would show a later step.
+  const flags = np.array(new Uint32Array(1), { shape: [], device: "webgpu" });
   const device = getWebGPUDevice();
   const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(clip.record, recordAt.flags, words.ref.gpuBufferSync(), 0, 4);
+  encoder.copyBufferToBuffer(clip.record, recordAt.flags, flags.ref.gpuBufferSync(), 0, 4);
   device.queue.submit([encoder.finish()]);
-  return np.notEqual(np.bitwiseAnd(words.slice(0), SKIP), 0);
+  return np.notEqual(np.bitwiseAnd(flags, SKIP), 0);
 }
 
 /** An array that is the whole tree has an empty path. */
