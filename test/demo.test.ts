@@ -21,6 +21,14 @@ test("numbers: three digits, and no hyphen at which a line would break", () => {
   expect([null, undefined, Number.NaN].map(written)).toEqual(["–", "–", "NaN"]);
 });
 
+test("the training page has words for every reason why a clipper uses the CPU", async () => {
+  const source = readFileSync("src/clipper.ts", "utf8");
+  const [listed = ""] = /Why the clipper uses the CPU: [^/]+/.exec(source) ?? [];
+  const reasons = [...listed.matchAll(/"([a-z-]+)"/g)].map(([, reason = ""]) => reason);
+  expect(reasons.length).toBe(8);
+  for (const reason of reasons) expect((await onCpu(reason)).badge).not.toContain(reason);
+});
+
 test("a stopwatch counts no time in which it is stopped", () => {
   let now = 100;
   const watch = new Stopwatch(() => now);

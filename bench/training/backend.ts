@@ -17,6 +17,9 @@ const reasons: Record<string, string> = {
   "insecure-context": "WebGPU needs a page served over https or from localhost",
   "no-adapter": "this browser offers no graphics adapter to WebGPU",
   "software-adapter": "WebGPU is emulated in software here",
+  "no-device": "this browser's graphics adapter gave no device",
+  "no-answer": "this browser gave no answer about its graphics adapter",
+  "device-lost": "the graphics device was lost at once",
   "self-test": "the graphics driver failed gradclip's self-test",
 };
 

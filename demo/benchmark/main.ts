@@ -10,6 +10,7 @@ import { resultsAsMarkdown } from "../../bench/markdown.ts";
 import { machineName } from "../../bench/recorded.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 import { addCopyButtons, copy } from "../shared/code.ts";
 import { durationText, timeToGo } from "../shared/duration.ts";
 import { newIssue } from "../shared/issue.ts";
@@ -166,7 +167,7 @@ async function run(): Promise<void> {
 }
 
 async function lookForGpu(): Promise<void> {
-  const adapter = await navigator.gpu?.requestAdapter();
+  const adapter = navigator.gpu && (await answerOf(navigator.gpu.requestAdapter(), "adapter"));
   if (!adapter) {
     showEnvironment(await environmentOf("browser"));
     return;

@@ -138,8 +138,8 @@ async function lookForDevice(): Promise<void> {
   device = await describeDevice();
   byId("device").textContent = typeof device === "string" ? "this CPU" : device.adapter;
   // Kept in a variable: a device that is collected is never lost.
-  const current = await canary().catch(() => undefined);
-  watched = current;
+  const current = typeof device === "string" ? undefined : await canary().catch(() => undefined);
+  watched = current ?? undefined;
   current?.lost.then(({ message }) => {
     if (watched !== current) return;
     watched = undefined;

@@ -1,4 +1,5 @@
 import { isSoftware } from "../../src/webgpu/grid.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 
 export interface Result {
   name: string;
@@ -14,8 +15,9 @@ export interface Device {
 /** Describes the GPU, or says why there is none. */
 export async function describeDevice(): Promise<Device | string> {
   if (!navigator.gpu) return isSecureContext ? "This browser has no WebGPU." : "WebGPU needs https or localhost.";
-  const adapter = await navigator.gpu.requestAdapter();
+  const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter").catch(({ message }: Error) => message);
   if (!adapter) return "This browser offers no graphics adapter to WebGPU.";
+  if (typeof adapter === "string") return adapter;
   const { vendor, architecture, device, description } = adapter.info;
   const { limits } = adapter;
   return {
@@ -36,8 +38,9 @@ export async function describeDevice(): Promise<Device | string> {
 }
 
 /** A device whose loss shows that the GPU is lost. The suite's own devices are lost on purpose. */
-export async function canary(): Promise<GPUDevice | undefined> {
-  return (await navigator.gpu?.requestAdapter())?.requestDevice();
+export async function canary(): Promise<GPUDevice | null> {
+  const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter");
+  return adapter && answerOf(adapter.requestDevice(), "device");
 }
 
 /** The text to copy: lines for people, then a line for programs. */

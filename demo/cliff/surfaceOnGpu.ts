@@ -1,4 +1,5 @@
 import { isSoftware } from "../../src/webgpu/grid.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 import { paletteInWgsl, view } from "./surface.ts";
 import text from "./surface.wgsl?raw";
 
@@ -11,11 +12,11 @@ export interface GpuSurface {
 export async function surfaceOnGpu(softwareToo: boolean): Promise<GpuSurface | string> {
   if (!navigator.gpu) return isSecureContext ? "this browser has no WebGPU" : "WebGPU needs https or localhost";
   try {
-    const adapter = await navigator.gpu.requestAdapter();
+    const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter");
     if (!adapter) return "this browser offers no graphics adapter to WebGPU";
     const { description, vendor, architecture } = adapter.info;
     if (isSoftware(adapter.info) && !softwareToo) return "WebGPU is emulated in software here";
-    const device = await adapter.requestDevice();
+    const device = await answerOf(adapter.requestDevice(), "device");
     const draw = await prepare(device);
     const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
     return { adapter: name, draw };

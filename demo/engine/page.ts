@@ -1,6 +1,7 @@
 // The page's wiring. For tests and the curious, `gradclipEngine` in the console holds the readings and the weights.
 
 import { Digits } from "../../bench/training/digits.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 import { addCopyButtons } from "../shared/code.ts";
 import { byId } from "../shared/text.ts";
 import { defaultSettings } from "./adamw.ts";
@@ -43,8 +44,8 @@ function fail(error: unknown): void {
 
 /** The engine is all WGSL and cannot run without a GPU. */
 async function requestDevice(): Promise<GPUDevice | undefined> {
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (adapter) return adapter.requestDevice();
+  const adapter = navigator.gpu && (await answerOf(navigator.gpu.requestAdapter(), "adapter"));
+  if (adapter) return answerOf(adapter.requestDevice(), "device");
   const lack = navigator.gpu ? "offers no graphics adapter to WebGPU" : "has no WebGPU";
   byId("backend").textContent = "no WebGPU";
   byId("unsupported").textContent =

@@ -91,7 +91,8 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-async function answerOf<T>(request: Promise<T>, what: string): Promise<T> {
+/** @throws NoWebGPUError ("no-answer") after PATIENCE_S. */
+export async function answerOf<T>(request: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

@@ -42,6 +42,28 @@ function watchShifts(): void {
   }).observe({ type: "layout-shift", buffered: true });
 }
 
+describe("where the browser never answers that a page asks for the GPU", () => {
+  const before = () => {
+    GPU.prototype.requestAdapter = () => new Promise(() => {});
+    // The patience of a page is over at once.
+    const { setTimeout } = globalThis;
+    const soon = (callback: () => void, ms = 0) => setTimeout(callback, ms < 30_000 ? ms : 0);
+    Object.assign(globalThis, { setTimeout: soon });
+  };
+
+  it.each([
+    ["index.html", "drawn", "#backend"],
+    ["check.html", "idle", "#state"],
+    ["engine.html", "failed", "#state"],
+    ["benchmark.html", "failed", "#state"],
+  ])("%s says so", async (file, state, place) => {
+    const { page } = await visit(browser, file, { before });
+    await page.waitForFunction((wanted) => document.body.dataset.state === wanted, { polling: 50 }, state);
+    expect(await text(page, place)).toContain("The browser gave no adapter within 30 s");
+    await page.close();
+  });
+});
+
 describe.each(pages)("%s", (file) => {
   // Two visits for all of it: a desktop's, and a phone's.
   const widths = [1280, 360] as const;
