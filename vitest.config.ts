@@ -30,6 +30,8 @@ export default defineConfig(({ mode }) => ({
   resolve: ownPackage,
   test: {
     pool: "forks",
+    // Each project adds its own.
+    setupFiles: "test/support/equality.ts",
     testTimeout: testLimit,
     hookTimeout: testLimit,
     teardownTimeout: waitLimit,

@@ -101,6 +101,12 @@ test.each([
   expect(known.filter((file) => file !== "src/webgpu/passes/pass.ts")).toEqual([]);
 });
 
+test("toEqual tells buffers apart: see support/equality.ts", () => {
+  const [one, other] = [Uint8Array.of(1, 2), Uint8Array.of(1, 3)].map(({ buffer }) => ({ buffer }));
+  expect(one).not.toEqual(other);
+  expect(new DataView(Uint8Array.of(1, 2).buffer, 0, 1)).toEqual(new DataView(Uint8Array.of(1).buffer));
+});
+
 test("no file has 400 lines", () => {
   const files = [...sources, ...sourcesIn("demo"), ...sourcesIn("bench"), ...sourcesIn("test")];
   expect(files.filter((file) => textOf(file).split("\n").length > 400)).toEqual([]);

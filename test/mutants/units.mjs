@@ -14,8 +14,8 @@ import { computed } from "./runs.mjs";
 
 /** A file of tests that computes for so much longer than without a change goes in a circle. */
 const MORE_SECONDS = 4;
-/** One that computes nothing for so long waits for what does not come. */
-const IDLE_SECONDS = 20;
+/** One that computes nothing for so long waits for what does not come. A page computes in processes of its own. */
+const idleSeconds = (/** @type {string} */ name) => (name.startsWith("pages/") ? 90 : 20);
 /** What devices leave in a process is never collected. */
 const FILES_IN_A_WORKER = 100;
 
@@ -117,13 +117,14 @@ async function opened() {
       root: repository,
       config: false,
       watch: false,
-      include: ["test/*.test.ts"],
-      setupFiles: ["test/engines/pausedPolls.mjs", "test/mutants/unitSetup.ts"],
+      include: ["test/*.test.ts", "test/pages/{adapters,webgl}.test.ts"],
+      setupFiles: ["test/support/equality.ts", "test/engines/pausedPolls.mjs", "test/mutants/unitSetup.ts"],
       fileParallelism: false,
       bail: 1,
       pool: { name: "lasting", createPoolWorker: (options) => new LastingWorker(options) },
       reporters: [{}],
       testTimeout: limit(10),
+      hookTimeout: limit(30),
       server: { deps: { inline: ["doppler-gpu"] } },
     },
     {
@@ -145,6 +146,7 @@ async function change(next) {
   const { vitest } = await opening;
   const paths = [changed.path, next.path];
   changed = next;
+  vitest.provide("mutant", next);
   for (const path of paths) {
     vitest.invalidateFile(path);
     stale.add(path);
@@ -162,7 +164,7 @@ async function failureIn(name, mostSeconds) {
   let [now, since] = [own, Date.now()];
   const timer = setInterval(() => {
     if (computed(child?.pid) !== now) [now, since] = [computed(child?.pid), Date.now()];
-    if (now - own > mostSeconds || Date.now() - since > 1000 * IDLE_SECONDS) endChild();
+    if (now - own > mostSeconds || Date.now() - since > 1000 * idleSeconds(name)) endChild();
   }, 500);
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   clearInterval(timer);
