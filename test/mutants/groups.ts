@@ -170,16 +170,12 @@ type HostRun = "unit tests" | { readonly engine: "cpu" | "node"; readonly groups
 
 /** Their unit tests need no device. */
 const planner = /^(overlaps|webgpu\/(segments|windows|dispatches|plan|table|alignment|loopLimit|format))/;
-/** Programs of WebGL need a browser: test/pages/webgl.test.ts. */
-const inBrowsers = /^adapters\/tfjs\/webgl/;
-
-/** What a change of the host runs, the cheapest first; nothing where no test in Node could see it. */
+/** What a change of the host runs, the cheapest first. */
 export function hostRunsFor(file: string): readonly HostRun[] {
   // What the shader's twin runs, and for what has none what was steered.
   const twin = groups[file.replace(/^cpu\/|\.ts$/g, "")] ?? steered;
   const onCpu = { engine: "cpu" as const, groups: [...new Set([...twin, ...byDefault])] };
   const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
-  if (inBrowsers.test(file)) return [];
   if (file.startsWith("adapters")) return ["unit tests"];
   if (file.startsWith("cpu/")) return ["unit tests", onCpu];
   return file.startsWith("webgpu/") || file.startsWith("overlaps")
@@ -262,6 +258,8 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
       "groups",
     ],
   ],
+  // Programs of WebGL need a browser.
+  [/^adapters\/tfjs\/webgl/, ["pages/webgl", "pages/adapters"]],
   [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "engineMethods", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
   [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],

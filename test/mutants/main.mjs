@@ -84,7 +84,7 @@ const { directGroupsFor, groupsFor, hostRunsFor, unitTestsFor } = await load("te
 /** @returns {Map<string, string>} */
 function hostFiles() {
   const paths = /** @type {string[]} */ (readdirSync(join(repository, "src"), { recursive: true }));
-  const files = paths.filter((path) => path.endsWith(".ts") && hostRunsFor(path).length > 0).sort();
+  const files = paths.filter((path) => path.endsWith(".ts")).sort();
   return new Map(files.map((file) => [file, readFileSync(join(repository, "src", file), "utf8")]));
 }
 

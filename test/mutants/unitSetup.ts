@@ -1,7 +1,8 @@
 /** Before each file of unit tests: what one left behind that failed is gone, and those that share a device have one. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, vi } from "vitest";
+import type { Plugin } from "vite";
+import { afterAll, beforeAll, expect, inject, vi } from "vitest";
 import { remembering } from "./pipelines.mjs";
 
 // The first counterexample kills: nobody reads the smallest.
@@ -65,6 +66,25 @@ async function lastingDevice(newDevice: () => Promise<GPUDevice>): Promise<GPUDe
 }
 
 const { testPath = "" } = expect.getState();
+
+declare module "vitest" {
+  interface ProvidedContext {
+    mutant: { path: string; text: string };
+  }
+}
+
+/** A page is built by Vite, which would read the file as it is. */
+function mutatePages(): void {
+  vi.doMock("vite", async (original) => {
+    const vite = await original<typeof import("vite")>();
+    const { path, text } = inject("mutant");
+    const mutant: Plugin = { name: "mutant", enforce: "pre", load: (id) => (id === path ? text : undefined) };
+    const build: typeof vite.build = (config) =>
+      vite.build({ ...config, plugins: [mutant, ...(config?.plugins ?? [])] });
+    return { ...vite, build };
+  });
+}
+if (testPath.includes("/pages/")) mutatePages();
 if (readFileSync(testPath, "utf8").includes('"./support/bench.ts"')) {
   const { newDevice } = await import("../support/workbench.ts");
   const { openBench } = await import("../support/bench.ts");
