@@ -41,6 +41,8 @@ export async function launchChromium({ args = [], hasWebGpu = true, locale = "en
       ...(hasWebGpu ? webGpuArguments : ["--disable-blink-features=WebGPU", "--disable-features=WebGPUService"]),
       ...args,
     ],
+    // The browser ends with this process, however that ends.
+    pipe: true,
     timeout: waitLimit,
     protocolTimeout: 0,
   });
