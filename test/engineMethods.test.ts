@@ -33,6 +33,9 @@ describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
     // As many elements, and other units.
     optimizer.applyGradients({ gradient: tf.tensor(gradient, [1, 4]) });
     expectNear((await optimizer.values()).gradient as number[], [1, 0.3, 1, 0.4]);
+    // As many axes and one more.
+    optimizer.applyGradients({ gradient: tf.tensor([...gradient, ...gradient], [1, 4, 2]) });
+    expectNear((await optimizer.values()).gradient as number[], [1, 0.3, 1, 0.4, 1, 0.3, 1, 0.4]);
   });
 
   test("are clipped by the norms of their variables", async () => {

@@ -77,6 +77,7 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     const saved = await optimizer.clip.state();
     const another = withClipping(new Idle(), autoClip({ percentile: 50 }), { skip: skipAbove(1e6) });
     expect(new Float64Array(await another.clip.state())[1]).toBe(0);
+    await refused(() => another.clip.restore(new ArrayBuffer(8)), RangeError, /^The state has 8 bytes, /);
     another.clip.restore(saved);
     expect(await another.clip.state()).toEqual(saved);
     for (const one of [optimizer, another]) {
@@ -108,6 +109,7 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
       expect((wanted.a as number[])[0]).toBeLessThan(100);
       expect(await another.values()).toEqual(wanted);
       await refused(() => another.clip.restore("no" as never), TypeError, /^restore's state is the string "no"; /);
+      await refused(() => another.clip.restore(new ArrayBuffer(8)), RangeError, /^The state has 8 bytes, /);
       const wrong = withClipping(new Idle(), method);
       await refused(() => wrong.clip.restore("no" as never), TypeError, /^restore's state is the string "no"; /);
       wrong.clip.restore(new ArrayBuffer(8));
@@ -218,6 +220,8 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     const list = [2, 3].map((value) => ({ name: "w", tensor: tf.tensor([value]) }));
     optimizer.applyGradients(list);
     expect((await optimizer.clip.report()).tensorNorms).toEqual(new Float64Array([2, 3]));
+    optimizer.applyGradients([1, 2, Number.NaN].map((value) => ({ name: "w", tensor: tf.tensor([value]) })));
+    expect((await optimizer.clip.report()).firstNonFinite?.name).toBe("w (3)");
     optimizer.dispose();
 
     const groupOf = (name: string) => (name === "w" ? "w" : undefined);

@@ -28,7 +28,7 @@ export function goOn(
   const { kept, owned } = earlier.backend;
   const clip = clipper.prepare(gradients, method, options, ({ declared }, resolved) => {
     numbers = numbersFor(earlier, declared, resolved);
-    // With other numbers the memory on the GPU is copied.
+    // The memory on the GPU is copied then.
     return numbers && kept.memory ? { ...kept, memory: undefined } : kept;
   });
   clip.goOnFrom(earlier);
@@ -44,16 +44,13 @@ export function goOn(
   return clip;
 }
 
-/** Where norms are remembered and have other numbers now. */
+/** Where norms are remembered: they may have other numbers now. */
 function numbersFor(
   earlier: GradientClip,
   declared: readonly Declared[],
   method: ClipMethod,
 ): NumbersBefore | undefined {
-  if (!remembersEach(method.rule)) return undefined;
-  const numbers = numbersIn(earlier, declared, method);
-  const isAsBefore = numbers.length === normsOf(earlier) && numbers.every((number, i) => number === i);
-  return isAsBefore ? undefined : numbers;
+  return remembersEach(method.rule) ? numbersIn(earlier, declared, method) : undefined;
 }
 
 function copyMemory(device: GPUDevice, earlier: GradientClip, clip: GradientClip, numbers: NumbersBefore): void {
@@ -95,8 +92,8 @@ function copiesOf(earlier: GradientClip, { resolved, options }: GradientClip, nu
   const [oldWords, words] = [old, now].map((memory) => (memory as Remembered).toWords(0)) as [Uint32Array, Uint32Array];
   const { headWords } = now as Remembered;
   const { begin } = resolved.rule as Remembering;
-  const [none = 0, one = 0] = [0, 1].map((norms) => begin(norms).toWords(0).length);
-  const wordsANorm = one - none;
+  const wordsOf = (norms: number) => begin(norms).toWords(0).length;
+  const wordsANorm = wordsOf(1) - wordsOf(0);
   // Where a list begins is a setting: it differs already before the first step.
   const heads = Array.from({ length: headWords }, (_, at) => ({ from: at, to: at, count: 1 })).filter(
     ({ from }) => oldWords[from] === words[from],
@@ -110,5 +107,5 @@ function copiesOf(earlier: GradientClip, { resolved, options }: GradientClip, nu
   const end = endOf(numbers.length);
   const skip = { from: endOf(count), to: end, count: words.length - end };
   const history = { from: oldWords.length + 1, to: words.length + 1, count: HISTORY_WORDS * (options.history ?? 0) };
-  return [...heads, ...norms, skip, history].filter(({ count }) => count > 0);
+  return [...heads, ...norms, skip, history];
 }

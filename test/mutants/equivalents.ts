@@ -1,3 +1,4 @@
+import { adapters } from "./equivalents/adapters.ts";
 import { chosen } from "./equivalents/chosen.ts";
 import { clamp } from "./equivalents/clamp.ts";
 import { host } from "./equivalents/host.ts";
@@ -22,6 +23,7 @@ const equivalents: readonly Equivalent[] = [
   ...host,
   ...hostDevice,
   ...hostMethods,
+  ...adapters,
 ];
 
 export function reasonOf({ file, before, after }: Mutant): string | undefined {

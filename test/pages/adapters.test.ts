@@ -168,8 +168,17 @@ describe("TensorFlow.js on webgl", () => {
     const of = { names: ["w0", "w0", "b"], steps: [stepOf(arrays, [[1], [1], [1]])] };
     const each = await clip({ ...of, method: ["clipByNorm", 1] });
     expect(JSON.parse(each.report).tensorNorms).toEqual([3, 4, 9]);
-    const groups = await clip({ ...of, method: ["clipByGroupNorm", { first: 1 }, { others: 2 }] });
-    expect(JSON.parse(groups.report).groups).toMatchObject({ first: { norm: 5 }, others: { norm: 9 } });
+    const groups = await clip({ ...of, method: ["clipByGroupNorm", { first: 1 }, { others: 20 }] });
+    expect(JSON.parse(groups.report).groups).toMatchObject({
+      first: { norm: 5, scale: expect.closeTo(0.2, 6), clipped: true },
+      others: { norm: 9, scale: 1, clipped: false },
+    });
+  });
+
+  test("a group without a gradient has norm 0, and is not clipped", async () => {
+    const [step] = [stepOf([Float32Array.of(3, 4)], [[2]])];
+    const { report } = await clip({ steps: [step], method: ["clipByGroupNorm", { first: 1 }, { others: 2 }] });
+    expect(JSON.parse(report).groups.others).toEqual({ norm: 0, scale: 1, clipped: false });
   });
 
   test("the norm of 4,000,000 equal values is within 1e-6", async () => {

@@ -123,7 +123,7 @@ export class WebGLClip {
   }
 
   async skippedSteps(): Promise<number> {
-    return this.#record ? ((await this.#texelsOf(this.#record))(4)[2] as number) : 0;
+    return this.#record ? (await this.#texelsOf(this.#record))(4)[2] : 0;
   }
 
   async report({ throwIfNonFinite, signal }: NonNullable<ReportOptions> = {}): Promise<ClipReport> {
@@ -323,7 +323,7 @@ export class WebGLClip {
 
   async #texelsOf({ dataId, shape: [, width = 0] }: TensorInfo): Promise<Texels> {
     const values = await this.#backend.read(dataId);
-    return (texel) => [0, 1, width, width + 1].map((at) => values[2 * texel + at] as number);
+    return (texel) => [0, 1, width, width + 1].map((at) => values[2 * texel + at]) as [number, number, number, number];
   }
 }
 

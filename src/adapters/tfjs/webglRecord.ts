@@ -16,8 +16,7 @@ import {
   SPIKE,
 } from "../../record.ts";
 
-/** The four numbers of a texel. */
-export type Texels = (texel: number) => number[];
+export type Texels = (texel: number) => readonly [number, number, number, number];
 
 export interface Decision {
   readonly norm: number;
@@ -32,8 +31,8 @@ export function decisionIn(
   { eps = 0, limits }: ClipMethod,
   nonFinite: "zero" | "keep" | "propagate",
 ): Decision {
-  const flags = texel(0)[3] as number;
-  const [n = 0, power = 0, bound = 0, gradScale = 1] = texel(1);
+  const [, , , flags] = texel(0);
+  const [n, power, bound, gradScale] = texel(1);
   const norm = normOf(flags, n * 2 ** power * gradScale);
   if (limits) return { norm, scale: gradScale, flags, bound, gradScale };
   const clipped = gradScale * (bound / (norm + eps));
@@ -57,14 +56,14 @@ export function reportIn(
   const view = new DataView(new ArrayBuffer(RECORD_BYTES));
   const put = (key: keyof typeof recordAt, value: number) => view.setUint32(recordAt[key], value, true);
   const [last] = [...decisions.values()].slice(-1) as [Decision];
-  const [n = 0, power = 0, flags = 0] = texel(2);
-  const [most = 0, nonFinite = 0, high = 0, low = 0] = texel(3);
+  const [n, power, flags] = texel(2);
+  const [most, nonFinite, high, low] = texel(3);
   const norm = normOf(flags, n * 2 ** power * last.gradScale);
   writeEntry(view, 0, { ...last, norm, flags, scale: grouping.kind === "all" ? last.scale : Number.NaN });
-  const [steps = 0, clippedSteps = 0, skippedSteps = 0, nonFiniteSteps = 0] = texel(4);
-  const [spikeSteps = 0, badStepsInARow = 0, lastStep = 0, lastHigh = 0] = texel(5);
+  const [steps, clippedSteps, skippedSteps, nonFiniteSteps] = texel(4);
+  const [spikeSteps, badStepsInARow, lastStep, lastHigh] = texel(5);
   const first = placeOf(high, low);
-  const latest = placeOf(lastHigh, texel(6)[0] as number);
+  const latest = placeOf(lastHigh, texel(6)[0]);
   const counts = { nonFinite, steps, clippedSteps, skippedSteps, nonFiniteSteps, spikeSteps, badStepsInARow, lastStep };
   const found = { firstPiece: first.index, firstElement: first.element, lastPiece: latest.index };
   const all = { ...counts, ...found, lastElement: latest.element };
