@@ -27,6 +27,12 @@ export const adapters: readonly Equivalent[] = [
     reason: "It only costs an array.",
   },
   {
+    file: "adapters/jax.ts",
+    before: '  const flags = np.array(new Uint32Array(1), { shape: [], device: "webgpu" });',
+    after: '  const flags = np.array(new Uint32Array(2), { shape: [], device: "webgpu" });',
+    reason: "jax-js makes one word of any number of zeros: the shape says how many.",
+  },
+  {
     file: "adapters/goesOn.ts",
     before:
       "  const [oldWords, words] = [old, now].map((memory) => (memory as Remembered).toWords(0)) as [Uint32Array, Uint32Array];",
