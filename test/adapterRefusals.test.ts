@@ -4,7 +4,7 @@ import { jit, numpy as np, tree } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { clipUpdates } from "../src/adapters/jax.ts";
-import { withClipping } from "../src/adapters/tfjs.ts";
+import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
 import { adaptiveGradClip, type ClipMethod, clipByGlobalNorm, clipPerExample, measureNorm } from "../src/index.ts";
 import { counterOfDevice } from "./adapters/jax.ts";
 import { jaxBackends, onJax, withFewBuffersOnJax } from "./adapters/onJax.ts";
@@ -53,6 +53,16 @@ describe("an optimizer of TensorFlow.js", () => {
   test("that is none", async () => {
     const message = "optimizer is undefined; pass one of TensorFlow.js, such as tf.train.adam(0.001).";
     await refused(() => withClipping(undefined as never), TypeError, message);
+  });
+
+  test("in no list, for several", async () => {
+    const message = /^optimizers is an instance of Idle; pass a list of TensorFlow.js's optimizers\.$/;
+    await refused(() => clipTogether(new Idle() as never), TypeError, message);
+  });
+
+  test("with no TensorFlow.js", async () => {
+    const message = "withClipping's tf is an Object; pass TensorFlow.js, such as the global tf of its script.";
+    await refused(() => withClipping(new Idle(), undefined, { tf: {} as never }), TypeError, message);
   });
 
   test("that clips already", async () => {

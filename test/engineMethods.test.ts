@@ -67,6 +67,19 @@ describe.each(tfjsBackends)("gradients of TensorFlow.js on %s", (backend) => {
     optimizer.dispose();
   });
 
+  test("within their bounds stay as they are, and need new values only where two variables share them", async () => {
+    const names = ["x", "y", "other"];
+    const variables = names.map((name) => tf.variable(tf.tensor([3, 4]), true, name));
+    const [x, other] = [tf.tensor([1, 2]), tf.tensor([2, 1])];
+    const y = x.clone();
+    const optimizer = idle(adaptiveGradClip({ clipping: 1 }));
+    optimizer.applyGradients({ x, y, other });
+    expect(await optimizer.values()).toEqual({ x: [1, 2], y: [1, 2], other: [2, 1] });
+    expect(optimizer.seen.other?.dataId === other.dataId).toBe(backend === "webgpu");
+    tf.dispose(variables);
+    optimizer.dispose();
+  });
+
   test("that have no variable are refused by what compares them with it", () => {
     const optimizer = idle(adaptiveGradClip());
     const variable = tf.variable(tf.tensor([3, 4]));

@@ -222,6 +222,18 @@ describe.each(tfjsBackends)("gradients on %s", (backend) => {
     expectNear((await optimizer.values()).gradient as number[], [0.6, 0.8]);
   });
 
+  test("that share their values with each other alone need no new ones on webgpu", async () => {
+    const [x, other] = [tf.tensor([3, 4]), tf.tensor([12])];
+    const y = x.clone();
+    const optimizer = idle();
+    optimizer.applyGradients({ x, y, other });
+    const isInPlace = Object.values(optimizer.seen).map((seen, i) => seen.dataId === [x, y, other][i]?.dataId);
+    expect(isInPlace).toEqual(Array(3).fill(backend === "webgpu"));
+    const [values = []] = clipped64([[3, 4], [3, 4], [12]], 1);
+    expectNear((await optimizer.values()).y as number[], values);
+    expect((await optimizer.clip.report()).norm).toBeCloseTo(Math.sqrt(2 * 25 + 144), 5);
+  });
+
   test("leave tf.memory() as it was", async () => {
     const w = tf.variable(tf.tensor(numbers(1, 2000), [40, 50]));
     const optimizer = withClipping(tf.train.adam(0.1), clipByGlobalNorm(0.1));

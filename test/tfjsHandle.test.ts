@@ -235,7 +235,7 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     const variables = [tf.variable(tf.tensor([1, 1])), tf.variable(tf.tensor([[1, 1, 1]]))] as const;
     const [kernel, bias] = variables;
     const [slow, fast] = [tf.train.sgd(0.5), tf.train.momentum(1, 0.9)];
-    const together = clipTogether([slow, fast], clipByGlobalNorm(1));
+    const together = clipTogether([slow, fast]); // By the global norm, to 1.
     const targets = [
       [4, 5],
       [13, 1, 1],

@@ -101,9 +101,14 @@ export async function clipOnWebGL({
         ? [...value]
         : value,
   );
+  const strict = optimizer.clip.report({ throwIfNonFinite: true });
+  const error: string | undefined = await strict.then(
+    () => undefined,
+    ({ name }) => name,
+  );
   optimizer.dispose();
   tf.dispose(variables);
-  return { backend: tf.getBackend(), steps: inBits, report: inText, taken, memory };
+  return { backend: tf.getBackend(), steps: inBits, report: inText, error, taken, memory };
 }
 
 /** Those that a shape has, counted from its first. */

@@ -262,7 +262,10 @@ const unitTests: readonly (readonly [files: RegExp, names: readonly string[]])[]
   [/^adapters\/tfjs\/webgl/, ["pages/webgl", "pages/adapters"]],
   [/^adapters\/jax/, ["jax", "jaxHandle", "jaxSkip", "engineMethods", "adapterRefusals"]],
   [/^adapters\/doppler/, ["doppler", "adapterRefusals"]],
-  [/^adapters\/tfjs/, ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods"]],
+  [
+    /^adapters\/tfjs/,
+    ["tfjs", "tfjsHandle", "tfjsSkip", "goesOn", "adapterRefusals", "engineMethods", "pages/adapters"],
+  ],
   [
     /^adapters/,
     [
