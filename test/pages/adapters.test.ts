@@ -128,6 +128,17 @@ describe("TensorFlow.js on webgl", () => {
     expect(steps[2]?.map(floatsOf)).toEqual(wanted.map((array) => [...array]));
   });
 
+  test("a NaN of the least payload is a NaN", async () => {
+    const step = [{ bits: [0x7f800001, 0x3f800000], shape: [2] }];
+    const { steps, report } = await clip({
+      steps: [step],
+      method: ["clipByGlobalNorm", 1],
+      options: { nonFinite: "propagate" },
+    });
+    expect(JSON.parse(report)).toMatchObject({ norm: "NaN", nonFinite: 1, firstNonFinite: { element: 0 } });
+    expect(floatsOf(steps[0]?.[0])).toEqual([Number.NaN, Number.NaN]);
+  });
+
   test("clips each tensor, and each group, by its own norm", async () => {
     const arrays = arraysOf();
     (arrays[1] as Float32Array)[3] = Number.NaN;

@@ -260,6 +260,15 @@ describe("by value, without a read", () => {
     });
   });
 
+  test("an infinity stays where a limit is infinite, scaled too", async () => {
+    const { steps } = await clip({
+      steps: [stepOf([new Float32Array([-Infinity, Infinity, -4])], [[3]])],
+      method: ["clipByValue", "-Infinity", 0],
+      options: { gradScale: 0.5 },
+    });
+    expect(floatsOf(steps[0]?.[0])).toEqual([-Infinity, 0, -2]);
+  });
+
   test("at the limits every bit stays", async () => {
     const task = stepOf([new Float32Array([1, -1, -0, 0.3, 1e-45, 0])], [[6]]);
     const { steps, report } = await clip({ steps: [task], method: ["clipByValue", 1] });
