@@ -46,4 +46,62 @@ export const adapters: readonly Equivalent[] = [
     after: "  const wordsOf = (norms: number) => begin(norms).toWords(1).length;",
     reason: "Only how many words there are is read.",
   },
+  {
+    file: "adapters/tfjs.ts",
+    before: "      const [iterations = 0] = await saved.tensor.data();",
+    after: "      const [iterations = 1] = await saved.tensor.data();",
+    reason: "A saved scalar has a value.",
+  },
+  {
+    file: "adapters/tfjs/keepOnSkip.ts",
+    before: "  const shape = before.shape.length > 1 ? before.shape : [1, before.size];",
+    after: "  const shape = before.shape.length > 2 ? before.shape : [1, before.size];",
+    reason: "A matrix may be a row: it only costs a reshape.",
+  },
+  {
+    file: "adapters/tfjs/webgpu.ts",
+    before: '  return tf.tensor({ buffer: record, zeroCopy: true }, [record.size / 4], "int32");',
+    after: '  return tf.tensor({ buffer: record, zeroCopy: true }, [record.size / 5], "int32");',
+    reason: "The flags are among the first words.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before:
+      "      method.rule.weight?.({ group: number, count: 1, valuesPerGroup: count, absent: false } as GroupRun) ?? 0;",
+    after:
+      "      method.rule.weight?.({ group: number, count: 2, valuesPerGroup: count, absent: false } as GroupRun) ?? 0;",
+    reason: "No rule reads the count.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before:
+      "    const bound = (method.rule as Decider).boundFor({ norm: 0, maxNorm: values.maxNorm, weight, parameterNorm: 0 });",
+    after:
+      "    const bound = (method.rule as Decider).boundFor({ norm: 0, maxNorm: values.maxNorm, weight, parameterNorm: 1 });",
+    reason: "The one rule that reads it has units.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before: "    const texels = ofMembers.reduce((sum, one) => sum + texelsIn(one), 0);",
+    after: "    const texels = ofMembers.reduce((sum, one) => sum + texelsIn(one), 1);",
+    reason: "It chooses how many lanes there are: any number is right.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before: "    const shape: [number, number] = [2, 2 * lanes];",
+    after: "    const shape: [number, number] = [2, 3 * lanes];",
+    reason: "Zeros behind the last lane are not read.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before: "    if (members.length > 1) {",
+    after: "    if (members.length > 2) {",
+    reason: "Folded before or in each program: it only costs reads.",
+  },
+  {
+    file: "adapters/tfjs/webgl.ts",
+    before: '      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" || units ? place : 0);',
+    after: '      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" || units ? place : 1);',
+    reason: "A single group may have any number.",
+  },
 ];
