@@ -176,7 +176,8 @@ export function hostRunsFor(file: string): readonly HostRun[] {
   const twin = groups[file.replace(/^cpu\/|\.ts$/g, "")] ?? steered;
   const onCpu = { engine: "cpu" as const, groups: [...new Set([...twin, ...byDefault])] };
   const onGpu = { engine: "node" as const, groups: [...new Set([...planning, ...byDefault])] };
-  if (file.startsWith("adapters")) return ["unit tests"];
+  // The suite has a device of its own, which gets no self-test.
+  if (/^(adapters|webgpu\/selfTest)/.test(file)) return ["unit tests"];
   if (file.startsWith("cpu/")) return ["unit tests", onCpu];
   return file.startsWith("webgpu/") || file.startsWith("overlaps")
     ? ["unit tests", onGpu]

@@ -90,7 +90,7 @@ export const adapters: readonly Equivalent[] = [
     file: "adapters/tfjs/webgl.ts",
     before: "    const shape: [number, number] = [2, 2 * lanes];",
     after: "    const shape: [number, number] = [2, 3 * lanes];",
-    reason: "Zeros behind the last lane are not read.",
+    reason: "More zeros change nothing.",
   },
   {
     file: "adapters/tfjs/webgl.ts",
