@@ -130,6 +130,20 @@ export async function skipOn(backend: string, ...values: Parameters<typeof train
   return { backend: tf.getBackend(), ...trained };
 }
 
+/** The norm of as many ones as the shape has, from a program that leaves ones beside them, where a matrix has an odd side. */
+export async function normOfOnes(shape: number[], method: "clipByGlobalNorm" | "clipByNorm", axes?: number[]) {
+  await tf.setBackend("webgl");
+  const made = method === "clipByNorm" ? gradclip.clipByNorm(1, axes ? { axes } : {}) : gradclip.clipByGlobalNorm(1);
+  const optimizer = withClipping(new Idle(), made);
+  const ones = tf.tidy(() => tf.exp(tf.zeros(shape)));
+  optimizer.applyGradients({ ones });
+  const { norm } = await optimizer.clip.report();
+  ones.dispose();
+  optimizer.release();
+  optimizer.dispose();
+  return norm;
+}
+
 /** The report on equal values, which are made on the device. */
 export async function normOfEqual(value: number, size: number) {
   await tf.setBackend("webgl");

@@ -220,6 +220,18 @@ test.each([[0], undefined])("a step without a gradient has no norm of the one be
   });
 });
 
+test.each([
+  ["clipByGlobalNorm", [15, 15]],
+  ["clipByGlobalNorm", [3, 15, 9]],
+  ["clipByNorm", [15, 15], [0]],
+  ["clipByNorm", [15, 15], [1]],
+] as const)("%s of %o counts nothing beside a matrix of odd sides", async (method, shape, axes?: readonly number[]) => {
+  const norm = (...values: Parameters<NonNullable<typeof globalThis.adaptersInPage>["normOfOnes"]>) =>
+    globalThis.adaptersInPage?.normOfOnes(...values);
+  const found = await chromium.page.evaluate(norm, [...shape], method, axes && [...axes]);
+  expect(found).toBeCloseTo(Math.sqrt(sizeOf(shape)), 4);
+});
+
 describe("by value, without a read", () => {
   test.each([
     [[0.5], -0.5, 0.5],
