@@ -104,4 +104,34 @@ export const adapters: readonly Equivalent[] = [
     after: '      const number = groupOf?.(declared) ?? (grouping.kind === "tensor" || units ? place : 1);',
     reason: "A single group may have any number.",
   },
+  {
+    file: "adapters/tfjs/webglPrograms.ts",
+    before: "    for (int i = 0, lanes = textureSize(S, 0).x; i < lanes; i++) {",
+    after: "    for (int i = 0, lanes = textureSize(S, 0).x; i <= lanes; i++) {",
+    reason: "Outside of a texture a WebGL program reads zeros.",
+  },
+  {
+    file: "adapters/tfjs/webglPrograms.ts",
+    before: "    vec4 all = texelFetch(S, ivec2(lane, 0), 0);",
+    after: "    vec4 all = texelFetch(S, ivec2(lane, 0), 1);",
+    reason: "There is one level, which is read for any other.",
+  },
+  {
+    file: "adapters/tfjs/webglPrograms.ts",
+    before: "    vec4 how = texelFetch(D, ivec2(0, 0), 0);",
+    after: "    vec4 how = texelFetch(D, ivec2(0, 0), 1);",
+    reason: "There is one level, which is read for any other.",
+  },
+  {
+    file: "adapters/tfjs/webglPrograms.ts",
+    before: "    [2, 2 * lanes],",
+    after: "    [3, 2 * lanes],",
+    reason: "The second row of texels is not read.",
+  },
+  {
+    file: "adapters/tfjs/webglPrograms.ts",
+    before: "    [2, 2 * RECORD_TEXELS],",
+    after: "    [3, 2 * RECORD_TEXELS],",
+    reason: "The second row of texels is not read.",
+  },
 ];
