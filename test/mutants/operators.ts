@@ -56,7 +56,10 @@ const operators: readonly Operator[] = [
     replace: () => "(false)",
   },
   // A statement is missing.
-  { find: /^(?!let |var |const |return|struct |fn |alias |break|continue)[A-Za-z_].*;$/g, replace: () => ";" },
+  {
+    find: /^\s*(?!let |var |const |return|struct |fn |alias |break|continue|if |import |export |throw )[A-Za-z_].*;$/g,
+    replace: () => ";",
+  },
 ];
 
 /** The largest stays: one more has too many bits. */
@@ -72,10 +75,10 @@ export function shaderMutantsOf(file: string, stripped: string): Mutant[] {
   return mutantsOf(file, stripped, (line) => !isDeclaration(line));
 }
 
-/** Types, comments and texts that people read are no behaviour. */
+/** Types and comments are no behaviour. */
 const isBehaviour = (line: string) =>
   !/^\s*\w+\??: [^=(]*;$|^\): .* \{$|\bfunction .*\| undefined.* \{$/.test(line) &&
-  !/^\s*(import|(export )?type |export interface|\*|\/\/|\/\*|readonly |`)|new (Type|Range)?Error\(/.test(line);
+  !/^\s*(import|(export )?type |export interface|\*|\/\/|\/\*|readonly |`)/.test(line);
 
 export function hostMutantsOf(file: string, source: string): Mutant[] {
   return mutantsOf(file, source, isBehaviour);
@@ -90,16 +93,23 @@ function mutantsOf(file: string, text: string, isMutable: (line: string) => bool
   });
 }
 
+/** Of an error the condition changes, not the text that people read. */
+function endOf(line: string): number {
+  const [error] = line.matchAll(/(throw )?\bnew \w*Error\(/g);
+  return error?.index ?? line.length;
+}
+
 /** Whether a place in a line is inside a text in quotes. */
 function isQuoted(line: string, index: number): boolean {
   return ['"', "`", "'"].some((quote) => line.slice(0, index).split(quote).length % 2 === 0);
 }
 
 function changesOf(line: string): string[] {
+  const end = endOf(line);
   return operators.flatMap(({ find, replace }) =>
     [...line.matchAll(find)].flatMap(({ 0: found, index }) => {
       const replaced = replace(found);
-      return replaced === undefined || isQuoted(line, index)
+      return replaced === undefined || index >= end || isQuoted(line, index)
         ? []
         : [line.slice(0, index) + replaced + line.slice(index + found.length)];
     }),
