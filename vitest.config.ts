@@ -23,6 +23,8 @@ const alone = others.filter((path) =>
   ),
 );
 
+const equality = "test/support/equality.ts";
+
 // Tests run in child processes, which get the software adapter from here.
 Object.assign(process.env, vulkanEnvironment(), roomyMemory);
 
@@ -30,8 +32,6 @@ export default defineConfig(({ mode }) => ({
   resolve: ownPackage,
   test: {
     pool: "forks",
-    // Each project adds its own.
-    setupFiles: "test/support/equality.ts",
     testTimeout: testLimit,
     hookTimeout: testLimit,
     teardownTimeout: waitLimit,
@@ -43,6 +43,7 @@ export default defineConfig(({ mode }) => ({
           name: "unit",
           include: others,
           exclude: alone,
+          setupFiles: [equality],
           isolate: false,
           fileParallelism: false,
         },
@@ -53,7 +54,7 @@ export default defineConfig(({ mode }) => ({
           name: "alone",
           include: alone,
           fileParallelism: false,
-          setupFiles: "test/engines/pausedPolls.mjs",
+          setupFiles: [equality, "test/engines/pausedPolls.mjs"],
           // test/doppler.test.ts replaces a module inside of it.
           server: { deps: { inline: ["doppler-gpu"] } },
         },
@@ -65,7 +66,7 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: "gpu",
           include: onSharedDevice,
-          setupFiles: ["test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
+          setupFiles: [equality, "test/engines/pausedPolls.mjs", "test/support/hooks.ts"],
           // Or V8 compiles onnxruntime-web's WebAssembly a second time, for speed, while other files run: that is 10 s.
           execArgv: ["--liftoff-only"],
           isolate: false,
@@ -77,7 +78,7 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: "engines",
           include: onEngines,
-          setupFiles: ["test/engines/pausedPolls.mjs", "test/adapters/hooks.ts"],
+          setupFiles: [equality, "test/engines/pausedPolls.mjs", "test/adapters/hooks.ts"],
           isolate: false,
           fileParallelism: false,
         },
@@ -85,13 +86,14 @@ export default defineConfig(({ mode }) => ({
       {
         extends: true,
         // No test: it prints figures.
-        test: { name: "cost", include: ["test/adapters/cost.ts"] },
+        test: { name: "cost", include: ["test/adapters/cost.ts"], setupFiles: [equality] },
       },
       {
         extends: true,
         test: {
           name: "pages",
           include: ["test/pages/*.test.ts"],
+          setupFiles: [equality],
           globalSetup: "test/engines/site.ts",
           isolate: false,
           // Each has a browser of its own, and waits for it.

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import configuration from "../vitest.config.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -101,10 +102,17 @@ test.each([
   expect(known.filter((file) => file !== "src/webgpu/passes/pass.ts")).toEqual([]);
 });
 
+interface Project {
+  test: { name: string; setupFiles: string[] };
+}
+
 test("toEqual tells buffers apart: see support/equality.ts", () => {
   const [one, other] = [Uint8Array.of(1, 2), Uint8Array.of(1, 3)].map(({ buffer }) => ({ buffer }));
   expect(one).not.toEqual(other);
   expect(new DataView(Uint8Array.of(1, 2).buffer, 0, 1)).toEqual(new DataView(Uint8Array.of(1).buffer));
+  const { projects } = (configuration as (environment: object) => { test: { projects: Project[] } })({}).test;
+  expect(projects.map(({ test }) => test.name)).toEqual(["unit", "alone", "gpu", "engines", "cost", "pages"]);
+  for (const { test } of projects) expect(test.setupFiles[0]).toBe("test/support/equality.ts");
 });
 
 test("no file has 400 lines", () => {
