@@ -6,7 +6,7 @@ import { clipUpdates, type GradientTransformation } from "../src/adapters/jax.ts
 import * as gradclip from "../src/index.ts";
 import { autoClip, clipByBlockRms, clipByGlobalNorm, clipByNorm, NonFiniteGradientError, zClip } from "../src/index.ts";
 import type { Counter, Counts } from "./adapters/counter.ts";
-import { clipped64, expectNear, expectSteady, expectTraining, norm64 } from "./adapters/expect.ts";
+import { clipped64, expectAllNear, expectNear, expectSteady, expectTraining, norm64 } from "./adapters/expect.ts";
 import {
   chain,
   clipByOperations,
@@ -83,10 +83,7 @@ describe("what clipping costs on WebGPU", () => {
     // As docs/engines.md says. What jit joins, too, depends on the number of storage buffers.
     if (isSoftware) expect([slots + 1, gradclip.dispatches, compiled.dispatches]).toEqual([12, 23, 156]);
     const [clipped] = transformation.update(make(), []);
-    const wanted = clipped64(values, 1);
-    Object.values(await valuesOf(clipped)).forEach((array, i) => {
-      expectNear(array, wanted[i] as number[]);
-    });
+    expectAllNear(Object.values(await valuesOf(clipped)), clipped64(values, 1));
     expect((await transformation.report()).norm / norm64(values)).toBeCloseTo(1, 6);
     transformation.destroy();
   });
@@ -159,10 +156,7 @@ describe.each(jaxBackends)("updates on %s", (backend) => {
     const column = values.filter((_, i) => i % 15 === 3);
     const given = [values.slice(0, 100), values.slice(0, 200), values.slice(250), column, values];
     const [clipped] = clip.update(updates, []);
-    const wanted = clipped64(given, 1);
-    Object.values(await valuesOf(clipped)).forEach((array, i) => {
-      expectNear(array, wanted[i] as number[]);
-    });
+    expectAllNear(Object.values(await valuesOf(clipped)), clipped64(given, 1));
     expect((await clip.report()).norm / norm64(given)).toBeCloseTo(1, 6);
     clip.destroy();
   });
@@ -222,6 +216,28 @@ describe.each(jaxBackends)("updates on %s", (backend) => {
     expect((await clip.report()).tensorNorms).toEqual(new Float64Array([5, 13]));
     clip.destroy();
   });
+});
+
+test("a step frees what it copied, and destroy what gradclip made", async () => {
+  await use("webgpu");
+  const counter = counterOfDevice();
+  const ours = () => [...counter.live.values()].filter((label) => label.startsWith("gradclip")).length;
+  const before = ours();
+  const clip = clipUpdates();
+  const kept: ReturnType<Counter["storage"]>[] = [];
+  for (let step = 0; step < 5; step++) {
+    // jax-js keeps freed memory for arrays of the same size, which no other test has.
+    const whole = np.array(numbers(step, 2017));
+    const [updates] = clip.update({ part: whole.ref.slice([0, 1409]), whole }, []);
+    tree.dispose(updates);
+    kept.push(counter.storage());
+  }
+  expect(kept).toEqual(Array(5).fill(kept[0]));
+  expect(ours()).toBeGreaterThan(before);
+  clip.skipped().dispose();
+  clip.destroy();
+  expect(ours()).toBe(before);
+  expect(() => clip.skipped()).toThrow("No step was skipped or taken yet");
 });
 
 test("a thousand steps, each with new arrays, take the same and keep nothing", async () => {

@@ -183,6 +183,31 @@ test("the example of docs/engines.md skips a step", async () => {
 describe("what it costs on WebGPU", () => {
   onJax("webgpu");
 
+  test("nothing is left of a step, skipped or not", async () => {
+    const clip = clipUpdates(clipByGlobalNorm(0.5), { skip });
+    const flags: np.Array[] = [];
+    const skipped = () => {
+      const flag = clip.skipped();
+      flags.push(flag);
+      return flag;
+    };
+    const same: GradientTransformation = { init: () => [], update: (updates, state) => [updates, state] };
+    const optimizer = chain(clip, skipUpdates(same, { skipped }));
+    let state = optimizer.init({});
+    const kept: unknown[] = [];
+    for (let step = 0; step < 300; step++) {
+      let updates: Arrays = gradientsOf(step, step % 3 === 0 ? "NaN" : "good");
+      [updates, state] = optimizer.update(updates, state);
+      for (const array of Object.values(updates)) array.ref.gpuBufferSync();
+      tree.dispose(updates);
+      kept.push(counterOfDevice().storage());
+    }
+    expect(flags.map(({ refCount }) => refCount)).toEqual(Array(300).fill(0));
+    expect(kept[299]).toEqual(kept[150]);
+    tree.dispose(state);
+    clip.destroy();
+  });
+
   test("with adam", () => {
     const clip = clipUpdates(clipByGlobalNorm(0.5), { skip });
     const ways = { skip: chain(clip, skipUpdates(adam, clip)), zero: chain(clip, adam) };

@@ -7,7 +7,7 @@ import { clipTogether, withClipping } from "../src/adapters/tfjs.ts";
 import { adaGC, autoClip, clipByGlobalNorm, clipByGroupNorm, clipByNorm, skipAbove, zClip } from "../src/index.ts";
 import { clipped64, expectNear } from "./adapters/expect.ts";
 import { onTfjs, tfjsBackends, withFewBuffersOnTfjs } from "./adapters/onTfjs.ts";
-import { Idle } from "./adapters/tfjs.ts";
+import { counterOfBackend, Idle } from "./adapters/tfjs.ts";
 import { refused } from "./support/refused.ts";
 
 /** One gradient of each name, all values the same. */
@@ -20,8 +20,21 @@ withFewBuffersOnTfjs();
 describe.each(tfjsBackends)("the handle on %s", (backend) => {
   onTfjs(backend);
 
+  test("after dispose knows nothing of the steps before", async () => {
+    const optimizer = withClipping(new Idle(), autoClip({ percentile: 50 }));
+    for (const norm of [5, 7]) optimizer.applyGradients(gradientsOf({ w: [norm] }));
+    optimizer.clip.restore(await optimizer.clip.state());
+    optimizer.dispose();
+    await expect(optimizer.clip.report()).rejects.toThrow("There is no report before the first step");
+    expect(new Float64Array(await optimizer.clip.state())[1]).toBe(0);
+    optimizer.applyGradients(gradientsOf({ w: [100] }));
+    expect(await optimizer.clip.report()).toMatchObject({ norm: 100, totals: { steps: 1, clippedSteps: 0 } });
+    optimizer.dispose();
+  });
+
   test("sets a bound before the first step and between steps", async () => {
     const optimizer = withClipping(new Idle(), clipByGlobalNorm(1));
+    await refused(() => optimizer.clip.set({ maxNorm: -1 }), RangeError, /^set's maxNorm is -1; /);
     optimizer.clip.set({ maxNorm: 2 });
     optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
     expectNear((await optimizer.values()).w as number[], [1.2, 1.6]);
@@ -268,7 +281,11 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
       ofBias.map((g) => 1 - g),
     );
     expect(await together.clip.report()).toMatchObject({ norm: 13, steps: 1 });
+    const ours = () =>
+      backend === "webgpu" ? [...counterOfBackend().live.values()].filter((label) => label.startsWith("gradclip")) : [];
+    const before = ours().length;
     together.dispose();
+    if (backend === "webgpu") expect(ours().length).toBeLessThan(before);
     tf.dispose([grads, value, ...variables]);
   });
 });

@@ -117,8 +117,11 @@ test("a checkpoint counts the steps of all backends that the training was on", a
     }
     w.dispose();
   }
+  const { numTensors } = tf.memory();
   const { tensor } = await optimizer.saveIterations();
   expect(await tensor.data()).toEqual(new Int32Array([4]));
+  tensor.dispose();
+  expect(tf.memory().numTensors).toBe(numTensors);
   expect(optimizer.iterations).toBe(8);
   expect((await optimizer.clip.report()).totals).toMatchObject({ steps: 4, skippedSteps: 2 });
 });

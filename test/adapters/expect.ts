@@ -16,6 +16,12 @@ export function expectNear(actual: ArrayLike<number>, wanted: readonly number[],
   });
 }
 
+/** As many arrays, each as `expectNear` takes it. */
+export function expectAllNear(actual: readonly ArrayLike<number>[], wanted: readonly (readonly number[])[]): void {
+  expect(actual.length).toBe(wanted.length);
+  for (const [i, array] of actual.entries()) expectNear(array, wanted[i] as number[]);
+}
+
 /** After the first step, which makes what stays, nothing is left behind. At least three steps have to show it. */
 export function expectSteadyMemory(held: readonly object[] | undefined): void {
   const [first, ...others] = (held ?? []).slice(1);
