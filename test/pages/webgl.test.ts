@@ -174,6 +174,15 @@ describe("by unit, without a read", () => {
     const told = JSON.parse(whole.report);
     expect(told.norm / norm64([finite])).toBeCloseTo(1, 6);
     expect(told).toMatchObject({ clipped: false, nonFinite: 0 });
+    // 64 folds of 79 units each: none of them counts the first of the next.
+    const bad = finite.slice();
+    for (const unit of [79, 158, 4999]) bad[2 * unit] = Number.NaN;
+    const { report: ofBad } = await clip({
+      steps: [stepOf([bad], [[units, 2]])],
+      method: ["clipByNorm", 1],
+      axes: [1],
+    });
+    expect(JSON.parse(ofBad)).toMatchObject({ nonFinite: 3, firstNonFinite: { element: 2 * 79 } });
   });
 
   test("more units than a texture has room for are refused before any gradient is clipped", async () => {
