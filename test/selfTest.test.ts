@@ -44,6 +44,10 @@ const nonFinite: Record<string, ShaderLie> = {
   "signalling NaN": [NON_FINITE, "if (bits == INFINITY_BITS || bits >= 0x7fc00000u)"],
   "NaN whose payload is in the low bits": [NON_FINITE, "if (bits == INFINITY_BITS || bits > 0x7f80ffffu)"],
   "the NaN of all ones": [NON_FINITE, "if (bits >= INFINITY_BITS && bits != 0x7fffffffu)"],
+  "negative infinities": [
+    /let bits = element_of\(word, k\) & 0x7fffffffu;/g,
+    "let all = element_of(word, k); let bits = select(all & 0x7fffffffu, 0u, all == 0xff800000u);",
+  ],
   "negative NaN": [
     /let bits = element_of\(word, k\) & 0x7fffffffu;/g,
     "let all = element_of(word, k); let bits = select(all & 0x7fffffffu, 0u, all > 0xff800000u);",
