@@ -1,6 +1,6 @@
 /** A device that is lost: every promise settles, with DeviceLostError. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
+import { autoClip, clipByGlobalNorm, createClipper, DeviceLostError } from "../src/index.ts";
 import { bench } from "./support/bench.ts";
 import { withEmptyKernels } from "./support/emptyKernels.ts";
 import { refused } from "./support/refused.ts";
@@ -62,6 +62,20 @@ describe("a device that its owner has destroyed", () => {
     // A report cannot know what was submitted before it.
     await lost(() => clip.report(), "unknown");
     expect(requestAdapter, "a device in place of the caller's").not.toHaveBeenCalled();
+  });
+
+  test("before anything is made on it, and before a memory is restored", async () => {
+    const { device, buffer, clipper } = await fresh();
+    const clip = clipper.prepare([buffer], autoClip());
+    const saved = await clip.state();
+    const other = device.createBuffer({ size: 8, usage: STORAGE });
+    device.destroy();
+    await device.lost;
+    const made = [vi.spyOn(device, "createBuffer"), vi.spyOn(device, "createBindGroup")];
+    await lost(() => clipper.prepare([buffer]), "unchanged");
+    await lost(() => clip.run([other]), "unchanged");
+    await lost(() => clip.restore(saved), "unchanged");
+    for (const spy of made) expect(spy).not.toHaveBeenCalled();
   });
 
   test("refuses wrong calls as before, and serves arrays", async () => {
