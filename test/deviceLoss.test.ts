@@ -75,6 +75,7 @@ describe("a device that its owner has destroyed", () => {
     await lost(() => clipper.prepare([buffer]), "unchanged");
     await lost(() => clip.run([other]), "unchanged");
     await lost(() => clip.restore(saved), "unchanged");
+    await lost(() => clip.report(), "unknown");
     for (const spy of made) expect(spy).not.toHaveBeenCalled();
   });
 
