@@ -112,6 +112,7 @@ describe("TensorFlow.js on webgl", () => {
     const isSkipped = nonFinite === "zero";
     expect(JSON.parse(report)).toMatchObject({
       norm: String(Math.abs(bad)),
+      scale: { zero: 0, keep: 1, propagate: Number.isNaN(bad) ? "NaN" : 0 }[nonFinite],
       nonFinite: 2,
       firstNonFinite: { index: 3, name: "w3", element: 14 },
       lastNonFinite: { step: 3, index: 3, element: 14 },
@@ -126,6 +127,13 @@ describe("TensorFlow.js on webgl", () => {
       }),
     );
     expect(steps[2]?.map(floatsOf)).toEqual(wanted.map((array) => [...array]));
+  });
+
+  test("adds eps to the norm", async () => {
+    const step = stepOf([Float32Array.of(3, 4)], [[2]]);
+    const { steps, report } = await clip({ steps: [step], method: ["clipByGlobalNorm", 1, { eps: 3 }] });
+    expectNear(floatsOf(steps[0]?.[0]), [3 / 8, 4 / 8]);
+    expect(JSON.parse(report)).toMatchObject({ norm: 5, scale: 1 / 8 });
   });
 
   test("a NaN of the least payload is a NaN", async () => {
