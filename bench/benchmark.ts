@@ -1,6 +1,7 @@
 import { createClipper } from "../src/index.ts";
 import { contextOf, type DeviceContext } from "../src/webgpu/device.ts";
 import { isSoftware } from "../src/webgpu/grid.ts";
+import { answerOf } from "../src/webgpu/ownDevice.ts";
 import { handWrittenContestants } from "./contestants/byHand.ts";
 import type { Context } from "./contestants/gradclip.ts";
 import { gradclipContestants } from "./contestants/gradclip.ts";
@@ -246,7 +247,7 @@ async function deviceAndPeers(gpu: GPU) {
   let device: GPUDevice | undefined;
   try {
     const [jax, contestants] = await Promise.all([import("@jax-js/jax"), import("./contestants/jax.ts")]);
-    if (!(await jax.init("webgpu")).includes("webgpu")) throw new Error("jax-js found no WebGPU.");
+    if (!(await answerOf(jax.init("webgpu"), "device")).includes("webgpu")) throw new Error("jax-js found no WebGPU.");
     jax.defaultDevice("webgpu");
     const made = jax.getWebGPUDevice();
     if (await isLost(made)) throw new Error("It keeps the device that was lost: reload the page to measure it again.");

@@ -2,6 +2,7 @@
 
 import { defaultDevice, getWebGPUDevice, init } from "@jax-js/jax";
 import { type Clipper, createClipper } from "../../src/index.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 
 export type Requested = "auto" | "webgpu" | "cpu";
 
@@ -41,7 +42,7 @@ export async function chooseBackend(requested: Requested): Promise<Backend> {
 /** jax-js makes the device, and gradclip works on it. */
 export async function onWebGpu(): Promise<Backend | undefined> {
   try {
-    const available = await init("webgpu");
+    const available = await answerOf(init("webgpu"), "device");
     if (!available.includes("webgpu")) return undefined;
     const device = getWebGPUDevice();
     defaultDevice("webgpu");

@@ -10,7 +10,6 @@ import { resultsAsMarkdown } from "../../bench/markdown.ts";
 import { machineName } from "../../bench/recorded.ts";
 import type { Row } from "../../bench/types.ts";
 import type { Preset } from "../../bench/workloads.ts";
-import { answerOf } from "../../src/webgpu/ownDevice.ts";
 import { addCopyButtons, copy } from "../shared/code.ts";
 import { durationText, timeToGo } from "../shared/duration.ts";
 import { newIssue } from "../shared/issue.ts";
@@ -62,11 +61,11 @@ function presetOf(): Preset {
   return preset === "quick" || preset === "full" ? preset : "page";
 }
 
-function showEnvironment(environment: Environment): void {
+function showEnvironment(environment: Environment, lack: string): void {
   const { agent, adapter, isSoftware, features, limits, quantumNs, clockQuantumNs, cores } = environment;
   byId("backend").textContent = gpu
     ? `WebGPU · ${adapter}${isSoftware ? ": emulated in software, so that times say nothing about a GPU" : ""}`
-    : "no WebGPU here: the CPU's contestants run instead";
+    : `${lack} The CPU's contestants run instead.`;
   const entries: [string, string][] = [
     ["adapter", adapter],
     ["browser", agent],
@@ -167,15 +166,16 @@ async function run(): Promise<void> {
 }
 
 async function lookForGpu(): Promise<void> {
-  const adapter = navigator.gpu && (await answerOf(navigator.gpu.requestAdapter(), "adapter"));
-  if (!adapter) {
-    showEnvironment(await environmentOf("browser"));
-    return;
+  let device: GPUDevice | undefined;
+  let lack = "There is no WebGPU here.";
+  try {
+    device = navigator.gpu && (await ownDevice(navigator.gpu));
+  } catch (error) {
+    lack = error instanceof Error ? error.message : String(error);
   }
-  gpu = navigator.gpu;
-  const device = await ownDevice(gpu);
-  showEnvironment(await environmentOf("browser", device));
-  device.destroy();
+  if (device) gpu = navigator.gpu;
+  showEnvironment(await environmentOf("browser", device), lack);
+  device?.destroy();
 }
 
 /** `#results=` in the address: a run that somebody else has sent. */

@@ -7,7 +7,7 @@ import { newIssue } from "../shared/issue.ts";
 import { byId } from "../shared/text.ts";
 import { trustOwnWorkers } from "../shared/trusted.ts";
 import { Groups } from "./groups.ts";
-import { canary, type Device, describeDevice, type Result, reportOf } from "./report.ts";
+import { type Device, describeDevice, type Result, reportOf } from "./report.ts";
 import type { Check, Message } from "./worker.ts";
 
 type State = "idle" | "running" | "finished" | "failed" | "cancelled";
@@ -19,7 +19,7 @@ const send = byId<HTMLAnchorElement>("send");
 const groups = new Groups(byId("groups"));
 
 let device: Device | string = "";
-let watched: GPUDevice | undefined;
+let isLost = false;
 let results: Result[] = [];
 let worker: Worker | undefined;
 let caseCount = 0;
@@ -32,10 +32,10 @@ async function run(): Promise<void> {
   results = [];
   caseCount = 0;
   groups.clear();
-  show("running", "Not checked yet", "Loading the suite…");
+  show("running", "Not checked yet", isLost ? "Looking for a GPU…" : "Loading the suite…");
   draw();
   // After a loss there may be a new device.
-  if (!watched) await lookForDevice();
+  if (isLost) await lookForDevice();
   // Meanwhile the visitor may have cancelled.
   if (document.body.dataset.state === "running") startWorker();
 }
@@ -58,7 +58,7 @@ function startWorker(): void {
   const heavy = byId<HTMLInputElement>("heavy").checked;
   // ?filter=norms in the address: part of the names of the cases to run.
   const filter = new URLSearchParams(location.search).get("filter") ?? undefined;
-  current.postMessage({ heavy, filter } satisfies Check);
+  current.postMessage({ heavy, isOnCpu: typeof device === "string", filter } satisfies Check);
 }
 
 function receive(message: Message): void {
@@ -116,7 +116,7 @@ function finish(state: "finished" | "failed" | "cancelled", verdict: string, tex
 }
 
 function finishLost(reason: string): void {
-  watched = undefined;
+  isLost = true;
   const why = reason || "the browser does not say why.";
   finish("failed", "No verdict: the GPU was lost", `The GPU was lost after ${results.length} cases: ${why}`);
 }
@@ -133,16 +133,15 @@ function show(state: State, verdict: string, text: string): void {
   start.textContent = results.length > 0 && state !== "running" ? "Check again" : "Check";
 }
 
-/** The suite runs on devices of its own, some of which are lost on purpose. */
 async function lookForDevice(): Promise<void> {
   device = await describeDevice();
   byId("device").textContent = typeof device === "string" ? "this CPU" : device.adapter;
-  // Kept in a variable: a device that is collected is never lost.
-  const current = typeof device === "string" ? undefined : await canary().catch(() => undefined);
-  watched = current ?? undefined;
-  current?.lost.then(({ message }) => {
-    if (watched !== current) return;
-    watched = undefined;
+  if (typeof device === "string") return;
+  isLost = false;
+  const current = device;
+  current.canary.lost.then(({ message }) => {
+    if (isLost || device !== current) return;
+    isLost = true;
     if (document.body.dataset.state === "running") finishLost(message);
   });
 }

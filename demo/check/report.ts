@@ -10,14 +10,23 @@ export interface Device {
   adapter: string;
   isSoftware: boolean;
   facts: Record<string, unknown>;
+  /** Its loss shows that the GPU is lost: the suite's own devices are lost on purpose. A device that is collected is never lost. */
+  canary: GPUDevice;
 }
 
 /** Describes the GPU, or says why there is none. */
 export async function describeDevice(): Promise<Device | string> {
   if (!navigator.gpu) return isSecureContext ? "This browser has no WebGPU." : "WebGPU needs https or localhost.";
-  const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter").catch(({ message }: Error) => message);
-  if (!adapter) return "This browser offers no graphics adapter to WebGPU.";
-  if (typeof adapter === "string") return adapter;
+  try {
+    const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter");
+    if (!adapter) return "This browser offers no graphics adapter to WebGPU.";
+    return describe(adapter, await answerOf(adapter.requestDevice(), "device"));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function describe(adapter: GPUAdapter, canary: GPUDevice): Device {
   const { vendor, architecture, device, description } = adapter.info;
   const { limits } = adapter;
   return {
@@ -34,13 +43,8 @@ export async function describeDevice(): Promise<Device | string> {
         maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
       },
     },
+    canary,
   };
-}
-
-/** A device whose loss shows that the GPU is lost. The suite's own devices are lost on purpose. */
-export async function canary(): Promise<GPUDevice | null> {
-  const adapter = await answerOf(navigator.gpu.requestAdapter(), "adapter");
-  return adapter && answerOf(adapter.requestDevice(), "device");
 }
 
 /** The text to copy: lines for people, then a line for programs. */

@@ -4,6 +4,7 @@ import { LostGpuError, runConformance } from "../../test/conformance/index.ts";
 
 export interface Check {
   heavy: boolean;
+  isOnCpu: boolean;
   filter?: string;
 }
 
@@ -16,11 +17,12 @@ export type Message =
 
 const send = (message: Message) => postMessage(message);
 
-addEventListener("message", async ({ data: { heavy, filter } }: MessageEvent<Check>) => {
+addEventListener("message", async ({ data: { heavy, isOnCpu, filter } }: MessageEvent<Check>) => {
   try {
-    const engine = navigator.gpu ? "this browser" : "cpu";
+    const gpu = isOnCpu ? undefined : navigator.gpu;
+    const engine = gpu ? "this browser" : "cpu";
     const onCount = (count: number) => send({ count });
-    send(await runConformance({ engine, gpu: navigator.gpu, heavy, filter, onCount, onResult: send }));
+    send(await runConformance({ engine, gpu, heavy, filter, onCount, onResult: send }));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     send(error instanceof LostGpuError ? { lost: text } : { crash: text });

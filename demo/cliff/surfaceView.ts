@@ -3,7 +3,7 @@ import type { Answer } from "./worker.ts";
 
 const widest = { gpu: 1200, cpu: 600 };
 
-/** Draws the surface behind the paths by WebGPU. Without it, or after the GPU is lost, the worker draws. */
+/** The worker draws the surface behind the paths at once. WebGPU's finer picture takes its place, if it comes. */
 export async function showSurface(
   canvas: HTMLCanvasElement,
   worker: Worker,
@@ -20,22 +20,24 @@ export async function showSurface(
     const width = Math.max(1, Math.round(Math.min(most, canvas.clientWidth * devicePixelRatio)));
     return { width, height: Math.max(1, Math.round((width * canvas.clientHeight) / canvas.clientWidth)) };
   };
-  const showFromWorker = (reason: string) => {
-    onBadge(`Surface and descents: a worker on the CPU (${reason}).`);
-    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => "image" in data && show(data.image));
-    worker.postMessage({ surface: size(widest.cpu) });
-  };
+  const staysOnCpu = (reason: string) => onBadge(`Surface and descents: a worker on the CPU (${reason}).`);
+  const showFromWorker = ({ data }: MessageEvent<Answer>) => "image" in data && show(data.image);
+  worker.addEventListener("message", showFromWorker);
+  worker.postMessage({ surface: size(widest.cpu) });
+  onBadge("Looking for a GPU…");
 
   const surface = requested === "cpu" ? "you asked for it in the address" : await surfaceOnGpu(requested === "webgpu");
   if (typeof surface === "string") {
-    showFromWorker(surface);
+    staysOnCpu(surface);
     return;
   }
   const { width, height } = size(widest.gpu);
   try {
-    show(await surface.draw(width, height));
+    const image = await surface.draw(width, height);
+    worker.removeEventListener("message", showFromWorker);
+    show(image);
     onBadge(`Surface: WebGPU · ${surface.adapter}. Descents: a worker on the CPU.`);
   } catch {
-    showFromWorker("the GPU was lost");
+    staysOnCpu("the GPU was lost");
   }
 }

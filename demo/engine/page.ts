@@ -39,7 +39,8 @@ function fail(error: unknown): void {
   // What fails after a loss fails because of it.
   if (document.body.dataset.state === "lost") return;
   console.error(error);
-  showState("failed", `Stopped: ${error instanceof Error ? error.message : error}`);
+  const message = error instanceof Error ? error.message : String(error);
+  showState("failed", `Stopped: ${message.replace("or use the CPU", "as this engine needs WebGPU")}`);
 }
 
 /** The engine is all WGSL and cannot run without a GPU. */
@@ -83,7 +84,10 @@ function connect(training: Training): () => Promise<void> {
 
 async function start(): Promise<void> {
   addCopyButtons();
-  const device = await requestDevice();
+  const device = await requestDevice().catch((error) => {
+    write("backend", "no WebGPU");
+    throw error;
+  });
   if (!device) return;
   write("backend", `WebGPU · ${adapterName(device)}`);
   device.lost.then(() => showState("lost", "The GPU was lost. Restart begins anew, on a new device."));

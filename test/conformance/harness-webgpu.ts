@@ -1,6 +1,7 @@
 /** The library on GPUBuffers. Usage bits are numbers: GPUBufferUsage is not a global everywhere. */
 import { type Clip, type Clipper, createClipper, type Gradients, readRecord } from "../../src/index.ts";
 import { contextOf } from "../../src/webgpu/device.ts";
+import { answerOf } from "../../src/webgpu/ownDevice.ts";
 import { fail } from "./expect.ts";
 import { optionsWith } from "./harness.ts";
 import { atPrepareAndStep, gradientsOver, initialImages } from "./memory.ts";
@@ -157,14 +158,14 @@ export async function createWebGpuHarness(
     bufferOf,
     readBuffers,
     async withDevice(limits, use) {
-      const adapter = (await gpu.requestAdapter()) ?? fail("no adapter for another device");
+      const adapter = (await answerOf(gpu.requestAdapter(), "adapter")) ?? fail("no adapter for another device");
       const requiredLimits: Record<string, number> = {};
       for (const [name, wanted] of Object.entries(limits)) {
         const available = (adapter.limits as unknown as Record<string, unknown>)[name];
         if (typeof available !== "number") fail(`the adapter knows no limit ${name}`);
         requiredLimits[name] = Math.min(wanted, available);
       }
-      const other = await adapter.requestDevice({ requiredLimits });
+      const other = await answerOf(adapter.requestDevice({ requiredLimits }), "device");
       try {
         const another = await createWebGpuHarness(gpu, other, limits.maxStorageBuffersPerShaderStage);
         await withoutErrors(other, () => use(another).finally(another.release));

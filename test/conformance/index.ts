@@ -93,7 +93,7 @@ async function runOnGpu(environment: Environment, gpu: GPU): Promise<Counts> {
   if (!adapter) fail(`${environment.engine}: requestAdapter gave no adapter`);
   const { vendor, architecture, device: name, description } = adapter.info;
   const hasSlowCompiler = isSoftware(adapter.info);
-  const device = await adapter.requestDevice();
+  const device = await answerOf(adapter.requestDevice(), "device");
   const uncaptured: string[] = [];
   device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();

@@ -8,7 +8,7 @@ import type { Browser, Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium, serveFolder } from "../engines/chromium.mjs";
 import { repository } from "../engines/packaged.mjs";
-import { newPage, photograph, text, untilState, untilStep, visit } from "./visit.ts";
+import { newPage, photograph, text, untilState, untilStep, untilText, visit } from "./visit.ts";
 
 const site = join(repository, "dist/site");
 const own = readdirSync(join(repository, "demo")).filter((file) => file.endsWith(".html"));
@@ -43,23 +43,112 @@ function watchShifts(): void {
 }
 
 describe("where the browser never answers that a page asks for the GPU", () => {
+  /** Silent are the requests that `silent` in the address names. The patience of a page ends with each of them, at once, and only so. */
   const before = () => {
-    GPU.prototype.requestAdapter = () => new Promise(() => {});
-    // The patience of a page is over at once.
     const { setTimeout } = globalThis;
-    const soon = (callback: () => void, ms = 0) => setTimeout(callback, ms < 30_000 ? ms : 0);
-    Object.assign(globalThis, { setTimeout: soon });
+    let patience: (() => void)[] = [];
+    const timeoutOf = (callback: () => void, ms = 0) => {
+      if (ms < 30_000) return setTimeout(callback, ms);
+      patience.push(callback);
+      return 0;
+    };
+    const requestSilently = () => {
+      performance.mark("silent request");
+      setTimeout(() => {
+        for (const end of patience) end();
+        patience = [];
+      });
+      return new Promise<never>(() => {});
+    };
+    const silence = (what: string | null) => {
+      if (what === "adapter") GPU.prototype.requestAdapter = requestSilently;
+      if (what === "device") GPUAdapter.prototype.requestDevice = requestSilently;
+    };
+    silence(new URLSearchParams(location.search).get("silent"));
+    Object.assign(globalThis, { silence, setTimeout: timeoutOf });
   };
+  const untilIn = (page: Page, state: string) =>
+    page.waitForFunction((wanted) => document.body.dataset.state === wanted, { polling: 50 }, state);
+  const isDisabled = (page: Page, selector: string) =>
+    page.$eval(selector, (button) => (button as HTMLButtonElement).disabled);
 
-  it.each([
-    ["index.html", "drawn", "#backend"],
-    ["check.html", "idle", "#state"],
-    ["engine.html", "failed", "#state"],
-    ["benchmark.html", "failed", "#state"],
-  ])("%s says so", async (file, state, place) => {
-    const { page } = await visit(browser, file, { before });
-    await page.waitForFunction((wanted) => document.body.dataset.state === wanted, { polling: 50 }, state);
-    expect(await text(page, place)).toContain("The browser gave no adapter within 30 s");
+  describe.each(["adapter", "device"])("for the %s", (silent) => {
+    const sentence = `The browser gave no ${silent} within 30 s`;
+    async function pageAt(file: string, state: string): Promise<Page> {
+      const { page } = await visit(browser, `${file}&silent=${silent}`, { before });
+      await untilIn(page, state);
+      await photograph(page, `silent-${silent}-${file.replace(/\..*/, "")}`);
+      return page;
+    }
+
+    it("the cliff says so", async () => {
+      const page = await pageAt("index.html?backend=webgpu", "drawn");
+      await untilText(page, "#backend", sentence);
+      await page.close();
+    });
+
+    it("the check page says so, and checks the CPU path without another look", async () => {
+      const page = await pageAt("check.html?filter=no+gradients", "idle");
+      expect(await text(page, "#state")).toContain(
+        `${sentence}; reload the page, or use the CPU. The suite can run on`,
+      );
+      await page.click("#start");
+      await untilState(page, "finished");
+      expect(await text(page, "#state")).toBe("Every case passed, on the CPU.");
+      expect(await page.evaluate(() => performance.getEntriesByName("silent request").length)).toBe(1);
+      await page.close();
+    });
+
+    it("the engine says so, and that it needs WebGPU", async () => {
+      const page = await pageAt("engine.html?", "failed");
+      expect(await text(page, "#state")).toBe(`Stopped: ${sentence}; reload the page, as this engine needs WebGPU.`);
+      expect(await text(page, "#backend")).toBe("no WebGPU");
+      await page.close();
+    });
+
+    it("the benchmark says so, and measures the CPU's contestants", async () => {
+      const page = await pageAt("benchmark.html?preset=quick", "ready");
+      expect(await text(page, "#backend")).toContain(sentence);
+      expect(await text(page, "#backend")).toContain("The CPU's contestants run instead.");
+      await page.click("#run");
+      await page.waitForSelector("#tables tbody tr");
+      await page.click("#cancel");
+      await untilState(page, "cancelled");
+      expect(await isDisabled(page, "#run")).toBe(false);
+      await page.close();
+    });
+
+    it("the benchmark stops with a sentence if that begins after the page has found a GPU", async () => {
+      const { page } = await visit(browser, "benchmark.html?preset=quick", { before });
+      await untilState(page, "ready");
+      await page.evaluate((what) => (globalThis as unknown as { silence(what: string): void }).silence(what), silent);
+      await page.click("#run");
+      await untilIn(page, "failed");
+      expect(await text(page, "#state")).toContain(`Stopped: ${sentence}`);
+      expect(await isDisabled(page, "#run")).toBe(false);
+      await page.close();
+    });
+  });
+
+  it("the cliff is drawn by the CPU and says what it waits for, until the GPU's picture takes its place", async () => {
+    const { page } = await visit(browser, "index.html?backend=webgpu", {
+      width: 800,
+      before: () => {
+        const { requestAdapter } = GPU.prototype;
+        GPU.prototype.requestAdapter = async function () {
+          await new Promise<void>((answer) => Object.assign(globalThis, { answer }));
+          return requestAdapter.call(this);
+        };
+      },
+    });
+    const width = () => page.$eval("#surface", (canvas) => (canvas as HTMLCanvasElement).width);
+    await untilText(page, "#backend", "Looking for a GPU…");
+    // The widest picture that the CPU draws.
+    await expect.poll(width).toBe(600);
+    await photograph(page, "silent-cliff-waits");
+    await page.evaluate(() => (globalThis as unknown as { answer(): void }).answer());
+    await untilText(page, "#backend", "Surface: WebGPU");
+    expect(await width()).toBeGreaterThan(600);
     await page.close();
   });
 });
