@@ -7,6 +7,7 @@ import {
   clipByGlobalNorm,
   clipByNorm,
   clipByValue,
+  clipGradients,
 } from "../src/index.ts";
 import { bench } from "./support/bench.ts";
 import { refused } from "./support/refused.ts";
@@ -120,6 +121,16 @@ test.each([
   await clip.ready;
   clip.destroy();
   buffer.destroy();
+});
+
+test("a single call keeps nothing", async () => {
+  const buffer = bench.buffer([3, 4]);
+  const normOf = async () => (await clipGradients([buffer], clipByGlobalNorm(10), { device: bench.device })).norm;
+  // The first makes what all clips of a device share.
+  expect(await normOf()).toBe(5);
+  const before = [...bench.live.values()];
+  expect(await normOf()).toBe(5);
+  expect([...bench.live.values()]).toEqual(before);
 });
 
 test("what a clip has outgrown goes with it", async () => {

@@ -42,8 +42,12 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
     optimizer.applyGradients(gradientsOf({ w: [3, 4] }));
     expectNear((await optimizer.values()).w as number[], [0.3, 0.4]);
     expect(await optimizer.clip.report()).toMatchObject({ norm: 10, steps: 2 });
+    // They hold for a variable that comes now.
+    optimizer.applyGradients(gradientsOf({ v: [0, 0, 4] }));
+    expectNear((await optimizer.values()).v as number[], [0, 0, 0.5]);
+    expect((await optimizer.clip.report()).norm).toBe(8);
     await refused(() => optimizer.clip.set({ maxNorm: -1 }), RangeError, /^set's maxNorm is -1; /);
-    expect(optimizer.clip.lastReport).toMatchObject({ norm: 10 });
+    expect(optimizer.clip.lastReport).toMatchObject({ norm: 8 });
     optimizer.dispose();
   });
 
@@ -97,6 +101,11 @@ describe.each(tfjsBackends)("the handle on %s", (backend) => {
       one.applyGradients(gradientsOf({ w: [30, 40] }));
       expectNear((await one.values()).w as number[], [16.5, 22]);
     }
+    optimizer.clip.restore(saved);
+    optimizer.applyGradients(gradientsOf({ w: [30, 40] }));
+    expectNear((await optimizer.values()).w as number[], [16.5, 22]);
+    // Of a step that was recorded before, nothing comes after it.
+    optimizer.applyGradients(gradientsOf({ w: [1000] }));
     optimizer.clip.restore(saved);
     optimizer.applyGradients(gradientsOf({ w: [30, 40] }));
     expectNear((await optimizer.values()).w as number[], [16.5, 22]);

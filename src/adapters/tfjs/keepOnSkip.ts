@@ -7,7 +7,7 @@ export type Verdict = number | Tensor;
 
 /**
  * Weights and moments of the optimizers as they are now. `settle` puts them back, to the bit, if the step that came since was
- * skipped: it selects on the device and reads nothing. `free` lets go of what is left.
+ * skipped: it selects on the device and reads nothing. `free` lets go of the old values.
  *
  * A clone of a variable is a handle: TensorFlow.js assigns new values by giving the variable other data. So this copies nothing,
  * but old and new values of all of them are in memory until the selection.
@@ -30,11 +30,7 @@ export function keepOf(tf: TensorFlow, optimizers: readonly Optimizer[], gradien
       for (const optimizer of optimizers) {
         for (const slot of slotsOf(tf, optimizer)) if (!kept.has(slot)) kept.set(slot, initialOf(tf, optimizer, slot));
       }
-      for (const [variable, before] of kept) {
-        settleOne(variable, before, verdict);
-        before.dispose();
-        kept.delete(variable);
-      }
+      for (const [variable, before] of kept) settleOne(variable, before, verdict);
     },
     free(): void {
       for (const before of kept.values()) before.dispose();

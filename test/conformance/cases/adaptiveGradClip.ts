@@ -149,6 +149,8 @@ export const cases: Case[] = [
       const without = (key: "shape" | "parameter") => [{ ...view, [key]: undefined }] as never;
       refuses(() => prepare(without("shape"), adaptiveGradClip()), [TypeError], "no shape");
       refuses(() => prepare(without("parameter"), adaptiveGradClip()), [TypeError], "no parameter");
+      const clip = prepare([view] as never, adaptiveGradClip());
+      refuses(() => clip.run(without("parameter")), [TypeError], "no parameter in a step");
       const short = [{ ...view, parameter: { ...view?.parameter, byteOffset: 4 } }] as never;
       refuses(() => prepare(short, adaptiveGradClip()), [RangeError], "a parameter that is too short");
       const parameter = view?.parameter as { buffer: Float32Array<ArrayBuffer> | GPUBuffer };
