@@ -228,6 +228,13 @@ test.each(Object.entries(others))("a device is refused that %s", async (_, lie) 
   await bench.tidy();
 });
 
+test("a device that failed is tried again when it is asked again", async () => {
+  const { device } = devices.device(others["drops one submit"]?.() as Lie);
+  await refused(() => selfTest(device), NoWebGPUError, /^This GPU failed gradclip's self-test/);
+  await selfTest(device);
+  await bench.tidy();
+});
+
 describe("a device that computes rightly", () => {
   test("passes, once, and is left as it was", async () => {
     const before = [...bench.live.values()];
