@@ -1,6 +1,6 @@
 /** What rules remember: saved and loaded, in the GPU's words and back, moved to other numbers. Without a device. */
 import { describe, expect, test } from "vitest";
-import { adaGC, autoClip, type ClipMethod, zClip } from "../src/index.ts";
+import { adaGC, autoClip, type ClipMethod, skipSpikes, zClip } from "../src/index.ts";
 import { autoStruct } from "../src/rules/auto.ts";
 import type { RuleState } from "../src/rules/rule.ts";
 
@@ -74,6 +74,25 @@ describe.each([
     expect(() => loadChanged(memory, { "-1": 5 })).toThrow(`The state is not one of ${memory.subject}; pass`);
     expect(savedBy(memory)).toEqual(before);
   });
+});
+
+test("the memory of a rule and of a skip rule is loaded as a whole, or not at all", () => {
+  const both = (rule: RuleState) => {
+    const { begin } = skipSpikes() as unknown as { begin: (of: RuleState) => { memory: RuleState } };
+    return begin(rule).memory;
+  };
+  const [memory, other] = [both(used(auto())), both(auto())];
+  const before = savedBy(memory);
+  const saved = new Float64Array(other.save());
+  // The second tag.
+  saved[auto().savedBytes / 8] = 5;
+  expect(() => memory.load(saved.buffer)).toThrow("The state is not one of skipSpikes with ");
+  expect(savedBy(memory)).toEqual(before);
+  const { subject, savedBytes } = memory;
+  expect(() => memory.load(memory.save().slice(8))).toThrow(`but that of ${subject} has ${savedBytes};`);
+  expect(subject).toMatch(/^autoClip .* and skipSpikes /);
+  memory.load(other.save());
+  expect(savedBy(memory)).toEqual(savedBy(other));
 });
 
 test("the numbers of a memory may be as large as steps leave them, and no larger", () => {

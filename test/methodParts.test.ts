@@ -154,6 +154,9 @@ describe("a skip rule", () => {
     const loss = (buffer: Float32Array, byteOffset: number) => skipSpikes({ loss: { buffer, byteOffset } });
     expect(() => loss(f32(1), 0)).not.toThrow();
     expect(() => loss(f32(1, 2), 4)).not.toThrow();
+    expect(() => loss({ resourceType: "buffer" } as never, 0)).toThrow(
+      "skipSpikes's loss.buffer is TypeGPU's buffer; pass",
+    );
     expect(() => loss(f32(1), 4)).toThrow("skipSpikes's loss needs 4 bytes from byte 4, but the array has 4; pass");
     const on = notedDevice();
     const gpu = await createClipper({ device: on.device });
