@@ -19,7 +19,6 @@ export function softFloatOf(
 ): { mantissa: number; exponent: number } {
   let exponent = Math.floor(Math.log2(value)) - 31;
   let mantissa = value * 2 ** -exponent;
-  for (; mantissa >= 2 ** 32; exponent++) mantissa /= 2;
   for (; mantissa < 2 ** 31; exponent--) mantissa *= 2;
   mantissa = round(mantissa);
   return mantissa < 2 ** 32 ? { mantissa, exponent } : { mantissa: mantissa / 2, exponent: exponent + 1 };

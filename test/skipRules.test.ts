@@ -1,5 +1,5 @@
 /** Skip rules, joint memories and the numbers that they keep, without a device. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { softFloatFields, softFloatOf } from "../src/floats.ts";
 import {
   autoClip,
@@ -26,6 +26,12 @@ test("a SoftFloat has 32 digits, the first of them 1", () => {
     expect((mantissa * 2 ** exponent) / value).toBeCloseTo(1, 8);
   }
   expect(softFloatOf(1 - 2 ** -53, Math.round)).toEqual({ mantissa: 2 ** 31, exponent: -31 });
+  // Its logarithm rounds up to 40.
+  expect(softFloatOf(2 ** 40 - 2 ** -13, Math.floor)).toEqual({ mantissa: 2 ** 32 - 1, exponent: 8 });
+  // An engine's may be a little low.
+  const log2 = vi.spyOn(Math, "log2").mockReturnValue(2.9999999999999996);
+  expect(softFloatOf(8, Math.floor)).toEqual({ mantissa: 2 ** 31, exponent: -28 });
+  log2.mockRestore();
   expect(softFloatFields("a", 2 ** -569)).toEqual({ aMantissa: 2 ** 31, aExponent: -600 });
   expect(softFloatFields("a", 2 ** -570)).toEqual({ aMantissa: 0, aExponent: 0 });
 });
