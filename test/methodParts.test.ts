@@ -8,6 +8,7 @@ import {
   type Clipper,
   clipByGlobalNorm,
   clipByGroupNorm,
+  clipByNorm,
   clipPerExample,
   createClipper,
   measureNorm,
@@ -116,6 +117,20 @@ test.each(["name", "norm", "rule", "grouping", "passes"])("a method without its 
   expect(() => readMethod({ ...clipByGlobalNorm(1), [key]: 5 })).toThrow(
     `${subject} is 5; pass what a method such as clipByGlobalNorm(1) returns.`,
   );
+});
+
+test("a method's grouping is one of six, and accumulate is a boolean", () => {
+  const changed = (part: object) => () => readMethod({ ...clipByGlobalNorm(1), ...part });
+  expect(changed({ grouping: { kind: "zap" } })).toThrow('method.grouping.kind is the string "zap"; use "all" or ');
+  expect(changed({ accumulate: 5 })).toThrow("method.accumulate is 5; pass true or false.");
+});
+
+test("what is declared and absent suits the method too", () => {
+  const prepare = (form: object, method: ClipMethod) => () => clipper.prepare([form as never], method);
+  const inGroup = (group: string) => prepare({ length: 2, group }, clipByGroupNorm({ a: 1 }));
+  expect(inGroup("a")).not.toThrow();
+  expect(inGroup("b")).toThrow('gradients[0] has the group "b", for which clipByGroupNorm has no bound');
+  expect(prepare({ shape: [2], length: 2 }, clipByNorm(1, { axes: [3] }))).toThrow(RangeError);
 });
 
 describe("a skip rule", () => {
