@@ -28,7 +28,7 @@ export function goOn(
   const { kept, owned } = earlier.backend;
   const clip = clipper.prepare(gradients, method, options, ({ declared }, resolved) => {
     numbers = numbersFor(earlier, declared, resolved);
-    // The memory on the GPU is copied then.
+    // Where norms have numbers, the memory on the GPU is copied below.
     return numbers && kept.memory ? { ...kept, memory: undefined } : kept;
   });
   clip.goOnFrom(earlier);
