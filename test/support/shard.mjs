@@ -23,6 +23,14 @@ device.addEventListener("uncapturederror", ({ error }) => {
   throw new Error(error.message);
 });
 
+// Dawn ends the process where a thread ends while a pipeline compiles. One that is compiled at once still compiles in the background.
+let compiledAtOnce = 0;
+const createComputePipeline = device.createComputePipeline.bind(device);
+device.createComputePipeline = (descriptor) => {
+  compiledAtOnce++;
+  return createComputePipeline(descriptor);
+};
+
 const weights = targets.map((values) => new Float32Array(values.length));
 const gradients = targets.map(({ length }) =>
   device.createBuffer({
@@ -62,6 +70,6 @@ const packages = { gradclip: await import(library) };
 const context = { packages, device, gradients, backward, update, port, steps };
 const run = new Function(...Object.keys(context), `return (async () => { ${example}\n return report; })()`);
 const report = await run(...Object.values(context));
-parentPort?.postMessage({ weights, report });
+parentPort?.postMessage({ weights, report, compiledAtOnce });
 // Dawn keeps the thread alive.
 parentPort?.once("message", () => process.exit(0));
