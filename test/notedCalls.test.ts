@@ -10,6 +10,7 @@ import {
   createClipper,
 } from "../src/index.ts";
 import { recordAt } from "../src/record.ts";
+import { constantBuffer, holdDevice } from "../src/webgpu/device.ts";
 import { type NotedBuffer, notedDevice } from "./support/notedDevice.ts";
 
 const [COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [0x04, 0x08, 0x40, 0x80];
@@ -289,6 +290,17 @@ describe("the buffers of a clip", () => {
     expect(() => on.clipper.prepare([on.buffer(64)])).toThrow(
       "The engine clipByGlobalNorm record needs 96 bytes, which the device has not left; free some, or pass fewer gradients.",
     );
+  });
+
+  test("of the device are freed where the page has no memory to fill them", () => {
+    const on = notedDevice();
+    const context = holdDevice(on.device);
+    const noMemory = new RangeError("Array buffer allocation failed");
+    const fill = () => {
+      throw noMemory;
+    };
+    expect(() => constantBuffer(context, "table", UNIFORM, 64, fill)).toThrow(noMemory);
+    expect(on.buffers.map(({ size, destroyed }) => [size, destroyed])).toEqual([[64, true]]);
   });
 
   test("hold no gradients", async () => {
